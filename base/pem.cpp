@@ -1,0 +1,48 @@
+#include "base/pem.h"
+
+#include <openssl/pem.h>
+
+namespace hwenroll {
+
+std::string to_pem(std::string_view label, ByteView der) {
+    const OpenSslPtr<BIO> out(BIO_new(BIO_s_mem()));
+    PEM_write_bio(out.get(), std::string(label).c_str(), "", der.data(), static_cast<long>(der.size()));
+    char* data = nullptr;
+    const long size = BIO_get_mem_data(out.get(), &data);
+    return {data, static_cast<std::size_t>(size)};
+}
+
+std::string to_pem(const Certificate& certificate) {
+    return to_pem("CERTIFICATE", certificate.der());
+}
+
+Result<std::vector<Certificate>> certificates_from_pem(std::string_view text) {
+    const OpenSslPtr<BIO> in(BIO_new_mem_buf(text.data(), static_cast<int>(text.size())));
+    std::vector<Certificate> out;
+    char* name = nullptr;
+    char* header = nullptr;
+    unsigned char* data = nullptr;
+    long size = 0;
+    while (PEM_read_bio(in.get(), &name, &header, &data, &size) == 1) {
+        const bool wanted = std::string_view(name) == PEM_STRING_X509 || std::string_view(name) == PEM_STRING_X509_OLD;
+        const Bytes der(data, data + size);
+        OPENSSL_free(name);
+        OPENSSL_free(header);
+        OPENSSL_free(data);
+        if (!wanted) {
+            continue;
+        }
+        auto certificate = Certificate::from_der(der);
+        if (!certificate) {
+            return fail(certificate.error());
+        }
+        out.push_back(*std::move(certificate));
+    }
+    take_openssl_errors();  // the end of input leaves "no start line" behind
+    if (out.empty()) {
+        return fail(ErrorCode::scep_structure, "the text holds no PEM certificate");
+    }
+    return out;
+}
+
+}  // namespace hwenroll

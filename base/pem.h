@@ -1,0 +1,22 @@
+// PEM as RFC 7468 text: what other programs read and what operators paste.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/certificate.h"
+
+namespace hwenroll {
+
+/// `der` under `label`, 64 characters a line, with a final newline.
+std::string to_pem(std::string_view label, ByteView der);
+
+/// A certificate under the label CERTIFICATE.
+std::string to_pem(const Certificate& certificate);
+
+/// All certificates in `text`, in order; other blocks are skipped. Error code: scep_structure when one is malformed or
+/// there is none.
+Result<std::vector<Certificate>> certificates_from_pem(std::string_view text);
+
+}  // namespace hwenroll

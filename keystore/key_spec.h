@@ -1,0 +1,60 @@
+// What a key is to be and how it is named on a token.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "base/bytes.h"
+#include "base/public_key.h"
+#include "base/result.h"
+
+namespace hwenroll::keystore {
+
+/// The kinds of key that can be generated. The numbers travel between processes and are never reused.
+enum class KeySpec : std::uint8_t { rsa_2048 = 1, rsa_3072 = 2 };
+
+/// `rsa:2048`, as in the configuration.
+std::string_view to_text(KeySpec spec);
+
+/// Modulus length in bits.
+int bits_of(KeySpec spec);
+
+/// CKA_ID: 16 octets drawn by the caller and committed before generation, so that no crash leaves an unknown key
+/// (design, "Keys stay on the device"). Foreign keys may have 1 to 64 octets.
+struct KeyId {
+    Bytes value;
+    friend bool operator==(const KeyId&, const KeyId&) = default;
+};
+
+/// A key as it must be found again: by id *and* public key (T5, T7, T19).
+struct KeyReference {
+    KeyId id;
+    PublicKey public_key;
+};
+
+/// The attributes that make a key non-exportable, as read back from the token (PKCS#11 v2.40 §4.9, TPM 2.0 part 1 §15).
+struct KeyProtection {
+    bool sensitive = false;          ///< CKA_SENSITIVE
+    bool extractable = true;         ///< CKA_EXTRACTABLE
+    bool always_sensitive = false;   ///< CKA_ALWAYS_SENSITIVE
+    bool never_extractable = false;  ///< CKA_NEVER_EXTRACTABLE
+    bool local = false;              ///< CKA_LOCAL: generated on the token
+
+    /// The key cannot have left the token and cannot leave it.
+    [[nodiscard]] bool confined() const {
+        return sensitive && !extractable && always_sensitive && never_extractable && local;
+    }
+    friend bool operator==(const KeyProtection&, const KeyProtection&) = default;
+};
+
+/// A key on a token.
+struct KeyDescription {
+    KeyReference key;
+    std::string label;  ///< CKA_LABEL, as the token has it
+    KeyProtection protection;
+    bool can_sign = false;     ///< CKA_SIGN
+    bool can_decrypt = false;  ///< CKA_DECRYPT
+    std::string uri;           ///< RFC 7512 URI of the private key, without PIN
+};
+
+}  // namespace hwenroll::keystore

@@ -1,0 +1,112 @@
+// The one interface to a device that keeps private keys.
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/secret.h"
+#include "keystore/key_spec.h"
+
+namespace hwenroll::keystore {
+
+/// What a token says about itself without a login.
+struct TokenDescription {
+    std::string label;
+    std::string manufacturer;
+    std::string model;
+    std::string serial;
+    std::string uri;              ///< RFC 7512, token attributes only
+    bool login_required = false;  ///< CKF_LOGIN_REQUIRED
+    bool initialized = false;     ///< CKF_USER_PIN_INITIALIZED
+    bool pin_count_low = false;   ///< CKF_USER_PIN_COUNT_LOW
+    bool pin_final_try = false;   ///< CKF_USER_PIN_FINAL_TRY
+    bool pin_locked = false;      ///< CKF_USER_PIN_LOCKED
+    friend bool operator==(const TokenDescription&, const TokenDescription&) = default;
+};
+
+/// Which file a PIN came from, so that a refused PIN is not tried again until the file changes. Never its contents or
+/// a hash of them.
+struct PinSourceIdentity {
+    std::uint64_t device = 0;
+    std::uint64_t inode = 0;
+    std::uint64_t size = 0;
+    std::int64_t modified_ns = 0;  ///< mtime, nanoseconds since the epoch
+    std::int64_t changed_ns = 0;   ///< ctime, nanoseconds since the epoch
+    friend bool operator==(const PinSourceIdentity&, const PinSourceIdentity&) = default;
+};
+
+/// What earlier logins allow now; read from durable state by the caller, who commits the intent to log in first.
+struct LoginHistory {
+    /// The source whose PIN the token refused last, if it was refused and no later login succeeded.
+    std::optional<PinSourceIdentity> refused;
+    /// A PIN from an exec: or credential: source was refused: only `hwenroll resume` clears it.
+    bool refused_unidentified = false;
+    /// A login was begun and its outcome is unknown (a crash): one repeat, only if the token reports neither
+    /// COUNT_LOW nor FINAL_TRY.
+    bool outcome_unknown = false;
+};
+
+/// How a login ended. Errors of login() carry the same facts in their code; this is for the record.
+struct LoginOutcome {
+    enum class Result : std::uint8_t { accepted = 1, refused = 2, not_tried = 3 };
+    Result result = Result::not_tried;
+    std::optional<PinSourceIdentity> source;  ///< for file: sources
+    std::optional<Error> error;               ///< present unless accepted
+};
+
+/// Signature mechanisms on data that software has prepared.
+enum class SignMechanism : std::uint8_t {
+    rsa_pkcs1 = 1,  ///< input: DER DigestInfo; CKM_RSA_PKCS (PKCS#11 v2.40 §2.1.6)
+};
+
+/// Decryption mechanisms.
+enum class DecryptMechanism : std::uint8_t {
+    rsa_pkcs1 = 1,  ///< CKM_RSA_PKCS; input: exactly one modulus length of ciphertext
+};
+
+/// A token: makes, finds, uses and destroys private keys that never leave it. Implementations serialise calls
+/// themselves (one mutex around each whole operation) and may be called from any thread. Every call may block up to the
+/// deadline of its class; WorkerToken guarantees the deadline, in-process tokens do not.
+///
+/// Errors of every call: token_module, token_absent, token_ambiguous, token_worker, token_deadline, token_protocol,
+/// token_operation; those that need a login also token_pin, token_pin_source, token_pin_locked, token_pin_low.
+class Token {
+ public:
+    Token() = default;
+    Token(const Token&) = delete;
+    Token& operator=(const Token&) = delete;
+    virtual ~Token() = default;
+
+    /// Needs no login.
+    virtual Result<TokenDescription> describe() = 0;
+
+    /// Reads the PIN from the configured source and logs in, at most one C_Login. Does nothing when already logged in.
+    /// The caller has committed its intent before and records the outcome after (PIN rules of the design).
+    virtual LoginOutcome login(const LoginHistory& history) = 0;
+
+    /// Every private key on the token. Needs a login.
+    virtual Result<std::vector<KeyDescription>> list_keys() = 0;
+
+    /// Makes a key pair under an id that is not in use, reads its attributes back and destroys it again when it is not
+    /// confined. Needs a login. More errors: token_key_policy, token_full, token_key_mismatch (id in use).
+    virtual Result<KeyDescription> generate(KeySpec spec, const KeyId& id, const std::string& label) = 0;
+
+    /// The key with this id, or nothing. Half a pair (T18) counts as nothing. Needs a login.
+    /// More errors: token_ambiguous.
+    virtual Result<std::optional<KeyDescription>> find(const KeyId& id) = 0;
+
+    /// Signs prepared data. Needs a login. More errors: token_key_missing, token_key_mismatch.
+    virtual Result<Bytes> sign(const KeyReference& key, SignMechanism mechanism, ByteView input) = 0;
+
+    /// Decrypts. A padding failure is token_operation; the caller must not let its peer see which error it was
+    /// (SEC-9). Needs a login. More errors: token_key_missing, token_key_mismatch.
+    virtual Result<Secret> decrypt(const KeyReference& key, DecryptMechanism mechanism, ByteView ciphertext) = 0;
+
+    /// Removes both halves of the pair with this id (half a pair too) and lists again to be sure (T24). Nothing there
+    /// is success. Needs a login.
+    virtual Status destroy(const KeyId& id) = 0;
+};
+
+}  // namespace hwenroll::keystore

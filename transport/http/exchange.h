@@ -1,0 +1,103 @@
+// One bounded HTTP exchange, asynchronous. Knows nothing of SCEP.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "base/bytes.h"
+#include "base/result.h"
+
+namespace hwenroll::http {
+
+/// What bounds an exchange (HTTP-18). A limit that is hit ends it with an error.
+struct Limits {
+    std::chrono::milliseconds connect_timeout{10'000};
+    std::chrono::milliseconds exchange_timeout{60'000};
+    std::size_t max_body = std::size_t{1} << 20U;     ///< octets of a reply's body
+    std::size_t max_header = std::size_t{16} << 10U;  ///< octets of all reply headers together (BAD-14)
+    int max_redirects = 3;                            ///< followed on GET only (HTTP-16)
+    std::size_t max_get_url = 8000;                   ///< characters of a GET URL (HTTP-12)
+    std::chrono::seconds retry_after_min{1};
+    std::chrono::seconds retry_after_max{24 * 3600};
+};
+
+/// How a CA is reached.
+struct Route {
+    std::string proxy;   ///< URL of an HTTP proxy; empty: none, the environment is not looked at
+    std::string tls_ca;  ///< PEM file that https: servers are verified by; empty: the system's
+    std::string bind;    ///< local address or interface; empty: any
+};
+
+struct Request {
+    enum class Method : std::uint8_t { get, post };
+    Method method = Method::get;
+    std::string url;           ///< http: or https: (SEC-17)
+    std::string content_type;  ///< of `body`; POST only
+    Bytes body;                ///< sent with an exact Content-Length, never chunked, without Expect (HTTP-9)
+    Limits limits;
+    Route route;
+};
+
+/// A reply with any status. HTTP errors are not Errors here: a CertRep may come with one (HTTP-21).
+struct Response {
+    int status = 0;
+    std::string content_type;  ///< as sent; empty when absent
+    Bytes body;
+    std::string effective_url;                        ///< after redirects
+    std::optional<std::chrono::seconds> retry_after;  ///< clamped to the limits; from seconds or an HTTP date
+    std::optional<std::chrono::sys_seconds> date;     ///< the reply's Date header; for diagnosis only (SEC-16)
+};
+
+/// The event loop that a Client runs on: implemented by agent/runtime and by tests. Calls come from the loop's thread.
+class Reactor {
+ public:
+    Reactor() = default;
+    Reactor(const Reactor&) = delete;
+    Reactor& operator=(const Reactor&) = delete;
+    virtual ~Reactor() = default;
+
+    /// Call Client::on_socket when `fd` is readable or writable, level-triggered; both false: forget it.
+    virtual void watch(int fd, bool readable, bool writable) = 0;
+
+    /// Call Client::on_timer once after `delay`; nothing: disarm. A new call replaces the old timer.
+    virtual void set_timer(std::optional<std::chrono::milliseconds> delay) = 0;
+};
+
+/// Identifies an exchange of one Client; never reused.
+using ExchangeId = std::uint64_t;
+
+/// Runs exchanges by curl's multi interface. All calls on the reactor's thread. `done` is called exactly once for each
+/// exchange that was started and not cancelled, from on_socket or on_timer, never from within start().
+/// Errors: ca_unreachable (DNS, connect, reset, TLS), ca_timeout, ca_truncated (shorter than Content-Length, BAD-3),
+/// ca_too_big, ca_redirect (HTTP-16, BAD-8…10), ca_url_too_long, ca_http (malformed HTTP, content coding HTTP-19).
+class Client {
+ public:
+    /// `reactor` must outlive the Client. `user_agent` is sent as it is.
+    Client(Reactor& reactor, std::string user_agent);
+    Client(const Client&) = delete;
+    Client& operator=(const Client&) = delete;
+    /// Cancels what is left.
+    ~Client();
+
+    ExchangeId start(Request request, std::function<void(Result<Response>)> done);
+
+    /// Forgets an exchange: its `done` is not called. Unknown ids are ignored.
+    void cancel(ExchangeId id);
+
+    void on_socket(int fd, bool readable, bool writable);
+    void on_timer();
+
+ private:
+    class Impl;
+    std::unique_ptr<Impl> impl_;
+};
+
+/// True when the error says that the connection was made and then closed or reset before any octet of a reply
+/// (CAPS-8): GetCACaps takes it for "no capabilities".
+bool closed_without_reply(const Error& error);
+
+}  // namespace hwenroll::http

@@ -1,0 +1,48 @@
+// GetCACaps and what follows from it (CAPS-*, ALG-*).
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "transport/scep/vocabulary.h"
+
+namespace hwenroll::scep {
+
+/// The answer to GetCACaps. All false is a legal answer (CAPS-7).
+struct Capabilities {
+    bool aes = false;
+    bool des3 = false;
+    bool get_next_ca_cert = false;
+    bool post_pki_operation = false;
+    bool renewal = false;
+    bool sha1 = false;
+    bool sha256 = false;
+    bool sha512 = false;
+    bool scep_standard = false;
+    std::vector<std::string> unknown;   ///< printable, at most 256, for the log (CAPS-5)
+    std::vector<std::string> warnings;  ///< e.g. "body does not look like capabilities" (CAPS-9)
+
+    [[nodiscard]] bool allows_aes() const { return aes || scep_standard; }                  ///< CAPS-10
+    [[nodiscard]] bool allows_sha256() const { return sha256 || scep_standard; }            ///< CAPS-10
+    [[nodiscard]] bool allows_post() const { return post_pki_operation || scep_standard; }  ///< HTTP-7
+    friend bool operator==(const Capabilities&, const Capabilities&) = default;
+};
+
+/// Reads a GetCACaps body of any content; never fails (CAPS-2…9).
+Capabilities parse_capabilities(ByteView body);
+
+/// The keywords as one line, for storage and display; parse_capabilities reads it back.
+std::string to_text(const Capabilities& capabilities);
+
+/// Algorithms of one transaction (ALG-11: the digest serves CSR, signer certificate and message alike).
+struct Algorithms {
+    Digest digest = Digest::sha256;
+    ContentCipher cipher = ContentCipher::aes128;
+    friend bool operator==(const Algorithms&, const Algorithms&) = default;
+};
+
+/// Chooses by ALG-1…ALG-6. Error code: ca_algorithm, naming what the CA announced.
+Result<Algorithms> choose_algorithms(const Capabilities& capabilities, const LegacyPermissions& legacy);
+
+}  // namespace hwenroll::scep

@@ -1,0 +1,86 @@
+// Replies: verified before anything in them is believed (MSG-20).
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/certificate.h"
+#include "base/secret.h"
+#include "transport/scep/vocabulary.h"
+
+namespace hwenroll::scep {
+
+/// What a reply must match.
+struct ReplyExpectation {
+    TransactionId transaction_id;
+    Nonce sender_nonce;                ///< of the request just sent; must come back as recipientNonce (MSG-8)
+    std::vector<Certificate> signers;  ///< certificates that may sign (SIG-12), from CaSet::signers
+    TimePoint now;
+    LegacyPermissions legacy;
+    ParseLimits limits;
+};
+
+/// A CertRep whose signature and attributes are good.
+struct CertRep {
+    PkiStatus status = PkiStatus::failure;
+    std::optional<FailInfo> fail_info;    ///< FAILURE only; absent when the server left it out (MSG-13)
+    std::string fail_info_text;           ///< printable, may be empty (MSG-14)
+    std::optional<std::int32_t> hresult;  ///< Microsoft's error attribute (MSG-15)
+    Bytes envelope;                       ///< ContentInfo(EnvelopedData); SUCCESS only
+    Digest digest = Digest::sha256;       ///< of the reply's signature
+    Certificate signer;
+    std::vector<std::string> warnings;  ///< tolerated deviations, for the history
+};
+
+/// Checks a body in the order of MSG-20: size, structure, signer, signature, attributes. BER is accepted. Errors:
+/// ca_not_scep, ca_truncated (the outermost length says more than there is), scep_structure, scep_signer,
+/// scep_signature, scep_algorithm, scep_attribute, scep_message_type, scep_transaction, scep_nonce, scep_status,
+/// scep_envelope (SUCCESS without one, BAD-87, BAD-88).
+Result<CertRep> read_cert_rep(ByteView body, const ReplyExpectation& expected);
+
+/// Opens an envelope addressed to `recipient` by issuer and serial (ENV-10) with one raw private operation of `key`; a
+/// random content key takes the place of one that does not decrypt (SEC-9), so that every failure after the recipient
+/// check is the same scep_decrypt. The content is returned only if it is one complete DER or BER value (ENV-15).
+/// Single DES is decrypted in a library context of its own. Errors: scep_envelope, scep_recipient, scep_algorithm
+/// (cipher below the floor or unknown, BAD-96, BAD-97), scep_decrypt.
+Result<Secret> open_envelope(ByteView envelope, const Certificate& recipient, EVP_PKEY* key,
+                             const LegacyPermissions& legacy, const ParseLimits& limits);
+
+/// The certificates of a degenerate SignedData (DEG-1…7), unordered. Errors: scep_inner, scep_no_certificate.
+Result<std::vector<Certificate>> read_degenerate(ByteView content, const ParseLimits& limits);
+
+/// What an issued certificate must be (CERT-1…10 and the identity's `accept`).
+struct IssueExpectation {
+    PublicKey public_key;
+    DistinguishedName subject;
+    std::vector<std::string> subject_alt_names;
+    enum class Subject : std::uint8_t { same_rdns, exact, any } subject_rule = Subject::same_rdns;
+    enum class AltNames : std::uint8_t { superset, any } alt_names_rule = AltNames::superset;
+    std::vector<std::string> key_usage;
+    std::vector<std::string> extended_key_usage;
+    bool require_usage = false;              ///< accept.usage = "require"; else missing usages are warnings
+    Certificate issuer;                      ///< CaSet::issuer
+    Certificate anchor;                      ///< CaSet::anchor
+    std::vector<Certificate> intermediates;  ///< CaSet::intermediates
+    TimePoint now;
+    std::chrono::seconds clock_skew{300};
+    std::chrono::seconds min_lifetime{3600};  ///< from now; the caller scales it for short-lived certificates
+    std::optional<Certificate> current;       ///< a renewal must not return it (DEG-4)
+    LegacyPermissions legacy;
+    ParseLimits limits;
+};
+
+/// The certificate that is accepted, with its chain.
+struct IssuedCertificate {
+    Certificate leaf;
+    std::vector<Certificate> chain;     ///< leaf's issuer first, anchor not included
+    std::vector<std::string> warnings;  ///< e.g. usages that the CA left out (CERT-6), order of RDNs changed
+};
+
+/// Chooses the leaf by public key (DEG-3, DEG-4), builds the chain to the anchor (DEG-8) and checks CERT-1…10.
+/// Errors: scep_key_mismatch, scep_chain, scep_certificate.
+Result<IssuedCertificate> accept_certificate(const std::vector<Certificate>& received,
+                                             const IssueExpectation& expected);
+
+}  // namespace hwenroll::scep

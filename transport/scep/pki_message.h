@@ -1,0 +1,35 @@
+// Requests on the wire: EnvelopedData inside SignedData (RFC 8894 §3).
+#pragma once
+
+#include <optional>
+
+#include "base/certificate.h"
+#include "base/secret.h"
+#include "transport/scep/vocabulary.h"
+
+namespace hwenroll::scep {
+
+/// Encrypts messageData for one recipient: ContentInfo(EnvelopedData v0), one KeyTransRecipientInfo by issuer and
+/// serial, RSAES-PKCS1-v1_5 (ENV-1…5, ALG-8). DER. The content key is drawn by libcrypto. Errors: ca_no_recipient,
+/// ca_algorithm (3DES needs the provider's support), crypto.
+Result<Bytes> seal(ByteView message_data, const Certificate& recipient, ContentCipher cipher);
+
+/// messageData of a CertPoll (MSG-22): issuer = subject of the issuing CA, subject = that of the request.
+Bytes cert_poll_data(const DistinguishedName& issuer, const DistinguishedName& subject);
+
+/// All that one signed message is made of.
+struct PkiMessage {
+    MessageType type = MessageType::pkcs_req;
+    TransactionId transaction_id;
+    Nonce sender_nonce;  ///< fresh for every call (MSG-7)
+    Bytes envelope;      ///< from seal()
+    Certificate signer;  ///< embedded (SIG-5)
+    Digest digest = Digest::sha256;
+    std::optional<TimePoint> signing_time;  ///< when the clock is trusted (SIG-8)
+};
+
+/// Signs: one private operation of `key`, which must be the signer's. One SignerInfo, version 1, attributes as §2.1 of
+/// the requirements, DER (SIG-4…9, MSG-1…7). Errors: crypto.
+Result<Bytes> sign_message(const PkiMessage& message, EVP_PKEY* key);
+
+}  // namespace hwenroll::scep

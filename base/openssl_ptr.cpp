@@ -25,6 +25,14 @@ std::string take_openssl_errors() {
     return text;
 }
 
+OpenSslErrorScope::OpenSslErrorScope() noexcept {
+    ERR_set_mark();
+}
+
+OpenSslErrorScope::~OpenSslErrorScope() {
+    ERR_pop_to_mark();
+}
+
 Error openssl_error(std::string what) {
     return Error(ErrorCode::crypto, std::move(what), take_openssl_errors());
 }

@@ -35,15 +35,19 @@ struct OpenSslRelease;
 HWENROLL_OPENSSL_RELEASE(ASN1_OBJECT, ASN1_OBJECT_free);
 HWENROLL_OPENSSL_RELEASE(ASN1_STRING, ASN1_STRING_free);  // also ASN1_INTEGER, ASN1_TIME and the other aliases
 HWENROLL_OPENSSL_RELEASE(ASN1_TYPE, ASN1_TYPE_free);
+HWENROLL_OPENSSL_RELEASE(BASIC_CONSTRAINTS, BASIC_CONSTRAINTS_free);
 HWENROLL_OPENSSL_RELEASE(BIGNUM, BN_free);
 HWENROLL_OPENSSL_RELEASE(BIO, BIO_free_all);
 HWENROLL_OPENSSL_RELEASE(CMS_ContentInfo, CMS_ContentInfo_free);
 HWENROLL_OPENSSL_RELEASE(EVP_CIPHER, EVP_CIPHER_free);
 HWENROLL_OPENSSL_RELEASE(EVP_CIPHER_CTX, EVP_CIPHER_CTX_free);
+HWENROLL_OPENSSL_RELEASE(EVP_KEYMGMT, EVP_KEYMGMT_free);
 HWENROLL_OPENSSL_RELEASE(EVP_MD, EVP_MD_free);
 HWENROLL_OPENSSL_RELEASE(EVP_MD_CTX, EVP_MD_CTX_free);
 HWENROLL_OPENSSL_RELEASE(EVP_PKEY, EVP_PKEY_free);
 HWENROLL_OPENSSL_RELEASE(EVP_PKEY_CTX, EVP_PKEY_CTX_free);
+HWENROLL_OPENSSL_RELEASE(EXTENDED_KEY_USAGE, EXTENDED_KEY_USAGE_free);
+HWENROLL_OPENSSL_RELEASE(GENERAL_NAME, GENERAL_NAME_free);
 HWENROLL_OPENSSL_RELEASE(GENERAL_NAMES, GENERAL_NAMES_free);
 HWENROLL_OPENSSL_RELEASE(OSSL_LIB_CTX, OSSL_LIB_CTX_free);
 HWENROLL_OPENSSL_RELEASE(OSSL_PARAM, OSSL_PARAM_free);
@@ -72,14 +76,32 @@ struct OpenSslRelease<STACK_OF(X509_EXTENSION)> {
 };
 #undef HWENROLL_OPENSSL_RELEASE
 
+struct OpenSslMemoryRelease {
+    void operator()(void* memory) const noexcept { OPENSSL_free(memory); }
+};
+
 }  // namespace detail
 
 /// Owns one libcrypto object.
 template <class T>
 using OpenSslPtr = std::unique_ptr<T, detail::OpenSslRelease<T>>;
 
+/// Owns memory that libcrypto allocated and that is no object of its own.
+template <class T>
+using OpenSslMemory = std::unique_ptr<T, detail::OpenSslMemoryRelease>;
+
 /// What libcrypto's error queue of this thread says, oldest first, and empties it. Empty when the queue is.
 std::string take_openssl_errors();
+
+/// Drops what is pushed on libcrypto's error queue of this thread during its lifetime; older entries stay. For calls into
+/// code that leaves entries behind although it succeeded (PKCS#11 modules do).
+class OpenSslErrorScope {
+ public:
+    OpenSslErrorScope() noexcept;
+    OpenSslErrorScope(const OpenSslErrorScope&) = delete;
+    OpenSslErrorScope& operator=(const OpenSslErrorScope&) = delete;
+    ~OpenSslErrorScope();
+};
 
 /// An Error (code E-CRYPTO) for a libcrypto call that failed, with the queue as its cause.
 Error openssl_error(std::string what);

@@ -24,15 +24,14 @@ Result<std::vector<Certificate>> certificates_from_pem(std::string_view text) {
     unsigned char* data = nullptr;
     long size = 0;
     while (PEM_read_bio(in.get(), &name, &header, &data, &size) == 1) {
-        const bool wanted = std::string_view(name) == PEM_STRING_X509 || std::string_view(name) == PEM_STRING_X509_OLD;
-        const Bytes der(data, data + size);
-        OPENSSL_free(name);
-        OPENSSL_free(header);
-        OPENSSL_free(data);
-        if (!wanted) {
+        const OpenSslMemory<char> owned_name(name);
+        const OpenSslMemory<char> owned_header(header);
+        const OpenSslMemory<unsigned char> owned_data(data);
+        const std::string_view label = name;
+        if (label != PEM_STRING_X509 && label != PEM_STRING_X509_OLD) {
             continue;
         }
-        auto certificate = Certificate::from_der(der);
+        auto certificate = Certificate::from_der({data, static_cast<std::size_t>(size)});
         if (!certificate) {
             return fail(certificate.error());
         }
@@ -43,6 +42,18 @@ Result<std::vector<Certificate>> certificates_from_pem(std::string_view text) {
         return fail(ErrorCode::scep_structure, "the text holds no PEM certificate");
     }
     return out;
+}
+
+Result<OpenSslPtr<EVP_PKEY>> private_key_from_pem(std::string_view text) {
+    const OpenSslPtr<BIO> in(BIO_new_mem_buf(text.data(), static_cast<int>(text.size())));
+    // An encrypted key must not make libcrypto ask on the terminal.
+    const auto no_password = [](char*, int, int, void*) { return -1; };
+    OpenSslPtr<EVP_PKEY> key(PEM_read_bio_PrivateKey(in.get(), nullptr, no_password, nullptr));
+    if (!key) {
+        return fail(ErrorCode::scep_structure, "the text holds no readable private key", take_openssl_errors(),
+                    "give an unencrypted PEM");
+    }
+    return key;
 }
 
 }  // namespace hwenroll

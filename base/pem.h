@@ -19,4 +19,8 @@ std::string to_pem(const Certificate& certificate);
 /// there is none.
 Result<std::vector<Certificate>> certificates_from_pem(std::string_view text);
 
+/// A software private key in an unencrypted PEM (for `scep decode` and tests; the agent holds none).
+/// Error code: scep_structure.
+Result<OpenSslPtr<EVP_PKEY>> private_key_from_pem(std::string_view text);
+
 }  // namespace hwenroll

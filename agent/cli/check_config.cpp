@@ -1,0 +1,54 @@
+#include <cstdio>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "agent/cli/commands.h"
+
+namespace hwenroll::cli {
+namespace {
+
+nlohmann::json to_json(const config::Finding& finding) {
+    return {{"part", config::to_text(finding.part)},
+            {"name", finding.name},
+            {"file", finding.at.file},
+            {"line", finding.at.line},
+            {"column", finding.at.column},
+            {"error", finding.error.info().name},
+            {"text", finding.error.line()}};
+}
+
+}  // namespace
+
+Result<config::Configuration> load(const CommandContext& context) {
+    return config::load(context.paths);
+}
+
+int check_config(const CommandContext& context) {
+    const auto configuration = load(context);
+    if (!configuration) {
+        return report(configuration.error());
+    }
+    const bool good = configuration->findings.empty();
+    if (context.output.json) {
+        nlohmann::json body{{"ok", good}, {"findings", nlohmann::json::array()}};
+        for (const config::Finding& finding : configuration->findings) {
+            body["findings"].push_back(to_json(finding));
+        }
+        print_json("check-config", std::move(body));
+    } else {
+        for (const config::Finding& finding : configuration->findings) {
+            report(finding.error);
+        }
+        if (good) {
+            std::fputs(fmt::format("configuration is good: {} identities, {} CAs, {} tokens in {} file(s)\n",
+                                   configuration->identities.size(), configuration->authorities.size(),
+                                   configuration->tokens.size(), configuration->files.size())
+                           .c_str(),
+                       stdout);
+        }
+    }
+    return good ? 0 : error_info(ErrorCode::config_value).exit_code;
+}
+
+}  // namespace hwenroll::cli

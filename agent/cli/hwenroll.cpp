@@ -1,0 +1,119 @@
+// hwenroll: the command line for people and scripts.
+#include <cstdio>
+#include <cstdlib>
+#include <exception>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+
+#include "agent/cli/commands.h"
+
+namespace {
+
+using namespace hwenroll;
+
+/// The parsed command line, and the command it names.
+struct CommandLine {
+    std::string config;
+    bool json = false;
+    bool no_color = false;
+    std::optional<std::string> name;
+    std::string target;
+    std::optional<std::string> recipient_key;
+    std::function<int(const cli::CommandContext&)> run;
+};
+
+cli::CommandContext context_of(const CommandLine& line) {
+    cli::CommandContext context;
+    if (!line.config.empty()) {
+        context.paths = config::only(line.config);
+    }
+    context.output.json = line.json;
+    context.output.color = !line.no_color && std::getenv("NO_COLOR") == nullptr && ::isatty(STDOUT_FILENO) == 1;
+    return context;
+}
+
+void add_identity_commands(CLI::App& app, CommandLine& line) {
+    auto* check = app.add_subcommand("check-config", "read the configuration and report every fault");
+    check->callback([&] { line.run = cli::check_config; });
+    auto* status = app.add_subcommand("status", "state of all identities, or of one with its last events");
+    status->add_option("ID", line.name, "identity");
+    status->callback(
+        [&] { line.run = [&line](const cli::CommandContext& context) { return cli::status(context, line.name); }; });
+    auto* list = app.add_subcommand("list", "configured identities");
+    list->callback([&] { line.run = cli::list; });
+}
+
+void add_ca_and_token_commands(CLI::App& app, CommandLine& line) {
+    auto* ca = app.add_subcommand("ca", "certificate authorities");
+    ca->require_subcommand(1);
+    auto* show = ca->add_subcommand("show", "fingerprints of a CA and a [ca.*] block to paste; trusts nothing");
+    show->add_option("TARGET", line.target, "URL, or name of a configured CA")->required();
+    show->callback(
+        [&] { line.run = [&line](const cli::CommandContext& context) { return cli::ca_show(context, line.target); }; });
+    auto* token = app.add_subcommand("token", "tokens and their keys");
+    token->require_subcommand(1);
+    auto* list = token->add_subcommand("list", "tokens of the configured modules");
+    list->add_option("--module", line.name, "path of a PKCS#11 module to ask instead");
+    list->callback([&] {
+        line.run = [&line](const cli::CommandContext& context) { return cli::token_list(context, line.name); };
+    });
+    auto* keys = token->add_subcommand("keys", "private keys on the configured tokens, or on one");
+    keys->add_option("TOKEN", line.name, "name of a [token.*] section");
+    keys->callback([&] {
+        line.run = [&line](const cli::CommandContext& context) { return cli::token_keys(context, line.name); };
+    });
+}
+
+void add_scep_commands(CLI::App& app, CommandLine& line) {
+    auto* scep = app.add_subcommand("scep", "SCEP messages");
+    scep->require_subcommand(1);
+    auto* decode = scep->add_subcommand("decode", "print what a saved message holds");
+    decode->add_option("FILE", line.target, "body of a request or reply")->required();
+    decode->add_option("--recipient-key", line.recipient_key, "PEM file with a software key that opens the envelope");
+    decode->callback([&] {
+        line.run = [&line](const cli::CommandContext& context) {
+            std::optional<std::filesystem::path> key;
+            if (line.recipient_key) {
+                key = *line.recipient_key;
+            }
+            return cli::scep_decode(context, line.target, key);
+        };
+    });
+}
+
+int run(int argc, char** argv) {
+    CommandLine line;
+    CLI::App app("keeps identity certificates alive whose keys never leave their token", "hwenroll");
+    app.set_version_flag("--version", "hwenroll " HWENROLL_VERSION);
+    app.add_option("--config", line.config, "configuration file, instead of /etc/hwenroll")->type_name("FILE");
+    app.add_flag("--json", line.json, "print JSON with a versioned schema");
+    app.add_flag("--no-color", line.no_color, "no colours, even on a terminal");
+    app.require_subcommand(1);
+    app.fallthrough();
+    add_identity_commands(app, line);
+    add_ca_and_token_commands(app, line);
+    add_scep_commands(app, line);
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::ParseError& error) {
+        if (error.get_exit_code() == 0) {
+            return app.exit(error);
+        }
+        return cli::report(Error(ErrorCode::usage, error.what(), {}, "see 'hwenroll --help'"));
+    }
+    return line.run(context_of(line));
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    try {
+        return run(argc, argv);
+    } catch (const std::exception& exception) {
+        // Nothing of ours throws; what a library throws (memory) ends here with a code instead of a core.
+        std::fputs((Error(ErrorCode::internal, "an unexpected failure", exception.what()).line() + "\n").c_str(),
+                   stderr);
+        return error_info(ErrorCode::internal).exit_code;
+    }
+}

@@ -1,0 +1,145 @@
+#include <algorithm>
+#include <cstdio>
+#include <set>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "agent/cli/commands.h"
+#include "agent/runtime/queries.h"
+#include "agent/runtime/system_clock.h"
+
+namespace hwenroll::cli {
+namespace {
+
+constexpr std::chrono::seconds list_deadline{30};
+
+std::string pin_state(const keystore::TokenDescription& token) {
+    if (!token.login_required) {
+        return "none needed";
+    }
+    if (!token.initialized) {
+        return "not set";
+    }
+    return token.pin_locked      ? "LOCKED"
+           : token.pin_final_try ? "FINAL TRY LEFT"
+           : token.pin_count_low ? "few tries left"
+                                 : "ok";
+}
+
+nlohmann::json to_json(const std::string& module, const keystore::TokenDescription& token) {
+    return {{"module", module},       {"label", token.label},   {"manufacturer", token.manufacturer},
+            {"model", token.model},   {"serial", token.serial}, {"uri", token.uri},
+            {"pin", pin_state(token)}};
+}
+
+std::string yes_no(bool value) {
+    return value ? "yes" : "no";
+}
+
+nlohmann::json to_json(const std::string& token, const keystore::KeyDescription& key) {
+    const keystore::KeyProtection& protection = key.protection;
+    return {{"token", token},
+            {"id", to_hex(key.key.id.value)},
+            {"label", key.label},
+            {"key", key.key.public_key.text()},
+            {"uri", key.uri},
+            {"confined", protection.confined()},
+            {"sensitive", protection.sensitive},
+            {"extractable", protection.extractable},
+            {"always_sensitive", protection.always_sensitive},
+            {"never_extractable", protection.never_extractable},
+            {"local", protection.local}};
+}
+
+void print(const std::string& token, const keystore::KeyDescription& key) {
+    const keystore::KeyProtection& protection = key.protection;
+    std::fputs(fmt::format("token {}: {} '{}'\n  id                 {}\n  made on the token  {}\n"
+                           "  sensitive          {} (always: {})\n  extractable        {} (never extractable: {})\n"
+                           "  uri                {}\n",
+                           printable(token), key.key.public_key.text(), printable(key.label), to_hex(key.key.id.value),
+                           yes_no(protection.local), yes_no(protection.sensitive), yes_no(protection.always_sensitive),
+                           yes_no(protection.extractable), yes_no(protection.never_extractable), printable(key.uri))
+                   .c_str(),
+               stdout);
+}
+
+}  // namespace
+
+int token_list(const CommandContext& context, const std::optional<std::string>& module) {
+    std::set<std::string> modules;
+    if (module) {
+        modules.insert(*module);
+    } else {
+        const auto configuration = load(context);
+        if (!configuration) {
+            return report(configuration.error());
+        }
+        for (const auto& [name, token] : configuration->tokens) {
+            modules.insert(token.module.string());
+        }
+    }
+    int exit_code = 0;
+    nlohmann::json body{{"tokens", nlohmann::json::array()}};
+    std::vector<std::vector<std::string>> rows;
+    for (const std::string& path : modules) {
+        const auto tokens = keystore::list_tokens(runtime::worker_beside_this_program(), path, list_deadline);
+        if (!tokens) {
+            exit_code = std::max(exit_code, report(tokens.error()));
+            continue;
+        }
+        for (const keystore::TokenDescription& token : *tokens) {
+            body["tokens"].push_back(to_json(path, token));
+            rows.push_back({token.label, token.model, token.serial, pin_state(token), token.uri});
+        }
+    }
+    if (context.output.json) {
+        print_json("token list", std::move(body));
+    } else if (!rows.empty()) {
+        std::fputs(table({"LABEL", "MODEL", "SERIAL", "PIN", "URI"}, rows).c_str(), stdout);
+    } else if (exit_code == 0) {
+        std::puts("no token is there");
+    }
+    return exit_code;
+}
+
+int token_keys(const CommandContext& context, const std::optional<std::string>& token) {
+    const auto configuration = load(context);
+    if (!configuration) {
+        return report(configuration.error());
+    }
+    if (token && !configuration->tokens.contains(*token)) {
+        return report(Error(ErrorCode::unknown_name, "there is no token '" + *token + "'", {},
+                            "name a [token.*] section of the configuration"));
+    }
+    int exit_code = 0;
+    nlohmann::json body{{"keys", nlohmann::json::array()}};
+    observe::Log log(observe::Log::Target::quiet);
+    for (const auto& [name, settings] : configuration->tokens) {
+        if (token && name != *token) {
+            continue;
+        }
+        const auto keys = runtime::list_keys(settings, configuration->agent.state_dir,
+                                             runtime::worker_beside_this_program(), runtime::SystemClock(), log);
+        if (!keys) {
+            exit_code = std::max(exit_code, report(Error(keys.error()).about("token " + name)));
+            continue;
+        }
+        for (const keystore::KeyDescription& key : *keys) {
+            if (context.output.json) {
+                body["keys"].push_back(to_json(name, key));
+            } else {
+                print(name, key);
+            }
+        }
+        if (keys->empty() && !context.output.json) {
+            std::fputs(fmt::format("token {}: no private key\n", name).c_str(), stdout);
+        }
+    }
+    if (context.output.json) {
+        print_json("token keys", std::move(body));
+    }
+    return exit_code;
+}
+
+}  // namespace hwenroll::cli

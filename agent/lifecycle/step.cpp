@@ -1,0 +1,304 @@
+#include "agent/lifecycle/step.h"
+
+#include <algorithm>
+#include <utility>
+
+#include <fmt/format.h>
+
+namespace hwenroll::lifecycle {
+namespace {
+
+/// What a handler needs beside its event. `next` starts as a copy of the state and becomes the result.
+struct Decision {
+    const Draw& draw;
+    const Policy& policy;
+    TimePoint now;
+    IdentityState next;
+    std::vector<Effect> effects = {};
+    std::string note = {};
+
+    void go(Phase phase) {
+        next.phase = phase;
+        next.wait = {};
+        next.hold.reset();
+    }
+};
+
+Seconds doubled(Seconds first, Seconds longest, std::uint32_t times) {
+    Seconds step = first;
+    for (std::uint32_t i = 0; i < times && step < longest; ++i) {
+        step *= 2;
+    }
+    return std::min(step, longest);
+}
+
+/// RT-8: a point in [step/2, step], at least a second away.
+Seconds backoff(const Policy& policy, std::uint32_t failures, std::uint32_t fraction) {
+    const Seconds step = doubled(policy.backoff_first, policy.backoff_longest, failures == 0 ? 0 : failures - 1);
+    const Seconds half = step / 2;
+    const auto part = (static_cast<std::uint64_t>(half.count()) * fraction) >> 32U;
+    return std::max(Seconds(1), half + Seconds(static_cast<std::int64_t>(part)));
+}
+
+/// RT-7: the interval grows by half with every poll.
+Seconds poll_interval(const PollPolicy& policy, std::uint32_t polls) {
+    Seconds interval = policy.first;
+    for (std::uint32_t i = 0; i < polls && interval < policy.longest; ++i) {
+        interval += std::max(Seconds(1), interval / 2);
+    }
+    return std::min(interval, policy.longest);
+}
+
+WaitingFor waiting_for(Remedy remedy) {
+    switch (remedy) {
+        case Remedy::retry:
+            return WaitingFor::network;
+        case Remedy::wait_token:
+            return WaitingFor::token;
+        case Remedy::change_pin:
+            return WaitingFor::pin;
+        case Remedy::ask_ca:
+            return WaitingFor::ca;
+        case Remedy::change_config:
+            return WaitingFor::operator_;
+        case Remedy::free_storage:
+        case Remedy::report_bug:
+            break;
+    }
+    return WaitingFor::timer;
+}
+
+void hold(Decision& d, HoldReason reason) {
+    d.next.phase = Phase::held;
+    d.next.hold = Hold{reason, d.policy.configuration_mark};
+    d.next.wait = Wait{WaitingFor::operator_, d.now + d.policy.hold_retry};
+}
+
+bool over_cap(const Decision& d) {
+    return d.next.counters.messages >= d.policy.max_messages ||
+           d.next.counters.certificates >= d.policy.max_certificates;
+}
+
+/// The next send of the committed transaction: its nonce is committed before the effect runs (MSG-7, RT-5).
+void send(Decision& d) {
+    Transaction& transaction = *d.next.enrollment->transaction;
+    transaction.nonce = scep::Nonce{d.draw.nonce};
+    ++transaction.sends;
+    d.effects.emplace_back(SendRequest{});
+}
+
+void poll(Decision& d) {
+    Transaction& transaction = *d.next.enrollment->transaction;
+    transaction.nonce = scep::Nonce{d.draw.nonce};
+    ++transaction.polls;
+    d.next.wait = {};
+    d.effects.emplace_back(SendPoll{});
+}
+
+void prepare(Decision& d) {
+    d.effects.emplace_back(PrepareRequest{scep::transaction_id_from(d.draw.identifier)});
+}
+
+/// SM-11: a transaction that the CA leaves undecided too long is given up; the key is kept.
+bool too_old(const Decision& d) {
+    return d.now >= d.next.enrollment->transaction->prepared_at + d.policy.poll.give_up;
+}
+
+void begin(Decision& d) {
+    d.next.enrollment = Enrollment{KeyRecord{Bytes(d.draw.identifier.begin(), d.draw.identifier.end()), {}}, {}, {}};
+    d.go(Phase::need_key);
+    d.effects.emplace_back(MakeKey{d.next.enrollment->key.id});
+    d.note = "enrollment begun, key id " + to_hex(d.next.enrollment->key.id);
+}
+
+void resubmit(Decision& d) {
+    auto& transaction = d.next.enrollment->transaction;
+    if (transaction && too_old(d)) {
+        d.note = "transaction " + transaction->id.value + " given up, a new one begins";
+        transaction.reset();
+    }
+    d.go(Phase::need_submit);
+    if (transaction) {
+        send(d);
+    } else {
+        prepare(d);
+    }
+}
+
+/// What a settled phase needs now. In-flight work lives in memory only, so this is also how a restart resumes (SM-16).
+void reissue(Decision& d) {
+    switch (d.next.phase) {
+        case Phase::unenrolled:
+            return begin(d);
+        case Phase::need_key:
+            d.effects.emplace_back(MakeKey{d.next.enrollment->key.id});
+            return;
+        case Phase::need_submit:
+            return resubmit(d);
+        case Phase::pending:
+            if (too_old(d)) {
+                resubmit(d);
+            } else if (d.now >= d.next.wait.until) {
+                poll(d);
+            }
+            return;
+        case Phase::need_publish:
+            d.effects.emplace_back(PublishGeneration{d.next.last_generation});
+            return;
+        case Phase::valid:
+        case Phase::held:
+            return;
+    }
+}
+
+void resume(Decision& d) {
+    const bool configuration_changed = d.next.hold->configuration_mark != d.policy.configuration_mark;
+    if (!configuration_changed && d.now < d.next.wait.until) {
+        return;
+    }
+    d.go(phase_of(d.next.enrollment));
+    d.note = configuration_changed ? "released: the configuration changed" : "released for one retry";
+    reissue(d);
+}
+
+void on(Decision& d, const Started& /*event*/) {
+    if (d.next.phase == Phase::held) {
+        resume(d);
+    } else {
+        reissue(d);
+    }
+}
+
+void on(Decision& d, const Due& /*event*/) {
+    if (d.next.wait.reason == WaitingFor::nothing || d.now < d.next.wait.until) {
+        return;
+    }
+    on(d, Started{});
+}
+
+void on(Decision& d, const KeyReady& event) {
+    if (d.next.phase != Phase::need_key || event.spki.empty()) {
+        return;
+    }
+    d.next.enrollment->key.spki = event.spki;
+    d.go(Phase::need_submit);
+    d.note = "key is on the token";
+    prepare(d);
+}
+
+void on(Decision& d, const RequestPrepared& event) {
+    if (d.next.phase != Phase::need_submit || d.next.enrollment->transaction) {
+        return;
+    }
+    d.next.enrollment->transaction = event.transaction;
+    d.next.enrollment->transaction->prepared_at = d.now;
+    d.next.enrollment->transaction->sends = 0;
+    d.next.enrollment->transaction->polls = 0;
+    d.next.enrollment->transaction->pending = false;
+    d.note = "request prepared, transaction " + event.transaction.id.value;
+    send(d);
+}
+
+bool awaits_answer(const IdentityState& state) {
+    return (state.phase == Phase::need_submit || state.phase == Phase::pending) && state.enrollment->transaction;
+}
+
+void count_message(Decision& d) {
+    if (d.next.phase == Phase::need_submit) {
+        ++d.next.counters.messages;
+    }
+}
+
+void on(Decision& d, const CertificateIssued& event) {
+    if (!awaits_answer(d.next)) {
+        return;
+    }
+    count_message(d);
+    ++d.next.counters.certificates;
+    d.next.enrollment->issued = event.issued;
+    ++d.next.last_generation;
+    d.go(Phase::need_publish);
+    d.note = "certificate issued, valid until " + to_iso8601(event.issued.not_after);
+    d.effects.emplace_back(PublishGeneration{d.next.last_generation});
+}
+
+void on(Decision& d, const RequestPending& /*event*/) {
+    if (!awaits_answer(d.next)) {
+        return;
+    }
+    count_message(d);
+    const bool first = !d.next.enrollment->transaction->pending;
+    d.go(Phase::pending);
+    d.next.enrollment->transaction->pending = true;
+    d.next.failure.reset();
+    d.next.counters.failures = 0;
+    d.next.wait = Wait{WaitingFor::ca, d.now + poll_interval(d.policy.poll, d.next.enrollment->transaction->polls)};
+    d.note = first ? "the CA answered PENDING" : "";
+}
+
+void on(Decision& d, const RequestRejected& event) {
+    if (!awaits_answer(d.next)) {
+        return;
+    }
+    count_message(d);
+    ++d.next.counters.failures;
+    d.next.failure = FailureRecord{event.error.code(), event.error.line(), d.now};
+    // FI-2: permanent for this request; the challenge may be used up, so nothing of it is sent again.
+    d.next.enrollment->transaction.reset();
+    hold(d, HoldReason::rejected);
+    d.note = event.error.line();
+}
+
+void on(Decision& d, const GenerationPublished& event) {
+    if (d.next.phase != Phase::need_publish || event.generation != d.next.last_generation) {
+        return;
+    }
+    d.next.current = Credential{d.next.enrollment->key, *d.next.enrollment->issued, event.generation, d.now};
+    d.next.enrollment.reset();
+    d.next.counters = {};
+    d.next.failure.reset();
+    d.go(Phase::valid);
+    d.note = fmt::format("generation {} published", event.generation);
+}
+
+void on(Decision& d, const EffectFailed& event) {
+    if (d.next.phase == Phase::valid || d.next.phase == Phase::held || d.next.phase == Phase::unenrolled) {
+        return;
+    }
+    ++d.next.counters.failures;
+    d.next.counters.messages += event.answered && d.next.phase == Phase::need_submit ? 1 : 0;
+    d.next.counters.certificates += event.issued ? 1 : 0;
+    d.next.failure = FailureRecord{event.error.code(), event.error.line(), d.now};
+    d.note = event.error.line();
+    if (event.error.code() == ErrorCode::token_key_policy) {
+        hold(d, HoldReason::key_refused);
+    } else if (over_cap(d)) {
+        hold(d, HoldReason::message_cap);
+    } else {
+        d.next.wait = Wait{waiting_for(event.error.info().remedy),
+                           d.now + backoff(d.policy, d.next.counters.failures, d.draw.fraction)};
+    }
+}
+
+}  // namespace
+
+Phase phase_of(const std::optional<Enrollment>& enrollment) {
+    if (!enrollment) {
+        return Phase::unenrolled;
+    }
+    if (enrollment->issued) {
+        return Phase::need_publish;
+    }
+    if (enrollment->key.spki.empty()) {
+        return Phase::need_key;
+    }
+    return enrollment->transaction && enrollment->transaction->pending ? Phase::pending : Phase::need_submit;
+}
+
+Transition step(const IdentityState& state, const Event& event, const Draw& draw, const Policy& policy, TimePoint now) {
+    Decision decision{draw, policy, now, state};
+    std::visit([&](const auto& alternative) { on(decision, alternative); }, event);
+    return {std::move(decision.next), std::move(decision.effects), std::move(decision.note)};
+}
+
+}  // namespace hwenroll::lifecycle

@@ -1,0 +1,106 @@
+// The decision: what to remember and what to do next. Pure: no I/O, no clock, no randomness (house rules 1 to 3).
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "agent/lifecycle/identity_state.h"
+
+namespace hwenroll::lifecycle {
+
+/// Random octets drawn by the runtime for one event. A decision that uses them stores them.
+struct Draw {
+    std::array<std::uint8_t, 16> identifier{};  ///< becomes a CKA_ID or a transaction_id
+    std::array<std::uint8_t, 16> nonce{};       ///< becomes a senderNonce
+    std::uint32_t fraction = 0;                 ///< spreads a backoff over [step/2, step]: fraction / 2^32
+};
+
+/// The process started, or `--once` runs: re-issue what the phase needs, whatever a backoff says. A poll stays at its
+/// time and a hold stays until it is released.
+struct Started {};
+/// The time of state.wait has come.
+struct Due {};
+/// A private key with these octets as SubjectPublicKeyInfo exists on the token under the committed id.
+struct KeyReady {
+    Bytes spki;
+};
+/// The request is built: everything that later sends need.
+struct RequestPrepared {
+    Transaction transaction;  ///< its nonce and counts are set here, not by the runtime
+};
+/// The CA issued and the certificate was accepted.
+struct CertificateIssued {
+    IssuedRecord issued;
+};
+/// The CA answered PENDING.
+struct RequestPending {};
+/// The CA answered FAILURE.
+struct RequestRejected {
+    std::optional<scep::FailInfo> fail_info;
+    Error error;
+};
+/// The generation of the last Publish effect is what consumers see.
+struct GenerationPublished {
+    std::uint64_t generation = 0;
+};
+/// An effect failed. `answered`: an enrollment message was answered with HTTP 200, so it counts (invariant 5).
+/// `issued`: the reply held a certificate for us that was refused, so it counts too.
+struct EffectFailed {
+    Error error;
+    bool answered = false;
+    bool issued = false;
+};
+
+using Event = std::variant<Started, Due, KeyReady, RequestPrepared, CertificateIssued, RequestPending, RequestRejected,
+                           GenerationPublished, EffectFailed>;
+
+/// Find the key under the committed id or generate it there.
+struct MakeKey {
+    Bytes key_id;
+};
+/// Trust the CA if that is not done, self-test the key, build CSR, signer certificate and envelope.
+struct PrepareRequest {
+    scep::TransactionId transaction_id;
+};
+/// Sign the committed envelope with the committed nonce and send it.
+struct SendRequest {};
+/// The same for a CertPoll.
+struct SendPoll {};
+/// Write and switch to this generation.
+struct PublishGeneration {
+    std::uint64_t generation = 0;
+};
+
+using Effect = std::variant<MakeKey, PrepareRequest, SendRequest, SendPoll, PublishGeneration>;
+
+/// Poll timing (RT-7).
+struct PollPolicy {
+    Seconds first{60};
+    Seconds longest{3600};
+    Seconds give_up{7 * 24 * 3600};
+};
+
+/// What the configuration decides. Values, no references.
+struct Policy {
+    PollPolicy poll;
+    Seconds backoff_first{60};
+    Seconds backoff_longest{6 * 3600};
+    Seconds hold_retry{24 * 3600};
+    std::uint32_t max_messages = 48;     ///< invariant 5
+    std::uint32_t max_certificates = 3;  ///< invariant 5
+    Bytes configuration_mark;            ///< changes whenever the identity's, its CA's or its token's settings do
+};
+
+struct Transition {
+    IdentityState state;
+    std::vector<Effect> effects;
+    std::string note;  ///< one line for the history; empty when nothing happened that is worth one
+};
+
+/// Total over all states and events: an event that makes no sense in a state leaves it as it is and has no effects.
+Transition step(const IdentityState& state, const Event& event, const Draw& draw, const Policy& policy, TimePoint now);
+
+}  // namespace hwenroll::lifecycle

@@ -1,0 +1,68 @@
+#include "agent/observe/log.h"
+
+#include <cstdio>
+#include <cstdlib>
+#include <string_view>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <unistd.h>
+#include <vector>
+
+#include <fmt/format.h>
+#include <systemd/sd-journal.h>
+
+namespace hwenroll::observe {
+namespace {
+
+/// systemd.exec(5): JOURNAL_STREAM is `device:inode` of the stream that a service's stderr was connected to.
+bool stderr_is_journal() {
+    const char* stream = std::getenv("JOURNAL_STREAM");
+    struct stat info {};
+    return stream != nullptr && ::fstat(STDERR_FILENO, &info) == 0 &&
+           fmt::format("{}:{}", info.st_dev, info.st_ino) == stream;
+}
+
+void write_to_journal(const LogRecord& record) {
+    std::vector<std::string> fields{"MESSAGE=" + printable(record.text, 2048),
+                                    fmt::format("PRIORITY={}", static_cast<int>(record.level))};
+    const auto add = [&](std::string_view name, const std::string& value) {
+        if (!value.empty()) {
+            fields.push_back(fmt::format("{}={}", name, printable(value)));
+        }
+    };
+    add("HWENROLL_IDENTITY", record.identity);
+    add("HWENROLL_STATE", record.state);
+    add("HWENROLL_ERROR", record.error);
+    std::vector<iovec> parts;
+    parts.reserve(fields.size());
+    for (std::string& field : fields) {
+        parts.push_back({field.data(), field.size()});
+    }
+    sd_journal_sendv(parts.data(), static_cast<int>(parts.size()));
+}
+
+}  // namespace
+
+Log Log::for_stderr() {
+    if (stderr_is_journal()) {
+        return Log(Target::journal);
+    }
+    return Log(::isatty(STDERR_FILENO) == 1 ? Target::terminal : Target::quiet);
+}
+
+void Log::write(const LogRecord& record) {
+    if (target_ == Target::journal) {
+        return write_to_journal(record);
+    }
+    if (record.level == Level::debug || (record.level == Level::info && target_ == Target::quiet)) {
+        return;
+    }
+    const std::string line = printable(record.text, 2048) + "\n";
+    std::fwrite(line.data(), 1, line.size(), stderr);
+}
+
+void Log::write(const Error& error, const std::string& identity) {
+    write({Level::error, Error(error).about(identity).line(), identity, {}, std::string(error.info().name)});
+}
+
+}  // namespace hwenroll::observe

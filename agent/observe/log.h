@@ -1,0 +1,49 @@
+// What the agent says while it runs: to the journal under systemd, as text on stderr elsewhere.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "base/error.h"
+
+namespace hwenroll::observe {
+
+/// syslog(3) priorities.
+enum class Level : std::uint8_t { error = 3, warning = 4, info = 6, debug = 7 };
+
+/// One message. `text` is one line and may hold remote text: it is made printable. The rest become HWENROLL_* fields.
+struct LogRecord {
+    Level level = Level::info;
+    std::string text;
+    std::string identity = {};
+    std::string state = {};
+    std::string error = {};  ///< E-AREA-REASON
+};
+
+/// Thread-safe. The only place of the agent that logs.
+class Log {
+ public:
+    enum class Target : std::uint8_t {
+        journal,   ///< stderr is connected to the journal (JOURNAL_STREAM): native records with fields
+        terminal,  ///< a person watches: information too
+        quiet,     ///< a file or a pipe: warnings and errors only
+    };
+
+    /// Chooses the target by what stderr is.
+    static Log for_stderr();
+
+    explicit Log(Target target) : target_(target) {}
+
+    [[nodiscard]] Target target() const { return target_; }
+
+    void write(const LogRecord& record);
+
+    /// An error that ends something, at level error, about `identity` (may be empty).
+    void write(const Error& error, const std::string& identity);
+
+ private:
+    Target target_;
+};
+
+}  // namespace hwenroll::observe

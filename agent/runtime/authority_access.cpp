@@ -1,0 +1,226 @@
+#include "agent/runtime/authority_access.h"
+
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "transport/scep/operation_url.h"
+
+namespace hwenroll::runtime {
+namespace {
+
+constexpr int max_concurrent_exchanges = 2;
+
+bool try_next_url(const Error& error) {
+    return error.code() == ErrorCode::ca_unreachable || error.code() == ErrorCode::ca_timeout;
+}
+
+}  // namespace
+
+scep::ParseLimits parse_limits(const config::LimitSettings& limits) {
+    scep::ParseLimits out;
+    out.max_message = limits.max_reply_bytes;
+    out.max_depth = limits.max_asn1_depth;
+    out.max_certificates = limits.max_certificates;
+    out.max_rsa_bits = limits.max_rsa_bits;
+    out.max_exponent_bits = limits.max_exponent_bits;
+    out.max_path = limits.max_path;
+    return out;
+}
+
+scep::LegacyPermissions permissions_of(const config::LegacySettings& legacy, TimePoint now) {
+    if (!legacy.until || now >= *legacy.until) {
+        return {};
+    }
+    return {legacy.des_cbc_reply, legacy.des3, legacy.sha1_reply, legacy.sha1_request};
+}
+
+http::Limits http_limits(const config::LimitSettings& limits, std::size_t max_body) {
+    http::Limits out;
+    out.connect_timeout = limits.connect_timeout;
+    out.exchange_timeout = limits.exchange_timeout;
+    out.max_body = max_body;
+    out.max_redirects = limits.max_redirects;
+    out.max_get_url = limits.max_get_url;
+    out.retry_after_min = limits.retry_after_min;
+    out.retry_after_max = limits.retry_after_max;
+    return out;
+}
+
+AuthorityAccess::AuthorityAccess(const Surroundings& surroundings, http::Client& client,
+                                 const config::AuthoritySettings& settings, const config::LimitSettings& limits)
+    : at_(surroundings), client_(client), settings_(settings), limits_(limits) {}
+
+void AuthorityAccess::need(std::function<void(Answer)> then) {
+    waiting_.push_back(std::move(then));
+    if (waiting_.size() > 1) {
+        return;
+    }
+    if (!loaded_) {
+        auto stored = at_.store.authority(settings_.name);
+        if (!stored) {
+            return answer(fail(stored.error()));
+        }
+        state_ = *std::move(stored);
+        loaded_ = true;
+    }
+    if (const Status advanced = advance(lifecycle::AuthorityNeeded{}); !advanced) {
+        return answer(fail(advanced.error()));
+    }
+    if (must_fetch_ || (!authority_ && !restore())) {
+        return fetch_capabilities(false);
+    }
+    answer(authority_);
+}
+
+Status AuthorityAccess::advance(const lifecycle::AuthorityEvent& event) {
+    const lifecycle::AuthorityPolicy policy{settings_.fingerprints};
+    const TimePoint now = at_.clock.now();
+    auto transition = lifecycle::step(state_, event, policy, now);
+    must_fetch_ = transition.fetch;
+    if (transition.state == state_ && transition.note.empty()) {
+        return {};
+    }
+    const Status committed = at_.store.commit(settings_.name, transition.state, transition.note, now);
+    if (committed) {
+        state_ = std::move(transition.state);
+        if (!transition.note.empty()) {
+            at_.log.write({observe::Level::info, "ca " + settings_.name + ": " + transition.note});
+        }
+    }
+    return committed;
+}
+
+/// Works the roles out again from what is stored: they depend on the time.
+Status AuthorityAccess::restore() {
+    std::vector<Certificate> certificates;
+    for (const Bytes& der : state_.current->certificates) {
+        auto certificate = Certificate::from_der(der);
+        if (!certificate) {
+            return fail(certificate.error());
+        }
+        certificates.push_back(*std::move(certificate));
+    }
+    auto set = scep::authenticate(certificates, settings_.fingerprints, at_.clock.now(), parse_limits(limits_));
+    if (!set) {
+        return fail(set.error());
+    }
+    authority_ = std::make_shared<const Authority>(Authority{
+        *std::move(set), scep::parse_capabilities(as_bytes(state_.current->capabilities)), state_.current->generation});
+    return {};
+}
+
+http::Request AuthorityAccess::get(const std::string& url, scep::Operation operation, std::size_t max_body) const {
+    http::Request request;
+    request.url = scep::operation_url(url, operation, settings_.identifier);
+    request.limits = http_limits(limits_, max_body);
+    request.route = {settings_.proxy, settings_.tls_ca.string(), settings_.bind};
+    return request;
+}
+
+void AuthorityAccess::fetch_capabilities(bool repeated) {
+    exchange([this](const std::string& url) { return get(url, scep::Operation::get_ca_caps, limits_.max_caps_bytes); },
+             [this, repeated](const Result<http::Response>& response) {
+                 if (response) {
+                     // CAPS-7: an HTTP error means that nothing is announced.
+                     return fetch_certificates(
+                         scep::parse_capabilities(response->status == 200 ? ByteView(response->body) : ByteView()));
+                 }
+                 if (http::closed_without_reply(response.error())) {
+                     // CAPS-8: once more, then it means the same.
+                     return repeated ? fetch_certificates({}) : fetch_capabilities(true);
+                 }
+                 failed(response.error());
+             });
+}
+
+void AuthorityAccess::fetch_certificates(const scep::Capabilities& capabilities) {
+    exchange([this](const std::string& url) { return get(url, scep::Operation::get_ca_cert, limits_.max_reply_bytes); },
+             [this, capabilities](const Result<http::Response>& response) {
+                 const Status accepted = response ? accept(capabilities, *response) : fail(response.error());
+                 if (!accepted) {
+                     return failed(accepted.error());
+                 }
+                 answer(authority_);
+             });
+}
+
+Status AuthorityAccess::accept(const scep::Capabilities& capabilities, const http::Response& response) {
+    if (response.status != 200) {
+        return fail(ErrorCode::ca_http, "GetCACert was answered with HTTP status " + std::to_string(response.status),
+                    printable(as_text(response.body), 120));
+    }
+    auto received = scep::parse_ca_certificates(response.body, parse_limits(limits_));
+    if (!received) {
+        return fail(received.error());
+    }
+    auto set = scep::authenticate(*received, settings_.fingerprints, at_.clock.now(), parse_limits(limits_));
+    if (!set) {
+        return fail(set.error());
+    }
+    std::vector<std::string> warnings = capabilities.warnings;
+    warnings.insert(warnings.end(), set->warnings.begin(), set->warnings.end());
+    for (const std::string& warning : warnings) {
+        at_.log.write({observe::Level::warning, "ca " + settings_.name + ": " + warning});
+    }
+    lifecycle::AuthorityRecord record;
+    record.capabilities = scep::to_text(capabilities);
+    record.anchor_fingerprint = set->anchor.fingerprint();
+    for (const Certificate& certificate : *received) {
+        record.certificates.push_back(certificate.der());
+    }
+    const Status advanced = advance(lifecycle::AuthorityFetched{std::move(record)});
+    if (advanced) {
+        authority_ =
+            std::make_shared<const Authority>(Authority{*std::move(set), capabilities, state_.current->generation});
+    }
+    return advanced;
+}
+
+void AuthorityAccess::failed(const Error& error) {
+    Error named = Error(error).about("ca " + settings_.name);
+    if (const Status recorded = advance(lifecycle::AuthorityFailed{named}); !recorded) {
+        return answer(fail(recorded.error()));
+    }
+    answer(fail(std::move(named)));
+}
+
+void AuthorityAccess::answer(const Answer& answer) {
+    std::vector<std::function<void(Answer)>> waiting;
+    waiting.swap(waiting_);
+    for (auto& then : waiting) {
+        then(answer);
+    }
+}
+
+void AuthorityAccess::exchange(MakeRequest request, Done done) {
+    queued_exchanges_.emplace_back(
+        [this, request = std::move(request), done = std::move(done)] { start(request, done, 0); });
+    next_exchange();
+}
+
+void AuthorityAccess::next_exchange() {
+    while (running_exchanges_ < max_concurrent_exchanges && !queued_exchanges_.empty()) {
+        auto begin = std::move(queued_exchanges_.front());
+        queued_exchanges_.pop_front();
+        ++running_exchanges_;
+        begin();
+    }
+}
+
+void AuthorityAccess::start(const MakeRequest& request, const Done& done, std::size_t attempt) {
+    const std::size_t url = (reachable_url_ + attempt) % settings_.urls.size();
+    client_.start(request(settings_.urls[url]), [this, request, done, attempt, url](Result<http::Response> response) {
+        if (!response && try_next_url(response.error()) && attempt + 1 < settings_.urls.size()) {
+            return start(request, done, attempt + 1);
+        }
+        if (response) {
+            reachable_url_ = url;
+        }
+        --running_exchanges_;
+        next_exchange();
+        done(std::move(response));
+    });
+}
+
+}  // namespace hwenroll::runtime

@@ -1,0 +1,82 @@
+// A configured CA as the runtime uses it: its URLs, its capabilities, and its certificates once they are trusted.
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "agent/config/configuration.h"
+#include "agent/runtime/token_access.h"
+#include "transport/http/exchange.h"
+#include "transport/scep/ca_set.h"
+#include "transport/scep/capabilities.h"
+
+namespace hwenroll::runtime {
+
+/// A trusted CA, as of one generation. Immutable and shared with the token threads.
+struct Authority {
+    scep::CaSet set;
+    scep::Capabilities capabilities;
+    std::uint64_t generation = 0;
+};
+
+scep::ParseLimits parse_limits(const config::LimitSettings& limits);
+
+/// What `legacy` permits at `now`: nothing any more once legacy_until has passed.
+scep::LegacyPermissions permissions_of(const config::LegacySettings& legacy, TimePoint now);
+
+/// HTTP's view of the limits.
+http::Limits http_limits(const config::LimitSettings& limits, std::size_t max_body);
+
+/// One CA. On the loop's thread.
+class AuthorityAccess {
+ public:
+    AuthorityAccess(const Surroundings& surroundings, http::Client& client, const config::AuthoritySettings& settings,
+                    const config::LimitSettings& limits);
+
+    [[nodiscard]] const config::AuthoritySettings& settings() const { return settings_; }
+    [[nodiscard]] const config::LimitSettings& limits() const { return limits_; }
+
+    /// Calls `then` with the trusted CA, asking it first if need be. Several callers share one request.
+    void need(std::function<void(Result<std::shared_ptr<const Authority>>)> then);
+
+    /// Runs an exchange with the first URL that can be reached, at most two at a time (design, "Identity = client").
+    /// `request` makes it for a URL.
+    void exchange(std::function<http::Request(const std::string& url)> request,
+                  std::function<void(Result<http::Response>)> done);
+
+    /// A request by GET for one of the operations that have no message.
+    [[nodiscard]] http::Request get(const std::string& url, scep::Operation operation, std::size_t max_body) const;
+
+ private:
+    using Answer = Result<std::shared_ptr<const Authority>>;
+    using Done = std::function<void(Result<http::Response>)>;
+    using MakeRequest = std::function<http::Request(const std::string&)>;
+
+    Status advance(const lifecycle::AuthorityEvent& event);
+    Status restore();
+    void fetch_capabilities(bool repeated);
+    void fetch_certificates(const scep::Capabilities& capabilities);
+    Status accept(const scep::Capabilities& capabilities, const http::Response& response);
+    void failed(const Error& error);
+    void answer(const Answer& answer);
+    void start(const MakeRequest& request, const Done& done, std::size_t attempt);
+    void next_exchange();
+
+    Surroundings at_;
+    http::Client& client_;
+    config::AuthoritySettings settings_;
+    config::LimitSettings limits_;
+    lifecycle::AuthorityState state_;
+    bool loaded_ = false;
+    bool must_fetch_ = false;
+    std::shared_ptr<const Authority> authority_;
+    std::vector<std::function<void(Answer)>> waiting_;
+    std::size_t reachable_url_ = 0;
+    int running_exchanges_ = 0;
+    std::deque<std::function<void()>> queued_exchanges_;
+};
+
+}  // namespace hwenroll::runtime

@@ -1,0 +1,203 @@
+#include "agent/runtime/event_loop.h"
+
+#include <csignal>
+#include <cstring>
+#include <ctime>
+#include <map>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+#include <utility>
+
+#include <systemd/sd-event.h>
+
+namespace hwenroll::runtime {
+namespace {
+
+struct UnrefSource {
+    void operator()(sd_event_source* source) const noexcept { sd_event_source_disable_unref(source); }
+};
+using Source = std::unique_ptr<sd_event_source, UnrefSource>;
+
+struct UnrefLoop {
+    void operator()(sd_event* loop) const noexcept { sd_event_unref(loop); }
+};
+
+constexpr std::uint64_t timer_accuracy_us = 1000;
+
+struct Repeating {
+    std::uint64_t interval_us = 0;
+    std::function<void()> task;
+    Source source;
+};
+
+int on_repeat(sd_event_source* source, std::uint64_t now_us, void* data) {
+    const auto* repeating = static_cast<const Repeating*>(data);
+    repeating->task();
+    sd_event_source_set_time(source, now_us + repeating->interval_us);
+    return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+}
+
+}  // namespace
+
+class EventLoop::Impl {
+ public:
+    std::unique_ptr<sd_event, UnrefLoop> loop;
+    int wake = -1;
+    Source wake_source;
+    Source timer;
+    Source terminate;
+    Source interrupt;
+    std::map<int, Source> sockets;
+    std::vector<std::unique_ptr<Repeating>> repeating;
+
+    ~Impl() {
+        wake_source.reset();
+        if (wake >= 0) {
+            ::close(wake);
+        }
+    }
+};
+
+EventLoop::EventLoop(std::function<void()> on_stop) : on_stop_(std::move(on_stop)), impl_(std::make_unique<Impl>()) {}
+
+EventLoop::~EventLoop() = default;
+
+Result<std::unique_ptr<EventLoop>> EventLoop::make(std::function<void()> on_stop) {
+    std::unique_ptr<EventLoop> made(new EventLoop(std::move(on_stop)));
+    Impl& impl = *made->impl_;
+    const auto failed = [](const char* call, int code) {
+        return fail(
+            Error(ErrorCode::internal, std::string("cannot set up the event loop: ") + call, std::strerror(code)));
+    };
+    sd_event* loop = nullptr;
+    if (const int code = sd_event_new(&loop); code < 0) {
+        return failed("sd_event_new", -code);
+    }
+    impl.loop.reset(loop);
+    impl.wake = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (impl.wake < 0) {
+        return failed("eventfd", errno);
+    }
+    const auto on_wake = [](sd_event_source*, int fd, std::uint32_t, void* self) {
+        std::uint64_t count = 0;
+        static_cast<void>(::read(fd, &count, sizeof count) > 0);  // EAGAIN: another wake-up has drained it
+        static_cast<EventLoop*>(self)->run_posted();
+        return 0;
+    };
+    sd_event_source* source = nullptr;
+    if (const int code = sd_event_add_io(loop, &source, impl.wake, EPOLLIN, on_wake, made.get()); code < 0) {
+        return failed("sd_event_add_io", -code);
+    }
+    impl.wake_source.reset(source);
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    if (const int code = pthread_sigmask(SIG_BLOCK, &signals, nullptr); code != 0) {
+        return failed("pthread_sigmask", code);
+    }
+    const auto on_signal = [](sd_event_source*, const signalfd_siginfo*, void* self) {
+        auto& stop = static_cast<EventLoop*>(self)->on_stop_;
+        if (stop) {
+            std::exchange(stop, nullptr)();
+        }
+        return 0;
+    };
+    for (const auto& [number, slot] : {std::pair(SIGTERM, &impl.terminate), std::pair(SIGINT, &impl.interrupt)}) {
+        if (const int code = sd_event_add_signal(loop, &source, number, on_signal, made.get()); code < 0) {
+            return failed("sd_event_add_signal", -code);
+        }
+        slot->reset(source);
+    }
+    return made;
+}
+
+void EventLoop::post(std::function<void()> task) {
+    {
+        const std::lock_guard lock(mutex_);
+        posted_.push_back(std::move(task));
+    }
+    const std::uint64_t one = 1;
+    // A full counter (EAGAIN) means that the loop is about to wake anyway.
+    static_cast<void>(::write(impl_->wake, &one, sizeof one) > 0);
+}
+
+void EventLoop::run_posted() {
+    std::vector<std::function<void()>> tasks;
+    {
+        const std::lock_guard lock(mutex_);
+        tasks.swap(posted_);
+    }
+    for (auto& task : tasks) {
+        task();
+    }
+}
+
+void EventLoop::every(std::chrono::milliseconds interval, std::function<void()> task) {
+    auto repeating = std::make_unique<Repeating>();
+    repeating->interval_us = static_cast<std::uint64_t>(interval.count()) * 1000;
+    repeating->task = std::move(task);
+    sd_event_source* source = nullptr;
+    if (sd_event_add_time_relative(impl_->loop.get(), &source, CLOCK_MONOTONIC, repeating->interval_us,
+                                   timer_accuracy_us, on_repeat, repeating.get()) >= 0) {
+        repeating->source.reset(source);
+        impl_->repeating.push_back(std::move(repeating));
+    }
+}
+
+Status EventLoop::run() {
+    const int code = sd_event_loop(impl_->loop.get());
+    if (code < 0) {
+        return fail(Error(ErrorCode::internal, "the event loop failed", std::strerror(-code)));
+    }
+    return {};
+}
+
+void EventLoop::stop() {
+    sd_event_exit(impl_->loop.get(), 0);
+}
+
+void EventLoop::watch(int fd, bool readable, bool writable) {
+    auto& sockets = impl_->sockets;
+    // Always a new source: curl may have closed the descriptor and been given the same number again.
+    sockets.erase(fd);
+    if (!readable && !writable) {
+        return;
+    }
+    const auto events = (readable ? std::uint32_t{EPOLLIN} : 0U) | (writable ? std::uint32_t{EPOLLOUT} : 0U);
+    const auto on_io = [](sd_event_source*, int ready, std::uint32_t revents, void* self) {
+        auto* loop = static_cast<EventLoop*>(self);
+        const bool broken = (revents & (EPOLLERR | EPOLLHUP)) != 0;
+        if (loop->client_ != nullptr) {
+            loop->client_->on_socket(ready, broken || (revents & EPOLLIN) != 0, broken || (revents & EPOLLOUT) != 0);
+        }
+        return 0;
+    };
+    sd_event_source* source = nullptr;
+    if (sd_event_add_io(impl_->loop.get(), &source, fd, events, on_io, this) >= 0) {
+        sockets[fd].reset(source);
+    }
+}
+
+void EventLoop::set_timer(std::optional<std::chrono::milliseconds> delay) {
+    impl_->timer.reset();
+    if (!delay) {
+        return;
+    }
+    const auto on_time = [](sd_event_source*, std::uint64_t, void* self) {
+        auto* loop = static_cast<EventLoop*>(self);
+        if (loop->client_ != nullptr) {
+            loop->client_->on_timer();
+        }
+        return 0;
+    };
+    sd_event_source* source = nullptr;
+    if (sd_event_add_time_relative(impl_->loop.get(), &source, CLOCK_MONOTONIC,
+                                   static_cast<std::uint64_t>(delay->count()) * 1000, timer_accuracy_us, on_time,
+                                   this) >= 0) {
+        impl_->timer.reset(source);
+    }
+}
+
+}  // namespace hwenroll::runtime

@@ -1,0 +1,73 @@
+// hwenrolld: the agent.
+#include <cstdio>
+#include <exception>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+#include <CLI/CLI.hpp>
+
+#include "agent/config/loader.h"
+#include "agent/runtime/agent.h"
+#include "agent/runtime/queries.h"
+#include "agent/runtime/system_clock.h"
+
+namespace {
+
+using namespace hwenroll;
+
+int report(const Error& error) {
+    std::fputs((error.line() + "\n").c_str(), stderr);
+    return error.info().exit_code;
+}
+
+/// Invariant 7: challenges pass through this process, so it leaves no core and makes no file for others to read.
+void protect_process() {
+    ::umask(0077);
+    const rlimit none{0, 0};
+    ::setrlimit(RLIMIT_CORE, &none);
+#ifndef HWENROLL_FAILPOINTS
+    ::prctl(PR_SET_DUMPABLE, 0);
+#endif
+}
+
+int run(int argc, char** argv) {
+    std::string file;
+    bool once = false;
+    CLI::App app("keeps identity certificates alive whose keys never leave their token", "hwenrolld");
+    app.set_version_flag("--version", "hwenrolld " HWENROLL_VERSION);
+    app.add_option("--config", file, "configuration file, instead of /etc/hwenroll")->type_name("FILE");
+    app.add_flag("--once", once, "do all that is due now for every identity, then exit");
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::ParseError& error) {
+        return error.get_exit_code() == 0 ? app.exit(error)
+                                          : report(Error(ErrorCode::usage, error.what(), {}, "see 'hwenrolld --help'"));
+    }
+    if (!once) {
+        return report(Error(ErrorCode::usage, "hwenrolld runs with --once only in this version", {},
+                            "call 'hwenrolld --once' from a timer"));
+    }
+    protect_process();
+    const auto configuration = config::load(file.empty() ? config::ConfigurationPaths{} : config::only(file));
+    if (!configuration) {
+        return report(configuration.error());
+    }
+    auto log = observe::Log::for_stderr();
+    const runtime::RunOutcome outcome =
+        runtime::run_once(*configuration, runtime::worker_beside_this_program(), runtime::SystemClock(), log);
+    for (const Error& error : outcome.errors) {
+        log.write(error, {});
+    }
+    return outcome.exit_code;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    try {
+        return run(argc, argv);
+    } catch (const std::exception& exception) {
+        return report(Error(ErrorCode::internal, "an unexpected failure", exception.what()));
+    }
+}

@@ -1,0 +1,326 @@
+#include "agent/runtime/identity_runner.h"
+
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "agent/observe/status_words.h"
+#include "agent/runtime/failpoint.h"
+#include "agent/runtime/key_uri.h"
+#include "agent/runtime/system_clock.h"
+#include "transport/scep/operation_url.h"
+
+namespace hwenroll::runtime {
+namespace {
+
+keystore::KeySpec spec_of(config::KeyType type) {
+    return type == config::KeyType::rsa_2048 ? keystore::KeySpec::rsa_2048 : keystore::KeySpec::rsa_3072;
+}
+
+lifecycle::Policy policy_of(const config::IdentitySettings& settings, Bytes mark) {
+    lifecycle::Policy policy;
+    policy.poll = {settings.poll.start, settings.poll.max, settings.poll.give_up};
+    policy.configuration_mark = std::move(mark);
+    return policy;
+}
+
+/// The crash point behind a commit, by what the commit led to.
+std::string_view committed_point(const lifecycle::Transition& transition) {
+    if (transition.effects.empty()) {
+        return transition.state.phase == lifecycle::Phase::valid ? "publish-committed" : "";
+    }
+    const lifecycle::Effect& effect = transition.effects.front();
+    if (std::holds_alternative<lifecycle::MakeKey>(effect)) {
+        return "key-id-committed";
+    }
+    if (std::holds_alternative<lifecycle::PrepareRequest>(effect)) {
+        return "key-committed";
+    }
+    return std::holds_alternative<lifecycle::PublishGeneration>(effect) ? "issue-committed" : "request-committed";
+}
+
+/// The last failure as an Error again, for the exit code of a run that finds it still standing.
+Error recorded(const lifecycle::FailureRecord& failure) {
+    return Error(failure.code, "held since " + to_iso8601(failure.at), failure.line,
+                 "correct the cause; a changed configuration or challenge is tried at once");
+}
+
+}  // namespace
+
+IdentityRunner::IdentityRunner(const Surroundings& surroundings, observe::Progress& progress,
+                               publish::Publisher& publisher, TokenAccess& token, AuthorityAccess& authority,
+                               config::IdentitySettings settings, Bytes mark)
+    : at_(surroundings),
+      progress_(progress),
+      publisher_(publisher),
+      token_(token),
+      authority_(authority),
+      settings_(std::move(settings)),
+      policy_(policy_of(settings_, std::move(mark))) {}
+
+void IdentityRunner::start(Settled settled) {
+    settled_ = std::move(settled);
+    auto stored = at_.store.identity(name());
+    if (!stored) {
+        return settle(stored.error());
+    }
+    state_ = *std::move(stored);
+    dispatch(lifecycle::Started{});
+}
+
+void IdentityRunner::dispatch(const lifecycle::Event& event) {
+    auto drawn = draw();
+    if (!drawn) {
+        return settle(drawn.error());
+    }
+    const TimePoint now = at_.clock.now();
+    auto transition = lifecycle::step(state_, event, *drawn, policy_, now);
+    if (transition.state != state_) {
+        const Status committed = at_.store.commit(name(), settings_.token, transition.state, transition.note, now);
+        if (!committed) {
+            return settle(committed.error());
+        }
+        failpoint(committed_point(transition));
+        state_ = std::move(transition.state);
+    }
+    if (!error_) {
+        say(transition.note);
+    }
+    if (transition.effects.empty()) {
+        return settle(outcome());
+    }
+    for (const lifecycle::Effect& effect : transition.effects) {
+        std::visit([this](const auto& alternative) { run(alternative); }, effect);
+    }
+}
+
+void IdentityRunner::failed(const Error& error) {
+    error_ = Error(error).about(name());
+    dispatch(lifecycle::EffectFailed{*error_});
+}
+
+void IdentityRunner::settle(const std::optional<Error>& error) {
+    progress_.clear();
+    std::exchange(settled_, nullptr)(error);
+}
+
+std::optional<Error> IdentityRunner::outcome() const {
+    if (error_) {
+        return error_;
+    }
+    switch (state_.phase) {
+        case lifecycle::Phase::valid:
+            if (at_.clock.now() >= state_.current->issued.not_after) {
+                return Error(ErrorCode::identity_expired,
+                             "the certificate expired at " + to_iso8601(state_.current->issued.not_after))
+                    .about(name());
+            }
+            return std::nullopt;
+        case lifecycle::Phase::pending:
+            return Error(ErrorCode::ca_pending, "the CA has not decided yet", {},
+                         "asked again from " + to_iso8601(state_.wait.until) + " on")
+                .about(name());
+        default:
+            break;
+    }
+    if (state_.failure) {
+        return recorded(*state_.failure).about(name());
+    }
+    return Error(ErrorCode::internal, "nothing is left to do in phase " + observe::status_word(state_, at_.clock.now()))
+        .about(name());
+}
+
+void IdentityRunner::say(const std::string& note) {
+    if (!note.empty()) {
+        progress_.clear();
+        at_.log.write(
+            {observe::Level::info, name() + ": " + note, name(), observe::status_word(state_, at_.clock.now()), {}});
+    }
+}
+
+void IdentityRunner::run(const lifecycle::MakeKey& effect) {
+    const keystore::KeySpec spec = spec_of(settings_.key);
+    progress_.begin(fmt::format("{}: making {} on token '{}'", name(), keystore::to_text(spec), settings_.token));
+    token_.use([id = keystore::KeyId{effect.key_id}, spec, label = "hwenroll " + name()](
+                   const SharedToken& token) { return find_or_generate(*token, id, spec, label); },
+               [this](Result<keystore::KeyDescription> key) {
+                   if (!key) {
+                       return failed(key.error());
+                   }
+                   failpoint("key-generated");
+                   dispatch(lifecycle::KeyReady{key->key.public_key.spki()});
+               });
+}
+
+void IdentityRunner::run(const lifecycle::PrepareRequest& effect) {
+    progress_.begin(name() + ": asking CA '" + settings_.ca + "' for its certificates");
+    authority_.need([this, id = effect.transaction_id](Result<SharedAuthority> authority) {
+        if (!authority) {
+            return failed(authority.error());
+        }
+        prepare(id, *authority);
+    });
+}
+
+void IdentityRunner::prepare(const scep::TransactionId& id, const SharedAuthority& authority) {
+    auto serial = random_octets();
+    if (!serial) {
+        return failed(serial.error());
+    }
+    const TimePoint now = at_.clock.now();
+    RequestPlan plan{settings_,
+                     authority_.settings().challenge,
+                     permissions_of(authority_.settings().legacy, now),
+                     authority,
+                     state_.enrollment->key.id,
+                     state_.enrollment->key.spki,
+                     id,
+                     *std::move(serial),
+                     now};
+    progress_.begin(name() + ": building the request");
+    token_.use([plan = std::move(plan)](const SharedToken& token) { return prepare_request(token, plan); },
+               [this](Result<lifecycle::Transaction> transaction) {
+                   if (!transaction) {
+                       return failed(transaction.error());
+                   }
+                   dispatch(lifecycle::RequestPrepared{*std::move(transaction)});
+               });
+}
+
+void IdentityRunner::run(const lifecycle::SendRequest& /*effect*/) {
+    send(state_.enrollment->transaction->type);
+}
+
+void IdentityRunner::run(const lifecycle::SendPoll& /*effect*/) {
+    send(scep::MessageType::cert_poll);
+}
+
+void IdentityRunner::send(scep::MessageType type) {
+    authority_.need([this, type](Result<SharedAuthority> authority) {
+        if (!authority) {
+            return failed(authority.error());
+        }
+        sign(type, *authority);
+    });
+}
+
+void IdentityRunner::sign(scep::MessageType type, const SharedAuthority& authority) {
+    MessagePlan plan{type,
+                     *state_.enrollment->transaction,
+                     state_.enrollment->key.id,
+                     state_.enrollment->key.spki,
+                     authority,
+                     at_.clock.now()};
+    token_.use([plan = std::move(plan)](const SharedToken& token) { return sign_request(token, plan); },
+               [this, authority](Result<Bytes> message) {
+                   if (!message) {
+                       return failed(message.error());
+                   }
+                   exchange(authority, *message);
+               });
+}
+
+void IdentityRunner::exchange(const SharedAuthority& authority, const Bytes& message) {
+    progress_.begin(name() + ": waiting for the answer of CA '" + settings_.ca + "'");
+    const config::HttpMethod method = authority_.settings().http;
+    const bool post = method == config::HttpMethod::post ||
+                      (method == config::HttpMethod::automatic && authority->capabilities.allows_post());
+    authority_.exchange(
+        [this, post, message](const std::string& url) {
+            http::Request request =
+                authority_.get(url, scep::Operation::pki_operation, authority_.limits().max_reply_bytes);
+            if (post) {
+                request.method = http::Request::Method::post;
+                request.url = scep::operation_url(url, scep::Operation::pki_operation, {});
+                request.content_type = scep::pki_message_content_type;
+                request.body = message;
+            } else {
+                request.url = scep::pki_operation_get_url(url, message);
+            }
+            return request;
+        },
+        [this, authority](Result<http::Response> response) {
+            if (!response) {
+                return failed(response.error());
+            }
+            failpoint("reply-received");
+            judge(authority, *std::move(response));
+        });
+}
+
+void IdentityRunner::judge(const SharedAuthority& authority, http::Response response) {
+    const TimePoint now = at_.clock.now();
+    ReplyPlan plan{settings_,
+                   permissions_of(authority_.settings().legacy, now),
+                   parse_limits(authority_.limits()),
+                   authority_.limits().clock_skew,
+                   *state_.enrollment->transaction,
+                   state_.enrollment->key.id,
+                   state_.enrollment->key.spki,
+                   authority,
+                   response.status,
+                   std::move(response.body),
+                   now};
+    token_.use([plan = std::move(plan)](const SharedToken& token) { return judge_reply(token, plan); },
+               [this](Result<ReplyVerdict> verdict) {
+                   if (!verdict) {
+                       return failed(verdict.error());
+                   }
+                   for (const std::string& warning : verdict->warnings) {
+                       at_.log.write({observe::Level::warning, name() + ": " + warning, name(), {}, {}});
+                   }
+                   if (auto* refused = std::get_if<lifecycle::EffectFailed>(&verdict->event)) {
+                       refused->error = std::move(refused->error).about(name());
+                       error_ = refused->error;
+                   } else if (auto* rejected = std::get_if<lifecycle::RequestRejected>(&verdict->event)) {
+                       rejected->error = std::move(rejected->error).about(name());
+                       error_ = rejected->error;
+                   }
+                   dispatch(verdict->event);
+               });
+}
+
+void IdentityRunner::run(const lifecycle::PublishGeneration& effect) {
+    authority_.need([this, number = effect.generation](Result<SharedAuthority> authority) {
+        if (!authority) {
+            return failed(authority.error());
+        }
+        publish(number, *authority);
+    });
+}
+
+Result<publish::Generation> IdentityRunner::generation(std::uint64_t number, const SharedAuthority& authority) const {
+    const lifecycle::IssuedRecord& issued = *state_.enrollment->issued;
+    auto leaf = Certificate::from_der(issued.leaf);
+    if (!leaf) {
+        return fail(leaf.error());
+    }
+    std::vector<Certificate> chain;
+    for (const Bytes& der : issued.chain) {
+        auto certificate = Certificate::from_der(der);
+        if (!certificate) {
+            return fail(certificate.error());
+        }
+        chain.push_back(*std::move(certificate));
+    }
+    return publish::Generation{name(),
+                               number,
+                               *std::move(leaf),
+                               std::move(chain),
+                               {authority->set.anchor},
+                               key_uri(token_.settings().uri, state_.enrollment->key.id)};
+}
+
+void IdentityRunner::publish(std::uint64_t number, const SharedAuthority& authority) {
+    auto made = generation(number, authority);
+    if (!made) {
+        return failed(made.error());
+    }
+    if (const Status published = publisher_.publish(*made, {settings_.mode, settings_.group}); !published) {
+        return failed(published.error());
+    }
+    failpoint("generation-published");
+    dispatch(lifecycle::GenerationPublished{number});
+}
+
+}  // namespace hwenroll::runtime

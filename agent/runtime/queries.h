@@ -1,0 +1,39 @@
+// Questions that a command asks of a CA or a token while no daemon runs: each starts what it needs and ends it.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "agent/config/configuration.h"
+#include "agent/observe/log.h"
+#include "base/certificate.h"
+#include "base/clock.h"
+#include "keystore/worker/worker_token.h"
+#include "transport/scep/capabilities.h"
+
+namespace hwenroll::runtime {
+
+/// What a CA says of itself, unauthenticated: for an operator to compare, never to trust (CACERT-8).
+struct CaAnswer {
+    std::string url;
+    scep::Capabilities capabilities;
+    std::vector<Certificate> certificates;
+};
+
+/// GetCACaps and GetCACert at the first of `settings.urls` that answers; the fingerprints of `settings` are not looked
+/// at. Blocks up to the exchange time-outs. Errors: those of http::Client, ca_http, ca_not_scep, scep_structure,
+/// ca_certificate.
+Result<CaAnswer> ask_ca(const config::AuthoritySettings& settings, const config::LimitSettings& limits);
+
+/// The private keys of one token. Logs in by the PIN rules, so it takes the state directory's lock and records the
+/// outcome. Errors: state_locked (a daemon runs), those of keystore::Token.
+Result<std::vector<keystore::KeyDescription>> list_keys(const config::TokenSettings& settings,
+                                                        const std::filesystem::path& state_dir,
+                                                        const keystore::WorkerProgram& worker, const Clock& clock,
+                                                        observe::Log& log);
+
+/// hwenroll-token beside the running program, as a build and a package both place it.
+keystore::WorkerProgram worker_beside_this_program();
+
+}  // namespace hwenroll::runtime

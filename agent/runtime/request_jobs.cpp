@@ -1,0 +1,269 @@
+#include "agent/runtime/request_jobs.h"
+
+#include <utility>
+
+#include "agent/runtime/secret_reading.h"
+#include "keystore/openssl/key_provider.h"
+#include "keystore/openssl/self_test.h"
+#include "transport/scep/cert_rep.h"
+#include "transport/scep/certification_request.h"
+#include "transport/scep/pki_message.h"
+
+namespace hwenroll::runtime {
+namespace {
+
+/// SIG-2: a day before for wrong clocks, the longest poll and a week after.
+constexpr Seconds signer_margin_before{86400};
+constexpr Seconds signer_margin_after{7 * 86400};
+
+Result<keystore::KeyReference> reference_of(const Bytes& key_id, const Bytes& spki) {
+    auto key = PublicKey::from_spki(spki);
+    if (!key) {
+        return fail(key.error());
+    }
+    return keystore::KeyReference{{key_id}, *std::move(key)};
+}
+
+/// libcrypto reports a failed private operation only as its own failure; the token knows why.
+Error cause(const Error& error, EVP_PKEY* key) {
+    return error.code() == ErrorCode::crypto ? keystore::last_key_error(key).value_or(error) : error;
+}
+
+Result<scep::CertificationRequest> request_of(const config::IdentitySettings& identity, scep::Digest digest) {
+    scep::CertificationRequest request;
+    request.subject = identity.subject;
+    request.subject_alt_names = identity.subject_alt_names;
+    request.key_usage = identity.key_usage;
+    request.extended_key_usage = identity.extended_key_usage;
+    request.digest = digest;
+    if (const Status checked = scep::check(request); !checked) {
+        return fail(checked.error());
+    }
+    return request;
+}
+
+scep::IssueExpectation expectation_of(const ReplyPlan& plan, PublicKey key) {
+    const scep::CaSet& set = plan.authority->set;
+    scep::IssueExpectation expected{.public_key = std::move(key),
+                                    .subject = plan.identity.subject,
+                                    .subject_alt_names = plan.identity.subject_alt_names,
+                                    .key_usage = plan.identity.key_usage,
+                                    .extended_key_usage = plan.identity.extended_key_usage,
+                                    .issuer = set.issuer,
+                                    .anchor = set.anchor,
+                                    .intermediates = set.intermediates,
+                                    .now = plan.now,
+                                    .clock_skew = plan.clock_skew,
+                                    .min_lifetime = Seconds(1),
+                                    .current = {},
+                                    .legacy = plan.legacy,
+                                    .limits = plan.limits};
+    switch (plan.identity.accept.subject) {
+        case config::AcceptSubject::same_rdns:
+            expected.subject_rule = scep::IssueExpectation::Subject::same_rdns;
+            break;
+        case config::AcceptSubject::exact:
+            expected.subject_rule = scep::IssueExpectation::Subject::exact;
+            break;
+        case config::AcceptSubject::any:
+            expected.subject_rule = scep::IssueExpectation::Subject::any;
+            break;
+    }
+    expected.alt_names_rule = plan.identity.accept.alt_names == config::AcceptAltNames::any
+                                  ? scep::IssueExpectation::AltNames::any
+                                  : scep::IssueExpectation::AltNames::superset;
+    expected.require_usage = plan.identity.accept.usage == config::AcceptUsage::require;
+    return expected;
+}
+
+lifecycle::IssuedRecord record_of(const scep::IssuedCertificate& issued) {
+    lifecycle::IssuedRecord record{issued.leaf.der(), {}, issued.leaf.not_before(), issued.leaf.not_after()};
+    for (const Certificate& certificate : issued.chain) {
+        record.chain.push_back(certificate.der());
+    }
+    return record;
+}
+
+/// HTTP-21: a reply that verifies counts whatever its status; otherwise the status is the better explanation.
+Error explain(const ReplyPlan& plan, const Error& error) {
+    if (plan.http_status >= 200 && plan.http_status < 300) {
+        return error;
+    }
+    const std::string hint = plan.http_status == 404 || plan.http_status == 414
+                                 ? "a GET URL may be too long for this server (HTTP-13); check 'url'"
+                                 : std::string();
+    return Error(ErrorCode::ca_http, "the request was answered with HTTP status " + std::to_string(plan.http_status),
+                 printable(as_text(plan.body), 120), hint);
+}
+
+lifecycle::EffectFailed refusal(const ReplyPlan& plan, const Error& error, bool issued) {
+    return {explain(plan, error), plan.http_status == 200, issued};
+}
+
+lifecycle::RequestRejected rejection(const scep::CertRep& reply) {
+    std::string why = reply.fail_info ? std::string(scep::to_text(*reply.fail_info)) : "no failInfo";
+    if (!reply.fail_info_text.empty()) {
+        why += ": " + reply.fail_info_text;
+    }
+    return {reply.fail_info, Error(ErrorCode::ca_rejected, "the CA answered FAILURE", why)};
+}
+
+ReplyVerdict take_certificate(const SharedToken& token, const ReplyPlan& plan, const scep::CertRep& reply,
+                              std::vector<std::string> warnings) {
+    auto key = reference_of(plan.key_id, plan.spki);
+    auto signer = Certificate::from_der(plan.transaction.signer_certificate);
+    if (!key || !signer) {
+        return {refusal(plan, !key ? key.error() : signer.error(), false), std::move(warnings)};
+    }
+    auto handle = keystore::to_evp_pkey(token, *key);
+    if (!handle) {
+        return {refusal(plan, handle.error(), true), std::move(warnings)};
+    }
+    auto content = scep::open_envelope(reply.envelope, *signer, handle->get(), plan.legacy, plan.limits);
+    if (!content) {
+        // A token in trouble is no fault of the reply's; which padding failure it was stays hidden (SEC-9).
+        const auto device = keystore::last_key_error(handle->get());
+        const bool token_failed =
+            content.error().code() == ErrorCode::scep_decrypt && device && device->code() != ErrorCode::token_operation;
+        return {refusal(plan, token_failed ? *device : content.error(), true), std::move(warnings)};
+    }
+    auto received = scep::read_degenerate(content->reveal(), plan.limits);
+    if (!received) {
+        return {refusal(plan, received.error(), true), std::move(warnings)};
+    }
+    auto issued = scep::accept_certificate(*received, expectation_of(plan, key->public_key));
+    if (!issued) {
+        return {refusal(plan, issued.error(), true), std::move(warnings)};
+    }
+    warnings.insert(warnings.end(), issued->warnings.begin(), issued->warnings.end());
+    return {lifecycle::CertificateIssued{record_of(*issued)}, std::move(warnings)};
+}
+
+}  // namespace
+
+Result<keystore::KeyDescription> find_or_generate(keystore::Token& token, const keystore::KeyId& id,
+                                                  keystore::KeySpec spec, const std::string& label) {
+    auto found = token.find(id);
+    if (!found) {
+        return fail(found.error());
+    }
+    if (found->has_value()) {
+        if (!(*found)->protection.confined()) {
+            const Status destroyed = token.destroy(id);
+            return fail(ErrorCode::token_key_policy, "the key with id " + to_hex(id.value) + " could leave the token",
+                        destroyed ? std::string() : "and could not be destroyed: " + destroyed.error().what());
+        }
+        return **std::move(found);
+    }
+    auto made = token.generate(spec, id, label);
+    if (made || made.error().code() != ErrorCode::token_key_mismatch) {
+        return made;
+    }
+    // The id is ours alone, so what stands there without a usable pair is what a crash left of one.
+    if (const Status removed = token.destroy(id); !removed) {
+        return fail(removed.error());
+    }
+    return token.generate(spec, id, label);
+}
+
+Result<lifecycle::Transaction> prepare_request(const SharedToken& token, const RequestPlan& plan) {
+    auto key = reference_of(plan.key_id, plan.spki);
+    if (!key) {
+        return fail(key.error());
+    }
+    auto algorithms = scep::choose_algorithms(plan.authority->capabilities, plan.legacy);
+    if (!algorithms) {
+        return fail(algorithms.error());
+    }
+    auto request = request_of(plan.identity, algorithms->digest);
+    if (!request) {
+        return fail(request.error());
+    }
+    auto challenge = read_secret(plan.challenge);
+    if (!challenge) {
+        return fail(challenge.error());
+    }
+    auto handle = keystore::to_evp_pkey(token, *key);
+    if (!handle) {
+        return fail(handle.error());
+    }
+    auto csr = scep::build_csr(*request, handle->get(), *challenge);
+    if (!csr) {
+        return fail(cause(csr.error(), handle->get()));
+    }
+    if (const Status opens = keystore::opening_self_test(*token, *key); !opens) {
+        return fail(opens.error());
+    }
+    const TimePoint not_after = plan.now + plan.identity.poll.give_up + signer_margin_after;
+    auto signer = scep::build_signer_certificate(plan.identity.subject, handle->get(), plan.certificate_serial,
+                                                 plan.now - signer_margin_before, not_after, algorithms->digest);
+    if (!signer) {
+        return fail(cause(signer.error(), handle->get()));
+    }
+    const Certificate& recipient = plan.authority->set.recipient;
+    auto envelope = scep::seal(csr->reveal(), recipient, algorithms->cipher);
+    if (!envelope) {
+        return fail(envelope.error());
+    }
+    lifecycle::Transaction transaction;
+    transaction.id = plan.transaction_id;
+    transaction.envelope = *std::move(envelope);
+    transaction.signer_certificate = signer->der();
+    transaction.subject = plan.identity.subject.der();
+    transaction.recipient = recipient.fingerprint();
+    transaction.authority_generation = plan.authority->generation;
+    transaction.digest = algorithms->digest;
+    transaction.cipher = algorithms->cipher;
+    return transaction;
+}
+
+Result<Bytes> sign_request(const SharedToken& token, const MessagePlan& plan) {
+    auto key = reference_of(plan.key_id, plan.spki);
+    auto signer = Certificate::from_der(plan.transaction.signer_certificate);
+    auto subject = DistinguishedName::from_der(plan.transaction.subject);
+    if (!key || !signer || !subject) {
+        return fail(!key ? key.error() : !signer ? signer.error() : subject.error());
+    }
+    Bytes envelope = plan.transaction.envelope;
+    if (plan.type == scep::MessageType::cert_poll) {
+        const scep::CaSet& set = plan.authority->set;
+        auto sealed =
+            scep::seal(scep::cert_poll_data(set.issuer.subject(), *subject), set.recipient, plan.transaction.cipher);
+        if (!sealed) {
+            return fail(sealed.error());
+        }
+        envelope = *std::move(sealed);
+    }
+    auto handle = keystore::to_evp_pkey(token, *key);
+    if (!handle) {
+        return fail(handle.error());
+    }
+    const scep::PkiMessage message{
+        plan.type, plan.transaction.id, plan.transaction.nonce, std::move(envelope), *signer, plan.transaction.digest,
+        plan.now};
+    auto body = scep::sign_message(message, handle->get());
+    if (!body) {
+        return fail(cause(body.error(), handle->get()));
+    }
+    return body;
+}
+
+Result<ReplyVerdict> judge_reply(const SharedToken& token, const ReplyPlan& plan) {
+    const scep::ReplyExpectation expected{
+        plan.transaction.id, plan.transaction.nonce, plan.authority->set.signers, plan.now, plan.legacy, plan.limits};
+    auto reply = scep::read_cert_rep(plan.body, expected);
+    if (!reply) {
+        return ReplyVerdict{refusal(plan, reply.error(), false), {}};
+    }
+    switch (reply->status) {
+        case scep::PkiStatus::failure:
+            return ReplyVerdict{rejection(*reply), reply->warnings};
+        case scep::PkiStatus::pending:
+            return ReplyVerdict{lifecycle::RequestPending{}, reply->warnings};
+        case scep::PkiStatus::success:
+            break;
+    }
+    return take_certificate(token, plan, *reply, reply->warnings);
+}
+
+}  // namespace hwenroll::runtime

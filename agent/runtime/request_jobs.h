@@ -1,0 +1,77 @@
+// What runs on a token's thread: values in, values out, no store, no loop.
+#pragma once
+
+#include <memory>
+#include <optional>
+
+#include "agent/config/configuration.h"
+#include "agent/lifecycle/step.h"
+#include "agent/runtime/authority_access.h"
+#include "keystore/token.h"
+
+namespace hwenroll::runtime {
+
+using SharedToken = std::shared_ptr<keystore::Token>;
+using SharedAuthority = std::shared_ptr<const Authority>;
+
+/// Finds the key under `id`, or makes it there. A half pair that a crash left is removed first (T17, T18); a key that
+/// could leave the token is destroyed (T21). Error codes: those of keystore::Token.
+Result<keystore::KeyDescription> find_or_generate(keystore::Token& token, const keystore::KeyId& id,
+                                                  keystore::KeySpec spec, const std::string& label);
+
+/// What a request is built from.
+struct RequestPlan {
+    config::IdentitySettings identity;
+    std::optional<config::SecretSource> challenge;
+    scep::LegacyPermissions legacy;
+    SharedAuthority authority;
+    Bytes key_id;
+    Bytes spki;
+    scep::TransactionId transaction_id;
+    Bytes certificate_serial;  ///< 16 random octets for the self-signed certificate
+    TimePoint now;
+};
+
+/// Reads the challenge, signs and verifies the CSR, tests the key's opening, signs the certificate and seals: three
+/// uses of the key (two signatures, one decryption). Errors: challenge_source, ca_algorithm, ca_no_recipient,
+/// token_self_test, those of the token.
+Result<lifecycle::Transaction> prepare_request(const SharedToken& token, const RequestPlan& plan);
+
+/// What a message is signed from.
+struct MessagePlan {
+    scep::MessageType type = scep::MessageType::pkcs_req;
+    lifecycle::Transaction transaction;
+    Bytes key_id;
+    Bytes spki;
+    SharedAuthority authority;  ///< a CertPoll's recipient and issuer
+    TimePoint now;
+};
+
+/// One use of the key (one signature). Errors: those of the token, crypto.
+Result<Bytes> sign_request(const SharedToken& token, const MessagePlan& plan);
+
+/// What a reply is judged by.
+struct ReplyPlan {
+    config::IdentitySettings identity;
+    scep::LegacyPermissions legacy;
+    scep::ParseLimits limits;
+    Seconds clock_skew{300};
+    lifecycle::Transaction transaction;
+    Bytes key_id;
+    Bytes spki;
+    SharedAuthority authority;
+    int http_status = 200;
+    Bytes body;
+    TimePoint now;
+};
+
+/// A judged reply: the event for the machine, and what an operator should read about it.
+struct ReplyVerdict {
+    lifecycle::Event event;
+    std::vector<std::string> warnings;
+};
+
+/// Verifies, opens (one decryption, SUCCESS only) and accepts or refuses. Never an error: a refusal is the event.
+Result<ReplyVerdict> judge_reply(const SharedToken& token, const ReplyPlan& plan);
+
+}  // namespace hwenroll::runtime

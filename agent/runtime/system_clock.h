@@ -1,0 +1,22 @@
+// The real sources of time and randomness: the only place that reads them.
+#pragma once
+
+#include "agent/lifecycle/step.h"
+#include "base/clock.h"
+#include "base/result.h"
+
+namespace hwenroll::runtime {
+
+/// CLOCK_REALTIME.
+class SystemClock final : public Clock {
+ public:
+    [[nodiscard]] TimePoint now() const override;
+};
+
+/// Fresh octets from the kernel (getrandom(2)). Error code: internal.
+Result<lifecycle::Draw> draw();
+
+/// 16 fresh octets, e.g. for a serial number. Error code: internal.
+Result<Bytes> random_octets();
+
+}  // namespace hwenroll::runtime

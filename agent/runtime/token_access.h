@@ -1,0 +1,68 @@
+// A configured token as the runtime uses it: its worker, its thread, and a login by the rules before each use.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "agent/config/configuration.h"
+#include "agent/observe/log.h"
+#include "agent/runtime/token_thread.h"
+#include "agent/store/store.h"
+#include "keystore/pin_source.h"
+#include "keystore/worker/worker_token.h"
+
+namespace hwenroll::runtime {
+
+/// What the parts of the runtime share. All references outlive them.
+struct Surroundings {
+    EventLoop& loop;
+    store::Store& store;
+    const Clock& clock;
+    observe::Log& log;
+};
+
+/// The keystore's view of a token's settings.
+keystore::Pkcs11Options options_of(const config::TokenSettings& settings);
+
+/// One token. On the loop's thread, but for the jobs.
+class TokenAccess {
+ public:
+    /// Nothing is started before the first use.
+    TokenAccess(const Surroundings& surroundings, const keystore::WorkerProgram& worker,
+                const config::TokenSettings& settings);
+
+    [[nodiscard]] const config::TokenSettings& settings() const { return settings_; }
+
+    /// Logs in if that is needed and allowed, then calls `job(token)` on the token's thread and `done(result)` on the
+    /// loop's. `job` returns a Result<T>. The PIN is tried once, whatever the number of callers.
+    template <class Job, class Done>
+    void use(Job job, Done done) {
+        login([this, job = std::move(job), done = std::move(done)](const Status& status) mutable {
+            if (!status) {
+                return done(tl::unexpected<Error>(status.error()));
+            }
+            thread_.run([token = token_, job = std::move(job)]() mutable { return job(token); }, std::move(done));
+        });
+    }
+
+ private:
+    using Continuation = std::function<void(const Status&)>;
+    void login(Continuation then);
+    Status begin_login(keystore::LoginHistory& history);
+    void finish_login(const keystore::LoginOutcome& outcome);
+    void answer(const Status& status);
+
+    Surroundings at_;
+    config::TokenSettings settings_;
+    Result<keystore::PinSource> pin_;
+    std::shared_ptr<keystore::WorkerToken> token_;
+    store::LoginRecord before_;
+    store::LoginRecord begun_;
+    std::vector<Continuation> waiting_;
+    TokenThread thread_;
+};
+
+}  // namespace hwenroll::runtime

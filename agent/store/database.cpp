@@ -1,0 +1,186 @@
+#include "agent/store/database.h"
+
+#include <cerrno>
+#include <cstring>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <utility>
+
+#include <sqlite3.h>
+
+namespace hwenroll::store {
+namespace {
+
+constexpr int busy_timeout_ms = 5000;
+
+/// SQLite makes new files with the umask's mode; the state is for its owner only, so the file is made here first.
+bool make_private_file(const std::string& path) {
+    const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0) {
+        return false;
+    }
+    const bool ok = ::fchmod(fd, 0600) == 0;
+    ::close(fd);
+    return ok;
+}
+
+Result<sqlite3*> connect(const std::string& path, int flags) {
+    sqlite3* connection = nullptr;
+    const int code = sqlite3_open_v2(path.c_str(), &connection, flags | SQLITE_OPEN_NOFOLLOW, nullptr);
+    if (code != SQLITE_OK) {
+        const std::string why = connection == nullptr ? sqlite3_errstr(code) : sqlite3_errmsg(connection);
+        sqlite3_close_v2(connection);
+        return fail(Error(ErrorCode::state_database, "cannot open " + path, why));
+    }
+    sqlite3_busy_timeout(connection, busy_timeout_ms);
+    sqlite3_extended_result_codes(connection, 1);
+    return connection;
+}
+
+}  // namespace
+
+void Statement::Finalize::operator()(sqlite3_stmt* statement) const noexcept {
+    sqlite3_finalize(statement);
+}
+
+Statement::Statement(Database& database, std::string_view sql) : database_(database) {
+    sqlite3_stmt* statement = nullptr;
+    failure_ = sqlite3_prepare_v2(database.get(), sql.data(), static_cast<int>(sql.size()), &statement, nullptr);
+    statement_.reset(statement);
+}
+
+Statement& Statement::bind(std::int64_t value) {
+    if (failure_ == SQLITE_OK) {
+        failure_ = sqlite3_bind_int64(statement_.get(), next_parameter_++, value);
+    }
+    return *this;
+}
+
+Statement& Statement::bind(std::string_view value) {
+    if (failure_ == SQLITE_OK) {
+        failure_ = sqlite3_bind_text(statement_.get(), next_parameter_++, value.data(), static_cast<int>(value.size()),
+                                     SQLITE_TRANSIENT);
+    }
+    return *this;
+}
+
+Statement& Statement::bind(ByteView value) {
+    if (failure_ == SQLITE_OK) {
+        // A null pointer would bind NULL, and an empty octet string is not NULL.
+        const void* data = value.empty() ? static_cast<const void*>("") : value.data();
+        failure_ = sqlite3_bind_blob(statement_.get(), next_parameter_++, data, static_cast<int>(value.size()),
+                                     SQLITE_TRANSIENT);
+    }
+    return *this;
+}
+
+Statement& Statement::bind_null() {
+    if (failure_ == SQLITE_OK) {
+        failure_ = sqlite3_bind_null(statement_.get(), next_parameter_++);
+    }
+    return *this;
+}
+
+Result<bool> Statement::step() {
+    if (failure_ != SQLITE_OK) {
+        return fail(database_.error("cannot prepare a statement"));
+    }
+    const int code = sqlite3_step(statement_.get());
+    if (code == SQLITE_ROW) {
+        return true;
+    }
+    if (code == SQLITE_DONE) {
+        return false;
+    }
+    return fail(database_.error("cannot execute a statement"));
+}
+
+Status Statement::run() {
+    const auto row = step();
+    if (!row) {
+        return fail(row.error());
+    }
+    return {};
+}
+
+std::int64_t Statement::integer(int column) const {
+    return sqlite3_column_int64(statement_.get(), column);
+}
+
+std::string Statement::text(int column) const {
+    const auto* data = reinterpret_cast<const char*>(sqlite3_column_text(statement_.get(), column));
+    return data == nullptr
+               ? std::string()
+               : std::string(data, static_cast<std::size_t>(sqlite3_column_bytes(statement_.get(), column)));
+}
+
+Bytes Statement::blob(int column) const {
+    const auto* data = static_cast<const std::uint8_t*>(sqlite3_column_blob(statement_.get(), column));
+    return data == nullptr ? Bytes() : Bytes(data, data + sqlite3_column_bytes(statement_.get(), column));
+}
+
+bool Statement::is_null(int column) const {
+    return sqlite3_column_type(statement_.get(), column) == SQLITE_NULL;
+}
+
+void Database::Close::operator()(sqlite3* connection) const noexcept {
+    sqlite3_close_v2(connection);
+}
+
+Result<Database> Database::open(const std::string& path) {
+    if (!make_private_file(path)) {
+        return fail(Error(ErrorCode::state_database, "cannot make " + path, std::strerror(errno)));
+    }
+    auto connection = connect(path, SQLITE_OPEN_READWRITE);
+    if (!connection) {
+        return fail(connection.error());
+    }
+    Database database(*connection, path);
+    const Status set = database.execute(
+        "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA secure_delete=ON; PRAGMA foreign_keys=ON;");
+    if (!set) {
+        return fail(set.error());
+    }
+    return database;
+}
+
+Result<Database> Database::open_read_only(const std::string& path) {
+    auto connection = connect(path, SQLITE_OPEN_READONLY);
+    if (!connection) {
+        return fail(connection.error());
+    }
+    return Database(*connection, path);
+}
+
+Status Database::execute(const char* sql) {
+    if (sqlite3_exec(connection_.get(), sql, nullptr, nullptr, nullptr) != SQLITE_OK) {
+        return fail(error("cannot execute a statement"));
+    }
+    return {};
+}
+
+Error Database::error(std::string what) const {
+    return Error(ErrorCode::state_database, std::move(what) + " in " + path_, sqlite3_errmsg(connection_.get()));
+}
+
+DatabaseTransaction::DatabaseTransaction(Database& database)
+    : database_(database), begun_(database.execute("BEGIN IMMEDIATE")), open_(begun_.has_value()) {}
+
+DatabaseTransaction::~DatabaseTransaction() {
+    if (open_) {
+        // Nothing can be done about a failing rollback; SQLite rolls back by itself when the connection ends.
+        static_cast<void>(database_.execute("ROLLBACK"));
+    }
+}
+
+Status DatabaseTransaction::commit() {
+    if (!open_) {
+        return begun_;
+    }
+    Status committed = database_.execute("COMMIT");
+    open_ = !committed.has_value();
+    return committed;
+}
+
+}  // namespace hwenroll::store

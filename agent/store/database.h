@@ -1,0 +1,95 @@
+// SQLite behind two classes: a connection with the project's settings, and a prepared statement.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/bytes.h"
+#include "base/result.h"
+
+struct sqlite3;
+struct sqlite3_stmt;
+
+namespace hwenroll::store {
+
+class Database;
+
+/// A prepared statement. Columns and parameters count from 0 and 1 as in SQLite. Bound texts and blobs are copied.
+/// An error is kept and returned by the next run() or step(). Not thread-safe.
+class Statement {
+ public:
+    Statement(Database& database, std::string_view sql);
+
+    Statement& bind(std::int64_t value);
+    Statement& bind(std::string_view value);
+    Statement& bind(ByteView value);
+    Statement& bind_null();
+
+    /// Executes a statement without rows. Error code: state_database.
+    Status run();
+
+    /// Moves to the next row; false after the last. Error code: state_database.
+    Result<bool> step();
+
+    [[nodiscard]] std::int64_t integer(int column) const;
+    [[nodiscard]] std::string text(int column) const;
+    [[nodiscard]] Bytes blob(int column) const;
+    [[nodiscard]] bool is_null(int column) const;
+
+ private:
+    struct Finalize {
+        void operator()(sqlite3_stmt* statement) const noexcept;
+    };
+    Database& database_;
+    std::unique_ptr<sqlite3_stmt, Finalize> statement_;
+    int next_parameter_ = 1;
+    int failure_ = 0;
+};
+
+/// One connection. WAL, synchronous=FULL, secure_delete, foreign keys. One thread.
+class Database {
+ public:
+    /// Opens or makes `path` (mode 0600) for writing. Errors: state_database.
+    static Result<Database> open(const std::string& path);
+
+    /// Opens an existing database read-only, beside a running agent. Errors: state_database.
+    static Result<Database> open_read_only(const std::string& path);
+
+    /// Runs statements without parameters. Error code: state_database.
+    Status execute(const char* sql);
+
+    [[nodiscard]] sqlite3* get() const { return connection_.get(); }
+
+    /// An Error for the connection's last failure.
+    [[nodiscard]] Error error(std::string what) const;
+
+ private:
+    struct Close {
+        void operator()(sqlite3* connection) const noexcept;
+    };
+    explicit Database(sqlite3* connection, std::string path) : connection_(connection), path_(std::move(path)) {}
+    std::unique_ptr<sqlite3, Close> connection_;
+    std::string path_;
+};
+
+/// BEGIN IMMEDIATE … COMMIT; rolls back unless commit() succeeded.
+class DatabaseTransaction {
+ public:
+    explicit DatabaseTransaction(Database& database);
+    DatabaseTransaction(const DatabaseTransaction&) = delete;
+    DatabaseTransaction& operator=(const DatabaseTransaction&) = delete;
+    ~DatabaseTransaction();
+
+    /// Durable when it returns success (synchronous=FULL). Errors: state_database, also those of BEGIN.
+    Status commit();
+
+ private:
+    Database& database_;
+    Status begun_;
+    bool open_ = false;
+};
+
+}  // namespace hwenroll::store

@@ -1,0 +1,198 @@
+#include "agent/store/store.h"
+
+#include <utility>
+
+#include "agent/store/authority_rows.h"
+#include "agent/store/identity_rows.h"
+#include "agent/store/schema.h"
+#include "agent/store/state_directory.h"
+
+namespace hwenroll::store {
+namespace {
+
+std::int64_t seconds(TimePoint time) {
+    return time.time_since_epoch().count();
+}
+
+}  // namespace
+
+class Store::Impl {
+ public:
+    Impl(std::optional<StateDirectory> lock, Database database, HistoryLimits history)
+        : lock_(std::move(lock)), database_(std::move(database)), history_(history) {}
+
+    Database& database() { return database_; }
+
+    /// Runs `write` and appends `note`, all or nothing.
+    template <class Write>
+    Status commit(const std::string& kind, const std::string& name, const std::string& note, TimePoint now,
+                  Write write) {
+        DatabaseTransaction transaction(database_);
+        Status done = write();
+        if (done && !note.empty()) {
+            done = append(kind, name, note, now);
+        }
+        return done ? transaction.commit() : done;
+    }
+
+ private:
+    Status append(const std::string& kind, const std::string& name, const std::string& note, TimePoint now) {
+        Statement row(database_, "INSERT INTO events (kind, name, at, text) VALUES (?,?,?,?)");
+        row.bind(std::string_view(kind)).bind(std::string_view(name)).bind(seconds(now));
+        const Status appended = row.bind(std::string_view(printable(note, 1024))).run();
+        if (!appended) {
+            return appended;
+        }
+        Statement trim(database_,
+                       "DELETE FROM events WHERE kind=?1 AND name=?2 AND (at < ?3 OR id <= (SELECT id FROM events "
+                       "WHERE kind=?1 AND name=?2 ORDER BY id DESC LIMIT 1 OFFSET ?4))");
+        trim.bind(std::string_view(kind)).bind(std::string_view(name));
+        return trim.bind(seconds(now - history_.keep)).bind(history_.rows).run();
+    }
+
+    std::optional<StateDirectory> lock_;
+    Database database_;
+    HistoryLimits history_;
+};
+
+Store::Store(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Store::Store(Store&&) noexcept = default;
+Store& Store::operator=(Store&&) noexcept = default;
+Store::~Store() = default;
+
+Result<Store> Store::open(const std::filesystem::path& state_dir, HistoryLimits history) {
+    auto lock = StateDirectory::lock(state_dir);
+    if (!lock) {
+        return fail(lock.error());
+    }
+    auto database = Database::open(database_path(state_dir).string());
+    if (!database) {
+        return fail(database.error());
+    }
+    if (const Status migrated = migrate(*database); !migrated) {
+        return fail(migrated.error());
+    }
+    return Store(std::make_unique<Impl>(*std::move(lock), *std::move(database), history));
+}
+
+Result<Store> Store::open_read_only(const std::filesystem::path& state_dir) {
+    auto database = Database::open_read_only(database_path(state_dir).string());
+    if (!database) {
+        return fail(database.error());
+    }
+    if (const Status current = require_current_version(*database); !current) {
+        return fail(current.error());
+    }
+    return Store(std::make_unique<Impl>(std::nullopt, *std::move(database), HistoryLimits{}));
+}
+
+Result<lifecycle::IdentityState> Store::identity(const std::string& name) {
+    return read_identity(impl_->database(), name);
+}
+
+Result<std::vector<std::string>> Store::identities() {
+    Statement row(impl_->database(), "SELECT name FROM identities ORDER BY name");
+    std::vector<std::string> names;
+    for (;;) {
+        const auto found = row.step();
+        if (!found) {
+            return fail(found.error());
+        }
+        if (!*found) {
+            return names;
+        }
+        names.push_back(row.text(0));
+    }
+}
+
+Status Store::commit(const std::string& name, const std::string& token, const lifecycle::IdentityState& state,
+                     const std::string& note, TimePoint now) {
+    return impl_->commit("identity", name, note, now,
+                         [&] { return write_identity(impl_->database(), name, token, state); });
+}
+
+Result<std::vector<Bytes>> Store::key_ids(const std::string& token) {
+    Statement row(impl_->database(),
+                  "SELECT DISTINCT key_id FROM keys JOIN identities ON identities.name=keys.identity WHERE token=?");
+    row.bind(std::string_view(token));
+    std::vector<Bytes> ids;
+    for (;;) {
+        const auto found = row.step();
+        if (!found) {
+            return fail(found.error());
+        }
+        if (!*found) {
+            return ids;
+        }
+        ids.push_back(row.blob(0));
+    }
+}
+
+Result<std::vector<HistoryEntry>> Store::history(const std::string& kind, const std::string& name, std::int64_t limit) {
+    Statement row(impl_->database(),
+                  "SELECT kind, name, at, text FROM events WHERE kind=? AND name=? ORDER BY id DESC LIMIT ?");
+    row.bind(std::string_view(kind)).bind(std::string_view(name)).bind(limit);
+    std::vector<HistoryEntry> entries;
+    for (;;) {
+        const auto found = row.step();
+        if (!found) {
+            return fail(found.error());
+        }
+        if (!*found) {
+            return entries;
+        }
+        entries.push_back({row.text(0), row.text(1), TimePoint(Seconds(row.integer(2))), row.text(3)});
+    }
+}
+
+Result<LoginRecord> Store::login(const std::string& token) {
+    Statement row(impl_->database(),
+                  "SELECT outcome, begun_at, device, inode, size, modified_ns, changed_ns, unknown FROM logins "
+                  "WHERE token=?");
+    const auto found = row.bind(std::string_view(token)).step();
+    if (!found) {
+        return fail(found.error());
+    }
+    LoginRecord record;
+    if (*found) {
+        record.outcome = static_cast<LoginRecordOutcome>(row.integer(0));
+        record.begun_at = TimePoint(Seconds(row.integer(1)));
+        record.unknown = static_cast<std::uint32_t>(row.integer(7));
+        if (!row.is_null(2)) {
+            record.file =
+                PinFile{static_cast<std::uint64_t>(row.integer(2)), static_cast<std::uint64_t>(row.integer(3)),
+                        static_cast<std::uint64_t>(row.integer(4)), row.integer(5), row.integer(6)};
+        }
+    }
+    return record;
+}
+
+Status Store::commit(const std::string& token, const LoginRecord& record, const std::string& note, TimePoint now) {
+    return impl_->commit("token", token, note, now, [&]() -> Status {
+        Statement row(impl_->database(),
+                      "INSERT OR REPLACE INTO logins (token, outcome, begun_at, unknown, device, inode, size, "
+                      "modified_ns, changed_ns) VALUES (?,?,?,?,?,?,?,?,?)");
+        row.bind(std::string_view(token)).bind(static_cast<std::int64_t>(record.outcome));
+        row.bind(seconds(record.begun_at)).bind(std::int64_t{record.unknown});
+        if (record.file) {
+            row.bind(static_cast<std::int64_t>(record.file->device))
+                .bind(static_cast<std::int64_t>(record.file->inode));
+            row.bind(static_cast<std::int64_t>(record.file->size)).bind(record.file->modified_ns);
+            row.bind(record.file->changed_ns);
+        } else {
+            row.bind_null().bind_null().bind_null().bind_null().bind_null();
+        }
+        return row.run();
+    });
+}
+
+Result<lifecycle::AuthorityState> Store::authority(const std::string& name) {
+    return read_authority(impl_->database(), name);
+}
+
+Status Store::commit(const std::string& name, const lifecycle::AuthorityState& state, const std::string& note,
+                     TimePoint now) {
+    return impl_->commit("authority", name, note, now, [&] { return write_authority(impl_->database(), name, state); });
+}
+
+}  // namespace hwenroll::store

@@ -1,0 +1,97 @@
+// Everything that must survive: one SQLite database in the state directory, one transaction per transition.
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "agent/lifecycle/authority_state.h"
+#include "agent/lifecycle/identity_state.h"
+#include "agent/store/database.h"
+
+namespace hwenroll::store {
+
+/// A line of the history.
+struct HistoryEntry {
+    std::string kind;  ///< "identity", "authority" or "token"
+    std::string name;
+    TimePoint at;
+    std::string text;  ///< printable, no secret
+};
+
+/// How the last login to a token went; the record behind the PIN rules. The numbers are stored and never reused.
+enum class LoginRecordOutcome : std::uint8_t { begun = 1, accepted = 2, refused = 3, not_tried = 4 };
+
+/// Which file a refused PIN came from: the fields of fstat(2), nothing of its contents.
+struct PinFile {
+    std::uint64_t device = 0;
+    std::uint64_t inode = 0;
+    std::uint64_t size = 0;
+    std::int64_t modified_ns = 0;
+    std::int64_t changed_ns = 0;
+    friend bool operator==(const PinFile&, const PinFile&) = default;
+};
+
+struct LoginRecord {
+    LoginRecordOutcome outcome = LoginRecordOutcome::not_tried;
+    TimePoint begun_at;
+    std::uint32_t unknown = 0;    ///< logins in a row that were begun and have no known outcome
+    std::optional<PinFile> file;  ///< where the PIN of that login came from, for file: sources
+    friend bool operator==(const LoginRecord&, const LoginRecord&) = default;
+};
+
+/// Bounds of the history per name (design: history_keep).
+struct HistoryLimits {
+    Seconds keep{400L * 86400};
+    std::int64_t rows = 10'000;
+};
+
+/// The state directory and its database. One thread: the loop's.
+class Store {
+ public:
+    /// Makes `state_dir` (0700) if missing, takes its lock without waiting and opens state.db for writing.
+    /// Errors: state_locked (another process has it), state_directory, state_database, state_version.
+    static Result<Store> open(const std::filesystem::path& state_dir, HistoryLimits history);
+
+    /// For commands beside a running agent: no lock, no writes. Errors: state_database when there is none,
+    /// state_version.
+    static Result<Store> open_read_only(const std::filesystem::path& state_dir);
+
+    Store(Store&&) noexcept;
+    Store& operator=(Store&&) noexcept;
+    ~Store();
+
+    /// The stored state of an identity; the initial one when there is none. Errors: state_database (unreadable or
+    /// contradicting rows included: they are never guessed around).
+    Result<lifecycle::IdentityState> identity(const std::string& name);
+
+    /// Names of all stored identities.
+    Result<std::vector<std::string>> identities();
+
+    /// Replaces the state of an identity and appends `note` to its history unless it is empty, in one transaction that
+    /// is durable on return. `token` is the configuration's name of the token that holds its keys.
+    Status commit(const std::string& name, const std::string& token, const lifecycle::IdentityState& state,
+                  const std::string& note, TimePoint now);
+
+    Result<lifecycle::AuthorityState> authority(const std::string& name);
+    Status commit(const std::string& name, const lifecycle::AuthorityState& state, const std::string& note,
+                  TimePoint now);
+
+    Result<LoginRecord> login(const std::string& token);
+    Status commit(const std::string& token, const LoginRecord& record, const std::string& note, TimePoint now);
+
+    /// The newest `limit` entries of one name, newest first.
+    Result<std::vector<HistoryEntry>> history(const std::string& kind, const std::string& name, std::int64_t limit);
+
+    /// Key ids that the database knows on the keys of `token` (attempts included): what else is there is not ours.
+    Result<std::vector<Bytes>> key_ids(const std::string& token);
+
+ private:
+    class Impl;
+    explicit Store(std::unique_ptr<Impl> impl);
+    std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace hwenroll::store

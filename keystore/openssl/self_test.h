@@ -1,0 +1,12 @@
+// Proof that a new key can do what SCEP will ask of it, before anything is sent (T20, TOK-4).
+#pragma once
+
+#include "keystore/token.h"
+
+namespace hwenroll::keystore {
+
+/// Encrypts 32 random octets to the key's own public half in software and has the token decrypt them (one use).
+/// Errors: token_self_test, and those of Token::decrypt when the token itself is in trouble (worker, deadline, absent).
+Status opening_self_test(Token& token, const KeyReference& key);
+
+}  // namespace hwenroll::keystore

@@ -50,7 +50,8 @@ struct LoginHistory {
 
 /// How a login ended. Errors of login() carry the same facts in their code; this is for the record.
 struct LoginOutcome {
-    enum class Result : std::uint8_t { accepted = 1, refused = 2, not_tried = 3 };
+    /// unknown: the worker ended during the login; the committed intent stays open (LoginHistory::outcome_unknown).
+    enum class Result : std::uint8_t { accepted = 1, refused = 2, not_tried = 3, unknown = 4 };
     Result result = Result::not_tried;
     std::optional<PinSourceIdentity> source;  ///< for file: sources
     std::optional<Error> error;               ///< present unless accepted

@@ -26,6 +26,9 @@ class Run {
     }
 
     void prepare(const keystore::WorkerProgram& worker) {
+        if (const Status swept = publisher_.sweep(); !swept) {
+            at_.log.write({observe::Level::warning, swept.error().line()});
+        }
         for (const auto& [name, settings] : configuration_.identities) {
             const auto& token = configuration_.tokens.at(settings.token);
             const auto& authority = configuration_.authorities.at(settings.ca);

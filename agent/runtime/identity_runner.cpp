@@ -163,6 +163,10 @@ void IdentityRunner::run(const lifecycle::PrepareRequest& effect) {
 }
 
 void IdentityRunner::prepare(const scep::TransactionId& id, const SharedAuthority& authority) {
+    // S1: no request for a certificate that could not be kept.
+    if (const Status room = publisher_.rehearse(name(), {settings_.mode, settings_.group}); !room) {
+        return failed(room.error());
+    }
     auto serial = random_octets();
     if (!serial) {
         return failed(serial.error());

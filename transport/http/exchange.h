@@ -16,19 +16,21 @@ namespace hwenroll::http {
 /// What bounds an exchange (HTTP-18). A limit that is hit ends it with an error.
 struct Limits {
     std::chrono::milliseconds connect_timeout{10'000};
-    std::chrono::milliseconds exchange_timeout{60'000};
-    std::size_t max_body = std::size_t{1} << 20U;     ///< octets of a reply's body
-    std::size_t max_header = std::size_t{16} << 10U;  ///< octets of all reply headers together (BAD-14)
-    int max_redirects = 3;                            ///< followed on GET only (HTTP-16)
-    std::size_t max_get_url = 8000;                   ///< characters of a GET URL (HTTP-12)
+    std::chrono::milliseconds exchange_timeout{60'000};  ///< from start() to the last octet, redirects included
+    std::size_t max_body = std::size_t{1} << 20U;        ///< octets of a reply's body
+    std::size_t max_header = std::size_t{16} << 10U;     ///< octets of all reply headers together (BAD-14)
+    int max_redirects = 3;                               ///< followed on GET only (HTTP-16)
+    std::size_t max_get_url = 8000;                      ///< characters of a GET URL (HTTP-12)
     std::chrono::seconds retry_after_min{1};
     std::chrono::seconds retry_after_max{24 * 3600};
+    std::size_t min_rate = 16;               ///< octets a second that a body must keep up (BAD-6)
+    std::chrono::seconds min_rate_time{20};  ///< for how long it may fall short; 0: for ever
 };
 
 /// How a CA is reached.
 struct Route {
     std::string proxy;   ///< URL of an HTTP proxy; empty: none, the environment is not looked at
-    std::string tls_ca;  ///< PEM file that https: servers are verified by; empty: the system's
+    std::string tls_ca;  ///< PEM file that https: servers are verified by, and nothing else; empty: the system's
     std::string bind;    ///< local address or interface; empty: any
 };
 
@@ -71,9 +73,13 @@ class Reactor {
 using ExchangeId = std::uint64_t;
 
 /// Runs exchanges by curl's multi interface. All calls on the reactor's thread. `done` is called exactly once for each
-/// exchange that was started and not cancelled, from on_socket or on_timer, never from within start().
-/// Errors: ca_unreachable (DNS, connect, reset, TLS), ca_timeout, ca_truncated (shorter than Content-Length, BAD-3),
-/// ca_too_big, ca_redirect (HTTP-16, BAD-8…10), ca_url_too_long, ca_http (malformed HTTP, content coding HTTP-19).
+/// exchange that was started and not cancelled, from on_socket or on_timer, never from within start(). It may start
+/// and cancel exchanges, but not destroy the Client. A kept connection that turns out to be dead costs one transparent
+/// resend on a new one (N14). HTTP/1.1 only, TLS 1.2 or newer, certificates always verified.
+/// Errors: ca_unreachable (DNS, connect, TLS, reset within a reply), ca_closed (see closed_without_reply), ca_timeout,
+/// ca_truncated (shorter than Content-Length or without the last chunk, BAD-3), ca_too_big (max_body), ca_redirect
+/// (HTTP-16, BAD-8…10), ca_url_too_long, ca_http (malformed HTTP, max_header, a coded body HTTP-19), config_value (a
+/// URL or Route that cannot be used), internal. URLs in messages have no credentials and no long query values.
 class Client {
  public:
     /// `reactor` must outlive the Client. `user_agent` is sent as it is.
@@ -96,8 +102,8 @@ class Client {
     std::unique_ptr<Impl> impl_;
 };
 
-/// True when the error says that the connection was made and then closed or reset before any octet of a reply
-/// (CAPS-8): GetCACaps takes it for "no capabilities".
+/// True (ca_closed) when the connection was made and then closed or reset before a line of a reply (CAPS-8): GetCACaps
+/// takes it for "no capabilities". Never for DNS, connect, TLS or time, and never through a proxy.
 bool closed_without_reply(const Error& error);
 
 }  // namespace hwenroll::http

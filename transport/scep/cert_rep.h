@@ -34,16 +34,17 @@ struct CertRep {
 };
 
 /// Checks a body in the order of MSG-20: size, structure, signer, signature, attributes. BER is accepted. Errors:
-/// ca_not_scep, ca_truncated (the outermost length says more than there is), scep_structure, scep_signer,
-/// scep_signature, scep_algorithm, scep_attribute, scep_message_type, scep_transaction, scep_nonce, scep_status,
-/// scep_envelope (SUCCESS without one, BAD-87, BAD-88).
+/// ca_too_big, ca_not_scep (empty, HTML, text), ca_truncated (the outermost length says more than there is),
+/// scep_structure, scep_signer, scep_signature, scep_algorithm, scep_attribute, scep_message_type, scep_transaction,
+/// scep_nonce, scep_status, scep_envelope (SUCCESS without one, BAD-87, BAD-88).
 Result<CertRep> read_cert_rep(ByteView body, const ReplyExpectation& expected);
 
 /// Opens an envelope addressed to `recipient` by issuer and serial (ENV-10) with one raw private operation of `key`; a
 /// random content key takes the place of one that does not decrypt (SEC-9), so that every failure after the recipient
 /// check is the same scep_decrypt. The content is returned only if it is one complete DER or BER value (ENV-15).
-/// Single DES is decrypted in a library context of its own. Errors: scep_envelope, scep_recipient, scep_algorithm
-/// (cipher below the floor or unknown, BAD-96, BAD-97), scep_decrypt.
+/// Single DES is decrypted in a library context of its own. A token that fails looks like an envelope that does not
+/// open: the keystore knows the difference. Errors: scep_envelope, scep_recipient, scep_algorithm (cipher below the
+/// floor or unknown, key transport other than PKCS#1 v1.5, BAD-96, BAD-97, BAD-99), scep_decrypt.
 Result<Secret> open_envelope(ByteView envelope, const Certificate& recipient, EVP_PKEY* key,
                              const LegacyPermissions& legacy, const ParseLimits& limits);
 
@@ -79,7 +80,8 @@ struct IssuedCertificate {
 };
 
 /// Chooses the leaf by public key (DEG-3, DEG-4), builds the chain to the anchor (DEG-8) and checks CERT-1…10.
-/// Errors: scep_key_mismatch, scep_chain, scep_certificate.
+/// Errors: scep_key_mismatch, scep_chain, scep_certificate, scep_algorithm (leaf or intermediate signed with SHA-1
+/// without the permission, or with a broken digest).
 Result<IssuedCertificate> accept_certificate(const std::vector<Certificate>& received,
                                              const IssueExpectation& expected);
 

@@ -1,0 +1,209 @@
+// What the configuration says, typed and checked: the only form in which the rest of the agent sees it.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "agent/config/finding.h"
+#include "base/bytes.h"
+#include "base/clock.h"
+#include "base/distinguished_name.h"
+
+namespace hwenroll::config {
+
+/// A program and its arguments, never a shell line. The first element is an absolute path.
+using Command = std::vector<std::string>;
+
+/// `[agent]`.
+struct AgentSettings {
+    std::filesystem::path state_dir = "/var/lib/hwenroll";
+    std::filesystem::path runtime_dir = "/run/hwenroll";
+    std::filesystem::path publish_dir = "/var/lib/hwenroll/live";  ///< follows state_dir unless it is set
+    Command on_alert;                                              ///< empty: none
+    std::string admin_group = "hwenroll-admin";
+    Seconds history_keep = std::chrono::hours(400 * 24);
+    friend bool operator==(const AgentSettings&, const AgentSettings&) = default;
+};
+
+/// Where a secret is read from at the moment of its use. The configuration itself never holds one.
+struct SecretSource {
+    enum class Kind : std::uint8_t { file, credential, command };
+    Kind kind = Kind::file;
+    std::string location;  ///< absolute path of the file or command, or the name of a systemd credential
+
+    /// `file:/path`, `credential:NAME` or `exec:/path`: the configuration's spelling.
+    [[nodiscard]] std::string text() const;
+
+    friend bool operator==(const SecretSource&, const SecretSource&) = default;
+};
+
+/// `[token.NAME]` of type pkcs11.
+struct TokenSettings {
+    std::string name;
+    std::filesystem::path module;
+    std::string uri;                  ///< RFC 7512; without PIN, slot number and module
+    std::optional<SecretSource> pin;  ///< nothing: a token without login
+    std::chrono::milliseconds deadline_login{30'000};
+    std::chrono::milliseconds deadline_use{60'000};
+    std::chrono::milliseconds deadline_generate{15 * 60'000};
+    friend bool operator==(const TokenSettings&, const TokenSettings&) = default;
+};
+
+enum class HttpMethod : std::uint8_t { automatic, get, post };
+enum class RenewalType : std::uint8_t { automatic, renewal_req, pkcs_req };
+enum class Resync : std::uint8_t { same, poll, fresh };
+enum class SwitchAt : std::uint8_t { ca_expiry, not_before, now };
+
+/// How transactionID is made (MSG-4, MSG-5).
+struct TransactionIdRule {
+    enum class Kind : std::uint8_t { random, spki_sha256, spki_sha1, fixed };
+    Kind kind = Kind::random;
+    std::string fixed;  ///< Kind::fixed only
+    friend bool operator==(const TransactionIdRule&, const TransactionIdRule&) = default;
+};
+
+/// The parts of `legacy` that are switched on, and until when.
+struct LegacySettings {
+    bool des_cbc_reply = false;
+    bool des3 = false;
+    bool sha1_reply = false;
+    bool sha1_request = false;
+    std::optional<TimePoint> until;  ///< the first second (UTC) after the day of legacy_until; set if any is on
+    [[nodiscard]] bool any() const { return des_cbc_reply || des3 || sha1_reply || sha1_request; }
+    friend bool operator==(const LegacySettings&, const LegacySettings&) = default;
+};
+
+/// `[ca.NAME]`.
+struct AuthoritySettings {
+    std::string name;
+    std::vector<std::string> urls;    ///< at least one, tried in order; http: or https:
+    std::vector<Bytes> fingerprints;  ///< at least one SHA-256, 32 octets each (CACERT-4)
+    std::optional<SecretSource> challenge;
+    std::string identifier;  ///< `message` of GetCACaps and GetCACert; may be empty (HTTP-6)
+    HttpMethod http = HttpMethod::automatic;
+    RenewalType renewal_type = RenewalType::automatic;
+    bool renewal_sends_challenge = false;
+    TransactionIdRule transaction_id;
+    std::vector<Resync> resync{Resync::same, Resync::poll, Resync::fresh};
+    LegacySettings legacy;
+    SwitchAt switch_at = SwitchAt::ca_expiry;
+    std::string proxy;             ///< http: URL; empty: none
+    std::filesystem::path tls_ca;  ///< PEM file for https:; empty: the system's
+    std::string bind;              ///< local address or interface; empty: any
+    friend bool operator==(const AuthoritySettings&, const AuthoritySettings&) = default;
+};
+
+enum class KeyType : std::uint8_t { rsa_2048, rsa_3072 };
+enum class NewKey : std::uint8_t { require, prefer, reuse };
+enum class AcceptSubject : std::uint8_t { same_rdns, exact, any };
+enum class AcceptAltNames : std::uint8_t { superset, any };
+enum class AcceptUsage : std::uint8_t { warn, require };
+
+/// 1 to 99 percent of a certificate's lifetime.
+struct Percent {
+    int value = 0;
+    friend bool operator==(const Percent&, const Percent&) = default;
+};
+
+/// A point in a certificate's lifetime: a share of it that has passed, or a time before its end.
+using LifetimePoint = std::variant<Percent, Seconds>;
+
+/// A span before expiry: a share of the lifetime, or a time.
+using LifetimeSpan = std::variant<Percent, Seconds>;
+
+/// What the issued certificate may differ in from what was asked for.
+struct AcceptRule {
+    AcceptSubject subject = AcceptSubject::same_rdns;
+    AcceptAltNames alt_names = AcceptAltNames::superset;
+    AcceptUsage usage = AcceptUsage::warn;
+    friend bool operator==(const AcceptRule&, const AcceptRule&) = default;
+};
+
+/// `Sun 02:00-04:00`, local time.
+struct ActivateWindow {
+    std::uint8_t days = 0x7F;     ///< bit 0 is Sunday
+    std::chrono::minutes from{};  ///< since midnight, 0 … 1439
+    std::chrono::minutes to{};    ///< since midnight, 1 … 1440; below `from`: it ends on the next day
+    friend bool operator==(const ActivateWindow&, const ActivateWindow&) = default;
+};
+
+/// How PENDING is polled (RT-7).
+struct PollSchedule {
+    Seconds start{60};
+    double factor = 1.5;
+    Seconds max = std::chrono::hours(1);
+    Seconds give_up = std::chrono::hours(7 * 24);
+    friend bool operator==(const PollSchedule&, const PollSchedule&) = default;
+};
+
+/// `[identity.NAME]`.
+struct IdentitySettings {
+    std::string name;  ///< after expansion of variables
+    std::string ca;
+    std::string token;
+    KeyType key = KeyType::rsa_2048;
+    DistinguishedName subject;
+    std::vector<std::string> subject_alt_names;  ///< `dns:`, `ip:`, `email:`, `uri:` or `upn:`
+    std::vector<std::string> key_usage{"digitalSignature", "keyEncipherment"};  ///< RFC 5280 §4.2.1.3 names
+    std::vector<std::string> extended_key_usage;                                ///< names or dotted OIDs
+    LifetimePoint renew_at = Percent{75};
+    int renew_jitter_percent = 5;  ///< 0 … 25 of the lifetime; only ever earlier
+    NewKey new_key = NewKey::require;
+    std::vector<Command> on_change;
+    std::string verify_tls;  ///< `host:port`; empty: none
+    AcceptRule accept;
+    Seconds retire_after = std::chrono::hours(24);
+    std::optional<ActivateWindow> activate_window;
+    LifetimeSpan activate_by = Percent{10};
+    std::string group;          ///< of key.pem and key.uri; empty: none
+    std::uint32_t mode = 0644;  ///< of the certificates
+    PollSchedule poll;
+    friend bool operator==(const IdentitySettings&, const IdentitySettings&) = default;
+};
+
+/// `[limits]`: bounds on what comes from the network. Sizes in octets.
+struct LimitSettings {
+    std::chrono::milliseconds connect_timeout{10'000};
+    std::chrono::milliseconds exchange_timeout{60'000};
+    std::size_t max_caps_bytes = std::size_t{64} << 10U;
+    std::size_t max_reply_bytes = std::size_t{1} << 20U;
+    std::size_t max_crl_bytes = std::size_t{16} << 20U;
+    std::size_t max_certificates = 64;
+    int max_rsa_bits = 8192;
+    int max_exponent_bits = 33;  ///< an exponent up to 2^32
+    std::size_t max_asn1_depth = 32;
+    int max_path = 10;
+    int max_redirects = 3;
+    Seconds retry_after_min{1};
+    Seconds retry_after_max = std::chrono::hours(24);
+    std::uint32_t max_pbkdf2 = 10'000'000;
+    std::size_t max_get_url = 8000;
+    Seconds min_lifetime = std::chrono::hours(1);
+    Seconds rollover_tolerance = std::chrono::hours(1);
+    Seconds clock_skew = std::chrono::minutes(5);
+    friend bool operator==(const LimitSettings&, const LimitSettings&) = default;
+};
+
+/// The whole configuration. A part with a finding is absent from its map.
+struct Configuration {
+    AgentSettings agent;
+    LimitSettings limits;
+    std::map<std::string, TokenSettings, std::less<>> tokens;
+    std::map<std::string, AuthoritySettings, std::less<>> authorities;
+    std::map<std::string, IdentitySettings, std::less<>> identities;
+    std::vector<Finding> findings;             ///< in the order of files and lines; empty: all is well
+    std::vector<std::filesystem::path> files;  ///< what was read, in order
+
+    /// A finding disables the part of that kind and name.
+    [[nodiscard]] bool is_disabled(Part part, std::string_view name) const;
+};
+
+}  // namespace hwenroll::config

@@ -1,0 +1,388 @@
+#include "agent/publish/directory.h"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <dirent.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <memory>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <system_error>
+#include <unistd.h>
+#include <utility>
+
+#include <fmt/format.h>
+
+namespace hwenroll::publish {
+namespace {
+
+constexpr std::size_t largest_file = std::size_t{4} << 20U;
+
+std::string errno_text(int number) {
+    return std::generic_category().message(number);
+}
+
+/// Opens one component below `parent` without following a link. openat2 (Linux 5.6) also keeps the kernel from leaving
+/// `parent` by any other road; O_NOFOLLOW alone does that for a single component where openat2 is not to be had.
+int open_beneath(int parent, const std::string& name, int flags, mode_t mode = 0) {
+    open_how how{};
+    how.flags = static_cast<std::uint64_t>(flags | O_CLOEXEC | O_NOFOLLOW);
+    how.mode = mode;
+    how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
+    const long fd = syscall(SYS_openat2, parent, name.c_str(), &how, sizeof how);
+    if (fd >= 0 || (errno != ENOSYS && errno != EPERM)) {
+        return static_cast<int>(fd);
+    }
+    return openat(parent, name.c_str(), flags | O_CLOEXEC | O_NOFOLLOW, mode);
+}
+
+/// Why `name` could not be opened: O_NOFOLLOW turns a link into ELOOP or ENOTDIR, which says little.
+std::string open_fault(int parent, const char* name, int number) {
+    struct stat status {};
+    if (fstatat(parent, name, &status, AT_SYMLINK_NOFOLLOW) == 0 && S_ISLNK(status.st_mode)) {
+        return "it is a symbolic link, which is never followed";
+    }
+    return errno_text(number);
+}
+
+/// A file descriptor that is closed with its scope.
+class Descriptor {
+ public:
+    explicit Descriptor(int fd) : fd_(fd) {}
+    Descriptor(const Descriptor&) = delete;
+    Descriptor& operator=(const Descriptor&) = delete;
+    ~Descriptor() {
+        if (fd_ >= 0) {
+            close(fd_);
+        }
+    }
+    [[nodiscard]] int get() const { return fd_; }
+    int release() { return std::exchange(fd_, -1); }
+
+ private:
+    int fd_;
+};
+
+/// All of `content`, whatever the sizes of single writes (S5). False with errno.
+bool write_all(int fd, std::string_view content) {
+    while (!content.empty()) {
+        const ssize_t written = write(fd, content.data(), content.size());
+        if (written < 0 && errno == EINTR) {
+            continue;
+        }
+        if (written <= 0) {
+            errno = written == 0 ? ENOSPC : errno;
+            return false;
+        }
+        content.remove_prefix(static_cast<std::size_t>(written));
+    }
+    return true;
+}
+
+/// Makes `path` with mode 0711 whatever the umask, and its entry durable.
+Status make_durable_directory(const std::filesystem::path& path) {
+    const auto failure = [&](int number) {
+        return fail(ErrorCode::publish_write, fmt::format("cannot make directory {}", path.string()),
+                    errno_text(number));
+    };
+    if (mkdir(path.c_str(), 0711) != 0) {
+        return failure(errno);
+    }
+    const Descriptor made(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW));
+    const Descriptor parent(open(path.parent_path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (made.get() < 0 || parent.get() < 0 || fchmod(made.get(), 0711) != 0 || fsync(parent.get()) != 0) {
+        return failure(errno);
+    }
+    return {};
+}
+
+/// Owner first: a change of owner clears mode bits.
+bool apply_ownership(int fd, const FileOwnership& ownership) {
+    if (ownership.group && fchown(fd, static_cast<uid_t>(-1), *ownership.group) != 0) {
+        return false;
+    }
+    return fchmod(fd, ownership.mode) == 0;
+}
+
+}  // namespace
+
+Directory::Directory(Directory&& other) noexcept : fd_(std::exchange(other.fd_, -1)), path_(std::move(other.path_)) {}
+
+Directory& Directory::operator=(Directory&& other) noexcept {
+    std::swap(fd_, other.fd_);
+    std::swap(path_, other.path_);
+    return *this;
+}
+
+Directory::~Directory() {
+    if (fd_ >= 0) {
+        close(fd_);
+    }
+}
+
+tl::unexpected<Error> Directory::failure(std::string_view operation, std::string_view name, int number) const {
+    const std::filesystem::path path = name.empty() ? path_ : path_ / name;
+    return fail(ErrorCode::publish_write, fmt::format("cannot {} {}", operation, path.string()), errno_text(number));
+}
+
+Result<Directory> Directory::checked(int fd, std::filesystem::path path) {
+    Directory directory(fd, std::move(path));
+    struct stat status {};
+    if (fstat(fd, &status) != 0) {
+        return directory.failure("look at", {}, errno);
+    }
+    const auto refuse = [&](std::string why) {
+        return fail(ErrorCode::publish_write, fmt::format("cannot publish in {}", directory.path_.string()),
+                    std::move(why), "correct its owner and mode; nothing was changed");
+    };
+    if (status.st_uid != 0 && status.st_uid != geteuid()) {
+        return refuse(fmt::format("it belongs to user {}", status.st_uid));
+    }
+    if ((status.st_mode & S_IWOTH) != 0) {
+        return refuse("everybody may write to it");
+    }
+    return directory;
+}
+
+Result<Directory> Directory::open(const std::filesystem::path& path, Absent absent) {
+    constexpr int flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW;
+    int fd = ::open(path.c_str(), flags);
+    if (fd < 0 && errno == ENOENT && absent == Absent::create) {
+        if (Status made = make_durable_directory(path); !made) {
+            return fail(made.error());
+        }
+        fd = ::open(path.c_str(), flags);
+    }
+    if (fd < 0) {
+        std::string why = open_fault(AT_FDCWD, path.c_str(), errno);
+        return fail(ErrorCode::publish_write, fmt::format("cannot open directory {}", path.string()), std::move(why));
+    }
+    return checked(fd, path);
+}
+
+Result<Directory> Directory::open_child(std::string_view name, Absent absent) const {
+    const std::string child(name);
+    constexpr int flags = O_RDONLY | O_DIRECTORY;
+    int fd = open_beneath(fd_, child, flags);
+    if (fd < 0 && errno == ENOENT && absent == Absent::create) {
+        auto created = create_child(name);
+        if (!created) {
+            return fail(created.error());
+        }
+        if (Status synced = sync(); !synced) {
+            return fail(synced.error());
+        }
+        return created;
+    }
+    if (fd < 0) {
+        std::string why = open_fault(fd_, child.c_str(), errno);
+        return fail(ErrorCode::publish_write, fmt::format("cannot open directory {}", (path_ / child).string()),
+                    std::move(why));
+    }
+    return checked(fd, path_ / child);
+}
+
+Result<Directory> Directory::create_child(std::string_view name) const {
+    const std::string child(name);
+    if (mkdirat(fd_, child.c_str(), 0700) != 0) {
+        return failure("make directory", name, errno);
+    }
+    const int fd = open_beneath(fd_, child, O_RDONLY | O_DIRECTORY);
+    if (fd < 0) {
+        return failure("open directory", name, errno);
+    }
+    return checked(fd, path_ / child);
+}
+
+Result<Directory::Kind> Directory::kind_of(std::string_view name) const {
+    struct stat status {};
+    if (fstatat(fd_, std::string(name).c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0) {
+        return S_ISDIR(status.st_mode) ? Kind::directory : Kind::other;
+    }
+    if (errno != ENOENT) {
+        return failure("look at", name, errno);
+    }
+    return Kind::none;
+}
+
+Status Directory::write_file(std::string_view name, std::string_view content, const FileOwnership& ownership) const {
+    const Descriptor file(open_beneath(fd_, std::string(name), O_WRONLY | O_CREAT | O_EXCL, 0600));
+    if (file.get() < 0) {
+        return failure("make", name, errno);
+    }
+    if (!write_all(file.get(), content)) {
+        return failure("write", name, errno);
+    }
+    if (!apply_ownership(file.get(), ownership)) {
+        return failure("set the permissions of", name, errno);
+    }
+    if (fsync(file.get()) != 0) {
+        return failure("sync", name, errno);
+    }
+    return {};
+}
+
+Result<std::string> Directory::read_file(std::string_view name) const {
+    const Descriptor file(open_beneath(fd_, std::string(name), O_RDONLY | O_NONBLOCK | O_NOCTTY));
+    struct stat status {};
+    if (file.get() < 0 || fstat(file.get(), &status) != 0) {
+        return failure("read", name, errno);
+    }
+    if (!S_ISREG(status.st_mode)) {
+        return failure("read", name, EINVAL);
+    }
+    std::string content;
+    std::array<char, 16'384> buffer{};
+    while (content.size() <= largest_file) {
+        const ssize_t size = read(file.get(), buffer.data(), buffer.size());
+        if (size < 0 && errno == EINTR) {
+            continue;
+        }
+        if (size < 0) {
+            return failure("read", name, errno);
+        }
+        if (size == 0) {
+            return content;
+        }
+        content.append(buffer.data(), static_cast<std::size_t>(size));
+    }
+    return failure("read", name, EFBIG);
+}
+
+Status Directory::set_ownership(std::string_view name, const FileOwnership& ownership) const {
+    const Descriptor file(open_beneath(fd_, std::string(name), O_RDONLY | O_NONBLOCK | O_NOCTTY));
+    struct stat status {};
+    if (file.get() < 0 || fstat(file.get(), &status) != 0) {
+        return failure("look at", name, errno);
+    }
+    const bool same_group = !ownership.group || status.st_gid == *ownership.group;
+    if (S_ISREG(status.st_mode) && same_group && (status.st_mode & 07777U) == ownership.mode) {
+        return {};
+    }
+    if (!apply_ownership(file.get(), ownership)) {
+        return failure("set the permissions of", name, errno);
+    }
+    return {};
+}
+
+Status Directory::set_mode(mode_t mode) const {
+    if (fchmod(fd_, mode) != 0) {
+        return failure("set the permissions of", {}, errno);
+    }
+    return {};
+}
+
+Status Directory::sync() const {
+    if (fsync(fd_) != 0) {
+        return failure("sync directory", {}, errno);
+    }
+    return {};
+}
+
+Status Directory::rename_to_new(std::string_view from, std::string_view to) const {
+    const std::string source(from);
+    const std::string target(to);
+    if (renameat2(fd_, source.c_str(), fd_, target.c_str(), RENAME_NOREPLACE) == 0) {
+        return {};
+    }
+    if (errno != EINVAL && errno != ENOSYS) {
+        return failure("rename a new generation to", to, errno);
+    }
+    // A file system without RENAME_NOREPLACE. The agent's lock keeps a second writer out, so this cannot race.
+    const auto taken = kind_of(to);
+    if (!taken) {
+        return fail(taken.error());
+    }
+    if (*taken != Kind::none) {
+        return failure("rename a new generation to", to, EEXIST);
+    }
+    return rename_over(from, to);
+}
+
+Status Directory::rename_over(std::string_view from, std::string_view to) const {
+    if (renameat(fd_, std::string(from).c_str(), fd_, std::string(to).c_str()) != 0) {
+        return failure("replace", to, errno);
+    }
+    return {};
+}
+
+Status Directory::create_link(std::string_view name, std::string_view target) const {
+    if (symlinkat(std::string(target).c_str(), fd_, std::string(name).c_str()) != 0) {
+        return failure("make the link", name, errno);
+    }
+    return {};
+}
+
+Result<std::optional<std::string>> Directory::read_link(std::string_view name) const {
+    std::array<char, 256> target{};
+    const ssize_t size = readlinkat(fd_, std::string(name).c_str(), target.data(), target.size());
+    if (size >= 0) {
+        return std::optional(std::string(target.data(), static_cast<std::size_t>(size)));
+    }
+    if (errno == ENOENT) {
+        return std::optional<std::string>();
+    }
+    if (errno == EINVAL) {
+        return fail(ErrorCode::publish_write, fmt::format("{} is no symbolic link", (path_ / name).string()), {},
+                    "move it away: hwenroll replaces only its own link");
+    }
+    return failure("read the link", name, errno);
+}
+
+Result<std::vector<std::string>> Directory::names() const {
+    Descriptor fd(openat(fd_, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    const std::unique_ptr<DIR, int (*)(DIR*)> stream(fd.get() < 0 ? nullptr : fdopendir(fd.get()), closedir);
+    if (!stream) {
+        return failure("list directory", {}, errno);
+    }
+    fd.release();
+    std::vector<std::string> names;
+    while (true) {
+        errno = 0;
+        const dirent* const entry = readdir(stream.get());
+        if (entry == nullptr) {
+            break;
+        }
+        const std::string_view name(entry->d_name);
+        if (name != "." && name != "..") {
+            names.emplace_back(name);
+        }
+    }
+    if (errno != 0) {
+        return failure("list directory", {}, errno);
+    }
+    std::ranges::sort(names);
+    return names;
+}
+
+Status Directory::remove(std::string_view name) const {
+    const std::string target(name);
+    if (unlinkat(fd_, target.c_str(), 0) == 0 || errno == ENOENT) {
+        return {};
+    }
+    if (errno != EISDIR && errno != EPERM) {
+        return failure("remove", name, errno);
+    }
+    const int fd = open_beneath(fd_, target, O_RDONLY | O_DIRECTORY);
+    if (fd < 0) {
+        return failure("remove", name, errno);
+    }
+    const Directory child(fd, path_ / target);
+    const auto inside = child.names();
+    if (!inside) {
+        return fail(inside.error());
+    }
+    for (const std::string& file : *inside) {
+        if (unlinkat(fd, file.c_str(), 0) != 0 && errno != ENOENT) {
+            return child.failure("remove", file, errno);
+        }
+    }
+    if (unlinkat(fd_, target.c_str(), AT_REMOVEDIR) != 0 && errno != ENOENT) {
+        return failure("remove", name, errno);
+    }
+    return {};
+}
+
+}  // namespace hwenroll::publish

@@ -1,0 +1,148 @@
+#include "agent/publish/generation_writer.h"
+
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "agent/publish/file_names.h"
+#include "agent/publish/group.h"
+#include "agent/publish/identity_document.h"
+#include "agent/publish/key_reference.h"
+#include "base/pem.h"
+
+namespace hwenroll::publish {
+namespace {
+
+constexpr mode_t directory_mode = 0711;
+
+std::string pem_of(const std::vector<Certificate>& certificates) {
+    std::string text;
+    for (const Certificate& certificate : certificates) {
+        text += to_pem(certificate);
+    }
+    return text;
+}
+
+}  // namespace
+
+Result<FileOwnership> key_ownership(const FilePolicy& policy) {
+    if (policy.group.empty()) {
+        return FileOwnership{0600, std::nullopt};
+    }
+    const auto group = group_of_service(policy.group);
+    if (!group) {
+        return fail(group.error());
+    }
+    return FileOwnership{0640, *group};
+}
+
+Result<std::vector<RenderedFile>> render(const Generation& generation, const FilePolicy& policy) {
+    const FileOwnership open{policy.certificate_mode, std::nullopt};
+    const auto closed = key_ownership(policy);
+    if (!closed) {
+        return fail(closed.error());
+    }
+    auto key = key_reference_pem(generation.key_uri);
+    if (!key) {
+        return fail(key.error());
+    }
+    const std::string certificate = to_pem(generation.certificate);
+    const std::string chain = pem_of(generation.chain);
+    return std::vector<RenderedFile>{{certificate_file, certificate, open},
+                                     {chain_file, chain, open},
+                                     {full_chain_file, certificate + chain, open},
+                                     {anchors_file, pem_of(generation.anchors), open},
+                                     {key_file, *std::move(key), *closed},
+                                     {key_uri_file, generation.key_uri + '\n', *closed},
+                                     {document_file, identity_document(generation), open}};
+}
+
+GenerationWriter::GenerationWriter(const Directory& identity, std::uint64_t number,
+                                   const std::vector<RenderedFile>& files)
+    : identity_(&identity), number_(number), name_(generation_name(number)), files_(&files) {}
+
+Status GenerationWriter::ensure() const {
+    const auto there = identity_->kind_of(name_);
+    if (!there) {
+        return fail(there.error());
+    }
+    return *there == Directory::Kind::none ? create() : confirm();
+}
+
+/// After a crash between the rename and the caller's commit the same generation comes again (S7).
+Status GenerationWriter::confirm() const {
+    const auto directory = identity_->open_child(name_, Directory::Absent::fail);
+    if (!directory) {
+        return fail(directory.error());
+    }
+    const auto names = directory->names();
+    if (!names) {
+        return fail(names.error());
+    }
+    if (names->size() != files_->size()) {
+        return differs(*directory, "its files are not the expected ones");
+    }
+    for (const RenderedFile& file : *files_) {
+        const auto content = directory->read_file(file.name);
+        if (!content) {
+            return fail(content.error());
+        }
+        if (*content != file.content) {
+            return differs(*directory, fmt::format("{} has another content", file.name));
+        }
+        if (Status owned = directory->set_ownership(file.name, file.ownership); !owned) {
+            return owned;
+        }
+    }
+    return identity_->sync();
+}
+
+Status GenerationWriter::differs(const Directory& directory, std::string why) const {
+    return fail(ErrorCode::publish_write,
+                fmt::format("generation {} is already published otherwise in {}", number_, directory.path().string()),
+                std::move(why), "remove that directory if nobody needs it; the agent does not overwrite it");
+}
+
+Status GenerationWriter::create() const {
+    const std::string temporary = temporary_name(name_);
+    Status done = write_files(temporary);
+    if (done) {
+        done = identity_->rename_to_new(temporary, name_);
+    }
+    if (!done) {
+        static_cast<void>(identity_->remove(temporary));  // the error to report is the first one; sweep() tries again
+        return done;
+    }
+    if (Status synced = identity_->sync(); !synced) {
+        discard();
+        return synced;
+    }
+    return {};
+}
+
+Status GenerationWriter::write_files(const std::string& temporary) const {
+    const auto directory = identity_->create_child(temporary);
+    if (!directory) {
+        return fail(directory.error());
+    }
+    for (const RenderedFile& file : *files_) {
+        if (Status written = directory->write_file(file.name, file.content, file.ownership); !written) {
+            return written;
+        }
+    }
+    if (Status opened = directory->set_mode(directory_mode); !opened) {
+        return opened;
+    }
+    return directory->sync();
+}
+
+/// A generation whose entry may not be durable counts as not written (S3, S4): the next try makes new files instead
+/// of trusting a second fsync.
+void GenerationWriter::discard() const {
+    const std::string temporary = temporary_name(name_);
+    if (identity_->rename_to_new(name_, temporary)) {
+        static_cast<void>(identity_->remove(temporary));
+    }
+}
+
+}  // namespace hwenroll::publish

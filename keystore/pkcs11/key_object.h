@@ -1,0 +1,24 @@
+// RSA key pairs as objects on a token: the templates that make and find them, and how they are read back. Internal to
+// keystore/pkcs11.
+#pragma once
+
+#include <optional>
+
+#include "keystore/key_spec.h"
+#include "keystore/pkcs11/session.h"
+
+namespace hwenroll::keystore::pkcs11 {
+
+/// Every key half of a class, with this CKA_ID unless `id` is null.
+Attributes key_search(CK_OBJECT_CLASS half, const KeyId* id);
+
+/// A private half that signs and decrypts and never leaves the token (PKCS#11 v2.40 §4.9).
+Attributes private_half_template(const KeyId& id, const std::string& label);
+
+Attributes public_half_template(KeySpec spec, const KeyId& id, const std::string& label);
+
+/// Reads a private key object with one call; a second search serves tokens that keep the modulus only in the public
+/// object. Nothing when it is no RSA key or its public key cannot be had.
+Outcome<std::optional<KeyDescription>> read_key(Session& session, const CK_TOKEN_INFO& token, CK_OBJECT_HANDLE key);
+
+}  // namespace hwenroll::keystore::pkcs11

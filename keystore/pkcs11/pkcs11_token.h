@@ -1,0 +1,47 @@
+// A token behind a PKCS#11 module, in this process. Only hwenroll-token and tests use it: the module is vendor code.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "keystore/pin_source.h"
+#include "keystore/token.h"
+#include "keystore/token_options.h"
+
+namespace hwenroll::keystore {
+
+/// Every initialised token (CKF_TOKEN_INITIALIZED) that the module offers. Loads the module for the time of the call.
+/// Error codes: token_module, token_operation.
+Result<std::vector<TokenDescription>> list_tokens(const std::string& module);
+
+/// A Token through p11-kit and raw PKCS#11 v2.40 calls. The module is loaded with the first call that needs it; for
+/// login() that is after the PIN has been read. Errors of every call also: config_value for a bad `uri`. A PIN that
+/// this object has seen refused is refused again without asking the token, whatever the history says.
+///
+/// After the token itself has ended the login (removed card, another program's logout) key operations fail with
+/// token_operation until login() succeeds again; nothing logs in by itself. Only RSA keys are supported; list_keys()
+/// leaves others out.
+class Pkcs11Token final : public Token {
+ public:
+    /// Touches neither the module nor the PIN.
+    Pkcs11Token(Pkcs11Options options, PinSource pin);
+
+    /// Closes the session, which ends the login, then finalises and unloads the module.
+    ~Pkcs11Token() override;
+
+    Result<TokenDescription> describe() override;
+    LoginOutcome login(const LoginHistory& history) override;
+    Result<std::vector<KeyDescription>> list_keys() override;
+    Result<KeyDescription> generate(KeySpec spec, const KeyId& id, const std::string& label) override;
+    Result<std::optional<KeyDescription>> find(const KeyId& id) override;
+    Result<Bytes> sign(const KeyReference& key, SignMechanism mechanism, ByteView input) override;
+    Result<Secret> decrypt(const KeyReference& key, DecryptMechanism mechanism, ByteView ciphertext) override;
+    Status destroy(const KeyId& id) override;
+
+ private:
+    class Impl;
+    std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace hwenroll::keystore

@@ -1,0 +1,160 @@
+#include "keystore/pkcs11/session.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+namespace hwenroll::keystore::pkcs11 {
+
+namespace {
+
+/// Cryptoki takes its inputs through pointers to non-const.
+CK_BYTE* in(ByteView octets) {
+    return const_cast<CK_BYTE*>(octets.data());
+}
+
+CK_MECHANISM mechanism(CK_MECHANISM_TYPE type) {
+    return CK_MECHANISM{type, nullptr, 0};
+}
+
+}  // namespace
+
+Outcome<Session> Session::open(std::shared_ptr<Module> module, CK_SLOT_ID slot) {
+    CK_SESSION_HANDLE handle = 0;
+    const auto attempt = [&](CK_FLAGS flags) {
+        return module->call(&CK_FUNCTION_LIST::C_OpenSession, slot, CK_FLAGS{CKF_SERIAL_SESSION | flags},
+                            static_cast<void*>(nullptr), static_cast<CK_NOTIFY>(nullptr), &handle);
+    };
+    CK_RV rv = attempt(CKF_RW_SESSION);
+    if (rv == CKR_TOKEN_WRITE_PROTECTED) {
+        rv = attempt(0);
+    }
+    if (rv != CKR_OK) {
+        return call_failed("C_OpenSession", rv);
+    }
+    return Session(std::move(module), handle);
+}
+
+Session::Session(Session&& other) noexcept : module_(std::move(other.module_)), handle_(other.handle_) {}
+
+Session& Session::operator=(Session&& other) noexcept {
+    std::swap(module_, other.module_);
+    std::swap(handle_, other.handle_);
+    return *this;
+}
+
+Session::~Session() {
+    if (module_) {
+        module_->call(&CK_FUNCTION_LIST::C_CloseSession, handle_);  // a dead session cannot be closed, nor need it be
+    }
+}
+
+Outcome<void> Session::login(const Secret& pin) {
+    const CK_RV rv = module_->call(&CK_FUNCTION_LIST::C_Login, handle_, CK_USER_TYPE{CKU_USER}, in(pin.reveal()),
+                                   CK_ULONG{pin.size()});
+    if (rv != CKR_OK && rv != CKR_USER_ALREADY_LOGGED_IN) {
+        return call_failed("C_Login", rv);
+    }
+    return {};
+}
+
+Outcome<bool> Session::is_logged_in() {
+    CK_SESSION_INFO info{};
+    const CK_RV rv = module_->call(&CK_FUNCTION_LIST::C_GetSessionInfo, handle_, &info);
+    if (rv != CKR_OK) {
+        return call_failed("C_GetSessionInfo", rv);
+    }
+    return info.state == CKS_RO_USER_FUNCTIONS || info.state == CKS_RW_USER_FUNCTIONS;
+}
+
+Outcome<std::vector<CK_OBJECT_HANDLE>> Session::find(Attributes search) {
+    CK_RV rv = module_->call(&CK_FUNCTION_LIST::C_FindObjectsInit, handle_, search.data(), search.size());
+    if (rv != CKR_OK) {
+        return call_failed("C_FindObjectsInit", rv);
+    }
+    std::vector<CK_OBJECT_HANDLE> found;
+    std::array<CK_OBJECT_HANDLE, 64> batch{};
+    CK_ULONG count = 0;
+    do {
+        rv = module_->call(&CK_FUNCTION_LIST::C_FindObjects, handle_, batch.data(), CK_ULONG{batch.size()}, &count);
+        if (rv == CKR_OK) {
+            found.insert(found.end(), batch.begin(), batch.begin() + static_cast<std::ptrdiff_t>(count));
+        }
+    } while (rv == CKR_OK && count > 0);
+    const CK_RV final_rv = module_->call(&CK_FUNCTION_LIST::C_FindObjectsFinal, handle_);
+    if (rv != CKR_OK) {
+        return call_failed("C_FindObjects", rv);
+    }
+    if (final_rv != CKR_OK) {
+        return call_failed("C_FindObjectsFinal", final_rv);
+    }
+    return found;
+}
+
+Outcome<void> Session::read(CK_OBJECT_HANDLE object, Attributes& attributes) {
+    const CK_RV rv =
+        module_->call(&CK_FUNCTION_LIST::C_GetAttributeValue, handle_, object, attributes.data(), attributes.size());
+    // These say that some attribute is not given; the others are filled (PKCS#11 v2.40 §5.7).
+    if (rv != CKR_OK && rv != CKR_ATTRIBUTE_SENSITIVE && rv != CKR_ATTRIBUTE_TYPE_INVALID &&
+        rv != CKR_BUFFER_TOO_SMALL) {
+        return call_failed("C_GetAttributeValue", rv);
+    }
+    return {};
+}
+
+Outcome<Session::KeyPair> Session::generate_rsa(Attributes public_half, Attributes private_half) {
+    CK_MECHANISM how = mechanism(CKM_RSA_PKCS_KEY_PAIR_GEN);
+    KeyPair pair;
+    const CK_RV rv =
+        module_->call(&CK_FUNCTION_LIST::C_GenerateKeyPair, handle_, &how, public_half.data(), public_half.size(),
+                      private_half.data(), private_half.size(), &pair.public_half, &pair.private_half);
+    if (rv != CKR_OK) {
+        return call_failed("C_GenerateKeyPair", rv);
+    }
+    return pair;
+}
+
+Outcome<Bytes> Session::sign(CK_OBJECT_HANDLE key, ByteView input, std::size_t modulus_size) {
+    CK_MECHANISM how = mechanism(CKM_RSA_PKCS);
+    CK_RV rv = module_->call(&CK_FUNCTION_LIST::C_SignInit, handle_, &how, key);
+    if (rv != CKR_OK) {
+        return call_failed("C_SignInit", rv);
+    }
+    Bytes signature(modulus_size);
+    CK_ULONG size = signature.size();
+    rv = module_->call(&CK_FUNCTION_LIST::C_Sign, handle_, in(input), CK_ULONG{input.size()}, signature.data(), &size);
+    if (rv != CKR_OK) {
+        return call_failed("C_Sign", rv);
+    }
+    signature.resize(std::min<std::size_t>(size, signature.size()));
+    return signature;
+}
+
+Outcome<Secret> Session::decrypt(CK_OBJECT_HANDLE key, ByteView ciphertext) {
+    CK_MECHANISM how = mechanism(CKM_RSA_PKCS);
+    CK_RV rv = module_->call(&CK_FUNCTION_LIST::C_DecryptInit, handle_, &how, key);
+    if (rv != CKR_OK) {
+        return call_failed("C_DecryptInit", rv);
+    }
+    Bytes plain(ciphertext.size());
+    CK_ULONG size = plain.size();
+    rv = module_->call(&CK_FUNCTION_LIST::C_Decrypt, handle_, in(ciphertext), CK_ULONG{ciphertext.size()}, plain.data(),
+                       &size);
+    if (rv != CKR_OK) {
+        wipe(plain);
+        return call_failed("C_Decrypt", rv);
+    }
+    Secret secret(ByteView(plain).first(std::min<std::size_t>(size, plain.size())));
+    wipe(plain);
+    return secret;
+}
+
+Outcome<void> Session::destroy(CK_OBJECT_HANDLE object) {
+    const CK_RV rv = module_->call(&CK_FUNCTION_LIST::C_DestroyObject, handle_, object);
+    if (rv != CKR_OK) {
+        return call_failed("C_DestroyObject", rv);
+    }
+    return {};
+}
+
+}  // namespace hwenroll::keystore::pkcs11

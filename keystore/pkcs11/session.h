@@ -1,0 +1,59 @@
+// A session with a token: the Cryptoki calls that we make, typed. Internal to keystore/pkcs11.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "base/secret.h"
+#include "keystore/pkcs11/attributes.h"
+#include "keystore/pkcs11/module.h"
+
+namespace hwenroll::keystore::pkcs11 {
+
+/// Closed on destruction; when it is the last one of this process with its token, that ends the login too (PKCS#11
+/// v2.40 §5.6). No call is repeated here. Not thread-safe.
+class Session {
+ public:
+    /// Opens a read-write session, or a read-only one on a write-protected token.
+    static Outcome<Session> open(std::shared_ptr<Module> module, CK_SLOT_ID slot);
+
+    Session(const Session&) = delete;
+    Session& operator=(const Session&) = delete;
+    Session(Session&& other) noexcept;
+    Session& operator=(Session&& other) noexcept;
+    ~Session();
+
+    /// One C_Login as CKU_USER. CKR_USER_ALREADY_LOGGED_IN is success (T13).
+    Outcome<void> login(const Secret& pin);
+
+    /// The session is in a user state, says C_GetSessionInfo.
+    Outcome<bool> is_logged_in();
+
+    /// All objects that match.
+    Outcome<std::vector<CK_OBJECT_HANDLE>> find(Attributes search);
+
+    /// Fills `attributes`; what the token refuses or lacks stays empty, which is no failure.
+    Outcome<void> read(CK_OBJECT_HANDLE object, Attributes& attributes);
+
+    struct KeyPair {
+        CK_OBJECT_HANDLE public_half = CK_INVALID_HANDLE;
+        CK_OBJECT_HANDLE private_half = CK_INVALID_HANDLE;
+    };
+    /// CKM_RSA_PKCS_KEY_PAIR_GEN.
+    Outcome<KeyPair> generate_rsa(Attributes public_half, Attributes private_half);
+
+    /// CKM_RSA_PKCS over `input`, a DigestInfo; `modulus_size` in octets.
+    Outcome<Bytes> sign(CK_OBJECT_HANDLE key, ByteView input, std::size_t modulus_size);
+
+    /// CKM_RSA_PKCS; the ciphertext is one modulus long.
+    Outcome<Secret> decrypt(CK_OBJECT_HANDLE key, ByteView ciphertext);
+
+    Outcome<void> destroy(CK_OBJECT_HANDLE object);
+
+ private:
+    Session(std::shared_ptr<Module> module, CK_SESSION_HANDLE handle) : module_(std::move(module)), handle_(handle) {}
+    std::shared_ptr<Module> module_;
+    CK_SESSION_HANDLE handle_;
+};
+
+}  // namespace hwenroll::keystore::pkcs11

@@ -1,0 +1,26 @@
+// Slots and the tokens in them. Internal to keystore/pkcs11.
+#pragma once
+
+#include <vector>
+
+#include "keystore/pkcs11/module.h"
+#include "keystore/pkcs11/token_uri.h"
+#include "keystore/token.h"
+
+namespace hwenroll::keystore::pkcs11 {
+
+/// A slot that held an initialised token when it was looked at. The number is good only while the module stays loaded.
+struct Slot {
+    CK_SLOT_ID number = 0;
+    CK_TOKEN_INFO token{};
+};
+
+/// What C_GetTokenInfo says now.
+Outcome<CK_TOKEN_INFO> token_info(const Module& module, CK_SLOT_ID slot);
+
+/// Every slot with an initialised token (CKF_TOKEN_INITIALIZED). Slots that cannot be read are left out.
+Outcome<std::vector<Slot>> slots_with_tokens(const Module& module);
+
+TokenDescription description_of(const CK_TOKEN_INFO& token);
+
+}  // namespace hwenroll::keystore::pkcs11

@@ -1,0 +1,72 @@
+// The keys of a token during one login. Internal to keystore/pkcs11.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "keystore/pkcs11/key_object.h"
+#include "keystore/pkcs11/slot.h"
+
+namespace hwenroll::keystore::pkcs11 {
+
+/// The key operations of a Token, with recovery from dead sessions and handles as long as the login itself holds. The
+/// contract of each function is Token's. Not thread-safe.
+class TokenKeys {
+ public:
+    /// `session` must be logged in if `login_done`. `name` is the token's name in the configuration.
+    TokenKeys(std::string name, std::shared_ptr<Module> module, Slot slot, Session session, bool login_done);
+
+    /// The token has ended our login; only a new one helps.
+    [[nodiscard]] bool login_lost() const { return login_lost_; }
+
+    Result<std::vector<KeyDescription>> list();
+    Result<KeyDescription> generate(KeySpec spec, const KeyId& id, const std::string& label);
+    Result<std::optional<KeyDescription>> find(const KeyId& id);
+    Result<Bytes> sign(const KeyReference& key, ByteView digest_info);
+    Result<Secret> decrypt(const KeyReference& key, ByteView ciphertext);
+    Status destroy(const KeyId& id);
+
+ private:
+    /// Why an attempt failed; `rv` is CKR_OK when no Cryptoki call did.
+    struct Problem {
+        Error error;
+        CK_RV rv = CKR_OK;
+    };
+    template <class T>
+    using Attempt = tl::expected<T, Problem>;
+
+    /// A key whose handle is known and whose public key was read from it.
+    struct KnownKey {
+        KeyReference key;
+        CK_OBJECT_HANDLE handle;
+    };
+
+    [[nodiscard]] tl::unexpected<Problem> problem(const char* doing, const CallFailure& failure) const;
+    [[nodiscard]] tl::unexpected<Problem> problem(ErrorCode code, const std::string& what, std::string why = {},
+                                                  std::string next = {}) const;
+
+    template <class T>
+    Result<T> recovering(int tries, const std::function<Attempt<T>()>& attempt);
+    Status renew_session(const Error& reason);
+
+    Attempt<std::vector<CK_OBJECT_HANDLE>> halves(CK_OBJECT_CLASS half, const KeyId& id);
+    Attempt<std::optional<CK_OBJECT_HANDLE>> private_half(const KeyId& id);
+    Attempt<KeyDescription> read(CK_OBJECT_HANDLE handle, const KeyId& id);
+    Attempt<CK_OBJECT_HANDLE> handle_of(const KeyReference& key);
+    Attempt<KeyDescription> generate_once(KeySpec spec, const KeyId& id, const std::string& label);
+    Attempt<void> destroy_once(const KeyId& id);
+    void remember(const KeyReference& key, CK_OBJECT_HANDLE handle);
+
+    std::string name_;
+    std::shared_ptr<Module> module_;
+    Slot slot_;
+    Session session_;
+    bool login_done_;
+    bool login_lost_ = false;
+    bool session_spoiled_ = false;  ///< an operation may still be active in it
+    std::vector<KnownKey> known_;
+};
+
+}  // namespace hwenroll::keystore::pkcs11

@@ -1,0 +1,199 @@
+#include "keystore/worker/message_parts.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace hwenroll::keystore {
+namespace {
+
+/// Largest variable parts, in octets.
+constexpr std::size_t max_id = 255;
+constexpr std::size_t max_spki = 16 * 1024;
+
+}  // namespace
+
+void write(OctetWriter& out, std::chrono::milliseconds duration) {
+    out.u32(static_cast<std::uint32_t>(std::clamp<std::int64_t>(duration.count(), 0, UINT32_MAX)));
+}
+
+void write(OctetWriter& out, const Pkcs11Options& options) {
+    for (const auto* text : {&options.name, &options.module, &options.uri, &options.pin}) {
+        out.text(*text);
+    }
+    write(out, options.deadlines.login);
+    write(out, options.deadlines.use);
+    write(out, options.deadlines.generate);
+}
+
+void write(OctetWriter& out, const std::optional<PinSourceIdentity>& identity) {
+    out.flag(identity.has_value());
+    if (identity) {
+        out.u64(identity->device);
+        out.u64(identity->inode);
+        out.u64(identity->size);
+        out.u64(static_cast<std::uint64_t>(identity->modified_ns));
+        out.u64(static_cast<std::uint64_t>(identity->changed_ns));
+    }
+}
+
+void write(OctetWriter& out, const Error& error) {
+    const auto cut = [&out](std::string_view text) { out.text(text.substr(0, max_text)); };
+    out.text(error.info().name);
+    cut(error.subject());
+    cut(error.what());
+    cut(error.why());
+    cut(error.next() == error.info().next ? std::string_view() : error.next());
+}
+
+void write(OctetWriter& out, const LoginOutcome& outcome) {
+    out.u8(static_cast<std::uint8_t>(outcome.result));
+    write(out, outcome.source);
+    out.flag(outcome.error.has_value());
+    if (outcome.error) {
+        write(out, *outcome.error);
+    }
+}
+
+void write(OctetWriter& out, const KeyReference& key) {
+    out.octets(key.id.value);
+    out.octets(key.public_key.spki());
+}
+
+void write(OctetWriter& out, const TokenDescription& token) {
+    for (const auto* text : {&token.label, &token.manufacturer, &token.model, &token.serial, &token.uri}) {
+        out.text(*text);
+    }
+    for (const bool flag :
+         {token.login_required, token.initialized, token.pin_count_low, token.pin_final_try, token.pin_locked}) {
+        out.flag(flag);
+    }
+}
+
+void write(OctetWriter& out, const KeyDescription& key) {
+    write(out, key.key);
+    out.text(key.label);
+    out.text(key.uri);
+    const KeyProtection& is = key.protection;
+    for (const bool flag : {is.sensitive, is.extractable, is.always_sensitive, is.never_extractable, is.local,
+                            key.can_sign, key.can_decrypt}) {
+        out.flag(flag);
+    }
+}
+
+KeyId read_id(OctetReader& in) {
+    return {to_bytes(in.octets(max_id))};
+}
+
+std::chrono::milliseconds read_duration(OctetReader& in) {
+    return std::chrono::milliseconds(in.u32());
+}
+
+Pkcs11Options read_options(OctetReader& in) {
+    Pkcs11Options options;
+    for (auto* text : {&options.name, &options.module, &options.uri, &options.pin}) {
+        *text = in.text(max_text);
+    }
+    options.deadlines.login = read_duration(in);
+    options.deadlines.use = read_duration(in);
+    options.deadlines.generate = read_duration(in);
+    return options;
+}
+
+std::optional<PinSourceIdentity> read_identity(OctetReader& in) {
+    if (!in.flag()) {
+        return std::nullopt;
+    }
+    PinSourceIdentity identity;
+    identity.device = in.u64();
+    identity.inode = in.u64();
+    identity.size = in.u64();
+    identity.modified_ns = static_cast<std::int64_t>(in.u64());
+    identity.changed_ns = static_cast<std::int64_t>(in.u64());
+    return identity;
+}
+
+Error read_error(OctetReader& in) {
+    const std::string name = in.text(max_text);
+    std::string subject = in.text(max_text);
+    std::string what = in.text(max_text);
+    std::string why = in.text(max_text);
+    std::string next = in.text(max_text);
+    const auto rows = error_table();
+    const auto row =
+        std::find_if(rows.begin(), rows.end(), [&name](const ErrorInfo& info) { return info.name == name; });
+    if (row == rows.end()) {
+        in.fail();
+        return Error(ErrorCode::token_protocol, {});
+    }
+    return Error(row->code, std::move(what), std::move(why), std::move(next)).about(std::move(subject));
+}
+
+LoginOutcome read_outcome(OctetReader& in) {
+    LoginOutcome outcome;
+    outcome.result = read_enum(in, LoginOutcome::Result::unknown);
+    outcome.source = read_identity(in);
+    if (in.flag()) {
+        outcome.error = read_error(in);
+    }
+    return outcome;
+}
+
+std::optional<KeyReference> read_reference(OctetReader& in) {
+    KeyId id = read_id(in);
+    auto key = PublicKey::from_spki(in.octets(max_spki));
+    if (in.failed() || !key) {
+        in.fail();
+        return std::nullopt;
+    }
+    return KeyReference{std::move(id), std::move(*key)};
+}
+
+TokenDescription read_token(OctetReader& in) {
+    TokenDescription token;
+    for (auto* text : {&token.label, &token.manufacturer, &token.model, &token.serial, &token.uri}) {
+        *text = in.text(max_text);
+    }
+    for (auto* flag :
+         {&token.login_required, &token.initialized, &token.pin_count_low, &token.pin_final_try, &token.pin_locked}) {
+        *flag = in.flag();
+    }
+    return token;
+}
+
+std::optional<KeyDescription> read_key(OctetReader& in) {
+    auto reference = read_reference(in);
+    if (!reference) {
+        return std::nullopt;
+    }
+    KeyDescription key{std::move(*reference), in.text(max_text), {}, false, false, in.text(max_text)};
+    KeyProtection& is = key.protection;
+    for (auto* flag : {&is.sensitive, &is.extractable, &is.always_sensitive, &is.never_extractable, &is.local,
+                       &key.can_sign, &key.can_decrypt}) {
+        *flag = in.flag();
+    }
+    return key;
+}
+
+std::vector<KeyDescription> read_keys(OctetReader& in) {
+    // The smallest encoding: four lengths and seven flags.
+    constexpr std::size_t least = 4 * 4 + 7;
+    std::vector<KeyDescription> keys;
+    for (std::size_t left = in.count(least); left > 0 && !in.failed(); --left) {
+        if (auto key = read_key(in)) {
+            keys.push_back(std::move(*key));
+        }
+    }
+    return keys;
+}
+
+std::vector<TokenDescription> read_tokens(OctetReader& in) {
+    // The smallest encoding: five lengths and five flags.
+    constexpr std::size_t least = 5 * 4 + 5;
+    std::vector<TokenDescription> tokens;
+    for (std::size_t left = in.count(least); left > 0 && !in.failed(); --left) {
+        tokens.push_back(read_token(in));
+    }
+    return tokens;
+}
+
+}  // namespace hwenroll::keystore

@@ -1,0 +1,98 @@
+#include "keystore/worker/process_confinement.h"
+
+#include <cerrno>
+#include <csignal>
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <system_error>
+#include <unistd.h>
+
+#include <fmt/format.h>
+
+namespace hwenroll::keystore {
+namespace {
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr bool sanitized = true;
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+constexpr bool sanitized = true;
+#else
+constexpr bool sanitized = false;
+#endif
+#else
+constexpr bool sanitized = false;
+#endif
+
+tl::unexpected<Error> refuse(std::string why) {
+    return fail(ErrorCode::token_worker, "the token worker cannot start", std::move(why));
+}
+
+bool may_exceed_memlock_limit() {
+    __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+    __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3]{};
+    return syscall(SYS_capget, &header, data) == 0 && (data[0].effective & (1U << CAP_IPC_LOCK)) != 0;
+}
+
+/// Locks present and future pages. With a limit in force a later mapping of the vendor module would fail instead of
+/// being left unlocked (mlockall(2), MCL_FUTURE), so then nothing is locked.
+void lock_memory() {
+    rlimit limit{};
+    if (getrlimit(RLIMIT_MEMLOCK, &limit) != 0) {
+        return;
+    }
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_MEMLOCK, &limit);
+    if (limit.rlim_cur == RLIM_INFINITY || may_exceed_memlock_limit()) {
+        mlockall(MCL_CURRENT | MCL_FUTURE);
+    }
+}
+
+}  // namespace
+
+Status confine_process() {
+    std::signal(SIGINT, SIG_IGN);
+    std::signal(SIGHUP, SIG_IGN);
+    const rlimit none{0, 0};
+    if (setrlimit(RLIMIT_CORE, &none) != 0) {
+        return refuse("core files cannot be switched off: " + std::generic_category().message(errno));
+    }
+    if (!sanitized) {
+        if (prctl(PR_SET_DUMPABLE, 0) != 0) {
+            return refuse("its memory cannot be hidden: " + std::generic_category().message(errno));
+        }
+        lock_memory();
+    }
+    return {};
+}
+
+Status check_connection(int descriptor) {
+    int type = 0;
+    socklen_t size = sizeof type;
+    sockaddr_storage address{};
+    socklen_t address_size = sizeof address;
+    if (getsockopt(descriptor, SOL_SOCKET, SO_TYPE, &type, &size) != 0 || type != SOCK_SEQPACKET ||
+        getsockname(descriptor, reinterpret_cast<sockaddr*>(&address), &address_size) != 0 ||
+        address.ss_family != AF_UNIX) {
+        return refuse(fmt::format("descriptor {} is no SOCK_SEQPACKET Unix socket", descriptor));
+    }
+    ucred peer{};
+    size = sizeof peer;
+    if (getsockopt(descriptor, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) {
+        return refuse("its peer is unknown: " + std::generic_category().message(errno));
+    }
+    if (peer.uid != 0 && peer.uid != geteuid()) {
+        return refuse(fmt::format("its peer runs as user {}, not as user {} or root", peer.uid, geteuid()));
+    }
+    if (fcntl(descriptor, F_SETFD, FD_CLOEXEC) != 0) {
+        return refuse(std::generic_category().message(errno));
+    }
+    return {};
+}
+
+}  // namespace hwenroll::keystore

@@ -1,0 +1,17 @@
+// How the token worker shuts itself off before it touches a PIN.
+#pragma once
+
+#include "base/result.h"
+
+namespace hwenroll::keystore {
+
+/// Core files off; not dumpable, so that no process of the same user reads its memory (ptrace(2), proc(5)); all pages
+/// locked where the limit allows it; SIGINT and SIGHUP of a terminal left to the agent, whose end is the worker's.
+/// Sanitizer builds skip what stops the sanitizers. Call once, before other threads. Error code: token_worker.
+Status confine_process();
+
+/// `descriptor` is a connected SOCK_SEQPACKET Unix socket whose peer runs as this user or root. Marks it close-on-exec.
+/// Error code: token_worker.
+Status check_connection(int descriptor);
+
+}  // namespace hwenroll::keystore

@@ -1,0 +1,178 @@
+#include "keystore/worker/worker_token.h"
+
+#include <utility>
+
+#include <fmt/format.h>
+
+namespace hwenroll::keystore {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+
+constexpr int most_ends_in_a_row = 3;
+
+/// The alternative that answers a request, the Error that the worker answered, or one for a body of another kind.
+template <class T>
+Result<T> expect(ResponseBody body, const std::string& token) {
+    if (auto* value = std::get_if<T>(&body)) {
+        return std::move(*value);
+    }
+    if (auto* error = std::get_if<Error>(&body)) {
+        return fail(std::move(*error));
+    }
+    return fail(ErrorCode::token_protocol, fmt::format("the worker of {} answered another question", token));
+}
+
+/// A call that uses a key shows that the module works; describe() and login() succeed before every crash of a sign.
+bool shows_health(const RequestBody& body) {
+    return !std::holds_alternative<ConfigureRequest>(body) && !std::holds_alternative<DescribeRequest>(body) &&
+           !std::holds_alternative<LoginRequest>(body);
+}
+
+}  // namespace
+
+WorkerToken::WorkerToken(WorkerProgram program, Pkcs11Options options)
+    : program_(std::move(program)), options_(std::move(options)), name_(fmt::format("token '{}'", options_.name)) {}
+
+Result<TokenDescription> WorkerToken::describe() {
+    return call<TokenDescription>(DescribeRequest{}, Need::worker, options_.deadlines.use, "describing itself");
+}
+
+LoginOutcome WorkerToken::login(const LoginHistory& history) {
+    const std::lock_guard lock(mutex_);
+    const Deadline deadline = steady_clock::now() + options_.deadlines.login;
+    if (login_refused_) {
+        drop_worker();
+    }
+    if (auto ready = ensure_worker(deadline); !ready) {
+        return {LoginOutcome::Result::not_tried, std::nullopt, std::move(ready.error())};
+    }
+    auto body = exchange(LoginRequest{history}, deadline, "logging in");
+    if (!body) {
+        return {LoginOutcome::Result::unknown, std::nullopt, std::move(body.error())};
+    }
+    auto outcome = expect<LoginOutcome>(std::move(*body), name_);
+    if (!outcome) {
+        return {LoginOutcome::Result::unknown, std::nullopt, std::move(outcome.error())};
+    }
+    logged_in_ = outcome->result == LoginOutcome::Result::accepted;
+    login_refused_ = outcome->result == LoginOutcome::Result::refused;
+    return std::move(*outcome);
+}
+
+Result<std::vector<KeyDescription>> WorkerToken::list_keys() {
+    return call<std::vector<KeyDescription>>(ListKeysRequest{}, Need::login, options_.deadlines.use,
+                                             "listing its keys");
+}
+
+Result<KeyDescription> WorkerToken::generate(KeySpec spec, const KeyId& id, const std::string& label) {
+    return call<KeyDescription>(GenerateRequest{spec, id, label}, Need::login, options_.deadlines.generate,
+                                "generating a key");
+}
+
+Result<std::optional<KeyDescription>> WorkerToken::find(const KeyId& id) {
+    return call<std::optional<KeyDescription>>(FindRequest{id}, Need::login, options_.deadlines.use,
+                                               "looking for a key");
+}
+
+Result<Bytes> WorkerToken::sign(const KeyReference& key, SignMechanism mechanism, ByteView input) {
+    return call<Bytes>(SignRequest{key, mechanism, to_bytes(input)}, Need::login, options_.deadlines.use, "signing");
+}
+
+Result<Secret> WorkerToken::decrypt(const KeyReference& key, DecryptMechanism mechanism, ByteView ciphertext) {
+    return call<Secret>(DecryptRequest{key, mechanism, to_bytes(ciphertext)}, Need::login, options_.deadlines.use,
+                        "decrypting");
+}
+
+Status WorkerToken::destroy(const KeyId& id) {
+    auto done = call<Done>(DestroyRequest{id}, Need::login, options_.deadlines.use, "destroying a key");
+    return done ? Status() : fail(std::move(done.error()));
+}
+
+template <class T>
+Result<T> WorkerToken::call(RequestBody body, Need need, milliseconds limit, const char* doing) {
+    const std::lock_guard lock(mutex_);
+    const Deadline deadline = steady_clock::now() + limit;
+    if (auto ready = need == Need::login && !logged_in_ && ends_in_a_row_ < most_ends_in_a_row
+                         ? Status(fail(ErrorCode::token_operation, fmt::format("{} is not logged in", name_),
+                                       fmt::format("needed for {}", doing)))
+                         : ensure_worker(deadline);
+        !ready) {
+        return fail(std::move(ready.error()));
+    }
+    auto answer = exchange(std::move(body), deadline, doing);
+    if (!answer) {
+        return fail(std::move(answer.error()));
+    }
+    auto value = expect<T>(std::move(*answer), name_);
+    // A token that went away needs a fresh C_Initialize before it is seen again, and a new login (T1).
+    if (!value && value.error().code() == ErrorCode::token_absent) {
+        drop_worker();
+    }
+    return value;
+}
+
+Result<ResponseBody> WorkerToken::exchange(RequestBody body, Deadline deadline, const char* doing) {
+    const bool healthy = shows_health(body);
+    auto answer = worker_->exchange(std::move(body), deadline, {name_, doing});
+    if (!answer) {
+        ++ends_in_a_row_;
+        drop_worker();
+    } else if (healthy && !std::holds_alternative<Error>(*answer)) {
+        ends_in_a_row_ = 0;
+    }
+    return answer;
+}
+
+Status WorkerToken::ensure_worker(Deadline deadline) {
+    if (worker_) {
+        return {};
+    }
+    if (ends_in_a_row_ >= most_ends_in_a_row) {
+        return fail(ErrorCode::token_worker,
+                    fmt::format("the worker of {} ended {} times in a row", name_, ends_in_a_row_),
+                    "no further one is started now");
+    }
+    auto started = WorkerProcess::start(program_, name_);
+    if (!started) {
+        ++ends_in_a_row_;
+        return fail(std::move(started.error()));
+    }
+    worker_ = std::move(*started);
+    pid_ = worker_->pid();
+    auto answer = exchange(ConfigureRequest{options_}, deadline, "starting");
+    if (!answer) {
+        return fail(std::move(answer.error()));
+    }
+    auto configured = expect<Done>(std::move(*answer), name_);
+    if (!configured) {
+        drop_worker();
+        return fail(std::move(configured.error()));
+    }
+    return {};
+}
+
+void WorkerToken::drop_worker() {
+    worker_.reset();
+    pid_ = -1;
+    logged_in_ = false;
+    login_refused_ = false;
+}
+
+Result<std::vector<TokenDescription>> list_tokens(const WorkerProgram& program, const std::string& module,
+                                                  milliseconds deadline) {
+    const std::string name = fmt::format("module '{}'", module);
+    const Deadline until = steady_clock::now() + deadline;
+    auto worker = WorkerProcess::start(program, name);
+    if (!worker) {
+        return fail(std::move(worker.error()));
+    }
+    auto answer = (*worker)->exchange(ListTokensRequest{module}, until, {name, "listing its tokens"});
+    if (!answer) {
+        return fail(std::move(answer.error()));
+    }
+    return expect<std::vector<TokenDescription>>(std::move(*answer), name);
+}
+
+}  // namespace hwenroll::keystore

@@ -1,0 +1,70 @@
+// A token that is reached through its own worker process.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <mutex>
+
+#include "keystore/worker/worker_process.h"
+
+namespace hwenroll::keystore {
+
+/// The Token interface across a socketpair to hwenroll-token. The worker is started by the first call that needs it.
+/// Every call ends within its class's deadline (TokenDeadlines: login; generate; use for all others) plus 0.2 s, start
+/// of the worker included: a late worker is killed (token_deadline), one that ended by itself is reaped (token_worker,
+/// naming the signal), and the next describe() or login() starts a new one (T2, T3).
+///
+/// It never logs in by itself: after a restart, calls that need a login fail with token_operation "not logged in" until
+/// the caller, who knows the PIN rules, calls login(). A login after a refused one runs in a new worker.
+///
+/// A worker that ended three times in a row without a successful key operation between makes every further call fail
+/// at once (token_worker); the owner makes a new WorkerToken when its own backoff allows another try.
+///
+/// Thread-safe: one mutex around each whole call.
+class WorkerToken final : public Token {
+ public:
+    WorkerToken(WorkerProgram program, Pkcs11Options options);
+    ~WorkerToken() override = default;
+
+    Result<TokenDescription> describe() override;
+    LoginOutcome login(const LoginHistory& history) override;
+    Result<std::vector<KeyDescription>> list_keys() override;
+    Result<KeyDescription> generate(KeySpec spec, const KeyId& id, const std::string& label) override;
+    Result<std::optional<KeyDescription>> find(const KeyId& id) override;
+    Result<Bytes> sign(const KeyReference& key, SignMechanism mechanism, ByteView input) override;
+    Result<Secret> decrypt(const KeyReference& key, DecryptMechanism mechanism, ByteView ciphertext) override;
+    Status destroy(const KeyId& id) override;
+
+    /// A login succeeded in the worker that runs now. Does not wait for a running call.
+    [[nodiscard]] bool logged_in() const { return logged_in_; }
+
+    /// Process id of the worker, -1 when none runs. Does not wait for a running call.
+    [[nodiscard]] pid_t worker_pid() const { return pid_; }
+
+ private:
+    enum class Need : std::uint8_t { worker, login };
+
+    /// One exchange; `T` is the body that answers it.
+    template <class T>
+    Result<T> call(RequestBody body, Need need, std::chrono::milliseconds limit, const char* doing);
+    Result<ResponseBody> exchange(RequestBody body, Deadline deadline, const char* doing);
+    Status ensure_worker(Deadline deadline);
+    void drop_worker();
+
+    const WorkerProgram program_;
+    const Pkcs11Options options_;
+    const std::string name_;  ///< "token 'lab'"
+    std::mutex mutex_;
+    std::unique_ptr<WorkerProcess> worker_;
+    int ends_in_a_row_ = 0;
+    bool login_refused_ = false;  ///< by the token, in the worker that runs now
+    std::atomic<bool> logged_in_ = false;
+    std::atomic<pid_t> pid_ = -1;
+};
+
+/// Every token that the PKCS#11 module at the path `module` offers, asked in a worker of its own. Blocks up to
+/// `deadline`. Error codes: token_module, token_worker, token_deadline, token_protocol, token_operation.
+Result<std::vector<TokenDescription>> list_tokens(const WorkerProgram& program, const std::string& module,
+                                                  std::chrono::milliseconds deadline);
+
+}  // namespace hwenroll::keystore

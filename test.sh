@@ -1,0 +1,63 @@
+#!/bin/bash
+# Installs what the tests need, builds, and runs all tests through ctest. See --help.
+set -euo pipefail
+cd "$(dirname "$0")"
+
+usage() {
+    cat <<'TEXT'
+usage: ./test.sh [--asan | --tsan | --preset NAME] [--soak NAME] [-R REGEX] [--jobs N]
+
+  --preset NAME   a configure preset of CMakePresets.json that builds tests; default: dev
+  --asan          the same as --preset asan: AddressSanitizer and UndefinedBehaviorSanitizer
+  --tsan          the same as --preset tsan: ThreadSanitizer
+  --soak NAME     one of the long runs instead:
+                    fresh   ./demo.sh and ./test.sh on minimal Debian 12 and 13 trees (needs root)
+                    tsan    all tests under ThreadSanitizer
+  -R REGEX        only the tests whose names match, as in ctest
+  --jobs N        parallel compilations and tests; default: the number of processors
+Missing Debian packages are installed first, which needs root. The last lines are ctest's summary; the exit code is 0
+when all tests passed.
+TEXT
+}
+
+wrong() {
+    echo "test.sh: $1; see --help" >&2
+    exit 64
+}
+
+preset=dev jobs=$(nproc) soak='' selection=()
+while [ $# -gt 0 ]; do
+    case $1 in
+    --asan) preset=asan ;;
+    --tsan) preset=tsan ;;
+    --preset | --soak | -R | --jobs)
+        [ $# -gt 1 ] || wrong "$1 needs a value"
+        case $1 in
+        --preset) preset=$2 ;;
+        --soak) soak=$2 ;;
+        -R) selection=(-R "$2") ;;
+        --jobs) jobs=$2 ;;
+        esac
+        shift
+        ;;
+    -h | --help) usage && exit 0 ;;
+    *) wrong "unknown argument '$1'" ;;
+    esac
+    shift
+done
+case $soak in
+'') ;;
+fresh) exec tests/system/fresh.sh ;;
+tsan) preset=tsan ;;
+*) wrong "unknown soak '$soak'" ;;
+esac
+
+.ci/install-deps
+
+configured=$(cmake --preset "$preset" 2>&1) || {
+    printf '%s\n' "$configured" >&2
+    echo "test.sh: cmake could not configure the preset '$preset'" >&2
+    exit 70
+}
+cmake --build "build/$preset" --parallel "$jobs"
+ctest --test-dir "build/$preset" --output-on-failure --parallel "$jobs" --no-tests=error "${selection[@]}"

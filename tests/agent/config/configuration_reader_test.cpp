@@ -1,0 +1,256 @@
+#include "agent/config/configuration_reader.h"
+
+#include <algorithm>
+
+#include <gtest/gtest.h>
+
+#include "tests/agent/config/sample_configuration.h"
+
+namespace hwenroll::config {
+namespace {
+
+TEST(Configuration, reads_every_key_of_the_design) {
+    const Configuration all = must_read(complete);
+    EXPECT_TRUE(all.findings.empty()) << lines_of(all.findings).front();
+    EXPECT_EQ(all.agent.state_dir, "/srv/hwenroll");
+    EXPECT_EQ(all.agent.publish_dir, "/srv/hwenroll/live");
+    EXPECT_EQ(all.agent.on_alert, (Command{"/usr/local/bin/page", "--now"}));
+    EXPECT_EQ(all.agent.history_keep, Seconds(30 * 86'400));
+    EXPECT_EQ(all.limits.connect_timeout, std::chrono::seconds(2));
+    EXPECT_EQ(all.limits.max_reply_bytes, 2U << 20U);
+
+    const TokenSettings& token = all.tokens.at("lab");
+    EXPECT_EQ(token.module, "/usr/lib/softhsm/libsofthsm2.so");
+    EXPECT_EQ(token.uri, "pkcs11:token=lab");
+    EXPECT_EQ(token.pin->text(), "file:/etc/hwenroll/lab.pin");
+    EXPECT_EQ(token.deadline_use, std::chrono::milliseconds(1500));
+
+    const AuthoritySettings& ca = all.authorities.at("corp");
+    EXPECT_EQ(ca.urls.size(), 2U);
+    EXPECT_EQ(ca.fingerprints.size(), 1U);
+    EXPECT_EQ(ca.challenge->text(), "credential:corp");
+    EXPECT_EQ(ca.identifier, "corp ca");
+    EXPECT_EQ(ca.http, HttpMethod::get);
+    EXPECT_EQ(ca.renewal_type, RenewalType::pkcs_req);
+    EXPECT_EQ(ca.transaction_id.kind, TransactionIdRule::Kind::spki_sha256);
+    EXPECT_EQ(ca.resync, (std::vector{Resync::poll, Resync::fresh}));
+    EXPECT_TRUE(ca.legacy.des_cbc_reply && ca.legacy.sha1_reply);
+    EXPECT_FALSE(ca.legacy.des3 || ca.legacy.sha1_request);
+    EXPECT_EQ(to_iso8601(*ca.legacy.until), "2028-01-01T00:00:00Z");
+}
+
+TEST(Configuration, reads_every_key_of_an_identity) {
+    const Configuration all = must_read(complete);
+    const IdentitySettings& web = all.identities.at("web");
+    EXPECT_EQ(web.ca, "corp");
+    EXPECT_EQ(web.token, "lab");
+    EXPECT_EQ(web.key, KeyType::rsa_3072);
+    EXPECT_EQ(web.subject, *DistinguishedName::from_text("CN=web01.example.com,O=Example"));
+    EXPECT_EQ(web.subject_alt_names, (std::vector<std::string>{"dns:web01.example.com", "ip:192.0.2.1"}));
+    EXPECT_EQ(web.key_usage, std::vector<std::string>{"digitalSignature"});
+    EXPECT_EQ(web.extended_key_usage, (std::vector<std::string>{"serverAuth", "clientAuth"}));
+    EXPECT_EQ(web.renew_at, LifetimePoint(Seconds(30 * 86'400)));
+    EXPECT_EQ(web.renew_jitter_percent, 0);
+    EXPECT_EQ(web.new_key, NewKey::prefer);
+    EXPECT_EQ(web.on_change, (std::vector<Command>{{"/usr/bin/systemctl", "reload", "nginx"}}));
+    EXPECT_EQ(web.verify_tls, "127.0.0.1:443");
+    EXPECT_EQ(web.accept, (AcceptRule{AcceptSubject::exact, AcceptAltNames::superset, AcceptUsage::require}));
+    EXPECT_EQ(web.retire_after, Seconds(10));
+    EXPECT_EQ(web.activate_window->days, 1U);
+    EXPECT_EQ(web.activate_by, LifetimeSpan(Percent{5}));
+    EXPECT_EQ(web.group, "ssl-cert");
+    EXPECT_EQ(web.mode, 0640U);
+    EXPECT_EQ(web.poll, (PollSchedule{Seconds(5), 2.0, Seconds(60), Seconds(3600)}));
+}
+
+TEST(Configuration, has_the_defaults_of_the_design) {
+    const Configuration all = must_read(least);
+    EXPECT_TRUE(all.findings.empty());
+    EXPECT_EQ(all.agent, AgentSettings());
+    EXPECT_EQ(all.limits, LimitSettings());
+    EXPECT_EQ(all.agent.publish_dir, "/var/lib/hwenroll/live");
+    const AuthoritySettings& ca = all.authorities.at("corp");
+    AuthoritySettings expected_ca;
+    expected_ca.name = "corp";
+    expected_ca.urls = {"http://ca.example.com/scep"};
+    expected_ca.fingerprints = ca.fingerprints;
+    EXPECT_EQ(ca, expected_ca);
+    IdentitySettings expected;
+    expected.name = "web";
+    expected.ca = "corp";
+    expected.token = "lab";
+    expected.subject = *DistinguishedName::from_text("CN=web01");
+    EXPECT_EQ(all.identities.at("web"), expected);
+    EXPECT_EQ(expected.renew_at, LifetimePoint(Percent{75}));
+    EXPECT_EQ(expected.retire_after, std::chrono::hours(24));
+    EXPECT_FALSE(all.tokens.at("lab").pin.has_value());
+    EXPECT_EQ(all.tokens.at("lab").deadline_login, std::chrono::seconds(30));
+}
+
+TEST(Configuration, an_empty_file_is_a_configuration_without_parts) {
+    const Configuration all = must_read("");
+    EXPECT_TRUE(all.findings.empty());
+    EXPECT_TRUE(all.identities.empty());
+}
+
+TEST(Configuration, shows_all_faults_of_a_section_at_once) {
+    const Configuration all = must_read(with_line(least, "subject", "subject = 1\nkey = 2\nmode = 3"));
+    EXPECT_EQ(all.findings.size(), 3U);
+}
+
+TEST(Configuration, F1_a_fault_of_one_identity_leaves_the_others) {
+    const Configuration all = must_read(std::string(least) + "[identity.mail]\nca = \"corp\"\ntoken = \"lab\"\n");
+    EXPECT_TRUE(all.identities.contains("web"));
+    EXPECT_FALSE(all.identities.contains("mail"));
+    EXPECT_TRUE(all.is_disabled(Part::identity, "mail"));
+    EXPECT_FALSE(all.is_disabled(Part::identity, "web"));
+}
+
+TEST(Configuration, an_identity_falls_with_its_token) {
+    const Configuration all = must_read(with_line(least, "type", "type = \"tpm2\""));
+    EXPECT_EQ(
+        lines_of(all.findings).back(),
+        "E-CONFIG-REFERENCE identity.web: hwenroll.toml:10:9: [token.lab], which this identity uses, is disabled; "
+        "correct [token.lab]");
+    EXPECT_TRUE(all.identities.empty());
+}
+
+TEST(Configuration, a_token_of_a_later_type_has_one_finding) {
+    EXPECT_EQ(
+        only_finding("[token.t]\ntype = \"tpm2\"\ntcti = \"device:/dev/tpmrm0\"\nstorage = \"blob\"\n"),
+        "E-CONFIG-UNSUPPORTED token.t: hwenroll.toml:2:8: 'type' asks for \"tpm2\", which is not available in this "
+        "version; use \"pkcs11\"");
+}
+
+// Invariant 7, on every road that a secret in the wrong place can take.
+TEST(Configuration, never_repeats_a_secret) {
+    const std::vector<std::pair<const char*, const char*>> places{
+        {"uri", "uri = \"pkcs11:token=lab;pin-value=canary77\""},
+        {"uri", "uri = \"canary77\""},
+        {"uri", "uri = \"pkcs11:token=lab\"\npin = \"canary77\""},
+        {"uri", "uri = \"pkcs11:token=lab\"\npin = [\"canary77\"]"},
+        {"uri", "uri = \"pkcs11:token=lab\"\npassword = \"canary77\""},
+        {"url", "url = \"http://user:canary77@ca/\""},
+        {"url", "url = \"http://ca/\"\nproxy = \"http://user:canary77@proxy:3128\""},
+        {"url", "url = \"http://ca/\"\nchallenge = \"canary77\""},
+        {"url", "url = \"http://ca/\"\nchallenge = \"file:canary77\""}};
+    for (const auto& [replaced, line] : places) {
+        const Configuration all = must_read(with_line(least, replaced, line));
+        ASSERT_FALSE(all.findings.empty()) << line;
+        for (const std::string& text : lines_of(all.findings)) {
+            EXPECT_EQ(text.find("canary77"), std::string::npos) << text;
+        }
+    }
+    for (const char* line : {"pin = canary77", "pin = truecanary77", "pin = 'canary77", "pin = canary77 # x"}) {
+        const auto broken = read_configuration({{"f", with_line(least, "uri", line)}}, facts());
+        ASSERT_FALSE(broken) << line;
+        EXPECT_EQ(broken.error().line().find("canary77"), std::string::npos) << broken.error().line();
+    }
+    const auto number = read_configuration({{"f", "pin = 77777777777777777777777"}}, facts());
+    ASSERT_FALSE(number);
+    EXPECT_EQ(number.error().line().find("7777777"), std::string::npos) << number.error().line();
+}
+
+TEST(Configuration, a_main_file_that_is_no_TOML_is_an_error) {
+    const auto broken = read_configuration({{"hwenroll.toml", "[agent]\nstate_dir = /srv\n"}}, facts());
+    ASSERT_FALSE(broken);
+    EXPECT_EQ(broken.error().code(), ErrorCode::config_syntax);
+    EXPECT_EQ(broken.error().info().exit_code, 78);
+    EXPECT_EQ(broken.error().line().find("E-CONFIG-SYNTAX configuration: hwenroll.toml:2:13: this is not TOML ("), 0U)
+        << broken.error().line();
+}
+
+TEST(Configuration, a_bad_agent_section_is_an_error) {
+    const auto bad = read_configuration({{"hwenroll.toml", "[agent]\nstate_dir = \"srv\"\n"}}, facts());
+    ASSERT_FALSE(bad);
+    EXPECT_EQ(
+        bad.error().line(),
+        "E-CONFIG-VALUE agent: hwenroll.toml:2:13: 'state_dir' is no absolute path; write a path that begins with "
+        "/");
+    EXPECT_FALSE(read_configuration({{"a", "[agent]\nstate = \"/srv\"\n"}}, facts()));
+    EXPECT_FALSE(read_configuration({{"a", "agent = 3\n"}}, facts()));
+    EXPECT_FALSE(read_configuration({{"a", ""}, {"b", "[agent]\nstate_dir = 1\n"}}, facts()));
+}
+
+TEST(Configuration, a_drop_in_that_is_no_TOML_is_skipped) {
+    const Configuration all = must_read({{"hwenroll.toml", least}, {"conf.d/10.toml", "x = \n"}});
+    ASSERT_EQ(all.findings.size(), 1U);
+    EXPECT_EQ(all.findings.front().part, Part::file);
+    EXPECT_EQ(all.findings.front().at.file, "conf.d/10.toml");
+    EXPECT_EQ(all.findings.front().at.line, 1U);
+    EXPECT_EQ(all.findings.front().error.code(), ErrorCode::config_syntax);
+    EXPECT_TRUE(all.identities.contains("web"));
+}
+
+TEST(Configuration, merges_parts_and_keys_of_several_files) {
+    const Configuration all =
+        must_read({{"hwenroll.toml", "[agent]\nstate_dir = \"/srv\"\n" + std::string(least)},
+                   {"conf.d/10.toml", "[agent]\nadmin_group = \"ops\"\n"},
+                   {"conf.d/20.toml", "[identity.mail]\nca = \"corp\"\ntoken = \"lab\"\nsubject = \"CN=m\"\n"}});
+    EXPECT_TRUE(all.findings.empty()) << lines_of(all.findings).front();
+    EXPECT_EQ(all.agent.state_dir, "/srv");
+    EXPECT_EQ(all.agent.admin_group, "ops");
+    EXPECT_EQ(all.identities.size(), 2U);
+    EXPECT_EQ(all.files.size(), 3U);
+}
+
+// F5: nobody can say which of two definitions was meant.
+TEST(Configuration, F5_a_part_that_is_defined_twice_is_disabled) {
+    const Configuration all =
+        must_read({{"hwenroll.toml", least},
+                   {"conf.d/10.toml", "\n[identity.web]\nca = \"corp\"\ntoken = \"lab\"\nsubject = \"CN=other\"\n"}});
+    ASSERT_EQ(all.findings.size(), 1U);
+    EXPECT_EQ(all.findings.front().error.line(),
+              "E-CONFIG-VALUE identity.web: conf.d/10.toml:2:11: [identity.web] is defined here and at "
+              "hwenroll.toml:8:11; keep one of the two sections");
+    EXPECT_TRUE(all.identities.empty());
+    EXPECT_TRUE(all.tokens.contains("lab"));
+}
+
+TEST(Configuration, an_agent_key_that_is_set_twice_is_an_error) {
+    const auto twice = read_configuration(
+        {{"a.toml", "[agent]\nadmin_group = \"a\"\n"}, {"b.toml", "[agent]\nadmin_group = \"b\"\n"}}, facts());
+    ASSERT_FALSE(twice);
+    EXPECT_EQ(twice.error().line(),
+              "E-CONFIG-VALUE agent: b.toml:2:1: 'admin_group' is set here and at a.toml:2:1; keep one of the two "
+              "lines");
+}
+
+TEST(Configuration, findings_are_in_the_order_of_files_and_lines) {
+    const Configuration all =
+        must_read({{"z.toml", "[identity.a]\nbad1 = 1\n[ca.b]\nbad2 = 1\n"}, {"a.toml", "[token.c]\nbad3 = 1\n"}});
+    std::vector<std::pair<std::string, unsigned>> places;
+    for (const Finding& finding : all.findings) {
+        places.emplace_back(finding.at.file, finding.at.line);
+    }
+    auto sorted = places;
+    std::stable_sort(sorted.begin(), sorted.end(), [](const auto& a, const auto& b) {
+        return std::pair(a.first != "z.toml", a.second) < std::pair(b.first != "z.toml", b.second);
+    });
+    EXPECT_EQ(places, sorted);
+    EXPECT_GE(places.size(), 5U);
+}
+
+// Any text is an answer, never a crash: every prefix, every octet changed, and deep nesting.
+TEST(Configuration, F1_survives_every_cut_and_every_changed_octet) {
+    const std::string text = complete;
+    std::size_t good = 0;
+    for (std::size_t size = 0; size <= text.size(); ++size) {
+        good += read_configuration({{"f", text.substr(0, size)}}, facts()).has_value() ? 1 : 0;
+    }
+    EXPECT_GT(good, 10U);
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        for (const char octet : {'\0', '"', '=', '\xFF', '[', '\n', '{', '-'}) {
+            std::string changed = text;
+            changed[i] = octet;
+            if (const auto result = read_configuration({{"f", changed}}, facts()); !result) {
+                EXPECT_FALSE(result.error().line().empty());
+            }
+        }
+    }
+    EXPECT_FALSE(read_configuration({{"f", "a = " + std::string(10'000, '[')}}, facts()));
+    EXPECT_FALSE(read_configuration({{"f", std::string(10'000, '{')}}, facts()));
+}
+
+}  // namespace
+}  // namespace hwenroll::config

@@ -1,0 +1,368 @@
+// The rows of the identity machine that a first enrollment passes, one test each (SM-*, RT-*, FI-*, invariants 3 to 5).
+#include <gtest/gtest.h>
+
+#include "agent/lifecycle/step.h"
+
+namespace hwenroll::lifecycle {
+namespace {
+
+const TimePoint start = TimePoint(Seconds(1'800'000'000));
+
+Draw draw_of(std::uint8_t octet) {
+    Draw draw;
+    draw.identifier.fill(octet);
+    draw.nonce.fill(static_cast<std::uint8_t>(octet + 1));
+    return draw;
+}
+
+Policy policy() {
+    Policy policy;
+    policy.configuration_mark = {1};
+    return policy;
+}
+
+Transaction prepared() {
+    Transaction transaction;
+    transaction.id.value = "T1";
+    transaction.envelope = {1, 2, 3};
+    transaction.signer_certificate = {4};
+    transaction.subject = {5};
+    transaction.recipient = {6};
+    return transaction;
+}
+
+IssuedRecord issued() {
+    return {{0x30}, {{0x31}}, start, start + Seconds(86400)};
+}
+
+EffectFailed failure(ErrorCode code) {
+    return {Error(code, "it failed")};
+}
+
+/// Walks a machine and keeps its last transition.
+struct Walk {
+    IdentityState state;
+    std::vector<Effect> effects;
+    TimePoint now = start;
+    Policy rules = policy();
+    std::uint8_t octet = 10;
+
+    Walk& on(const Event& event) {
+        auto transition = step(state, event, draw_of(octet++), rules, now);
+        state = std::move(transition.state);
+        effects = std::move(transition.effects);
+        return *this;
+    }
+    Walk& to_key() { return on(Started{}); }
+    Walk& to_submit() { return to_key().on(KeyReady{{7}}); }
+    Walk& to_sent() { return to_submit().on(RequestPrepared{prepared()}); }
+    Walk& to_publish() { return to_sent().on(CertificateIssued{issued()}); }
+    Walk& to_valid() { return to_publish().on(GenerationPublished{1}); }
+
+    template <class T>
+    [[nodiscard]] bool only() const {
+        return effects.size() == 1 && std::holds_alternative<T>(effects.front());
+    }
+};
+
+TEST(IdentityStep, SM_3_a_new_identity_commits_its_key_id_before_the_key_is_made) {
+    Walk walk;
+    walk.to_key();
+    EXPECT_EQ(walk.state.phase, Phase::need_key);
+    EXPECT_EQ(walk.state.enrollment->key.id, Bytes(16, 10));
+    EXPECT_TRUE(walk.state.enrollment->key.spki.empty());
+    ASSERT_TRUE(walk.only<MakeKey>());
+    EXPECT_EQ(std::get<MakeKey>(walk.effects[0]).key_id, Bytes(16, 10));
+}
+
+TEST(IdentityStep, T17_a_restart_before_the_key_is_known_asks_for_the_same_key_id) {
+    Walk walk;
+    walk.to_key();
+    const Bytes id = walk.state.enrollment->key.id;
+    walk.on(Started{});
+    ASSERT_TRUE(walk.only<MakeKey>());
+    EXPECT_EQ(std::get<MakeKey>(walk.effects[0]).key_id, id);
+}
+
+TEST(IdentityStep, SM_4_a_ready_key_leads_to_a_request_under_a_drawn_transaction_id) {
+    Walk walk;
+    walk.to_submit();
+    EXPECT_EQ(walk.state.phase, Phase::need_submit);
+    ASSERT_TRUE(walk.only<PrepareRequest>());
+    EXPECT_EQ(std::get<PrepareRequest>(walk.effects[0]).transaction_id.value,
+              std::string(32, '0').replace(0, 32, "0B0B0B0B0B0B0B0B0B0B0B0B0B0B0B0B"));
+}
+
+TEST(IdentityStep, RT_5_the_request_and_its_nonce_are_in_the_state_before_the_send) {
+    Walk walk;
+    walk.to_sent();
+    EXPECT_EQ(walk.state.phase, Phase::need_submit);
+    ASSERT_TRUE(walk.state.enrollment->transaction);
+    EXPECT_EQ(walk.state.enrollment->transaction->envelope, (Bytes{1, 2, 3}));
+    EXPECT_EQ(walk.state.enrollment->transaction->nonce.value[0], 13);
+    EXPECT_EQ(walk.state.enrollment->transaction->sends, 1U);
+    EXPECT_EQ(walk.state.enrollment->transaction->prepared_at, start);
+    EXPECT_TRUE(walk.only<SendRequest>());
+}
+
+TEST(IdentityStep, MSG_7_invariant_4_a_resend_keeps_the_transaction_id_and_takes_a_fresh_nonce) {
+    Walk walk;
+    walk.to_sent();
+    const Transaction before = *walk.state.enrollment->transaction;
+    walk.on(Started{});
+    const Transaction& after = *walk.state.enrollment->transaction;
+    EXPECT_TRUE(walk.only<SendRequest>());
+    EXPECT_EQ(after.id, before.id);
+    EXPECT_EQ(after.envelope, before.envelope);
+    EXPECT_NE(after.nonce, before.nonce);
+    EXPECT_EQ(after.sends, 2U);
+}
+
+TEST(IdentityStep, SM_5_an_issued_certificate_is_stored_and_published_under_a_new_generation) {
+    Walk walk;
+    walk.to_publish();
+    EXPECT_EQ(walk.state.phase, Phase::need_publish);
+    EXPECT_EQ(walk.state.enrollment->issued, issued());
+    EXPECT_EQ(walk.state.last_generation, 1U);
+    ASSERT_TRUE(walk.only<PublishGeneration>());
+    EXPECT_EQ(std::get<PublishGeneration>(walk.effects[0]).generation, 1U);
+}
+
+TEST(IdentityStep, RT_9_a_restart_before_the_publish_is_known_publishes_the_same_generation) {
+    Walk walk;
+    walk.to_publish().on(Started{});
+    ASSERT_TRUE(walk.only<PublishGeneration>());
+    EXPECT_EQ(std::get<PublishGeneration>(walk.effects[0]).generation, 1U);
+}
+
+TEST(IdentityStep, a_published_generation_makes_the_identity_valid_and_forgets_failures) {
+    Walk walk;
+    walk.to_sent().on(failure(ErrorCode::ca_timeout)).on(CertificateIssued{issued()}).on(GenerationPublished{1});
+    EXPECT_EQ(walk.state.phase, Phase::valid);
+    EXPECT_FALSE(walk.state.enrollment);
+    EXPECT_EQ(walk.state.current->generation, 1U);
+    EXPECT_EQ(walk.state.current->key.spki, Bytes{7});
+    EXPECT_FALSE(walk.state.failure);
+    EXPECT_EQ(walk.state.counters, Counters{});
+    EXPECT_TRUE(walk.effects.empty());
+}
+
+TEST(IdentityStep, a_valid_identity_that_is_started_again_does_nothing) {
+    Walk walk;
+    const IdentityState before = walk.to_valid().state;
+    walk.on(Started{});
+    EXPECT_EQ(walk.state, before);
+    EXPECT_TRUE(walk.effects.empty());
+}
+
+TEST(IdentityStep, SM_6_RT_7_pending_is_polled_at_growing_intervals_up_to_the_longest) {
+    Walk walk;
+    walk.rules.poll = {Seconds(60), Seconds(200), Seconds(86400)};
+    walk.to_sent().on(RequestPending{});
+    EXPECT_EQ(walk.state.phase, Phase::pending);
+    EXPECT_EQ(walk.state.wait, (Wait{WaitingFor::ca, start + Seconds(60)}));
+    EXPECT_TRUE(walk.effects.empty());
+    std::vector<long> intervals;
+    for (int i = 0; i < 4; ++i) {
+        walk.now = walk.state.wait.until;
+        walk.on(Due{});
+        ASSERT_TRUE(walk.only<SendPoll>());
+        walk.on(RequestPending{});
+        intervals.push_back((walk.state.wait.until - walk.now).count());
+    }
+    EXPECT_EQ(intervals, (std::vector<long>{90, 135, 200, 200}));
+    EXPECT_EQ(walk.state.counters.messages, 1U) << "polls are not counted (invariant 5)";
+}
+
+TEST(IdentityStep, SM_9_a_restart_does_not_poll_before_its_time) {
+    Walk walk;
+    walk.to_sent().on(RequestPending{}).on(Started{});
+    EXPECT_TRUE(walk.effects.empty());
+    EXPECT_EQ(walk.state.phase, Phase::pending);
+    walk.now += Seconds(60);
+    walk.on(Started{});
+    EXPECT_TRUE(walk.only<SendPoll>());
+    EXPECT_EQ(walk.state.enrollment->transaction->id.value, "T1");
+}
+
+TEST(IdentityStep, SM_10_a_poll_that_is_answered_with_success_goes_on_to_publish) {
+    Walk walk;
+    walk.to_sent().on(RequestPending{});
+    walk.now += Seconds(60);
+    walk.on(Due{}).on(CertificateIssued{issued()});
+    EXPECT_EQ(walk.state.phase, Phase::need_publish);
+}
+
+TEST(IdentityStep, SM_11_a_transaction_that_stays_undecided_is_given_up_and_the_key_is_kept) {
+    Walk walk;
+    walk.to_sent().on(RequestPending{});
+    walk.now = start + walk.rules.poll.give_up;
+    walk.on(Due{});
+    EXPECT_TRUE(walk.only<PrepareRequest>());
+    EXPECT_EQ(walk.state.phase, Phase::need_submit);
+    EXPECT_FALSE(walk.state.enrollment->transaction);
+    EXPECT_EQ(walk.state.enrollment->key.spki, Bytes{7});
+}
+
+TEST(IdentityStep, SM_12_an_invalid_reply_to_a_poll_does_not_end_the_transaction) {
+    Walk walk;
+    walk.to_sent().on(RequestPending{});
+    walk.now += Seconds(60);
+    walk.on(Due{}).on(failure(ErrorCode::scep_signature));
+    EXPECT_EQ(walk.state.phase, Phase::pending);
+    EXPECT_EQ(walk.state.enrollment->transaction->id.value, "T1");
+    EXPECT_GT(walk.state.wait.until, walk.now);
+}
+
+TEST(IdentityStep, SM_7_FI_2_a_refusal_holds_the_identity_and_drops_the_request_but_not_the_key) {
+    Walk walk;
+    walk.to_sent().on(RequestRejected{scep::FailInfo::bad_request, Error(ErrorCode::ca_rejected, "no")});
+    EXPECT_EQ(walk.state.phase, Phase::held);
+    EXPECT_EQ(walk.state.hold->reason, HoldReason::rejected);
+    EXPECT_FALSE(walk.state.enrollment->transaction);
+    EXPECT_EQ(walk.state.enrollment->key.spki, Bytes{7});
+    EXPECT_EQ(walk.state.failure->code, ErrorCode::ca_rejected);
+    EXPECT_TRUE(walk.effects.empty());
+}
+
+TEST(IdentityStep, FI_2_a_held_identity_stays_quiet_until_its_day_is_over) {
+    Walk walk;
+    walk.to_sent().on(RequestRejected{scep::FailInfo::bad_request, Error(ErrorCode::ca_rejected, "no")});
+    const IdentityState held = walk.state;
+    walk.now += Seconds(86399);
+    walk.on(Started{});
+    EXPECT_EQ(walk.state, held);
+    EXPECT_TRUE(walk.effects.empty());
+    walk.now += Seconds(1);
+    walk.on(Started{});
+    EXPECT_TRUE(walk.only<PrepareRequest>());
+    EXPECT_EQ(walk.state.phase, Phase::need_submit);
+}
+
+TEST(IdentityStep, SM_15_a_changed_configuration_releases_a_hold_at_once) {
+    Walk walk;
+    walk.to_sent().on(RequestRejected{scep::FailInfo::bad_request, Error(ErrorCode::ca_rejected, "no")});
+    walk.rules.configuration_mark = {2};
+    walk.on(Started{});
+    EXPECT_EQ(walk.state.phase, Phase::need_submit);
+    EXPECT_TRUE(walk.only<PrepareRequest>());
+}
+
+TEST(IdentityStep, T21_a_key_that_could_leave_the_token_holds_the_identity) {
+    Walk walk;
+    walk.to_key().on(failure(ErrorCode::token_key_policy));
+    EXPECT_EQ(walk.state.phase, Phase::held);
+    EXPECT_EQ(walk.state.hold->reason, HoldReason::key_refused);
+}
+
+TEST(IdentityStep, RT_8_failures_wait_longer_each_time_within_half_and_whole_of_the_step) {
+    Walk low;
+    Walk high;
+    low.to_sent();
+    high.to_sent();
+    const auto fail_with = [](Walk& walk, std::uint32_t fraction) {
+        Draw draw = draw_of(1);
+        draw.fraction = fraction;
+        walk.state = step(walk.state, failure(ErrorCode::ca_timeout), draw, walk.rules, walk.now).state;
+        return (walk.state.wait.until - walk.now).count();
+    };
+    EXPECT_EQ(fail_with(low, 0), 30);
+    EXPECT_EQ(fail_with(low, 0), 60);
+    EXPECT_EQ(fail_with(low, 0), 120);
+    EXPECT_EQ(fail_with(high, 0xFFFFFFFF), 59);
+    EXPECT_EQ(fail_with(high, 0xFFFFFFFF), 119);
+    for (int i = 0; i < 40; ++i) {
+        fail_with(low, 0);
+    }
+    EXPECT_EQ(fail_with(low, 0), 3 * 3600);
+}
+
+TEST(IdentityStep, each_remedy_names_what_is_waited_for) {
+    const std::vector<std::pair<ErrorCode, WaitingFor>> table{{ErrorCode::ca_timeout, WaitingFor::network},
+                                                              {ErrorCode::token_absent, WaitingFor::token},
+                                                              {ErrorCode::token_pin, WaitingFor::pin},
+                                                              {ErrorCode::scep_signature, WaitingFor::ca},
+                                                              {ErrorCode::ca_fingerprint, WaitingFor::operator_},
+                                                              {ErrorCode::publish_write, WaitingFor::timer}};
+    for (const auto& [code, reason] : table) {
+        Walk walk;
+        walk.to_sent().on(failure(code));
+        EXPECT_EQ(walk.state.wait.reason, reason) << error_info(code).name;
+        EXPECT_EQ(walk.state.failure->code, code);
+    }
+}
+
+TEST(IdentityStep, a_start_retries_whatever_the_backoff_says_but_a_timer_that_is_not_due_does_not) {
+    Walk walk;
+    walk.to_sent().on(failure(ErrorCode::ca_timeout)).on(Due{});
+    EXPECT_TRUE(walk.effects.empty());
+    walk.on(Started{});
+    EXPECT_TRUE(walk.only<SendRequest>());
+}
+
+TEST(IdentityStep, invariant_5_the_forty_eighth_answered_message_without_success_holds_the_identity) {
+    Walk walk;
+    walk.to_sent();
+    for (int i = 0; i < 47; ++i) {
+        walk.on(EffectFailed{Error(ErrorCode::scep_signature, "bad"), true}).on(Started{});
+        ASSERT_EQ(walk.state.phase, Phase::need_submit) << i;
+    }
+    walk.on(EffectFailed{Error(ErrorCode::scep_signature, "bad"), true});
+    EXPECT_EQ(walk.state.phase, Phase::held);
+    EXPECT_EQ(walk.state.hold->reason, HoldReason::message_cap);
+    EXPECT_EQ(walk.state.counters.messages, 48U);
+    walk.now += Seconds(86400);
+    walk.on(Started{});
+    EXPECT_TRUE(walk.only<SendRequest>());
+    walk.on(EffectFailed{Error(ErrorCode::scep_signature, "bad"), true});
+    EXPECT_EQ(walk.state.phase, Phase::held) << "one retry a day, counted apart";
+}
+
+TEST(IdentityStep, invariant_5_unanswered_messages_do_not_count) {
+    Walk walk;
+    walk.to_sent();
+    for (int i = 0; i < 100; ++i) {
+        walk.on(failure(ErrorCode::ca_unreachable)).on(Started{});
+    }
+    EXPECT_EQ(walk.state.phase, Phase::need_submit);
+    EXPECT_EQ(walk.state.counters.messages, 0U);
+}
+
+TEST(IdentityStep, invariant_5_the_third_certificate_that_is_refused_holds_the_identity) {
+    Walk walk;
+    walk.to_sent();
+    for (int i = 0; i < 3; ++i) {
+        EXPECT_EQ(walk.state.phase, Phase::need_submit);
+        walk.on(Started{}).on(EffectFailed{Error(ErrorCode::scep_key_mismatch, "other key"), true, true});
+    }
+    EXPECT_EQ(walk.state.hold->reason, HoldReason::message_cap);
+}
+
+TEST(IdentityStep, events_that_make_no_sense_in_a_phase_change_nothing) {
+    const std::vector<Event> all{Due{},
+                                 KeyReady{{9}},
+                                 RequestPrepared{prepared()},
+                                 CertificateIssued{issued()},
+                                 RequestPending{},
+                                 RequestRejected{{}, Error(ErrorCode::ca_rejected, "no")},
+                                 GenerationPublished{1},
+                                 failure(ErrorCode::ca_timeout)};
+    Walk fresh;
+    Walk done;
+    done.to_valid();
+    for (Walk* walk : {&fresh, &done}) {
+        const IdentityState before = walk->state;
+        for (const Event& event : all) {
+            walk->on(event);
+            EXPECT_EQ(walk->state, before) << event.index();
+            EXPECT_TRUE(walk->effects.empty()) << event.index();
+        }
+    }
+    Walk publishing;
+    const IdentityState before = publishing.to_publish().state;
+    EXPECT_EQ(publishing.on(GenerationPublished{7}).state, before) << "another generation is not ours";
+    EXPECT_EQ(publishing.on(CertificateIssued{issued()}).state, before);
+}
+
+}  // namespace
+}  // namespace hwenroll::lifecycle

@@ -1,0 +1,149 @@
+// Invariants over generated event sequences, with an environment that answers as a real one could.
+#include <set>
+
+#include <gtest/gtest.h>
+#include <rapidcheck.h>
+
+#include "agent/lifecycle/step.h"
+
+namespace hwenroll::lifecycle {
+namespace {
+
+Event any_event(IdentityState& state) {
+    Transaction transaction;
+    transaction.id.value = "T" + std::to_string(*rc::gen::inRange(0, 1'000'000));
+    const TimePoint now(Seconds(*rc::gen::inRange(1'800'000'000, 1'900'000'000)));
+    switch (*rc::gen::inRange(0, 10)) {
+        case 0:
+        case 1:
+            return Started{};
+        case 2:
+            return Due{};
+        case 3:
+            return KeyReady{{1, 2}};
+        case 4:
+            return RequestPrepared{transaction};
+        case 5:
+            return CertificateIssued{{{0x30}, {}, now, now + Seconds(86400)}};
+        case 6:
+            return RequestPending{};
+        case 7:
+            return RequestRejected{scep::FailInfo::bad_request, Error(ErrorCode::ca_rejected, "no")};
+        case 8:
+            return GenerationPublished{state.last_generation};
+        default:
+            return EffectFailed{Error(ErrorCode::scep_signature, "bad"), *rc::gen::arbitrary<bool>(),
+                                *rc::gen::arbitrary<bool>()};
+    }
+}
+
+Draw any_draw() {
+    Draw draw;
+    const auto octets = *rc::gen::container<std::vector<std::uint8_t>>(32, rc::gen::arbitrary<std::uint8_t>());
+    std::copy_n(octets.begin(), 16, draw.identifier.begin());
+    std::copy_n(octets.begin() + 16, 16, draw.nonce.begin());
+    draw.fraction = *rc::gen::arbitrary<std::uint32_t>();
+    return draw;
+}
+
+/// Runs a random sequence and hands each transition to `check`.
+template <class Check>
+bool over_sequences(const char* what, Check check) {
+    return rc::check(what, [&] {
+        IdentityState state;
+        TimePoint now(Seconds(1'800'000'000));
+        Policy policy;
+        const int length = *rc::gen::inRange(1, 60);
+        for (int i = 0; i < length; ++i) {
+            now += Seconds(*rc::gen::inRange(0, 200'000));
+            policy.configuration_mark = {static_cast<std::uint8_t>(*rc::gen::inRange(0, 2))};
+            const Event event = any_event(state);
+            const Transition transition = step(state, event, any_draw(), policy, now);
+            check(state, event, transition, policy, now);
+            state = transition.state;
+        }
+    });
+}
+
+TEST(StepProperties, the_phase_always_follows_from_what_is_committed) {
+    EXPECT_TRUE(over_sequences("phase", [](const auto&, const Event&, const Transition& t, const Policy&, TimePoint) {
+        const IdentityState& state = t.state;
+        if (state.phase == Phase::held) {
+            RC_ASSERT(state.hold.has_value());
+        } else if (state.phase == Phase::valid) {
+            RC_ASSERT(state.current.has_value());
+        } else {
+            RC_ASSERT(phase_of(state.enrollment) == state.phase);
+        }
+    }));
+}
+
+TEST(StepProperties, invariant_1_a_published_credential_is_replaced_only_by_a_published_one) {
+    EXPECT_TRUE(over_sequences(
+        "current", [](const IdentityState& before, const Event& event, const Transition& t, const Policy&, TimePoint) {
+            if (before.current != t.state.current) {
+                RC_ASSERT(std::holds_alternative<GenerationPublished>(event));
+                RC_ASSERT(t.state.current.has_value());
+            }
+        }));
+}
+
+TEST(StepProperties, invariant_4_one_transaction_at_a_time_with_one_id_until_it_ends) {
+    EXPECT_TRUE(over_sequences("transaction", [](const IdentityState& before, const Event& event, const Transition& t,
+                                                 const Policy&, TimePoint) {
+        if (!before.enrollment || !before.enrollment->transaction || !t.state.enrollment ||
+            !t.state.enrollment->transaction) {
+            return;
+        }
+        RC_ASSERT(before.enrollment->transaction->id == t.state.enrollment->transaction->id);
+        RC_ASSERT(before.enrollment->key == t.state.enrollment->key);
+        RC_ASSERT(before.enrollment->transaction->envelope == t.state.enrollment->transaction->envelope);
+        RC_ASSERT(!std::holds_alternative<RequestPrepared>(event) || before == t.state);
+    }));
+}
+
+TEST(StepProperties, MSG_7_no_nonce_is_sent_twice) {
+    EXPECT_TRUE(rc::check("nonces", [] {
+        IdentityState state;
+        TimePoint now(Seconds(1'800'000'000));
+        std::set<std::array<std::uint8_t, 16>> seen;
+        std::uint8_t counter = 0;
+        for (int i = 0; i < 60; ++i) {
+            now += Seconds(*rc::gen::inRange(0, 100'000));
+            Draw draw;
+            draw.nonce[0] = ++counter;
+            const Transition transition = step(state, any_event(state), draw, Policy{}, now);
+            for (const Effect& effect : transition.effects) {
+                if (std::holds_alternative<SendRequest>(effect) || std::holds_alternative<SendPoll>(effect)) {
+                    RC_ASSERT(seen.insert(transition.state.enrollment->transaction->nonce.value).second);
+                }
+            }
+            state = transition.state;
+        }
+    }));
+}
+
+TEST(StepProperties, invariant_5_a_failure_over_the_caps_always_ends_in_a_hold) {
+    EXPECT_TRUE(over_sequences("caps", [](const IdentityState& before, const Event& event, const Transition& t,
+                                          const Policy& policy, TimePoint) {
+        const bool worked = std::holds_alternative<EffectFailed>(event) && t.state != before;
+        if (worked && (t.state.counters.messages >= policy.max_messages ||
+                       t.state.counters.certificates >= policy.max_certificates)) {
+            RC_ASSERT(t.state.phase == Phase::held);
+        }
+    }));
+}
+
+TEST(StepProperties, invariant_8_what_neither_works_nor_is_valid_has_a_time_of_its_next_try) {
+    EXPECT_TRUE(over_sequences(
+        "deadline", [](const IdentityState& before, const Event&, const Transition& t, const Policy&, TimePoint now) {
+            const bool waits = t.effects.empty() && t.state != before;
+            if (waits && t.state.phase != Phase::valid) {
+                RC_ASSERT(t.state.wait.reason != WaitingFor::nothing);
+                RC_ASSERT(t.state.wait.until > now);
+            }
+        }));
+}
+
+}  // namespace
+}  // namespace hwenroll::lifecycle

@@ -1,0 +1,165 @@
+// The commands as a person and a script use them.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include "tests/e2e/enrollment_world.h"
+
+namespace hwenroll::test {
+namespace {
+
+using nlohmann::json;
+using testing::AllOf;
+using testing::HasSubstr;
+using testing::Not;
+
+class Command : public testing::Test {
+ protected:
+    void SetUp() override {
+        world_.start_lab_ca();
+        world_.configure();
+    }
+    void enroll() { ASSERT_EQ(world_.once().exit_code, 0); }
+
+    static json parsed(const RunResult& result) {
+        json value = json::parse(result.out, nullptr, false);
+        EXPECT_FALSE(value.is_discarded()) << result.out;
+        EXPECT_EQ(value.value("schema", 0), 1);
+        return value;
+    }
+
+    EnrollmentWorld world_;
+};
+
+TEST_F(Command, check_config_says_that_all_is_well_or_where_it_is_not) {
+    const RunResult good = world_.hwenroll({"check-config"});
+    EXPECT_EQ(good.exit_code, 0);
+    EXPECT_THAT(good.out, HasSubstr("configuration is good"));
+    world_.configure({.key = "rsa:512"});
+    const RunResult bad = world_.hwenroll({"check-config"});
+    EXPECT_EQ(bad.exit_code, 78);
+    EXPECT_THAT(bad.err, AllOf(HasSubstr("hwenroll.toml:"), HasSubstr("rsa:512"), HasSubstr("; ")));
+    const json findings = parsed(world_.hwenroll({"check-config", "--json"}));
+    EXPECT_FALSE(findings["ok"].get<bool>());
+    EXPECT_EQ(findings["findings"][0]["name"], "web");
+}
+
+TEST_F(Command, status_before_and_after_the_enrollment) {
+    const RunResult before = world_.hwenroll({"status"});
+    EXPECT_EQ(before.exit_code, 0) << before.err;
+    EXPECT_THAT(before.out, AllOf(HasSubstr("web"), HasSubstr("NEW"), Not(HasSubstr("\033"))));
+    enroll();
+    const RunResult after = world_.hwenroll({"status"});
+    EXPECT_THAT(after.out, AllOf(HasSubstr("OK"), HasSubstr("89 d"), Not(HasSubstr("\033"))));
+    const RunResult one = world_.hwenroll({"status", "web"});
+    EXPECT_THAT(one.out, AllOf(HasSubstr("CN=web01.example.com"), HasSubstr("generation 1"), HasSubstr("published")));
+    const json status = parsed(world_.hwenroll({"status", "--json"}));
+    EXPECT_EQ(status["identities"][0]["state"], "OK");
+    EXPECT_EQ(status["identities"][0]["generation"], 1);
+}
+
+TEST_F(Command, status_shows_the_last_error) {
+    world_.stop_ca();
+    ASSERT_EQ(world_.once().exit_code, 69);
+    const RunResult status = world_.hwenroll({"status", "web"});
+    EXPECT_THAT(status.out, AllOf(HasSubstr("RETRYING"), HasSubstr("E-CA-UNREACHABLE")));
+}
+
+TEST_F(Command, status_of_a_disabled_identity) {
+    world_.configure({.key = "rsa:512"});
+    EXPECT_THAT(world_.hwenroll({"status"}).out, HasSubstr("DISABLED"));
+}
+
+TEST_F(Command, an_unknown_identity_is_a_usage_error) {
+    const RunResult result = world_.hwenroll({"status", "nobody"});
+    EXPECT_EQ(result.exit_code, 64);
+    EXPECT_THAT(result.err, HasSubstr("E-UNKNOWN-NAME"));
+}
+
+TEST_F(Command, list_names_identities_with_ca_and_token) {
+    EXPECT_THAT(world_.hwenroll({"list"}).out, AllOf(HasSubstr("web"), HasSubstr("corp"), HasSubstr("lab")));
+    EXPECT_EQ(parsed(world_.hwenroll({"list", "--json"}))["identities"][0]["ca"], "corp");
+}
+
+TEST_F(Command, CACERT_8_ca_show_prints_fingerprints_and_a_block_that_works) {
+    const RunResult shown = world_.hwenroll({"ca", "show", world_.url()});
+    ASSERT_EQ(shown.exit_code, 0) << shown.err;
+    EXPECT_THAT(shown.out,
+                AllOf(HasSubstr("SHA256:"), HasSubstr("[ca.ca]"), HasSubstr("Nothing of this is authenticated")));
+    const json answer = parsed(world_.hwenroll({"ca", "show", "corp", "--json"}));
+    world_.configure({.fingerprint = answer["pin"].get<std::string>()});
+    EXPECT_EQ(world_.once().exit_code, 0);
+}
+
+TEST_F(Command, ca_show_of_an_unreachable_ca_and_of_an_unknown_name) {
+    EXPECT_EQ(world_.hwenroll({"ca", "show", "http://127.0.0.1:9/scep"}).exit_code, 69);
+    EXPECT_EQ(world_.hwenroll({"ca", "show", "nobody"}).exit_code, 64);
+}
+
+TEST_F(Command, token_list_needs_no_pin) {
+    std::filesystem::remove(world_.pin_path());
+    const RunResult listed = world_.hwenroll({"token", "list"});
+    EXPECT_EQ(listed.exit_code, 0) << listed.err;
+    EXPECT_THAT(listed.out, AllOf(HasSubstr("lab"), HasSubstr("SoftHSM")));
+}
+
+TEST_F(Command, token_keys_shows_that_the_key_never_leaves) {
+    EXPECT_THAT(world_.hwenroll({"token", "keys"}).out, HasSubstr("no private key"));
+    enroll();
+    const RunResult keys = world_.hwenroll({"token", "keys", "lab"});
+    EXPECT_EQ(keys.exit_code, 0) << keys.err;
+    EXPECT_THAT(keys.out, AllOf(HasSubstr("never extractable: yes"), HasSubstr("made on the token  yes")));
+    const json listed = parsed(world_.hwenroll({"token", "keys", "--json"}));
+    ASSERT_EQ(listed["keys"].size(), 1U);
+    EXPECT_TRUE(listed["keys"][0]["confined"].get<bool>());
+}
+
+TEST_F(Command, T9_token_keys_keeps_the_pin_rules) {
+    write_file(world_.directory() / "wrong.pin", "0000", 0600);
+    world_.configure({.pin = "file:" + (world_.directory() / "wrong.pin").string()});
+    EXPECT_EQ(world_.hwenroll({"token", "keys"}).exit_code, 77);
+    const RunResult again = world_.hwenroll({"token", "keys"});
+    EXPECT_EQ(again.exit_code, 77);
+    EXPECT_THAT(again.err, HasSubstr("until the PIN source changes"));
+}
+
+TEST_F(Command, scep_decode_prints_messages_and_names_the_offset_of_malformed_ones) {
+    const std::string data = std::string(HWENROLL_TEST_DATA) + "/captures/";
+    const RunResult request = run({program("hwenroll"), "scep", "decode", data + "step-aes.64.req.der"});
+    EXPECT_EQ(request.exit_code, 0) << request.err;
+    EXPECT_THAT(request.out, AllOf(HasSubstr("PKCSReq"), HasSubstr("transactionID")));
+    const RunResult reply = run({program("hwenroll"), "scep", "decode", data + "step-aes.64.rep.der", "--recipient-key",
+                                 data + "client-key.pem", "--json"});
+    EXPECT_EQ(reply.exit_code, 0) << reply.err;
+    EXPECT_THAT(reply.out, HasSubstr("SUCCESS"));
+    const std::string cut = (world_.directory() / "cut.der").string();
+    write_file(cut, read_file(data + "step-aes.64.rep.der").substr(0, 500));
+    const RunResult malformed = run({program("hwenroll"), "scep", "decode", cut});
+    EXPECT_EQ(malformed.exit_code, 76);
+    EXPECT_THAT(malformed.err, AllOf(HasSubstr("E-"), HasSubstr("cut.der")));
+    EXPECT_EQ(run({program("hwenroll"), "scep", "decode", "/nowhere"}).exit_code, 66);
+}
+
+TEST_F(Command, a_usage_error_is_one_line_and_64) {
+    const RunResult result = run({program("hwenroll"), "no-such-command"});
+    EXPECT_EQ(result.exit_code, 64);
+    EXPECT_THAT(result.err, testing::StartsWith("E-USAGE"));
+    EXPECT_EQ(run({program("hwenrolld"), "--nonsense"}).exit_code, 64);
+    EXPECT_EQ(run({program("hwenrolld")}).exit_code, 64);
+    EXPECT_EQ(run({program("hwenroll"), "--help"}).exit_code, 0);
+    EXPECT_EQ(run({program("hwenroll"), "--version"}).exit_code, 0);
+}
+
+TEST_F(Command, progress_is_shown_on_a_terminal_and_nowhere_else) {
+    const std::string line = program("hwenrolld") + " --once --config " + world_.config().string();
+    ChildOptions terminal;
+    terminal.environment = {"TERM=xterm"};
+    const RunResult shown = run({"script", "--quiet", "--return", "--command", line, "/dev/null"}, terminal);
+    EXPECT_EQ(shown.exit_code, 0);
+    EXPECT_THAT(shown.out,
+                AllOf(HasSubstr("\r\033[Kweb: making rsa:2048 on token 'lab'"), HasSubstr("generation 1 published")));
+    EXPECT_EQ(world_.once().err, "");
+}
+
+}  // namespace
+}  // namespace hwenroll::test

@@ -1,0 +1,289 @@
+// Each failure of a first enrollment: its exit code, one line, nothing published, no secret in sight.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/e2e/enrollment_world.h"
+#include "tests/e2e/tampering_proxy.h"
+
+namespace hwenroll::test {
+namespace {
+
+using testing::AllOf;
+using testing::HasSubstr;
+using testing::MatchesRegex;
+using testing::Not;
+
+class Failure : public testing::Test {
+ protected:
+    /// Runs once and expects one line `E-… subject: what…; next` and no trace of success.
+    void expect_failure(int exit_code, const std::string& code, const ChildOptions& options = {}) {
+        const RunResult result = world_.once(options);
+        EXPECT_EQ(result.exit_code, exit_code) << result.err;
+        EXPECT_THAT(result.err, MatchesRegex("E-[A-Z-]+ [^\n]*: [^\n]+; [^\n]+\n"))
+            << "one line: what, on what, why, what next";
+        EXPECT_THAT(result.err, HasSubstr(code + " "));
+        EXPECT_EQ(result.out, "");
+        EXPECT_FALSE(std::filesystem::exists(world_.live()));
+        world_.expect_no_canary({result.out, result.err});
+        error_ = result.err;
+    }
+
+    /// Calls of one function in the shim's log.
+    [[nodiscard]] int calls(const std::string& function) const {
+        const std::string log = std::filesystem::exists(shim_log()) ? read_file(shim_log()) : "";
+        int count = 0;
+        for (std::size_t at = log.find(function + "\n"); at != std::string::npos;
+             at = log.find(function + "\n", at + 1)) {
+            ++count;
+        }
+        return count;
+    }
+
+    [[nodiscard]] std::filesystem::path shim_log() const { return world_.directory() / "shim.log"; }
+
+    [[nodiscard]] ChildOptions shim(const std::string& rule) const {
+        ChildOptions options;
+        options.environment = {"HWENROLL_SHIM_MODULE=" + SoftHsm::module(), "HWENROLL_SHIM_LOG=" + shim_log().string()};
+        if (!rule.empty()) {
+            options.environment.push_back("HWENROLL_SHIM_RULE=" + rule);
+        }
+        return options;
+    }
+
+    static std::string shim_module() { return std::string(HWENROLL_TEST_LIB) + "/libhwenroll-pkcs11-shim.so"; }
+
+    [[nodiscard]] int operations() const {
+        int count = 0;
+        for (const std::string& request : world_.requests()) {
+            count += request.find("PKIOperation") != std::string::npos ? 1 : 0;
+        }
+        return count;
+    }
+
+    EnrollmentWorld world_;
+    std::string error_;
+};
+
+TEST_F(Failure, BAD_25_wrong_fingerprint) {
+    world_.start_lab_ca();
+    world_.configure({.fingerprint = "SHA256:" + std::string(64, 'A')});
+    expect_failure(76, "E-CA-FINGERPRINT");
+    EXPECT_EQ(operations(), 0) << "the challenge is not used (CACERT-5)";
+}
+
+TEST_F(Failure, FI_2_wrong_challenge_and_a_new_one_is_tried_at_once) {
+    world_.start_lab_ca();
+    const auto path = world_.directory() / "mine.challenge";
+    write_file(path, "not-the-right-one", 0600);
+    world_.configure({.challenge = "file:" + path.string()});
+    expect_failure(76, "E-CA-REJECTED");
+    EXPECT_THAT(error_, HasSubstr("badRequest"));
+    EXPECT_EQ(operations(), 1);
+    EXPECT_EQ(world_.once().exit_code, 76) << "still held";
+    EXPECT_EQ(operations(), 1) << "no loop with a refused challenge";
+    write_file(path, canary_challenge, 0600);
+    EXPECT_EQ(world_.once().exit_code, 0);
+    std::filesystem::remove(path);
+    world_.expect_published();
+}
+
+TEST_F(Failure, C24_a_challenge_that_cannot_be_read) {
+    world_.start_lab_ca();
+    world_.configure({.challenge = "file:" + (world_.directory() / "nowhere").string()});
+    expect_failure(78, "E-CHALLENGE-SOURCE");
+    EXPECT_EQ(operations(), 0);
+}
+
+TEST_F(Failure, T9_wrong_pin_is_tried_once_over_two_runs) {
+    world_.start_lab_ca();
+    write_file(world_.directory() / "wrong.pin", "0000", 0600);
+    world_.configure({.module = shim_module(), .pin = "file:" + (world_.directory() / "wrong.pin").string()});
+    expect_failure(77, "E-TOKEN-PIN", shim(""));
+    EXPECT_THAT(error_, HasSubstr("CKR_PIN_INCORRECT"));
+    expect_failure(77, "E-TOKEN-PIN", shim(""));
+    EXPECT_THAT(error_, HasSubstr("until the PIN source changes"));
+    EXPECT_EQ(calls("C_Login"), 1);
+    write_file(world_.directory() / "wrong.pin", canary_pin, 0600);
+    const RunResult corrected = world_.once(shim(""));
+    EXPECT_EQ(corrected.exit_code, 0) << corrected.err;
+    EXPECT_EQ(calls("C_Login"), 2);
+}
+
+TEST_F(Failure, N3_ca_unreachable_and_the_next_run_succeeds) {
+    world_.start_lab_ca();
+    world_.configure({.url = "http://127.0.0.1:9/scep"});
+    expect_failure(69, "E-CA-UNREACHABLE");
+    world_.configure();
+    EXPECT_EQ(world_.once().exit_code, 0);
+    world_.expect_published();
+}
+
+TEST_F(Failure, BAD_7_html_for_a_reply) {
+    world_.start_lab_ca();
+    const TamperingProxy proxy(world_.port(), [](const std::string&) {
+        return http_response("200 OK", "text/html", "<html><body>Please log in</body></html>");
+    });
+    world_.configure({.url = "http://127.0.0.1:" + std::to_string(proxy.port()) + "/scep"});
+    expect_failure(76, "E-CA-NOT-SCEP");
+    EXPECT_THAT(error_, HasSubstr("log in"));
+}
+
+TEST_F(Failure, BAD_41_a_reply_that_is_cut_with_an_honest_length) {
+    world_.start_lab_ca();
+    const TamperingProxy proxy(world_.port(), [](const std::string& response) {
+        const std::string body = body_of(response);
+        return http_response("200 OK", "application/x-pki-message", body.substr(0, body.size() / 2));
+    });
+    world_.configure({.url = "http://127.0.0.1:" + std::to_string(proxy.port()) + "/scep"});
+    expect_failure(76, "E-CA-TRUNCATED");
+}
+
+TEST_F(Failure, BAD_3_a_reply_that_is_shorter_than_its_content_length) {
+    world_.start_lab_ca();
+    const TamperingProxy proxy(world_.port(), [](const std::string& response) {
+        const std::string whole = http_response("200 OK", "application/x-pki-message", body_of(response));
+        return whole.substr(0, whole.size() - 100);
+    });
+    world_.configure({.url = "http://127.0.0.1:" + std::to_string(proxy.port()) + "/scep"});
+    expect_failure(76, "E-CA-TRUNCATED");
+}
+
+TEST_F(Failure, BAD_45_a_flipped_octet_in_the_signature) {
+    world_.start_lab_ca();
+    const TamperingProxy proxy(world_.port(), [](const std::string& response) {
+        std::string body = body_of(response);
+        body.back() = static_cast<char>(body.back() ^ 1);
+        return http_response("200 OK", "application/x-pki-message", body);
+    });
+    world_.configure({.url = "http://127.0.0.1:" + std::to_string(proxy.port()) + "/scep"});
+    expect_failure(76, "E-SCEP-SIGNATURE");
+}
+
+TEST_F(Failure, BAD_11_a_server_error_with_text) {
+    world_.start_lab_ca();
+    const TamperingProxy proxy(world_.port(), [](const std::string&) {
+        return http_response("500 Internal Server Error", "text/plain", "out of order");
+    });
+    world_.configure({.url = "http://127.0.0.1:" + std::to_string(proxy.port()) + "/scep"});
+    expect_failure(69, "E-CA-HTTP");
+    EXPECT_THAT(error_, AllOf(HasSubstr("500"), HasSubstr("out of order")));
+}
+
+TEST_F(Failure, HTTP_21_a_good_reply_under_a_bad_status_is_used) {
+    world_.start_lab_ca();
+    const TamperingProxy proxy(world_.port(), [](const std::string& response) {
+        return http_response("500 Internal Server Error", "text/plain", body_of(response));
+    });
+    world_.configure({.url = "http://127.0.0.1:" + std::to_string(proxy.port()) + "/scep"});
+    const RunResult result = world_.once();
+    EXPECT_EQ(result.exit_code, 0) << result.err;
+    world_.expect_published();
+}
+
+TEST_F(Failure, F2_unknown_configuration_key) {
+    world_.start_lab_ca();
+    world_.configure({.identity_extra = "subjct = \"CN=x\"\n"});
+    const RunResult result = world_.once();
+    EXPECT_EQ(result.exit_code, 78);
+    EXPECT_THAT(result.err, AllOf(HasSubstr("E-CONFIG-KEY"), HasSubstr("subjct"), HasSubstr("subject"),
+                                  HasSubstr("hwenroll.toml:")));
+    EXPECT_FALSE(std::filesystem::exists(world_.live()));
+    EXPECT_TRUE(world_.requests().empty()) << "a disabled identity asks nobody";
+}
+
+TEST_F(Failure, a_pin_file_that_others_may_read) {
+    world_.start_lab_ca();
+    write_file(world_.directory() / "open.pin", "1234", 0644);
+    world_.configure({.module = shim_module(), .pin = "file:" + (world_.directory() / "open.pin").string()});
+    expect_failure(77, "E-TOKEN-PIN-SOURCE", shim(""));
+    EXPECT_EQ(calls("C_Login"), 0);
+}
+
+TEST_F(Failure, a_pin_file_that_is_not_there) {
+    world_.start_lab_ca();
+    world_.configure({.pin = "file:" + (world_.directory() / "nowhere.pin").string()});
+    expect_failure(77, "E-TOKEN-PIN-SOURCE");
+}
+
+TEST_F(Failure, T1_missing_module) {
+    world_.start_lab_ca();
+    world_.configure({.module = "/usr/lib/nowhere/libnothing.so"});
+    expect_failure(69, "E-TOKEN-MODULE");
+    EXPECT_THAT(error_, HasSubstr("/usr/lib/nowhere/libnothing.so"));
+}
+
+TEST_F(Failure, T2_a_module_that_crashes_in_C_Sign) {
+    world_.start_lab_ca();
+    world_.configure({.module = shim_module()});
+    expect_failure(69, "E-TOKEN-WORKER", shim("C_Sign:1:crash"));
+    EXPECT_THAT(error_, HasSubstr("SIGSEGV"));
+    EXPECT_EQ(operations(), 0);
+    const RunResult healed = world_.once(shim(""));
+    EXPECT_EQ(healed.exit_code, 0) << healed.err;
+    world_.expect_published();
+}
+
+TEST_F(Failure, T3_a_module_that_hangs_in_C_Sign) {
+    world_.start_lab_ca();
+    world_.configure({.module = shim_module(), .token_extra = "deadline_use = \"500ms\""});
+    expect_failure(69, "E-TOKEN-DEADLINE", shim("C_Sign:1:hang"));
+    EXPECT_EQ(operations(), 0);
+    world_.configure({.module = shim_module()});
+    const RunResult healed = world_.once(shim(""));
+    EXPECT_EQ(healed.exit_code, 0) << healed.err;
+    world_.expect_published();
+}
+
+TEST_F(Failure, T2_a_module_that_crashes_while_opening_the_reply_keeps_the_transaction) {
+    world_.start_lab_ca();
+    world_.configure({.module = shim_module()});
+    // The first C_Decrypt is the self-test, the second opens the reply.
+    expect_failure(69, "E-TOKEN-WORKER", shim("C_Decrypt:2:crash"));
+    EXPECT_EQ(operations(), 1);
+    const RunResult healed = world_.once(shim(""));
+    EXPECT_EQ(healed.exit_code, 0) << healed.err;
+    world_.expect_published();
+    const auto requests = world_.requests();
+    const auto id_of = [](const std::string& line) {
+        const std::size_t at = line.find("\"transactionID\":\"");
+        return line.substr(at, line.find('"', at + 17) - at);
+    };
+    ASSERT_EQ(operations(), 2);
+    EXPECT_EQ(id_of(requests[requests.size() - 1]), id_of(requests[2])) << "invariant 4";
+}
+
+TEST_F(Failure, T2_a_crash_in_C_Login_is_repeated_once_and_then_waits_for_a_person) {
+    world_.start_lab_ca();
+    world_.configure({.module = shim_module()});
+    expect_failure(69, "E-TOKEN-WORKER", shim("C_Login:1:crash"));
+    expect_failure(69, "E-TOKEN-WORKER", shim("C_Login:1:crash"));
+    expect_failure(77, "E-TOKEN-PIN", shim("C_Login:1:crash"));
+    EXPECT_EQ(calls("C_Login"), 2);
+}
+
+TEST_F(Failure, T21_a_token_that_makes_an_extractable_key_is_refused) {
+    world_.start_lab_ca();
+    world_.configure({.module = shim_module()});
+    const RunResult result = world_.once(shim("C_GenerateKeyPair:1:rv=0x31"));
+    EXPECT_EQ(result.exit_code, 69) << result.err;
+    EXPECT_THAT(result.err, AllOf(HasSubstr("E-TOKEN-FULL"), HasSubstr("CKR_DEVICE_MEMORY")));
+}
+
+TEST_F(Failure, a_second_instance_is_kept_out_with_75) {
+    world_.start_lab_ca();
+    world_.configure({.module = shim_module(), .token_extra = "deadline_use = \"20s\""});
+    const auto hang = shim("C_Sign:1:hang");
+    ChildProcess first({program("hwenrolld"), "--once", "--config", world_.config().string()}, hang);
+    for (int i = 0; i < 2000 && calls("C_Sign") == 0; ++i) {
+        ASSERT_FALSE(first.wait(std::chrono::milliseconds(10)));
+    }
+    expect_failure(75, "E-STATE-LOCKED");
+    first.kill(SIGTERM);
+    const auto ended = first.wait(std::chrono::seconds(30));
+    ASSERT_TRUE(ended);
+    EXPECT_EQ(ended->exit_code, 75);
+    EXPECT_THAT(first.err(), HasSubstr("E-INTERRUPTED"));
+}
+
+}  // namespace
+}  // namespace hwenroll::test

@@ -1,0 +1,43 @@
+// Stands between the agent and a SCEP server and changes the answers to PKIOperation.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <thread>
+
+namespace hwenroll::test {
+
+/// Forwards every request on 127.0.0.1 to a server on 127.0.0.1 and hands each answer to PKIOperation, head and body,
+/// to `tamper`, whose result is sent instead. One connection at a time, closed after each answer.
+class TamperingProxy {
+ public:
+    using Tamper = std::function<std::string(const std::string& response)>;
+
+    TamperingProxy(std::uint16_t upstream, Tamper tamper);
+    TamperingProxy(const TamperingProxy&) = delete;
+    TamperingProxy& operator=(const TamperingProxy&) = delete;
+    ~TamperingProxy();
+
+    [[nodiscard]] std::uint16_t port() const { return port_; }
+
+ private:
+    void serve();
+    void answer(int client) const;
+
+    std::uint16_t upstream_;
+    Tamper tamper_;
+    std::uint16_t port_ = 0;
+    int listener_ = -1;
+    int stop_ = -1;
+    std::thread thread_;
+};
+
+/// An HTTP response with a correct Content-Length.
+std::string http_response(const std::string& status, const std::string& content_type, const std::string& body);
+
+/// The part behind the head.
+std::string body_of(const std::string& response);
+
+}  // namespace hwenroll::test

@@ -1,0 +1,233 @@
+// The built-in provider over a key in memory: what libcrypto may and may not do with a token key.
+#include "keystore/openssl/key_provider.h"
+
+#include <gmock/gmock.h>
+#include <openssl/core_names.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <openssl/rsa.h>
+
+#include "tests/keystore/openssl/messages.h"
+#include "tests/keystore/openssl/software_token.h"
+
+namespace hwenroll::keystore::test {
+namespace {
+
+using ::testing::HasSubstr;
+
+class KeyProvider : public ::testing::Test {
+ protected:
+    KeyProvider() : token_(std::make_shared<SoftwareToken>()), key_(to_evp_pkey(token_, token_->key()).value()) {
+        ERR_clear_error();
+    }
+
+    [[nodiscard]] EVP_PKEY* key() const { return key_.get(); }
+    [[nodiscard]] EVP_PKEY* public_key() const { return public_.get(); }
+
+    std::shared_ptr<SoftwareToken> token_;
+    OpenSslPtr<EVP_PKEY> key_;
+    PublicKey public_ = token_->key().public_key;
+};
+
+/// `use` returns OpenSSL's success value with a context for `key` that `init` has prepared.
+template <class Init, class Use>
+bool with_context(EVP_PKEY* key, Init init, Use use) {
+    const OpenSslPtr<EVP_PKEY_CTX> context(EVP_PKEY_CTX_new_from_pkey(nullptr, key, nullptr));
+    return init(context.get()) == 1 && use(context.get()) == 1;
+}
+
+TEST_F(KeyProvider, presents_an_rsa_key_of_its_size) {
+    EXPECT_EQ(EVP_PKEY_is_a(key(), "RSA"), 1);
+    EXPECT_EQ(EVP_PKEY_get_base_id(key()), EVP_PKEY_RSA);
+    EXPECT_EQ(EVP_PKEY_get_bits(key()), 2048);
+    EXPECT_EQ(EVP_PKEY_get_security_bits(key()), 112);
+    EXPECT_EQ(EVP_PKEY_get_size(key()), 256);
+    EXPECT_EQ(PublicKey::of(key()).value(), public_);
+}
+
+TEST_F(KeyProvider, equals_its_public_half_and_no_other) {
+    EXPECT_EQ(EVP_PKEY_eq(key(), public_key()), 1);
+    EXPECT_EQ(EVP_PKEY_eq(public_key(), key()), 1);
+    const SoftwareToken other;
+    EXPECT_NE(EVP_PKEY_eq(key(), other.key().public_key.get()), 1);
+    const auto certificate = make_certificate(key(), key());
+    ASSERT_TRUE(certificate);
+    EXPECT_EQ(X509_check_private_key(certificate.get(), key()), 1);
+}
+
+TEST_F(KeyProvider, refuses_to_export_the_private_half) {
+    OSSL_PARAM* parameters = nullptr;
+    EXPECT_NE(EVP_PKEY_todata(key(), EVP_PKEY_KEYPAIR, &parameters), 1);
+    EXPECT_EQ(parameters, nullptr);
+    BIGNUM* exponent = nullptr;
+    EXPECT_NE(EVP_PKEY_get_bn_param(key(), OSSL_PKEY_PARAM_RSA_D, &exponent), 1);
+    EXPECT_TRUE(der_of([&](unsigned char** out) { return i2d_PrivateKey(key(), out); }).empty());
+    const OpenSslPtr<BIO> pem(BIO_new(BIO_s_mem()));
+    EXPECT_NE(PEM_write_bio_PrivateKey(pem.get(), key(), nullptr, nullptr, 0, nullptr, nullptr), 1);
+
+    EXPECT_EQ(EVP_PKEY_todata(key(), EVP_PKEY_PUBLIC_KEY, &parameters), 1);
+    const OpenSslPtr<OSSL_PARAM> owned(parameters);
+}
+
+TEST_F(KeyProvider, signs_requests_certificates_and_cms) {
+    const auto request = make_request(key());
+    ASSERT_TRUE(request) << take_openssl_errors();
+    EXPECT_EQ(X509_REQ_verify(request.get(), public_key()), 1);
+    EXPECT_EQ(X509_REQ_get_signature_nid(request.get()), NID_sha256WithRSAEncryption);
+    const auto certificate = make_certificate(key(), key());
+    ASSERT_TRUE(certificate) << take_openssl_errors();
+    EXPECT_EQ(X509_verify(certificate.get(), public_key()), 1);
+    const Bytes message = make_signed_data(certificate.get(), key(), "message");
+    ASSERT_FALSE(message.empty()) << take_openssl_errors();
+    EXPECT_EQ(verified_content(message), "message");
+}
+
+// EVP_PKEY_sign on a finished digest, as some callers do.
+TEST_F(KeyProvider, signs_a_digest_and_nothing_that_is_none) {
+    const Bytes digest = sha256(as_bytes("data"));
+    Bytes signature(256);
+    std::size_t size = signature.size();
+    const auto sign = [&](ByteView input) {
+        return [&, input](EVP_PKEY_CTX* context) {
+            return EVP_PKEY_sign(context, signature.data(), &size, input.data(), input.size());
+        };
+    };
+    const auto with_sha256 = [](EVP_PKEY_CTX* context) {
+        return EVP_PKEY_sign_init(context) == 1 ? EVP_PKEY_CTX_set_signature_md(context, EVP_sha256()) : 0;
+    };
+    ASSERT_TRUE(with_context(key(), with_sha256, sign(digest)));
+    EXPECT_TRUE(with_context(
+        public_key(),
+        [](EVP_PKEY_CTX* context) {
+            return EVP_PKEY_verify_init(context) == 1 ? EVP_PKEY_CTX_set_signature_md(context, EVP_sha256()) : 0;
+        },
+        [&](EVP_PKEY_CTX* context) {
+            return EVP_PKEY_verify(context, signature.data(), size, digest.data(), digest.size());
+        }));
+    // TOK-11
+    EXPECT_FALSE(with_context(key(), with_sha256, sign(as_bytes("not a digest"))));
+    EXPECT_FALSE(with_context(key(), EVP_PKEY_sign_init, sign(digest)));
+}
+
+TEST_F(KeyProvider, refuses_other_paddings_than_pkcs1_v1_5) {
+    EXPECT_FALSE(with_context(key(), EVP_PKEY_sign_init, [](EVP_PKEY_CTX* context) {
+        return EVP_PKEY_CTX_set_rsa_padding(context, RSA_PKCS1_PSS_PADDING);
+    }));
+    EXPECT_FALSE(with_context(key(), EVP_PKEY_decrypt_init, [](EVP_PKEY_CTX* context) {
+        return EVP_PKEY_CTX_set_rsa_padding(context, RSA_PKCS1_OAEP_PADDING);
+    }));
+    EXPECT_FALSE(with_context(key(), EVP_PKEY_decrypt_init, [](EVP_PKEY_CTX* context) {
+        return EVP_PKEY_CTX_set_rsa_padding(context, RSA_NO_PADDING);
+    }));
+}
+
+TEST_F(KeyProvider, decrypts) {
+    EXPECT_EQ(decrypt(key(), encrypt(key(), "content key")), "content key");
+    EXPECT_FALSE(last_key_error(key()));
+}
+
+TEST_F(KeyProvider, tells_why_the_last_private_operation_failed) {
+    EXPECT_FALSE(last_key_error(key()));
+    token_->fail_with(Error(ErrorCode::token_deadline, "token 'lab' did not answer", "C_Sign"));
+    EXPECT_FALSE(make_request(key()));
+    ASSERT_TRUE(last_key_error(key()));
+    EXPECT_EQ(last_key_error(key())->code(), ErrorCode::token_deadline);
+    EXPECT_THAT(take_openssl_errors(), HasSubstr("token 'lab' did not answer"));
+
+    token_->fail_with(Error(ErrorCode::token_worker, "token 'lab' has gone"));
+    EXPECT_FALSE(decrypt(key(), encrypt(key(), "x")));
+    EXPECT_EQ(last_key_error(key())->code(), ErrorCode::token_worker);
+
+    token_->fail_with(std::nullopt);
+    EXPECT_TRUE(make_request(key()));
+    EXPECT_FALSE(last_key_error(key()));
+    EXPECT_FALSE(last_key_error(public_key())) << "a key of another provider";
+    EXPECT_FALSE(last_key_error(nullptr));
+}
+
+TEST_F(KeyProvider, T7_a_signature_by_another_key_does_not_get_out) {
+    token_->swap_key();
+    EXPECT_FALSE(make_request(key()));
+    ASSERT_TRUE(last_key_error(key()));
+    EXPECT_EQ(last_key_error(key())->code(), ErrorCode::token_key_mismatch);
+}
+
+TEST_F(KeyProvider, keeps_its_token_while_a_key_or_an_operation_needs_it) {
+    const std::weak_ptr<SoftwareToken> watched = token_;
+    token_.reset();
+    OpenSslPtr<EVP_MD_CTX> signing(EVP_MD_CTX_new());
+    ASSERT_EQ(EVP_DigestSignInit(signing.get(), nullptr, EVP_sha256(), nullptr, key()), 1);
+    const OpenSslPtr<EVP_PKEY> duplicate(EVP_PKEY_dup(key()));
+    ASSERT_TRUE(duplicate);
+    key_.reset();
+    EXPECT_FALSE(watched.expired());
+    Bytes signature(256);
+    std::size_t size = signature.size();
+    const ByteView data = as_bytes("data");
+    EXPECT_EQ(EVP_DigestSign(signing.get(), signature.data(), &size, data.data(), data.size()), 1);
+    EXPECT_TRUE(make_request(duplicate.get()));
+}
+
+TEST(KeyProviderLifetime, lets_its_token_go_with_the_last_key) {
+    auto token = std::make_shared<SoftwareToken>();
+    const std::weak_ptr<SoftwareToken> watched = token;
+    auto key = to_evp_pkey(token, token->key()).value();
+    token.reset();
+    EXPECT_TRUE(make_request(key.get()));
+    key.reset();
+    EXPECT_TRUE(watched.expired());
+}
+
+TEST_F(KeyProvider, refuses_a_key_that_is_not_rsa) {
+    const OpenSslPtr<EVP_PKEY> ec(EVP_EC_gen("P-256"));
+    const auto refused = to_evp_pkey(token_, KeyReference{KeyId{{2}}, PublicKey::of(ec.get()).value()});
+    ASSERT_FALSE(refused);
+    EXPECT_THAT(refused.error().line(), HasSubstr("EC P-256"));
+}
+
+TEST(LoadKeyProvider, may_be_called_again) {
+    EXPECT_TRUE(load_key_provider());
+    EXPECT_TRUE(load_key_provider());
+    EXPECT_EQ(OSSL_PROVIDER_available(nullptr, "default"), 1);
+    EXPECT_EQ(OSSL_PROVIDER_available(nullptr, "hwenroll-key"), 1);
+}
+
+/// RSA and EC keys of the default provider make and check signatures; RSA opens what is encrypted to it.
+void expect_that_the_default_provider_works() {
+    for (const auto* const type : {"RSA", "EC"}) {
+        const OpenSslPtr<EVP_PKEY> software(*type == 'R' ? EVP_RSA_gen(2048) : EVP_EC_gen("P-256"));
+        ASSERT_TRUE(software);
+        EXPECT_NE(OSSL_PROVIDER_get0_name(EVP_PKEY_get0_provider(software.get())), std::string_view("hwenroll-key"));
+        const auto request = make_request(software.get());
+        ASSERT_TRUE(request) << type << ": " << take_openssl_errors();
+        EXPECT_EQ(X509_REQ_verify(request.get(), software.get()), 1) << take_openssl_errors();
+        const auto certificate = make_certificate(software.get(), software.get());
+        ASSERT_TRUE(certificate);
+        EXPECT_EQ(X509_verify(certificate.get(), PublicKey::of(software.get()).value().get()), 1)
+            << take_openssl_errors();
+        EXPECT_EQ(verified_content(make_signed_data(certificate.get(), software.get(), "x")), "x")
+            << take_openssl_errors();
+    }
+    const OpenSslPtr<EVP_PKEY> rsa(EVP_RSA_gen(2048));
+    EXPECT_EQ(decrypt(rsa.get(), encrypt(rsa.get(), "x")), "x") << take_openssl_errors();
+}
+
+// token-stack part 2 §3: which operation comes first must not matter. Each test runs in a process of its own.
+TEST_F(KeyProvider, leaves_the_default_provider_alone_when_it_signs_first) {
+    OpenSslPtr<EVP_MD_CTX> signing(EVP_MD_CTX_new());
+    ASSERT_EQ(EVP_DigestSignInit(signing.get(), nullptr, EVP_sha256(), nullptr, key()), 1);
+    expect_that_the_default_provider_works();
+}
+
+TEST_F(KeyProvider, leaves_the_default_provider_alone_when_it_decrypts_first) {
+    const OpenSslPtr<EVP_PKEY_CTX> context(EVP_PKEY_CTX_new_from_pkey(nullptr, key(), nullptr));
+    ASSERT_EQ(EVP_PKEY_decrypt_init(context.get()), 1);
+    expect_that_the_default_provider_works();
+}
+
+TEST_F(KeyProvider, leaves_the_default_provider_alone_when_it_is_loaded_only) {
+    expect_that_the_default_provider_works();
+}
+
+}  // namespace
+}  // namespace hwenroll::keystore::test

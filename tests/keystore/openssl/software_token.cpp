@@ -1,0 +1,75 @@
+#include "tests/keystore/openssl/software_token.h"
+
+#include <openssl/rsa.h>
+
+namespace hwenroll::keystore::test {
+
+namespace {
+
+tl::unexpected<Error> not_here() {
+    return fail(ErrorCode::internal, "a SoftwareToken only signs and decrypts");
+}
+
+}  // namespace
+
+SoftwareToken::SoftwareToken() : private_(EVP_RSA_gen(2048)), key_{KeyId{{1}}, PublicKey::of(private_.get()).value()} {}
+
+void SoftwareToken::swap_key() {
+    private_.reset(EVP_RSA_gen(2048));
+}
+
+Result<TokenDescription> SoftwareToken::describe() {
+    return not_here();
+}
+
+LoginOutcome SoftwareToken::login(const LoginHistory& /*history*/) {
+    return {};
+}
+
+Result<std::vector<KeyDescription>> SoftwareToken::list_keys() {
+    return not_here();
+}
+
+Result<KeyDescription> SoftwareToken::generate(KeySpec /*spec*/, const KeyId& /*id*/, const std::string& /*label*/) {
+    return not_here();
+}
+
+Result<std::optional<KeyDescription>> SoftwareToken::find(const KeyId& /*id*/) {
+    return not_here();
+}
+
+Result<Bytes> SoftwareToken::sign(const KeyReference& /*key*/, SignMechanism /*mechanism*/, ByteView input) {
+    if (error_) {
+        return fail(*error_);
+    }
+    const OpenSslPtr<EVP_PKEY_CTX> context(EVP_PKEY_CTX_new_from_pkey(nullptr, private_.get(), nullptr));
+    Bytes signature(256);
+    std::size_t size = signature.size();
+    if (EVP_PKEY_sign_init(context.get()) != 1 || EVP_PKEY_CTX_set_rsa_padding(context.get(), RSA_PKCS1_PADDING) != 1 ||
+        EVP_PKEY_sign(context.get(), signature.data(), &size, input.data(), input.size()) != 1) {
+        return fail(openssl_error("cannot sign"));
+    }
+    return signature;
+}
+
+Result<Secret> SoftwareToken::decrypt(const KeyReference& /*key*/, DecryptMechanism /*mechanism*/,
+                                      ByteView ciphertext) {
+    if (error_) {
+        return fail(*error_);
+    }
+    const OpenSslPtr<EVP_PKEY_CTX> context(EVP_PKEY_CTX_new_from_pkey(nullptr, private_.get(), nullptr));
+    Bytes plain(256);
+    std::size_t size = plain.size();
+    if (EVP_PKEY_decrypt_init(context.get()) != 1 ||
+        EVP_PKEY_CTX_set_rsa_padding(context.get(), RSA_PKCS1_PADDING) != 1 ||
+        EVP_PKEY_decrypt(context.get(), plain.data(), &size, ciphertext.data(), ciphertext.size()) != 1) {
+        return fail(openssl_error("cannot decrypt"));
+    }
+    return Secret(ByteView(plain).first(size));
+}
+
+Status SoftwareToken::destroy(const KeyId& /*id*/) {
+    return not_here();
+}
+
+}  // namespace hwenroll::keystore::test

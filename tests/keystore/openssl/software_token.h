@@ -1,0 +1,37 @@
+// A Token whose key is in memory, to break what no real token breaks on demand.
+#pragma once
+
+#include "base/openssl_ptr.h"
+#include "keystore/token.h"
+
+namespace hwenroll::keystore::test {
+
+/// One RSA-2048 key under the id 01; only sign and decrypt do anything. Its answers can be spoiled.
+class SoftwareToken final : public Token {
+ public:
+    SoftwareToken();
+
+    [[nodiscard]] KeyReference key() const { return key_; }
+
+    /// From now on sign and decrypt fail like this; nothing for success.
+    void fail_with(std::optional<Error> error) { error_ = std::move(error); }
+
+    /// From now on another key signs, as behind a swapped handle (T7).
+    void swap_key();
+
+    Result<TokenDescription> describe() override;
+    LoginOutcome login(const LoginHistory& history) override;
+    Result<std::vector<KeyDescription>> list_keys() override;
+    Result<KeyDescription> generate(KeySpec spec, const KeyId& id, const std::string& label) override;
+    Result<std::optional<KeyDescription>> find(const KeyId& id) override;
+    Result<Bytes> sign(const KeyReference& key, SignMechanism mechanism, ByteView input) override;
+    Result<Secret> decrypt(const KeyReference& key, DecryptMechanism mechanism, ByteView ciphertext) override;
+    Status destroy(const KeyId& id) override;
+
+ private:
+    OpenSslPtr<EVP_PKEY> private_;
+    KeyReference key_;
+    std::optional<Error> error_;
+};
+
+}  // namespace hwenroll::keystore::test

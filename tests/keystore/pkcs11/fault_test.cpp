@@ -1,0 +1,220 @@
+// What a misbehaving module or token does to Pkcs11Token (fault catalogue, T table).
+#include <gmock/gmock.h>
+
+#include "tests/keystore/pkcs11/token_test.h"
+
+namespace hwenroll::keystore::test {
+namespace {
+
+using ::testing::HasSubstr;
+
+/// A key made beforehand, so that the rules' numbers count only what the test does.
+class FaultyToken : public ShimTest {
+ protected:
+    FaultyToken() : key_(logged_in()->generate(KeySpec::rsa_2048, key_id(1), "web").value().key) {}
+
+    std::unique_ptr<Pkcs11Token> scripted(const std::string& rules) {
+        script(rules);
+        return logged_in(shim_options());
+    }
+
+    Result<Bytes> sign(Pkcs11Token& token) const {
+        return token.sign(key_, SignMechanism::rsa_pkcs1, digest_info("data"));
+    }
+    Result<Secret> decrypt(Pkcs11Token& token) const {
+        return token.decrypt(key_, DecryptMechanism::rsa_pkcs1, encrypt(key_.public_key, "content key"));
+    }
+
+    KeyReference key_;
+};
+
+TEST_F(FaultyToken, T15_a_signature_survives_two_transient_errors) {
+    const auto token = scripted("C_Sign:1-2:rv=0x30");
+    const auto signature = sign(*token);
+    ASSERT_TRUE(signature) << signature.error().line();
+    EXPECT_TRUE(verifies(key_.public_key, digest_info("data"), *signature));
+    EXPECT_EQ(calls("C_Sign"), 3);
+    EXPECT_EQ(calls("C_Login"), 1);
+}
+
+TEST_F(FaultyToken, T15_gives_up_after_three_tries_and_names_the_call) {
+    const auto token = scripted("C_Sign:*:rv=0x30");
+    const auto signature = sign(*token);
+    ASSERT_FALSE(signature);
+    EXPECT_EQ(signature.error().code(), ErrorCode::token_operation);
+    EXPECT_THAT(signature.error().line(), HasSubstr("token 'lab' cannot sign (C_Sign: CKR_DEVICE_ERROR (0x30))"));
+    EXPECT_EQ(calls("C_Sign"), 3);
+}
+
+TEST_F(FaultyToken, SEC_9_decryption_is_never_repeated_after_an_error) {
+    for (const auto* const rv : {"0x5", "0x6", "0x30", "0x40", "0x150"}) {
+        const int before = calls("C_Decrypt");
+        const auto token = scripted(std::string("C_Decrypt:1:rv=") + rv);
+        const auto plain = decrypt(*token);
+        ASSERT_FALSE(plain) << rv;
+        EXPECT_EQ(plain.error().code(), ErrorCode::token_operation);
+        EXPECT_EQ(calls("C_Decrypt"), before + 1) << rv;
+        // The shim has left the operation active in SoftHSM, as a short ciphertext does (token-stack §8).
+        EXPECT_TRUE(sign(*token)) << rv;
+        EXPECT_TRUE(decrypt(*token)) << rv;
+    }
+}
+
+// token-stack part 2 §6: no visible difference in time after bad padding.
+TEST_F(FaultyToken, SEC_9_bad_padding_costs_no_new_session) {
+    const auto token = scripted("");
+    Bytes corrupt = encrypt(key_.public_key, "content key");
+    corrupt[10] ^= 1;
+    token->decrypt(key_, DecryptMechanism::rsa_pkcs1, corrupt);
+    EXPECT_TRUE(decrypt(*token));
+    EXPECT_EQ(calls("C_OpenSession"), 1);
+}
+
+TEST_F(FaultyToken, BAD_103_a_ciphertext_of_another_length_never_reaches_the_token) {
+    const auto token = scripted("");
+    for (const std::size_t size : {0U, 255U, 257U, 384U}) {
+        const auto plain = token->decrypt(key_, DecryptMechanism::rsa_pkcs1, Bytes(size, 1));
+        ASSERT_FALSE(plain);
+        EXPECT_EQ(plain.error().code(), ErrorCode::token_operation);
+    }
+    EXPECT_EQ(calls("C_DecryptInit"), 0);
+    EXPECT_EQ(calls("C_FindObjectsInit"), 0);
+}
+
+struct StaleCase {
+    const char* name;
+    const char* rule;
+};
+
+void PrintTo(const StaleCase& stale, std::ostream* out) {
+    *out << stale.rule;
+}
+
+class StaleHandle : public FaultyToken, public ::testing::WithParamInterface<StaleCase> {};
+
+// T5, T6
+TEST_P(StaleHandle, is_found_again_in_a_new_session_of_the_same_login) {
+    const auto token = scripted(GetParam().rule);
+    EXPECT_TRUE(sign(*token));
+    EXPECT_TRUE(decrypt(*token));
+    EXPECT_EQ(calls("C_Login"), 1);
+    EXPECT_EQ(calls("C_OpenSession"), 2);
+}
+
+INSTANTIATE_TEST_SUITE_P(T5_T6, StaleHandle,
+                         ::testing::Values(StaleCase{"session_in_sign_init", "C_SignInit:1:rv=0xb3"},
+                                           StaleCase{"session_in_sign", "C_Sign:1:rv=0xb3"},
+                                           StaleCase{"session_closed", "C_SignInit:1:rv=0xb0"},
+                                           StaleCase{"object", "C_SignInit:1:rv=0x82"},
+                                           StaleCase{"key", "C_SignInit:1:rv=0x60"},
+                                           StaleCase{"not_logged_in", "C_SignInit:1:rv=0x101"},
+                                           StaleCase{"search", "C_FindObjectsInit:1:rv=0xb3"},
+                                           StaleCase{"active", "C_DecryptInit:1:rv=0x90"},
+                                           StaleCase{"session_in_decrypt", "C_Decrypt:1:rv=0xb3"}),
+                         [](const auto& test) { return std::string(test.param.name); });
+
+TEST_F(FaultyToken, T5_a_handle_that_stays_stale_is_given_up_after_one_repeat) {
+    const auto token = scripted("C_Sign:*:rv=0xb3");
+    const auto signature = sign(*token);
+    ASSERT_FALSE(signature);
+    EXPECT_EQ(signature.error().code(), ErrorCode::token_operation);
+    EXPECT_THAT(signature.error().why(), HasSubstr("C_Sign: CKR_SESSION_HANDLE_INVALID (0xb3)"));
+    EXPECT_EQ(calls("C_Sign"), 2);
+}
+
+TEST_F(TokenTest, T13_a_lost_login_is_an_error_until_the_next_login) {
+    const auto token = logged_in();
+    const auto key = token->generate(KeySpec::rsa_2048, key_id(2), "web").value().key;
+    RawToken().log_out();
+    const auto signature = token->sign(key, SignMechanism::rsa_pkcs1, digest_info("x"));
+    ASSERT_FALSE(signature);
+    EXPECT_EQ(signature.error().code(), ErrorCode::token_operation);
+    EXPECT_THAT(signature.error().line(), HasSubstr("has ended the login"));
+    EXPECT_FALSE(token->list_keys());
+    EXPECT_EQ(token->login({}).result, LoginOutcome::Result::accepted);
+    EXPECT_TRUE(token->sign(key, SignMechanism::rsa_pkcs1, digest_info("x")));
+}
+
+TEST_F(FaultyToken, T4_a_removed_token_is_absent) {
+    const auto token = scripted("C_Sign:1:rv=0x32");
+    const auto removed = sign(*token);
+    ASSERT_FALSE(removed);
+    EXPECT_EQ(removed.error().code(), ErrorCode::token_absent);
+    EXPECT_EQ(calls("C_Sign"), 1);
+}
+
+TEST_F(TokenTest, T4_a_token_directory_that_goes_and_comes_back) {
+    const auto key = logged_in()->generate(KeySpec::rsa_2048, key_id(3), "web").value().key;
+    auto token = logged_in();
+    ASSERT_TRUE(token->find(key_id(3)).value());
+    const auto hidden = hsm_.directory() / "hidden";
+    std::filesystem::rename(hsm_.token_directory(), hidden);
+    const auto gone = token->sign(key, SignMechanism::rsa_pkcs1, digest_info("x"));
+    ASSERT_FALSE(gone);
+    EXPECT_EQ(gone.error().info().remedy, Remedy::wait_token) << gone.error().line();
+    std::filesystem::rename(hidden, hsm_.token_directory());
+    token.reset();  // SoftHSM looks for tokens only in C_Initialize
+    const auto later = logged_in();
+    EXPECT_TRUE(later->sign(key, SignMechanism::rsa_pkcs1, digest_info("x")));
+}
+
+TEST_F(FaultyToken, T16_a_full_token_is_said_to_be_full) {
+    const auto token = scripted("C_GenerateKeyPair:1:rv=0x31");
+    const auto key = token->generate(KeySpec::rsa_2048, key_id(4), "web");
+    ASSERT_FALSE(key);
+    EXPECT_EQ(key.error().code(), ErrorCode::token_full);
+}
+
+TEST_F(FaultyToken, T21_a_key_that_cannot_be_read_back_does_not_stay) {
+    const auto token = scripted("C_GetAttributeValue:1:rv=0x30");
+    const auto key = token->generate(KeySpec::rsa_2048, key_id(5), "web");
+    ASSERT_FALSE(key);
+    RawToken raw;
+    EXPECT_TRUE(raw.find(CKO_PRIVATE_KEY, key_id(5)).empty());
+    EXPECT_TRUE(raw.find(CKO_PUBLIC_KEY, key_id(5)).empty());
+}
+
+TEST_F(TokenTest, T21_a_key_that_could_leave_the_token_is_destroyed) {
+    const EnvironmentVariable lie("HWENROLL_LIE", "extractable");
+    Pkcs11Options lying = options();
+    lying.module = HWENROLL_TEST_LIB "/libhwenroll-lying-pkcs11-module.so";
+    const auto key = logged_in(lying)->generate(KeySpec::rsa_2048, key_id(6), "web");
+    ASSERT_FALSE(key);
+    EXPECT_EQ(key.error().code(), ErrorCode::token_key_policy);
+    EXPECT_THAT(key.error().why(), HasSubstr("extractable=1"));
+    EXPECT_THAT(key.error().line(), HasSubstr("the key was destroyed"));
+    RawToken raw;
+    EXPECT_TRUE(raw.find(CKO_PRIVATE_KEY, key_id(6)).empty());
+    EXPECT_TRUE(raw.find(CKO_PUBLIC_KEY, key_id(6)).empty());
+}
+
+TEST_F(FaultyToken, T24_an_object_that_reappears_once_is_destroyed_again) {
+    const auto token = scripted("C_DestroyObject:1-2:rv=0x0");
+    EXPECT_TRUE(token->destroy(key_.id));
+    EXPECT_FALSE(token->find(key_.id).value());
+}
+
+TEST_F(FaultyToken, T24_an_object_that_stays_is_an_error) {
+    const auto token = scripted("C_DestroyObject:*:rv=0x0");
+    const auto destroyed = token->destroy(key_.id);
+    ASSERT_FALSE(destroyed);
+    EXPECT_EQ(destroyed.error().code(), ErrorCode::token_operation);
+    EXPECT_THAT(destroyed.error().line(), HasSubstr("still lists key 01010101"));
+}
+
+TEST_F(ShimTest, T1_a_module_that_does_not_initialise_is_a_module_error) {
+    script("C_Initialize:1:rv=0x5");
+    const auto description = token_with(shim_options())->describe();
+    ASSERT_FALSE(description);
+    EXPECT_EQ(description.error().code(), ErrorCode::token_module);
+    EXPECT_THAT(description.error().line(), HasSubstr("C_Initialize: CKR_GENERAL_ERROR (0x5)"));
+}
+
+TEST_F(ShimTest, an_unknown_return_value_is_shown_as_a_number) {
+    script("C_OpenSession:1:rv=0x80000123");
+    const LoginOutcome outcome = token_with(shim_options())->login({});
+    EXPECT_THAT(outcome.error->line(), HasSubstr("C_OpenSession: vendor-defined (0x80000123)"));
+}
+
+}  // namespace
+}  // namespace hwenroll::keystore::test

@@ -1,0 +1,223 @@
+// The PIN rules of the design ("Keys stay on the device", invariant 6).
+#include <gmock/gmock.h>
+
+#include "keystore/pkcs11/login_rules.h"
+#include "tests/keystore/pkcs11/token_test.h"
+
+namespace hwenroll::keystore::test {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+using Result = LoginOutcome::Result;
+
+constexpr auto canary = "canary9876";
+
+/// A wrong PIN in the configured file, refused once; what the caller would have recorded.
+class RefusedPin : public ShimTest {
+ protected:
+    RefusedPin() {
+        pin_ = hsm_.pin_file(canary);
+        const auto first = token_with(shim_options());
+        const LoginOutcome outcome = first->login({});
+        EXPECT_EQ(outcome.result, Result::refused);
+        EXPECT_EQ(calls("C_Login"), 1);
+        history_.refused = outcome.source;
+    }
+    LoginHistory history_;
+};
+
+TEST_F(ShimTest, T13_a_login_is_made_once_and_tells_its_source) {
+    const auto token = token_with(shim_options());
+    const LoginOutcome outcome = token->login({});
+    EXPECT_EQ(outcome.result, Result::accepted);
+    EXPECT_FALSE(outcome.error);
+    EXPECT_EQ(outcome.source, PinSource::parse(pin_)->identity().value());
+    EXPECT_EQ(token->login({}).result, Result::accepted);
+    EXPECT_EQ(calls("C_Login"), 1);
+}
+
+TEST_F(ShimTest, T13_already_logged_in_is_success) {
+    script("C_Login:1:rv=0x100");
+    EXPECT_EQ(token_with(shim_options())->login({}).result, Result::accepted);
+}
+
+TEST_F(ShimTest, T9_a_refused_pin_is_reported_without_showing_it) {
+    pin_ = hsm_.pin_file(canary);
+    const LoginOutcome outcome = token_with(shim_options())->login({});
+    EXPECT_EQ(outcome.result, Result::refused);
+    ASSERT_TRUE(outcome.error);
+    EXPECT_EQ(outcome.error->code(), ErrorCode::token_pin);
+    EXPECT_THAT(outcome.error->line(), HasSubstr("C_Login: CKR_PIN_INCORRECT (0xa0)"));
+    EXPECT_THAT(outcome.error->line(), HasSubstr("until the PIN source changes"));
+    EXPECT_THAT(outcome.error->line(), Not(HasSubstr(canary)));
+    EXPECT_TRUE(outcome.source);
+    EXPECT_TRUE(token_with(options())->describe()->pin_count_low);
+}
+
+// Invariant 6, across restarts: another object stands for another process.
+TEST_F(RefusedPin, T9_is_not_tried_again_while_its_file_stays) {
+    const LoginOutcome second = token_with(shim_options())->login(history_);
+    EXPECT_EQ(second.result, Result::not_tried);
+    EXPECT_EQ(second.error->code(), ErrorCode::token_pin);
+    EXPECT_EQ(second.source, history_.refused);
+    EXPECT_EQ(calls("C_Login"), 1);
+}
+
+TEST_F(RefusedPin, T9_allows_one_more_login_when_its_file_changes) {
+    pin_ = hsm_.pin_file("1234");
+    const LoginOutcome second = token_with(shim_options())->login(history_);
+    EXPECT_EQ(second.result, Result::accepted) << second.error->line();
+    EXPECT_EQ(calls("C_Login"), 2);
+    EXPECT_NE(second.source, history_.refused);
+}
+
+TEST_F(RefusedPin, T10_is_not_followed_by_a_repeat_of_unknown_outcome) {
+    pin_ = hsm_.pin_file("1234");
+    history_.outcome_unknown = true;
+    const LoginOutcome second = token_with(shim_options())->login(history_);
+    EXPECT_EQ(second.result, Result::not_tried);
+    EXPECT_EQ(second.error->code(), ErrorCode::token_pin_low);
+    EXPECT_EQ(calls("C_Login"), 1);
+}
+
+TEST_F(ShimTest, T9_the_same_object_does_not_try_again_even_without_history) {
+    pin_ = hsm_.pin_file(canary);
+    const auto token = token_with(shim_options());
+    EXPECT_EQ(token->login({}).result, Result::refused);
+    EXPECT_EQ(token->login({}).result, Result::not_tried);
+    EXPECT_EQ(calls("C_Login"), 1);
+}
+
+TEST_F(ShimTest, T9_a_refused_command_pin_waits_for_resume) {
+    const auto command = hsm_.directory() / "pin-command";
+    ::hwenroll::test::write_file(command, "#!/bin/sh\necho canary9876\n", 0700);
+    pin_ = "exec:" + command.string();
+    const LoginOutcome first = token_with(shim_options())->login({});
+    EXPECT_EQ(first.result, Result::refused) << first.error->line();
+    EXPECT_FALSE(first.source);
+    EXPECT_THAT(first.error->line(), HasSubstr("'hwenroll resume'"));
+    LoginHistory history;
+    history.refused_unidentified = true;
+    const LoginOutcome second = token_with(shim_options())->login(history);
+    EXPECT_EQ(second.result, Result::not_tried);
+    EXPECT_EQ(second.error->code(), ErrorCode::token_pin);
+    EXPECT_THAT(second.error->line(), HasSubstr("'hwenroll resume'"));
+    EXPECT_EQ(calls("C_Login"), 1);
+}
+
+TEST_F(ShimTest, an_unknown_outcome_allows_one_repeat_when_tries_are_not_low) {
+    LoginHistory history;
+    history.outcome_unknown = true;
+    EXPECT_EQ(token_with(shim_options())->login(history).result, Result::accepted);
+    EXPECT_EQ(calls("C_Login"), 1);
+}
+
+TEST_F(ShimTest, an_unreadable_pin_file_is_found_out_before_the_module_is_loaded) {
+    pin_ = "file:" + (hsm_.directory() / "absent").string();
+    const LoginOutcome outcome = token_with(shim_options())->login({});
+    EXPECT_EQ(outcome.result, Result::not_tried);
+    EXPECT_EQ(outcome.error->code(), ErrorCode::token_pin_source);
+    EXPECT_EQ(calls("C_Initialize"), 0);
+}
+
+TEST_F(ShimTest, a_token_that_needs_a_login_needs_a_pin) {
+    pin_.clear();
+    const LoginOutcome outcome = token_with(shim_options())->login({});
+    EXPECT_EQ(outcome.result, Result::not_tried);
+    EXPECT_EQ(outcome.error->code(), ErrorCode::token_pin_source);
+    EXPECT_EQ(calls("C_Login"), 0);
+}
+
+struct LoginFailure {
+    const char* rule;
+    Result result;
+    ErrorCode code;
+};
+
+void PrintTo(const LoginFailure& failure, std::ostream* out) {
+    *out << failure.rule;
+}
+
+class FailingLogin : public ShimTest, public ::testing::WithParamInterface<LoginFailure> {};
+
+TEST_P(FailingLogin, is_a_refusal_only_if_the_token_judged_the_pin) {
+    script(GetParam().rule);
+    const LoginOutcome outcome = token_with(shim_options())->login({});
+    EXPECT_EQ(outcome.result, GetParam().result);
+    ASSERT_TRUE(outcome.error);
+    EXPECT_EQ(outcome.error->code(), GetParam().code);
+    EXPECT_EQ(calls("C_Login"), 1);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    T11_T12, FailingLogin,
+    ::testing::Values(LoginFailure{"C_Login:1:rv=0xa4", Result::refused, ErrorCode::token_pin_locked},
+                      LoginFailure{"C_Login:1:rv=0xa3", Result::refused, ErrorCode::token_pin},
+                      LoginFailure{"C_Login:1:rv=0xa1", Result::refused, ErrorCode::token_pin},
+                      LoginFailure{"C_Login:1:rv=0xa2", Result::refused, ErrorCode::token_pin},
+                      LoginFailure{"C_Login:1:rv=0x30", Result::not_tried, ErrorCode::token_operation},
+                      LoginFailure{"C_Login:1:rv=0xe0", Result::not_tried, ErrorCode::token_absent},
+                      LoginFailure{"C_Login:1:rv=0x102", Result::not_tried, ErrorCode::token_operation}),
+    [](const auto& test) { return "rv_" + std::string(test.param.rule).substr(15); });
+
+struct FlagLie {
+    const char* lie;
+    ErrorCode code;
+};
+
+void PrintTo(const FlagLie& flag, std::ostream* out) {
+    *out << flag.lie;
+}
+
+class TokenFlags : public TokenTest, public ::testing::WithParamInterface<FlagLie> {};
+
+// T10, T11: whatever the PIN.
+TEST_P(TokenFlags, forbid_a_login) {
+    const EnvironmentVariable lie("HWENROLL_LIE", GetParam().lie);
+    Pkcs11Options lying = options();
+    lying.module = HWENROLL_TEST_LIB "/libhwenroll-lying-pkcs11-module.so";
+    const LoginOutcome outcome = token_with(lying)->login({});
+    EXPECT_EQ(outcome.result, Result::not_tried);
+    ASSERT_TRUE(outcome.error);
+    EXPECT_EQ(outcome.error->code(), GetParam().code);
+    LoginHistory refused;
+    refused.refused = PinSource::parse(pin_)->identity().value();
+    EXPECT_EQ(token_with(lying)->login(refused).error->code(), GetParam().code) << "worse than a refused PIN";
+}
+
+INSTANTIATE_TEST_SUITE_P(T10_T11, TokenFlags,
+                         ::testing::Values(FlagLie{"final-try", ErrorCode::token_pin_low},
+                                           FlagLie{"locked", ErrorCode::token_pin_locked}),
+                         [](const auto& test) {
+                             return std::string(test.param.lie == std::string("locked") ? "locked" : "final_try");
+                         });
+
+TEST(LoginRules, T10_low_tries_alone_do_not_forbid_a_login) {
+    TokenDescription token;
+    token.pin_count_low = true;
+    EXPECT_FALSE(pkcs11::forbidden_by_flags("lab", token, {}));
+    LoginHistory crashed;
+    crashed.outcome_unknown = true;
+    EXPECT_TRUE(pkcs11::forbidden_by_flags("lab", token, crashed));
+}
+
+TEST(LoginRules, a_refusal_binds_the_file_it_came_from_to_every_detail) {
+    PinSourceIdentity file{1, 2, 5, 100, 100};
+    LoginHistory history;
+    history.refused = file;
+    EXPECT_TRUE(pkcs11::forbidden_by_refusal("lab", file, history));
+    for (auto field : {&PinSourceIdentity::device, &PinSourceIdentity::inode, &PinSourceIdentity::size}) {
+        PinSourceIdentity changed = file;
+        ++(changed.*field);
+        EXPECT_FALSE(pkcs11::forbidden_by_refusal("lab", changed, history));
+    }
+    for (auto field : {&PinSourceIdentity::modified_ns, &PinSourceIdentity::changed_ns}) {
+        PinSourceIdentity changed = file;
+        ++(changed.*field);
+        EXPECT_FALSE(pkcs11::forbidden_by_refusal("lab", changed, history));
+    }
+}
+
+}  // namespace
+}  // namespace hwenroll::keystore::test

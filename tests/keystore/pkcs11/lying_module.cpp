@@ -1,0 +1,54 @@
+// A PKCS#11 module for tests: forwards to SoftHSM2, but tells what HWENROLL_LIE says. `extractable`: every object
+// reads as CKA_EXTRACTABLE. `final-try`, `locked`, `count-low`: that flag is set in the token's information.
+#include <cstdlib>
+#include <dlfcn.h>
+#include <string_view>
+
+#include <p11-kit/pkcs11.h>
+
+namespace {
+
+CK_FUNCTION_LIST* real = nullptr;
+
+std::string_view lie() {
+    const char* text = std::getenv("HWENROLL_LIE");
+    return text == nullptr ? "" : text;
+}
+
+CK_RV get_attribute_value(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object, CK_ATTRIBUTE* attributes,
+                          CK_ULONG count) {
+    const CK_RV rv = real->C_GetAttributeValue(session, object, attributes, count);
+    for (CK_ULONG i = 0; i < count && lie() == "extractable"; ++i) {
+        if (attributes[i].type == CKA_EXTRACTABLE && attributes[i].ulValueLen == 1) {
+            *static_cast<CK_BBOOL*>(attributes[i].pValue) = CK_TRUE;
+        }
+    }
+    return rv;
+}
+
+CK_RV get_token_info(CK_SLOT_ID slot, CK_TOKEN_INFO* info) {
+    const CK_RV rv = real->C_GetTokenInfo(slot, info);
+    info->flags |= lie() == "final-try"   ? CKF_USER_PIN_FINAL_TRY
+                   : lie() == "locked"    ? CKF_USER_PIN_LOCKED
+                   : lie() == "count-low" ? CKF_USER_PIN_COUNT_LOW
+                                          : 0;
+    return rv;
+}
+
+}  // namespace
+
+extern "C" __attribute__((visibility("default"))) CK_RV C_GetFunctionList(CK_FUNCTION_LIST** list) {
+    static CK_FUNCTION_LIST own;
+    void* const library = dlopen("/usr/lib/softhsm/libsofthsm2.so", RTLD_NOW | RTLD_LOCAL);
+    const auto get_list =
+        library == nullptr ? nullptr : reinterpret_cast<CK_C_GetFunctionList>(dlsym(library, "C_GetFunctionList"));
+    if (get_list == nullptr || get_list(&real) != CKR_OK) {
+        return CKR_GENERAL_ERROR;
+    }
+    own = *real;
+    own.C_GetFunctionList = C_GetFunctionList;
+    own.C_GetAttributeValue = get_attribute_value;
+    own.C_GetTokenInfo = get_token_info;
+    *list = &own;
+    return CKR_OK;
+}

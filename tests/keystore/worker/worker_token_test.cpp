@@ -1,0 +1,682 @@
+// A token behind hwenroll-token: the whole contract on SoftHSM2, and every way a worker can fail (T2, T3, T9, T10;
+// invariants 6, 7 and 8). The fault shim stands between hwenroll-token and SoftHSM2.
+#include "keystore/worker/worker_token.h"
+
+#include <array>
+#include <csignal>
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <thread>
+#include <unistd.h>
+
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+
+#include "keystore/worker/token_channel.h"
+#include "tests/support/child_process.h"
+#include "tests/support/softhsm.h"
+
+namespace hwenroll::keystore {
+namespace {
+
+using namespace std::chrono_literals;
+using std::chrono::steady_clock;
+using testing::HasSubstr;
+using testing::Not;
+
+constexpr auto worker_path = HWENROLL_TEST_BIN "/hwenroll-token";
+constexpr auto odd_worker_path = HWENROLL_TEST_BIN "/hwenroll-test-odd-worker";
+constexpr auto shim_path = HWENROLL_TEST_LIB "/libhwenroll-pkcs11-shim.so";
+constexpr auto canary_pin = "canary-4711";
+
+/// Waits for something that another process brings about; the only sign of it is a file or /proc.
+bool eventually(const std::function<bool()>& condition) {
+    for (const auto until = steady_clock::now() + 20s; steady_clock::now() < until; poll(nullptr, 0, 5)) {
+        if (condition()) {
+            return true;
+        }
+    }
+    return condition();
+}
+
+bool runs(pid_t pid) {
+    return pid > 0 && kill(pid, 0) == 0;
+}
+
+/// DER DigestInfo of a SHA-256 value (RFC 8017 §9.2), as CKM_RSA_PKCS wants it.
+Bytes digest_info(ByteView message) {
+    Bytes info = *from_hex("3031300d060960864801650304020105000420");
+    const Bytes digest = sha256(message);
+    info.insert(info.end(), digest.begin(), digest.end());
+    return info;
+}
+
+bool verifies(const PublicKey& key, ByteView message, ByteView signature) {
+    const OpenSslPtr<EVP_MD_CTX> context(EVP_MD_CTX_new());
+    return EVP_DigestVerifyInit(context.get(), nullptr, EVP_sha256(), nullptr, key.get()) == 1 &&
+           EVP_DigestVerify(context.get(), signature.data(), signature.size(), message.data(), message.size()) == 1;
+}
+
+Bytes encrypt(const PublicKey& key, ByteView plain) {
+    const OpenSslPtr<EVP_PKEY_CTX> context(EVP_PKEY_CTX_new(key.get(), nullptr));
+    Bytes out(1024);
+    std::size_t size = out.size();
+    EXPECT_EQ(EVP_PKEY_encrypt_init(context.get()), 1);
+    EXPECT_EQ(EVP_PKEY_encrypt(context.get(), out.data(), &size, plain.data(), plain.size()), 1);
+    out.resize(size);
+    return out;
+}
+
+class WorkerTokenTest : public testing::Test {
+ protected:
+    void SetUp() override {
+        softhsm_.init_token("lab", "87654321", canary_pin);
+        options_.name = "lab";
+        options_.module = shim_path;
+        options_.uri = test::SoftHsm::token_uri("lab");
+        options_.pin = softhsm_.pin_file(canary_pin);
+        options_.deadlines = {20s, 20s, 60s};
+    }
+
+    /// A token whose module breaks calls by `rule`, counted over all workers of the test.
+    [[nodiscard]] std::unique_ptr<WorkerToken> token(const std::string& rule = {}) const {
+        return std::make_unique<WorkerToken>(program(rule), options_);
+    }
+
+    [[nodiscard]] WorkerProgram program(const std::string& rule = {}) const {
+        return {worker_path,
+                {"HWENROLL_SHIM_RULE=" + rule, "HWENROLL_SHIM_LOG=" + log_.string(), "HWENROLL_SHIM_COUNT=log"}};
+    }
+
+    /// How often the workers of this test have called `function` so far.
+    [[nodiscard]] std::size_t calls(const std::string& function) const {
+        const std::string log = std::filesystem::exists(log_) ? '\n' + test::read_file(log_) : "";
+        std::size_t found = 0;
+        for (auto at = log.find('\n' + function + '\n'); at != std::string::npos;
+             at = log.find('\n' + function + '\n', at + 1)) {
+            ++found;
+        }
+        return found;
+    }
+
+    static void log_in(Token& token) {
+        const auto outcome = token.login({});
+        ASSERT_EQ(outcome.result, LoginOutcome::Result::accepted) << outcome.error->line();
+    }
+
+    /// A key made by a worker that breaks nothing.
+    [[nodiscard]] KeyReference make_key() const {
+        const WorkerProgram plain{worker_path, {}};
+        WorkerToken token(plain, options_);
+        log_in(token);
+        return token.generate(KeySpec::rsa_2048, key_id_, "web").value().key;
+    }
+
+    test::SoftHsm softhsm_;
+    Pkcs11Options options_;
+    std::filesystem::path log_ = softhsm_.directory() / "calls";
+    const KeyId key_id_{Bytes(16, 0x5A)};
+    const Bytes message_{'m', 'e', 's', 's', 'a', 'g', 'e'};
+};
+
+TEST_F(WorkerTokenTest, does_all_a_token_does) {
+    const auto token = this->token();
+    EXPECT_EQ(token->worker_pid(), -1);
+    const auto description = token->describe();
+    ASSERT_TRUE(description) << description.error().line();
+    EXPECT_EQ(description->label, "lab");
+    EXPECT_TRUE(description->login_required);
+    EXPECT_FALSE(token->logged_in());
+    const auto login = token->login({});
+    ASSERT_EQ(login.result, LoginOutcome::Result::accepted) << login.error->line();
+    EXPECT_TRUE(login.source);
+    EXPECT_TRUE(token->logged_in());
+
+    const auto made = token->generate(KeySpec::rsa_2048, key_id_, "web");
+    ASSERT_TRUE(made) << made.error().line();
+    EXPECT_TRUE(made->protection.confined());
+    EXPECT_EQ(made->key.id, key_id_);
+    EXPECT_EQ(made->label, "web");
+    const auto found = token->find(key_id_);
+    ASSERT_TRUE(found && *found);
+    EXPECT_EQ((*found)->key.public_key, made->key.public_key);
+    EXPECT_FALSE(*token->find(KeyId{{1}}));
+    EXPECT_EQ(token->list_keys()->size(), 1U);
+
+    const auto signature = token->sign(made->key, SignMechanism::rsa_pkcs1, digest_info(message_));
+    ASSERT_TRUE(signature) << signature.error().line();
+    EXPECT_TRUE(verifies(made->key.public_key, message_, *signature));
+    const auto plain =
+        token->decrypt(made->key, DecryptMechanism::rsa_pkcs1, encrypt(made->key.public_key, as_bytes("content key")));
+    ASSERT_TRUE(plain) << plain.error().line();
+    EXPECT_EQ(as_text(plain->reveal()), "content key");
+
+    ASSERT_TRUE(token->destroy(key_id_));
+    EXPECT_FALSE(*token->find(key_id_));
+    EXPECT_TRUE(token->list_keys()->empty());
+}
+
+TEST_F(WorkerTokenTest, passes_on_the_tokens_own_errors_and_keeps_its_worker) {
+    const auto key = make_key();
+    const auto token = this->token();
+    log_in(*token);
+    const pid_t worker = token->worker_pid();
+    const auto again = token->generate(KeySpec::rsa_2048, key_id_, "web");
+    ASSERT_FALSE(again);
+    EXPECT_EQ(again.error().code(), ErrorCode::token_key_mismatch);
+    const auto missing = token->sign({KeyId{{1}}, key.public_key}, SignMechanism::rsa_pkcs1, digest_info(message_));
+    ASSERT_FALSE(missing);
+    EXPECT_EQ(missing.error().code(), ErrorCode::token_key_missing);
+    EXPECT_EQ(token->worker_pid(), worker);
+    EXPECT_TRUE(token->logged_in());
+}
+
+TEST_F(WorkerTokenTest, needs_a_login_for_keys) {
+    const auto token = this->token();
+    const auto keys = token->list_keys();
+    ASSERT_FALSE(keys);
+    EXPECT_EQ(keys.error().code(), ErrorCode::token_operation);
+    EXPECT_THAT(keys.error().line(), HasSubstr("token 'lab' is not logged in"));
+    EXPECT_EQ(token->worker_pid(), -1);
+}
+
+TEST_F(WorkerTokenTest, T2_a_crash_while_signing_costs_only_the_worker) {
+    const auto key = make_key();
+    const auto token = this->token("C_Sign:1:crash");
+    log_in(*token);
+    const pid_t crashed = token->worker_pid();
+    auto signature = token->sign(key, SignMechanism::rsa_pkcs1, digest_info(message_));
+    ASSERT_FALSE(signature);
+    EXPECT_EQ(signature.error().code(), ErrorCode::token_worker);
+    EXPECT_THAT(signature.error().line(), HasSubstr("'lab' ended while signing (it ended by SIGSEGV)"));
+    EXPECT_FALSE(runs(crashed));
+    EXPECT_FALSE(token->logged_in());
+
+    signature = token->sign(key, SignMechanism::rsa_pkcs1, digest_info(message_));
+    ASSERT_FALSE(signature) << "it must not log in by itself";
+    EXPECT_EQ(signature.error().code(), ErrorCode::token_operation);
+    EXPECT_EQ(calls("C_Login"), 1U);
+
+    log_in(*token);
+    EXPECT_NE(token->worker_pid(), crashed);
+    signature = token->sign(key, SignMechanism::rsa_pkcs1, digest_info(message_));
+    ASSERT_TRUE(signature) << signature.error().line();
+    EXPECT_TRUE(verifies(key.public_key, message_, *signature));
+}
+
+TEST_F(WorkerTokenTest, T2_a_crash_in_any_call_is_reported) {
+    const auto key = make_key();
+    for (const auto* function : {"C_Initialize", "C_GetSlotList", "C_GetTokenInfo", "C_OpenSession", "C_Login",
+                                 "C_FindObjectsInit", "C_FindObjects", "C_GetAttributeValue", "C_SignInit", "C_Sign"}) {
+        std::filesystem::remove(log_);
+        const auto token = this->token(fmt::format("{}:1:crash", function));
+        const auto outcome = token->login({});
+        const auto error =
+            outcome.error ? outcome.error
+                          : std::optional(token->sign(key, SignMechanism::rsa_pkcs1, digest_info(message_)).error());
+        ASSERT_TRUE(error) << function;
+        EXPECT_EQ(error->code(), ErrorCode::token_worker) << function << ": " << error->line();
+        EXPECT_EQ(token->worker_pid(), -1) << function;
+    }
+}
+
+TEST_F(WorkerTokenTest, T2_a_crash_while_logging_in_leaves_the_outcome_unknown) {
+    const auto token = this->token("C_Login:1:crash");
+    const auto outcome = token->login({});
+    EXPECT_EQ(outcome.result, LoginOutcome::Result::unknown);
+    ASSERT_TRUE(outcome.error);
+    EXPECT_EQ(outcome.error->code(), ErrorCode::token_worker);
+    EXPECT_FALSE(token->logged_in());
+    EXPECT_EQ(token->login({std::nullopt, false, true}).result, LoginOutcome::Result::accepted) << "one repeat";
+}
+
+TEST_F(WorkerTokenTest, T2_three_crashes_in_a_row_stop_it) {
+    const auto key = make_key();
+    const auto token = this->token("C_Sign:*:crash");
+    for (int round = 0; round < 3; ++round) {
+        ASSERT_TRUE(token->describe());
+        log_in(*token);
+        EXPECT_FALSE(token->sign(key, SignMechanism::rsa_pkcs1, digest_info(message_)));
+    }
+    const auto described = token->describe();
+    ASSERT_FALSE(described);
+    EXPECT_EQ(described.error().code(), ErrorCode::token_worker);
+    EXPECT_THAT(described.error().what(), HasSubstr("3 times in a row"));
+    const auto outcome = token->login({});
+    EXPECT_EQ(outcome.result, LoginOutcome::Result::not_tried);
+    EXPECT_EQ(calls("C_Sign"), 3U);
+    EXPECT_EQ(token->worker_pid(), -1);
+}
+
+TEST_F(WorkerTokenTest, T2_a_success_between_crashes_counts_from_zero) {
+    const auto key = make_key();
+    const auto token = this->token("C_Sign:1:crash,C_Sign:3:crash,C_Sign:5:crash,C_Sign:7:crash");
+    for (int round = 0; round < 4; ++round) {
+        log_in(*token);
+        EXPECT_FALSE(token->sign(key, SignMechanism::rsa_pkcs1, digest_info(message_)));
+        log_in(*token);
+        EXPECT_TRUE(token->sign(key, SignMechanism::rsa_pkcs1, digest_info(message_)));
+    }
+}
+
+TEST_F(WorkerTokenTest, T3_a_hang_while_signing_ends_at_the_deadline) {
+    const auto key = make_key();
+    options_.deadlines.use = 300ms;
+    const auto token = this->token("C_Sign:1:hang");
+    log_in(*token);
+    const pid_t hung = token->worker_pid();
+    const auto begin = steady_clock::now();
+    const auto signature = token->sign(key, SignMechanism::rsa_pkcs1, digest_info(message_));
+    const auto took = steady_clock::now() - begin;
+    ASSERT_FALSE(signature);
+    EXPECT_EQ(signature.error().code(), ErrorCode::token_deadline);
+    EXPECT_THAT(signature.error().line(), HasSubstr("token 'lab' did not answer within its deadline while signing"));
+    EXPECT_GE(took, 300ms);
+    EXPECT_LT(took, 2s);
+    EXPECT_FALSE(runs(hung));
+    EXPECT_EQ(token->worker_pid(), -1);
+}
+
+TEST_F(WorkerTokenTest, T3_a_hang_while_logging_in_or_loading_ends_at_the_deadline) {
+    // Long enough to start a worker on a busy machine.
+    options_.deadlines.login = 1500ms;
+    for (const auto* function : {"C_Login", "C_Initialize"}) {
+        std::filesystem::remove(log_);
+        const auto token = this->token(fmt::format("{}:1:hang", function));
+        const auto begin = steady_clock::now();
+        const auto outcome = token->login({});
+        EXPECT_LT(steady_clock::now() - begin, 3s);
+        EXPECT_EQ(outcome.result, LoginOutcome::Result::unknown);
+        ASSERT_TRUE(outcome.error);
+        EXPECT_EQ(outcome.error->code(), ErrorCode::token_deadline);
+        EXPECT_EQ(token->worker_pid(), -1);
+    }
+}
+
+TEST_F(WorkerTokenTest, T3_a_stopped_worker_is_killed_by_the_agent) {
+    options_.deadlines.use = 1500ms;
+    const auto token = this->token();
+    ASSERT_TRUE(token->describe());
+    const pid_t stopped = token->worker_pid();
+    ASSERT_EQ(kill(stopped, SIGSTOP), 0);
+    const auto description = token->describe();
+    ASSERT_FALSE(description);
+    EXPECT_EQ(description.error().code(), ErrorCode::token_deadline);
+    EXPECT_FALSE(runs(stopped));
+    EXPECT_TRUE(token->describe()) << "in a new worker";
+}
+
+TEST_F(WorkerTokenTest, T3_a_hang_at_the_end_does_not_hold_up_the_owner) {
+    auto token = this->token("C_Finalize:*:hang,C_CloseSession:*:hang,C_Logout:*:hang,C_CloseAllSessions:*:hang");
+    log_in(*token);
+    const pid_t worker = token->worker_pid();
+    const auto begin = steady_clock::now();
+    token.reset();
+    EXPECT_LT(steady_clock::now() - begin, 5s);
+    EXPECT_FALSE(runs(worker));
+}
+
+TEST_F(WorkerTokenTest, T2_a_killed_worker_is_reported_and_replaced) {
+    const auto token = this->token();
+    ASSERT_TRUE(token->describe());
+    const pid_t killed = token->worker_pid();
+    ASSERT_EQ(kill(killed, SIGKILL), 0);
+    const auto description = token->describe();
+    ASSERT_FALSE(description);
+    EXPECT_EQ(description.error().code(), ErrorCode::token_worker);
+    EXPECT_THAT(description.error().line(), HasSubstr("SIGKILL"));
+    EXPECT_TRUE(token->describe());
+    EXPECT_NE(token->worker_pid(), killed);
+}
+
+TEST_F(WorkerTokenTest, calls_of_several_threads_take_turns) {
+    const auto key = make_key();
+    const auto token = this->token();
+    log_in(*token);
+    std::vector<std::thread> threads;
+    std::atomic<int> good = 0;
+    for (int i = 0; i < 4; ++i) {
+        threads.emplace_back([&] {
+            for (int round = 0; round < 10; ++round) {
+                const auto signature = token->sign(key, SignMechanism::rsa_pkcs1, digest_info(message_));
+                good += signature && verifies(key.public_key, message_, *signature) ? 1 : 0;
+            }
+        });
+    }
+    for (auto& thread : threads) {
+        thread.join();
+    }
+    EXPECT_EQ(good, 40);
+}
+
+// Invariant 6: one attempt per refused PIN value.
+TEST_F(WorkerTokenTest, T9_a_refused_pin_is_tried_once) {
+    options_.pin = softhsm_.pin_file("wrong-canary", "wrong");
+    const auto token = this->token();
+    const auto first = token->login({});
+    EXPECT_EQ(first.result, LoginOutcome::Result::refused);
+    ASSERT_TRUE(first.error && first.source);
+    EXPECT_EQ(first.error->code(), ErrorCode::token_pin);
+    EXPECT_FALSE(token->logged_in());
+    EXPECT_EQ(calls("C_Login"), 1U);
+
+    const auto second = token->login({first.source, false, false});
+    EXPECT_EQ(second.result, LoginOutcome::Result::not_tried);
+    ASSERT_TRUE(second.error);
+    EXPECT_EQ(second.error->code(), ErrorCode::token_pin);
+    EXPECT_EQ(calls("C_Login"), 1U);
+    EXPECT_THAT(first.error->line() + second.error->line(), Not(HasSubstr("canary")));
+
+    softhsm_.pin_file(canary_pin, "wrong");
+    EXPECT_EQ(token->login({first.source, false, false}).result, LoginOutcome::Result::accepted) << "the file changed";
+}
+
+TEST_F(WorkerTokenTest, T9_a_pin_that_cannot_be_read_is_not_tried) {
+    const std::filesystem::path path = softhsm_.directory() / "pin";
+    options_.pin = "file:" + path.string();
+    const auto expect_unread = [this](const std::string& why) {
+        const auto outcome = token()->login({});
+        EXPECT_EQ(outcome.result, LoginOutcome::Result::not_tried) << why;
+        ASSERT_TRUE(outcome.error) << why;
+        EXPECT_EQ(outcome.error->code(), ErrorCode::token_pin_source);
+        EXPECT_THAT(outcome.error->line(), HasSubstr(why));
+        EXPECT_THAT(outcome.error->line(), Not(HasSubstr("canary")));
+    };
+    test::write_file(path, canary_pin, 0644);
+    expect_unread("0644");
+    test::write_file(path, "", 0600);
+    expect_unread("empty");
+    test::write_file(path, std::string(256, 'c'), 0600);
+    expect_unread("more than 255");
+    std::filesystem::remove(path);
+    expect_unread("No such file");
+    EXPECT_EQ(calls("C_Initialize"), 0U) << "vendor code ran although there was no PIN";
+}
+
+TEST_F(WorkerTokenTest, a_pin_command_serves_too) {
+    const std::filesystem::path path = softhsm_.directory() / "command";
+    test::write_file(path, fmt::format("#!/bin/sh\necho {}\n", canary_pin), 0700);
+    options_.pin = "exec:" + path.string();
+    log_in(*token());
+    test::write_file(path, "#!/bin/sh\nexit 1\n", 0700);
+    const auto failed = token()->login({});
+    EXPECT_EQ(failed.result, LoginOutcome::Result::not_tried);
+    EXPECT_EQ(failed.error->code(), ErrorCode::token_pin_source);
+}
+
+TEST_F(WorkerTokenTest, a_child_refuses_credentials) {
+    ASSERT_EQ(setenv("CREDENTIALS_DIRECTORY", softhsm_.directory().path().c_str(), 1), 0);
+    options_.pin = "credential:pin";
+    const auto outcome = token()->login({});
+    unsetenv("CREDENTIALS_DIRECTORY");
+    EXPECT_EQ(outcome.result, LoginOutcome::Result::not_tried);
+    ASSERT_TRUE(outcome.error);
+    EXPECT_EQ(outcome.error->code(), ErrorCode::token_pin_source);
+    EXPECT_EQ(calls("C_Login"), 0U);
+}
+
+TEST_F(WorkerTokenTest, missing_module_and_absent_token_are_named) {
+    options_.uri = test::SoftHsm::token_uri("other");
+    const auto absent = token()->describe();
+    ASSERT_FALSE(absent);
+    EXPECT_EQ(absent.error().code(), ErrorCode::token_absent);
+    options_.module = "/nonexistent/module.so";
+    const auto missing = token()->describe();
+    ASSERT_FALSE(missing);
+    EXPECT_EQ(missing.error().code(), ErrorCode::token_module);
+    EXPECT_THAT(missing.error().line(), HasSubstr("/nonexistent/module.so"));
+}
+
+// Invariant 7.
+TEST_F(WorkerTokenTest, the_pin_is_in_neither_arguments_nor_environment) {
+    const auto token = this->token();
+    log_in(*token);
+    const std::string process = fmt::format("/proc/{}/", token->worker_pid());
+    const std::string arguments = test::read_file(process + "cmdline");
+    EXPECT_THAT(arguments, HasSubstr("--fd"));
+    EXPECT_THAT(arguments, Not(HasSubstr(canary_pin)));
+    if (access((process + "environ").c_str(), R_OK) == 0) {
+        EXPECT_THAT(test::read_file(process + "environ"), Not(HasSubstr(canary_pin)));
+    }
+}
+
+TEST_F(WorkerTokenTest, the_worker_inherits_no_descriptor_and_keeps_out_readers) {
+    const int canary = memfd_create("canary-file", 0);
+    const auto token = this->token();
+    log_in(*token);
+    const std::string process = fmt::format("/proc/{}/", token->worker_pid());
+    if (access((process + "fd").c_str(), R_OK) == 0) {
+        for (const auto& entry : std::filesystem::directory_iterator(process + "fd")) {
+            EXPECT_THAT(std::filesystem::read_symlink(entry).string(), Not(HasSubstr("canary-file")));
+        }
+    }
+    close(canary);
+    EXPECT_THAT(test::read_file(process + "limits"), testing::ContainsRegex("Max core file size +0 +0"));
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+    // A process that is not dumpable belongs to root in /proc (proc(5)); as root this shows nothing.
+    struct stat owner {};
+    ASSERT_EQ(stat((process + "environ").c_str(), &owner), 0);
+    EXPECT_EQ(owner.st_uid, 0U);
+#endif
+}
+
+TEST_F(WorkerTokenTest, lists_the_tokens_of_a_module) {
+    softhsm_.init_token("second");
+    const auto tokens = list_tokens(program(), shim_path, 20s);
+    ASSERT_TRUE(tokens) << tokens.error().line();
+    EXPECT_EQ(tokens->size(), 2U);
+    const auto missing = list_tokens(program(), "/nonexistent.so", 20s);
+    ASSERT_FALSE(missing);
+    EXPECT_EQ(missing.error().code(), ErrorCode::token_module);
+    const auto hung = list_tokens(program("C_GetSlotList:*:hang"), shim_path, 300ms);
+    ASSERT_FALSE(hung);
+    EXPECT_EQ(hung.error().code(), ErrorCode::token_deadline);
+}
+
+/// A descriptor that is readable once the process has ended, child of ours or not.
+FileDescriptor end_of(pid_t pid) {
+    return FileDescriptor(static_cast<int>(syscall(SYS_pidfd_open, pid, 0)));
+}
+
+/// An agent in a process of its own that makes a worker, reports its pid and then calls login().
+class AgentDeath : public WorkerTokenTest {
+ protected:
+    void start_agent(const std::string& rule) {
+        std::array<int, 2> ends{};
+        ASSERT_EQ(pipe2(ends.data(), O_CLOEXEC), 0);
+        agent_ = fork();
+        ASSERT_GE(agent_, 0);
+        if (agent_ == 0) {
+            const auto token = this->token(rule);
+            const auto described = token->describe();
+            const pid_t worker = described ? token->worker_pid() : -1;
+            if (write(ends[1], &worker, sizeof worker) == sizeof worker) {
+                token->login({});
+                pause();
+            }
+            _exit(1);
+        }
+        close(ends[1]);
+        ASSERT_EQ(read(ends[0], &worker_, sizeof worker_), static_cast<ssize_t>(sizeof worker_));
+        close(ends[0]);
+        ASSERT_GT(worker_, 0);
+    }
+
+    void kill_agent_and_expect_the_worker_to_end() const {
+        const FileDescriptor end = end_of(worker_);
+        ASSERT_TRUE(end.valid());
+        kill(agent_, SIGKILL);
+        waitpid(agent_, nullptr, 0);
+        pollfd ended{end.get(), POLLIN, 0};
+        EXPECT_EQ(poll(&ended, 1, 10'000), 1) << "the worker outlives its agent";
+    }
+
+    pid_t agent_ = -1;
+    pid_t worker_ = -1;
+};
+
+TEST_F(AgentDeath, ends_an_idle_worker) {
+    start_agent("");
+    ASSERT_TRUE(eventually([this] { return calls("C_Login") == 1; }));
+    kill_agent_and_expect_the_worker_to_end();
+}
+
+TEST_F(AgentDeath, ends_a_worker_that_hangs) {
+    start_agent("C_Login:1:hang");
+    ASSERT_TRUE(eventually([this] { return calls("C_Login") == 1; }));
+    kill_agent_and_expect_the_worker_to_end();
+}
+
+/// A worker of the test's own that breaks the protocol.
+class OddWorker : public testing::Test {
+ protected:
+    static Error describe(const std::string& how, std::chrono::milliseconds deadline = 20s) {
+        const Pkcs11Options options{"lab", "/m.so", "pkcs11:", "", {20s, deadline, 20s}};
+        WorkerToken token({odd_worker_path, {"HWENROLL_TEST_ODD=" + how}}, options);
+        auto described = token.describe();
+        EXPECT_FALSE(described);
+        EXPECT_EQ(token.worker_pid(), -1) << how;
+        return described ? Error(ErrorCode::internal, "no error") : described.error();
+    }
+
+    test::TemporaryDirectory directory_;
+};
+
+TEST_F(OddWorker, that_makes_no_sense_is_ended) {
+    for (const auto* how : {"garbage", "sequence"}) {
+        EXPECT_EQ(describe(how).code(), ErrorCode::token_protocol) << how;
+    }
+    const Error ended = describe("exit");
+    EXPECT_EQ(ended.code(), ErrorCode::token_worker);
+    EXPECT_THAT(ended.line(), HasSubstr("exited with status 5"));
+}
+
+TEST_F(OddWorker, that_says_nothing_or_half_ends_at_the_deadline) {
+    EXPECT_EQ(describe("silent", 300ms).code(), ErrorCode::token_deadline);
+    EXPECT_EQ(describe("chatty", 300ms).code(), ErrorCode::token_deadline);
+}
+
+TEST_F(OddWorker, that_answers_another_question_is_not_believed) {
+    WorkerToken token({odd_worker_path, {"HWENROLL_TEST_ODD=kind"}}, {"lab", "/m.so", "pkcs11:", "", {}});
+    const auto described = token.describe();
+    ASSERT_FALSE(described);
+    EXPECT_EQ(described.error().code(), ErrorCode::token_protocol);
+}
+
+TEST_F(OddWorker, that_is_not_installed_is_named) {
+    WorkerToken token({"/nonexistent/hwenroll-token", {}}, {"lab", "/m.so", "pkcs11:", "", {}});
+    const auto described = token.describe();
+    ASSERT_FALSE(described);
+    EXPECT_EQ(described.error().code(), ErrorCode::token_worker);
+    EXPECT_THAT(described.error().line(), HasSubstr("/nonexistent/hwenroll-token"));
+    EXPECT_THAT(described.error().line(), HasSubstr("No such file"));
+}
+
+TEST_F(OddWorker, sees_four_descriptors_and_not_what_systemd_tells_the_agent) {
+    const int inherited = memfd_create("inherited", 0);
+    setenv("NOTIFY_SOCKET", "/run/notify", 1);
+    const std::filesystem::path report = directory_ / "report";
+    WorkerToken token({odd_worker_path, {"HWENROLL_TEST_ODD=report", "HWENROLL_TEST_REPORT=" + report.string()}},
+                      {"lab", "/m.so", "pkcs11:", "", {}});
+    EXPECT_FALSE(token.describe());
+    unsetenv("NOTIFY_SOCKET");
+    close(inherited);
+    const std::string text = test::read_file(report);
+    EXPECT_THAT(text, HasSubstr("descriptors: 0 1 2 3\n"));
+    EXPECT_THAT(text, Not(HasSubstr("NOTIFY_SOCKET")));
+    EXPECT_THAT(text, HasSubstr("\nPATH=")) << "the rest of the environment is the agent's";
+}
+
+TEST_F(WorkerTokenTest, a_worker_serves_one_token_and_only_once_configured) {
+    const auto worker = WorkerProcess::start(program(), "token 'lab'").value();
+    const auto ask = [&worker](RequestBody body) {
+        return worker->exchange(std::move(body), steady_clock::now() + 20s, {"token 'lab'", "testing"}).value();
+    };
+    EXPECT_EQ(std::get<Error>(ask(DescribeRequest{})).code(), ErrorCode::token_protocol);
+    EXPECT_TRUE(std::holds_alternative<Done>(ask(ConfigureRequest{options_})));
+    EXPECT_TRUE(std::holds_alternative<TokenDescription>(ask(DescribeRequest{})));
+    EXPECT_EQ(std::get<Error>(ask(ConfigureRequest{options_})).code(), ErrorCode::token_protocol);
+}
+
+/// hwenroll-token on a socket whose other end the test speaks for itself.
+class RawWorker : public testing::Test {
+ protected:
+    void SetUp() override {
+        std::array<int, 2> ends{};
+        ASSERT_EQ(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends.data()), 0);
+        socket_ = FileDescriptor(ends[0]);
+        pid_ = fork();
+        ASSERT_GE(pid_, 0);
+        if (pid_ == 0) {
+            dup2(ends[1], 3);
+            fcntl(3, F_SETFD, 0);
+            execl(worker_path, worker_path, "--fd", "3", nullptr);
+            _exit(127);
+        }
+        close(ends[1]);
+    }
+
+    void send_raw(ByteView packet) const {
+        ASSERT_EQ(send(socket_.get(), packet.data(), packet.size(), 0), static_cast<ssize_t>(packet.size()));
+    }
+
+    [[nodiscard]] int exit_code() {
+        Child child(pid_);
+        const auto status = child.wait(steady_clock::now() + 20s);
+        return status && WIFEXITED(*status) ? WEXITSTATUS(*status) : -1;
+    }
+
+    FileDescriptor socket_;
+    pid_t pid_ = -1;
+};
+
+TEST_F(RawWorker, ends_when_a_message_makes_no_sense) {
+    send_raw(as_bytes("no packet of ours"));
+    EXPECT_EQ(exit_code(), worker_exit_protocol);
+}
+
+TEST_F(RawWorker, ends_when_a_request_makes_no_sense) {
+    ASSERT_EQ(send_message(socket_.get(), as_bytes("no request"), steady_clock::now() + 20s), Transfer::done);
+    EXPECT_EQ(exit_code(), worker_exit_protocol);
+}
+
+TEST_F(RawWorker, ends_at_the_end_of_the_connection) {
+    socket_.reset();
+    EXPECT_EQ(exit_code(), 0);
+}
+
+TEST(TokenProgram, explains_itself) {
+    const auto help = test::run({worker_path, "--help"});
+    EXPECT_EQ(help.exit_code, 0);
+    EXPECT_THAT(help.out, HasSubstr("Usage: hwenroll-token"));
+    const auto version = test::run({worker_path, "--version"});
+    EXPECT_EQ(version.exit_code, 0);
+    EXPECT_THAT(version.out, testing::MatchesRegex("hwenroll-token [0-9.]+\n"));
+}
+
+TEST(TokenProgram, refuses_other_command_lines) {
+    const std::vector<std::vector<std::string>> all{
+        {}, {"--fd"}, {"--fd", "x"}, {"--fd", "-1"}, {"--fd", "3", "4"}, {"--module", "/m.so"}, {"--help", "--fd"}};
+    for (auto arguments : all) {
+        arguments.insert(arguments.begin(), worker_path);
+        const auto result = test::run(arguments);
+        EXPECT_EQ(result.exit_code, 64);
+        EXPECT_THAT(result.err, HasSubstr("E-USAGE"));
+    }
+}
+
+TEST(TokenProgram, refuses_what_is_no_packet_socket) {
+    for (const auto* descriptor : {"0", "3", "99"}) {
+        const auto result = test::run({worker_path, "--fd", descriptor});
+        EXPECT_EQ(result.exit_code, 77) << descriptor;
+        EXPECT_THAT(result.err, HasSubstr("no SOCK_SEQPACKET"));
+    }
+}
+
+}  // namespace
+}  // namespace hwenroll::keystore

@@ -1,0 +1,259 @@
+#include "tests/lab_ca/authority.h"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <fcntl.h>
+#include <fstream>
+#include <iterator>
+
+#include <fmt/format.h>
+#include <openssl/pem.h>
+#include <openssl/rand.h>
+#include <openssl/rsa.h>
+#include <openssl/x509v3.h>
+
+#include "base/pem.h"
+#include "tests/lab_ca/descriptor.h"
+
+namespace hwenroll::lab_ca {
+namespace {
+
+constexpr Seconds backdated{60};
+constexpr std::chrono::days authority_lifetime{3650};
+constexpr std::size_t serial_size = 16;
+constexpr const char* authority_name = "CN=hwenroll lab CA,O=hwenroll lab";
+
+/// Replaces `path` as a whole, so that no reader sees half of it.
+Status write_file(const std::filesystem::path& path, std::string_view text, mode_t mode) {
+    const std::filesystem::path unfinished = path.string() + ".new";
+    const Descriptor file(open(unfinished.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode));
+    if (!file.valid() || write(file.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size()) ||
+        rename(unfinished.c_str(), path.c_str()) != 0) {
+        return fail(ErrorCode::input_file, fmt::format("cannot write '{}'", path.string()), std::strerror(errno),
+                    "check space and permissions of the lab CA's directory");
+    }
+    return {};
+}
+
+Result<std::string> read_file(const std::filesystem::path& path) {
+    std::ifstream in(path, std::ios::binary);
+    if (!in) {
+        return fail(ErrorCode::input_file, fmt::format("cannot read '{}'", path.string()), std::strerror(errno));
+    }
+    return std::string(std::istreambuf_iterator<char>(in), {});
+}
+
+/// A positive serial number whose DER INTEGER has exactly 16 octets.
+bool set_random_serial(X509* certificate) {
+    std::array<std::uint8_t, serial_size> octets{};
+    if (RAND_bytes(octets.data(), static_cast<int>(octets.size())) != 1) {
+        return false;
+    }
+    octets[0] = static_cast<std::uint8_t>((octets[0] & 0x7fU) | 0x40U);
+    const OpenSslPtr<BIGNUM> number(BN_bin2bn(octets.data(), static_cast<int>(octets.size()), nullptr));
+    return number && BN_to_ASN1_INTEGER(number.get(), X509_get_serialNumber(certificate)) != nullptr;
+}
+
+bool set_validity(X509* certificate, TimePoint not_before, TimePoint not_after) {
+    return X509_set1_notBefore(certificate, to_asn1_time(not_before).get()) == 1 &&
+           X509_set1_notAfter(certificate, to_asn1_time(not_after).get()) == 1;
+}
+
+/// Adds an extension in the notation of x509v3_config(5).
+bool add_extension(X509* certificate, X509* issuer, int nid, const char* value) {
+    X509V3_CTX context;
+    X509V3_set_ctx(&context, issuer, certificate, nullptr, nullptr, 0);
+    const OpenSslPtr<X509_EXTENSION> extension(X509V3_EXT_conf_nid(nullptr, &context, nid, value));
+    return extension && X509_add_ext(certificate, extension.get(), -1) == 1;
+}
+
+bool sign(X509* certificate, EVP_PKEY* key) {
+    return X509_sign(certificate, key, EVP_sha256()) > 0;
+}
+
+Result<Certificate> self_signed_root(EVP_PKEY* key, TimePoint now) {
+    auto subject = DistinguishedName::from_text(authority_name);
+    if (!subject) {
+        return fail(subject.error());
+    }
+    const OpenSslPtr<X509_NAME> name = subject->to_x509_name();
+    const OpenSslPtr<X509> x509(X509_new());
+    X509* root = x509.get();
+    if (!x509 || X509_set_version(root, X509_VERSION_3) != 1 || !set_random_serial(root) ||
+        !set_validity(root, now - backdated, now + authority_lifetime) ||
+        X509_set_subject_name(root, name.get()) != 1 || X509_set_issuer_name(root, name.get()) != 1 ||
+        X509_set_pubkey(root, key) != 1 || !add_extension(root, root, NID_basic_constraints, "critical,CA:TRUE") ||
+        !add_extension(root, root, NID_key_usage, "critical,digitalSignature,keyEncipherment,keyCertSign,cRLSign") ||
+        !add_extension(root, root, NID_subject_key_identifier, "hash") || !sign(root, key)) {
+        return fail(openssl_error("cannot make the lab CA's certificate"));
+    }
+    return Certificate::from_der(der_of([&](unsigned char** out) { return i2d_X509(root, out); }));
+}
+
+template <class T>
+OpenSslPtr<T> decoded(X509_EXTENSION* extension) {
+    return OpenSslPtr<T>(static_cast<T*>(X509V3_EXT_d2i(extension)));
+}
+
+/// The value can be read as what its type says, and is no CA's key usage.
+Outcome<void> check_requested(int nid, X509_EXTENSION* extension) {
+    constexpr int key_cert_sign_bit = 5;
+    constexpr int crl_sign_bit = 6;
+    bool readable = false;
+    if (nid == NID_subject_alt_name) {
+        readable = decoded<GENERAL_NAMES>(extension) != nullptr;
+    } else if (nid == NID_ext_key_usage) {
+        const std::unique_ptr<EXTENDED_KEY_USAGE, decltype(&EXTENDED_KEY_USAGE_free)> usage(
+            static_cast<EXTENDED_KEY_USAGE*>(X509V3_EXT_d2i(extension)), EXTENDED_KEY_USAGE_free);
+        readable = usage != nullptr;
+    } else if (const auto usage = decoded<ASN1_BIT_STRING>(extension)) {
+        readable = true;
+        if (ASN1_BIT_STRING_get_bit(usage.get(), key_cert_sign_bit) != 0 ||
+            ASN1_BIT_STRING_get_bit(usage.get(), crl_sign_bit) != 0) {
+            return reject(FailInfo::bad_request, "keyCertSign and cRLSign are not issued to clients");
+        }
+    }
+    take_openssl_errors();
+    if (!readable) {
+        return reject(FailInfo::bad_request, fmt::format("the requested extension {} is malformed", OBJ_nid2sn(nid)));
+    }
+    return {};
+}
+
+/// Copies a requested extension as it is, criticality included.
+Outcome<void> copy_extension(const CertificationRequest& request, int nid, X509* certificate) {
+    X509_EXTENSION* extension = request.extension(nid);
+    if (extension == nullptr) {
+        return {};
+    }
+    if (request.extension_count(nid) != 1) {
+        return reject(FailInfo::bad_request, fmt::format("the extension {} is requested twice", OBJ_nid2sn(nid)));
+    }
+    if (Outcome<void> checked = check_requested(nid, extension); !checked) {
+        return checked;
+    }
+    if (X509_add_ext(certificate, extension, -1) != 1) {
+        return reject(FailInfo::bad_request, "internal error: " + take_openssl_errors());
+    }
+    return {};
+}
+
+Outcome<void> add_requested_usage(const CertificationRequest& request, IssueUsage usage, X509* certificate) {
+    const bool copies = usage == IssueUsage::copy;
+    for (const int nid : {NID_key_usage, NID_ext_key_usage, NID_subject_alt_name}) {
+        if (Outcome<void> copied = copies ? copy_extension(request, nid, certificate) : Outcome<void>(); !copied) {
+            return copied;
+        }
+    }
+    const bool has_usage = copies && request.extension(NID_key_usage) != nullptr;
+    const char* fallback =
+        request.public_key().is_rsa() ? "critical,digitalSignature,keyEncipherment" : "critical,digitalSignature";
+    if (!has_usage && !add_extension(certificate, nullptr, NID_key_usage, fallback)) {
+        return reject(FailInfo::bad_request, "internal error: " + take_openssl_errors());
+    }
+    return {};
+}
+
+}  // namespace
+
+Result<Authority> Authority::open(const std::filesystem::path& directory, TimePoint now) {
+    std::error_code error;
+    std::filesystem::create_directories(directory / "issued", error);
+    if (error) {
+        return fail(ErrorCode::input_file, fmt::format("cannot make the directory '{}'", directory.string()),
+                    error.message());
+    }
+    Authority authority;
+    authority.directory_ = directory;
+    // The certificate is written last: without it the key was never in use.
+    const Status ready = std::filesystem::exists(directory / "ca.pem") ? authority.load() : authority.create(now);
+    if (!ready) {
+        return fail(ready.error());
+    }
+    return authority;
+}
+
+Status Authority::create(TimePoint now) {
+    key_.reset(EVP_RSA_gen(2048));
+    if (!key_) {
+        return fail(openssl_error("cannot make the lab CA's key"));
+    }
+    auto root = self_signed_root(key_.get(), now);
+    if (!root) {
+        return fail(root.error());
+    }
+    const OpenSslPtr<BIO> pem(BIO_new(BIO_s_mem()));
+    char* text = nullptr;
+    if (PEM_write_bio_PKCS8PrivateKey(pem.get(), key_.get(), nullptr, nullptr, 0, nullptr, nullptr) != 1) {
+        return fail(openssl_error("cannot encode the lab CA's key"));
+    }
+    const auto size = static_cast<std::size_t>(BIO_get_mem_data(pem.get(), &text));
+    certificate_ = *std::move(root);
+    Status written = write_file(directory_ / "ca.key", {text, size}, 0600);
+    return written ? write_file(directory_ / "ca.pem", to_pem(*certificate_), 0644) : written;
+}
+
+Status Authority::load() {
+    const auto key_text = read_file(directory_ / "ca.key");
+    const auto certificate_text = read_file(directory_ / "ca.pem");
+    if (!key_text || !certificate_text) {
+        return fail(key_text ? certificate_text.error() : key_text.error());
+    }
+    const OpenSslPtr<BIO> in(BIO_new_mem_buf(key_text->data(), static_cast<int>(key_text->size())));
+    key_.reset(PEM_read_bio_PrivateKey(in.get(), nullptr, nullptr, nullptr));
+    auto certificates = certificates_from_pem(*certificate_text);
+    if (!key_ || !certificates) {
+        return fail(ErrorCode::input_file, fmt::format("cannot read the CA in '{}'", directory_.string()),
+                    take_openssl_errors(), "start with an empty directory to make a new CA");
+    }
+    certificate_ = certificates->front();
+    if (X509_check_private_key(certificate_->get(), key_.get()) != 1) {
+        return fail(ErrorCode::input_file,
+                    fmt::format("ca.key and ca.pem in '{}' do not belong together", directory_.string()), {},
+                    "start with an empty directory to make a new CA");
+    }
+    return {};
+}
+
+Outcome<Certificate> Authority::issue(const CertificationRequest& request, const IssuePolicy& policy, TimePoint now) {
+    const OpenSslPtr<X509> x509(X509_new());
+    X509* leaf = x509.get();
+    X509* issuer = certificate_->get();
+    const auto internal = [](const std::string& why) {
+        return reject(FailInfo::bad_request, "internal error: " + why);
+    };
+    const TimePoint not_after = std::min(now + policy.lifetime, certificate_->not_after());
+    if (!x509 || X509_set_version(leaf, X509_VERSION_3) != 1 || !set_random_serial(leaf) ||
+        !set_validity(leaf, now - backdated, not_after) ||
+        X509_set_subject_name(leaf, X509_REQ_get_subject_name(request.get())) != 1 ||
+        X509_set_issuer_name(leaf, X509_get_subject_name(issuer)) != 1 ||
+        X509_set_pubkey(leaf, request.public_key().get()) != 1 ||
+        !add_extension(leaf, issuer, NID_basic_constraints, "critical,CA:FALSE") ||
+        !add_extension(leaf, issuer, NID_subject_key_identifier, "hash") ||
+        !add_extension(leaf, issuer, NID_authority_key_identifier, "keyid:always")) {
+        return internal(take_openssl_errors());
+    }
+    if (Outcome<void> usage = add_requested_usage(request, policy.usage, leaf); !usage) {
+        return tl::unexpected<Rejection>(usage.error());
+    }
+    if (!sign(leaf, key_.get())) {
+        return internal(take_openssl_errors());
+    }
+    auto certificate = Certificate::from_der(der_of([&](unsigned char** out) { return i2d_X509(leaf, out); }));
+    if (!certificate) {
+        return internal(certificate.error().line());
+    }
+    const std::string serial = to_hex(certificate->serial());
+    Status filed = write_file(directory_ / "issued" / (serial + ".pem"), to_pem(*certificate), 0644);
+    if (filed) {
+        filed = write_file(directory_ / "serial", serial + "\n", 0644);
+    }
+    if (!filed) {
+        return internal(filed.error().line());
+    }
+    return *std::move(certificate);
+}
+
+}  // namespace hwenroll::lab_ca

@@ -1,0 +1,68 @@
+// A small HTTP/1.1 server over poll(): one thread, plain TCP. It is our own because faults will have to be scripted
+// down to single octets and resets on the socket, which no HTTP library lets through.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <list>
+#include <string>
+
+#include "base/result.h"
+#include "tests/lab_ca/descriptor.h"
+#include "tests/lab_ca/http_message.h"
+
+namespace hwenroll::lab_ca {
+
+/// What answers the requests of an HttpServer; called on its thread.
+class HttpService {
+ public:
+    HttpService() = default;
+    HttpService(const HttpService&) = delete;
+    HttpService& operator=(const HttpService&) = delete;
+    virtual ~HttpService() = default;
+
+    virtual HttpReply answer(const HttpRequest& request) = 0;
+
+    /// The server answered `status` by itself; `understood` is what it could read of the request.
+    virtual void refused(const HttpRequest& understood, int status) = 0;
+};
+
+/// Listens and serves. Used by one thread.
+class HttpServer {
+ public:
+    /// `host` is a numeric address; port 0 lets the system choose. Error code: ca_unreachable.
+    static Result<HttpServer> listen(const std::string& host, std::uint16_t port, HttpLimits limits = {});
+
+    [[nodiscard]] std::uint16_t port() const { return port_; }
+
+    /// Serves until `stop_fd` is readable (it is not read), then closes all connections. Error code: internal.
+    Status run(HttpService& service, int stop_fd);
+
+ private:
+    using MonotonicTime = std::chrono::steady_clock::time_point;
+
+    struct Connection {
+        Descriptor socket;
+        HttpRequestReader reader;
+        Bytes out;
+        std::size_t sent = 0;
+        bool close_after = false;  ///< no further request is read
+        bool draining = false;     ///< all is sent; what still arrives is thrown away
+        bool finished = false;
+        MonotonicTime deadline;
+    };
+
+    HttpServer(Descriptor socket, std::uint16_t port, HttpLimits limits);
+
+    void accept_all(MonotonicTime now);
+    void receive(Connection& connection, HttpService& service, MonotonicTime now);
+    void answer_requests(Connection& connection, HttpService& service);
+    void send_pending(Connection& connection, MonotonicTime now);
+
+    Descriptor socket_;
+    std::uint16_t port_;
+    HttpLimits limits_;
+    std::list<Connection> connections_;
+};
+
+}  // namespace hwenroll::lab_ca

@@ -1,0 +1,36 @@
+// CertRep (RFC 8894 §3.3.2) as the lab CA sends it.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/certificate.h"
+#include "tests/lab_ca/outcome.h"
+
+namespace hwenroll::lab_ca {
+
+/// RFC 8894 §3.2.1.3.
+enum class PkiStatus { success = 0, failure = 2, pending = 3 };
+
+/// What a CertRep says. Attributes follow the table of RFC 8894 §3.2 (SRV-15).
+struct CertRep {
+    std::string transaction_id;  ///< the request's
+    Bytes recipient_nonce;       ///< the request's senderNonce
+    PkiStatus status = PkiStatus::failure;
+    std::optional<Rejection> rejection;         ///< with FAILURE
+    std::vector<Certificate> certificates;      ///< with SUCCESS: the issued one and its issuer
+    std::optional<Certificate> encryption_for;  ///< with SUCCESS: the certificate that signed the request
+};
+
+/// The CertRep for a request that was refused or answered.
+CertRep failure(std::string transaction_id, Bytes recipient_nonce, Rejection rejection);
+
+/// DER of the message: SHA-256, AES-128-CBC, key transport to `encryption_for`, signed by `key` of `signer` with `now`
+/// as signingTime. Error code: crypto.
+Result<Bytes> write_cert_rep(const CertRep& reply, const Certificate& signer, EVP_PKEY* key, TimePoint now);
+
+/// A certificates-only SignedData (RFC 8894 §3.4) in DER. Error code: crypto.
+Result<Bytes> write_certificates(const std::vector<Certificate>& certificates);
+
+}  // namespace hwenroll::lab_ca

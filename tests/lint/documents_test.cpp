@@ -1,0 +1,180 @@
+// What the documents say about the project, held against the project: commands of README.md and CONTRIBUTING.md, tests
+// named in docs/abilities.md, links between documents.
+#include <cstdlib>
+#include <filesystem>
+#include <regex>
+#include <set>
+#include <string>
+#include <vector>
+
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/lint/rules.h"
+#include "tests/lint/source_tree.h"
+#include "tests/support/temporary_directory.h"
+
+namespace hwenroll::lint {
+namespace {
+
+using testing::ElementsAre;
+using testing::IsEmpty;
+using testing::IsSupersetOf;
+
+const std::filesystem::path& root() {
+    static const std::filesystem::path path = HWENROLL_SOURCE_ROOT;
+    return path;
+}
+
+std::string document(std::string_view name) {
+    return test::read_file(root() / name);
+}
+
+bool is_ours(const std::string& word) {
+    return word.starts_with("./") || word.starts_with(".ci/") || word.starts_with("tests/");
+}
+
+bool runs(const std::string& command) {
+    return std::system((command + " >/dev/null 2>&1 </dev/null").c_str()) == 0;  // NOLINT(cert-env33-c): own programs
+}
+
+/// The words of a command up to the first option or operand: `hwenroll token keys`.
+std::string subcommand_of(const DocumentedCommand& command) {
+    static const std::regex plain("[a-z][a-z-]*");
+    std::string text;
+    for (std::size_t i = 1; i < command.words.size() && std::regex_match(command.words[i], plain); ++i) {
+        text += command.words[i] + " ";
+    }
+    return text;
+}
+
+/// Options that `program` is shown with but does not name in its help.
+std::vector<std::string> unknown_options(const std::string& help, const DocumentedCommand& command) {
+    std::vector<std::string> unknown;
+    for (const std::string& word : command.words) {
+        if (word.starts_with("--") && help.find(word.substr(0, word.find('='))) == std::string::npos) {
+            unknown.push_back(word);
+        }
+    }
+    return unknown;
+}
+
+class Commands : public testing::TestWithParam<const char*> {};
+
+TEST_P(Commands, that_a_document_shows_are_there) {
+    const auto commands = documented_commands(document(GetParam()));
+    EXPECT_FALSE(commands.empty());
+    for (const DocumentedCommand& command : commands) {
+        const std::string where = fmt::format("{}:{}", GetParam(), command.line);
+        const std::string& program = command.words[0];
+        if (is_ours(program)) {
+            const auto status = std::filesystem::status(root() / program);
+            EXPECT_TRUE(std::filesystem::is_regular_file(status)) << where << ": no file " << program;
+            EXPECT_NE(status.permissions() & std::filesystem::perms::owner_exec, std::filesystem::perms::none)
+                << where << ": " << program << " is not executable";
+            EXPECT_THAT(unknown_options(document(program), command), IsEmpty()) << where;
+        } else if (program.starts_with("hwenroll")) {
+            const std::filesystem::path built = std::filesystem::path(HWENROLL_TEST_BIN) / program;
+            EXPECT_TRUE(std::filesystem::exists(built)) << where << ": no program " << program;
+            EXPECT_TRUE(runs(fmt::format("{} {} --help", built.string(), subcommand_of(command)))) << where;
+        } else {
+            EXPECT_THAT((std::set<std::string>{"cmake", "ctest"}), testing::Contains(program)) << where;
+        }
+    }
+}
+
+INSTANTIATE_TEST_SUITE_P(Documents, Commands, testing::Values("README.md", "CONTRIBUTING.md"));
+
+TEST(Commands, that_are_missing_are_found) {
+    EXPECT_THAT(unknown_options("usage: x [--asan]", {1, {"./x", "--asan", "--bsan=1"}}), ElementsAre("--bsan=1"));
+    EXPECT_EQ(subcommand_of({1, {"hwenroll", "token", "keys", "--json"}}), "token keys ");
+    EXPECT_EQ(subcommand_of({1, {"hwenroll", "ca", "show", "http://ca.example.com/"}}), "ca show ");
+    EXPECT_FALSE(runs((std::filesystem::path(HWENROLL_TEST_BIN) / "hwenroll").string() + " no-such-command --help"));
+}
+
+/// Suite.name of every test in the sources, parameterised suites without their instance.
+std::set<std::string> tests_in(const std::vector<SourceFile>& files) {
+    static const std::regex macro(R"(\bTEST(?:_F|_P)?\(\s*(\w+),\s*(\w+)\s*\))");
+    static const std::regex added(R"(add_test\(\s*NAME\s+([\w.]+))");
+    std::set<std::string> names;
+    for (const SourceFile& file : files) {
+        for (std::sregex_iterator at(file.text.begin(), file.text.end(), macro), end; at != end; ++at) {
+            names.insert((*at)[1].str() + "." + (*at)[2].str());
+        }
+        for (std::sregex_iterator at(file.text.begin(), file.text.end(), added), end; at != end; ++at) {
+            names.insert((*at)[1].str());
+        }
+    }
+    return names;
+}
+
+/// Test names in backticks in the last column of a table: `Suite.name`, `Suite.beginning*` or `Suite.*`.
+std::vector<std::string> tests_named_in(std::string_view markdown) {
+    static const std::regex name(R"(`(\w+\.\w*\*?)`)");
+    std::vector<std::string> names;
+    for (const std::string_view line : lines_of(markdown)) {
+        if (!line.starts_with("|")) {
+            continue;
+        }
+        const auto columns = split(line, '|');
+        const std::string last = columns.size() < 2 ? std::string() : columns[columns.size() - 2];
+        for (std::sregex_iterator at(last.begin(), last.end(), name), end; at != end; ++at) {
+            names.push_back((*at)[1].str());
+        }
+    }
+    return names;
+}
+
+std::vector<std::string> missing_tests(const std::vector<std::string>& named, const std::set<std::string>& there) {
+    std::vector<std::string> missing;
+    for (const std::string& name : named) {
+        const bool prefix = name.ends_with('*');
+        const std::string wanted = prefix ? name.substr(0, name.size() - 1) : name;
+        const auto found = there.lower_bound(wanted);
+        if (found == there.end() || (prefix ? !found->starts_with(wanted) : *found != wanted)) {
+            missing.push_back(name);
+        }
+    }
+    return missing;
+}
+
+TEST(Abilities, name_tests_that_exist) {
+    const auto named = tests_named_in(document("docs/abilities.md"));
+    EXPECT_GT(named.size(), 20U);
+    EXPECT_THAT(missing_tests(named, tests_in(read_tree(root() / "tests"))), IsEmpty());
+}
+
+TEST(Abilities, that_name_a_missing_test_are_found) {
+    const std::set<std::string> there{"A.one", "A.two", "B.three"};
+    EXPECT_THAT(missing_tests({"A.one", "A.*", "A.tw*", "B.three"}, there), IsEmpty());
+    EXPECT_THAT(missing_tests({"A.on", "C.*", "A.x*"}, there), ElementsAre("A.on", "C.*", "A.x*"));
+    EXPECT_THAT(tests_named_in("| a `not.this` | `A.one`, `A.*` |\n"), ElementsAre("A.one", "A.*"));
+    EXPECT_THAT(tests_in({{"a.cpp", "TEST(A, one) {\nTEST_F(\n  B, two) {"}}), IsSupersetOf({"A.one", "B.two"}));
+}
+
+/// Relative links of a Markdown document that lead nowhere.
+std::vector<std::string> broken_links(const SourceFile& file) {
+    static const std::regex link(R"(\]\(([^)#:]+)(#[^)]*)?\))");
+    std::vector<std::string> broken;
+    for (std::sregex_iterator at(file.text.begin(), file.text.end(), link), end; at != end; ++at) {
+        const std::filesystem::path folder = (root() / file.path).parent_path();
+        if (!std::filesystem::exists(folder / (*at)[1].str())) {
+            broken.push_back(file.path + ": " + (*at)[1].str());
+        }
+    }
+    return broken;
+}
+
+TEST(Links, lead_somewhere) {
+    for (const SourceFile& file : read_tree(root())) {
+        if (file.path.ends_with(".md")) {
+            EXPECT_THAT(broken_links(file), IsEmpty());
+        }
+    }
+    EXPECT_THAT(broken_links({"docs/x.md", "[a](../README.md#use) [b](nowhere.md) [c](http://example.com)"}),
+                ElementsAre("docs/x.md: nowhere.md"));
+}
+
+}  // namespace
+}  // namespace hwenroll::lint

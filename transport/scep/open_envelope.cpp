@@ -1,0 +1,173 @@
+// Opening of a reply's envelope with one operation of the private key (SEC-9, ENV-10 … ENV-18).
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include <fmt/format.h>
+#include <openssl/err.h>
+#include <openssl/rand.h>
+#include <openssl/rsa.h>
+
+#include "transport/scep/ber.h"
+#include "transport/scep/cert_rep.h"
+#include "transport/scep/content_cipher.h"
+#include "transport/scep/envelope.h"
+#include "transport/scep/reply_algorithms.h"
+
+namespace hwenroll::scep {
+namespace {
+
+constexpr std::string_view oid_rsa_encryption = "1.2.840.113549.1.1.1";
+
+/// The one outward face of every failure behind the recipient check (SEC-9).
+tl::unexpected<Error> cannot_open() {
+    return fail(ErrorCode::scep_decrypt, "the envelope of the reply cannot be opened");
+}
+
+/// The recipient that is ours (ENV-10): no other key is tried, and a second one for us is left alone.
+Result<const KeyTransRecipient*> find_recipient(const EnvelopedData& data, const Certificate& ours) {
+    const auto found = std::ranges::find_if(data.recipients, [&](const auto& r) { return names(r.id, ours); });
+    if (found != data.recipients.end()) {
+        return &*found;
+    }
+    std::string others;
+    for (const auto& recipient : data.recipients) {
+        others += (others.empty() ? "" : ", ") + describe(recipient.id);
+    }
+    for (const auto& kind : data.other_recipients) {
+        others += (others.empty() ? "" : ", ") + ("a recipient by " + kind);
+    }
+    return fail(ErrorCode::scep_recipient, "the reply is not encrypted for the certificate that signed the request",
+                "it is for " + (others.empty() ? std::string("nobody") : printable(others, 300)));
+}
+
+Status check_key_transport(const KeyTransRecipient& recipient) {
+    if (recipient.algorithm.oid != oid_rsa_encryption) {
+        return fail(ErrorCode::scep_algorithm, "the reply's content key is encrypted in a way that is not supported",
+                    name_of_oid(recipient.algorithm.oid), "set the CA to RSA PKCS#1 v1.5 key transport");
+    }
+    return {};
+}
+
+/// The content cipher, if it is allowed (ALG-9).
+Result<const CipherInfo*> find_cipher(const EnvelopedData& data, const LegacyPermissions& legacy) {
+    const CipherInfo* info = cipher_by_oid(data.content_algorithm.oid);
+    if (info == nullptr) {
+        return fail(ErrorCode::scep_algorithm,
+                    fmt::format("the reply is encrypted with {}, which SCEP does not use",
+                                name_of_oid(data.content_algorithm.oid)),
+                    {}, "set the CA to AES-128-CBC");
+    }
+    const bool refused = (info->cipher == ContentCipher::des && !legacy.des_cbc_reply) ||
+                         (info->cipher == ContentCipher::des3 && !legacy.des3);
+    if (refused) {
+        return fail(ErrorCode::scep_algorithm, fmt::format("the reply is encrypted with {}", to_text(info->cipher)), {},
+                    fmt::format("enable AES on the CA, or set legacy = [\"{}\"] with 'legacy_until'",
+                                info->cipher == ContentCipher::des ? "des-cbc-reply" : "des3"));
+    }
+    return info;
+}
+
+/// The initialization vector (BAD-98).
+Result<ByteView> find_iv(const EnvelopedData& data, const CipherInfo& info) {
+    const auto& parameters = data.content_algorithm.parameters;
+    if (!parameters || parameters->tag != tag::octet_string || parameters->constructed ||
+        parameters->content.size() != info.iv_size) {
+        return fail(ErrorCode::scep_envelope, "the envelope has no proper initialization vector",
+                    fmt::format("{} needs {} octets", to_text(info.cipher), info.iv_size));
+    }
+    return parameters->content;
+}
+
+/// One raw private operation into `plain`, which is as long as the modulus; the length of the result, 0 if there is
+/// none. What libcrypto or the token says about a failure is dropped.
+std::size_t decrypt_key(EVP_PKEY* key, ByteView encrypted, Bytes& plain) {
+    ERR_set_mark();
+    const OpenSslPtr<EVP_PKEY_CTX> context(EVP_PKEY_CTX_new_from_pkey(nullptr, key, nullptr));
+    std::size_t size = plain.size();
+    bool done = context && EVP_PKEY_decrypt_init(context.get()) > 0 &&
+                EVP_PKEY_CTX_set_rsa_padding(context.get(), RSA_PKCS1_PADDING) > 0;
+    if (done) {
+        // OpenSSL 3.2 and newer; a provider that does not know the parameter is as good without it.
+        EVP_PKEY_CTX_ctrl_str(context.get(), "rsa_pkcs1_implicit_rejection", "1");
+        done = EVP_PKEY_decrypt(context.get(), plain.data(), &size, encrypted.data(), encrypted.size()) > 0;
+    }
+    ERR_pop_to_mark();
+    return done ? size : 0;
+}
+
+/// The content key: what the private key yields if that has the right length, a random key otherwise, chosen without
+/// a branch (RFC 3218 §2.3.2).
+Result<Secret> content_key(const KeyTransRecipient& recipient, EVP_PKEY* key, std::size_t modulus_size,
+                           std::size_t key_size) {
+    Bytes chosen(key_size);
+    if (RAND_priv_bytes(chosen.data(), static_cast<int>(chosen.size())) != 1) {
+        return fail(openssl_error("cannot draw a random content key"));
+    }
+    Bytes plain(std::max(modulus_size, key_size));
+    // A ciphertext of another length cannot be one, so that the token is not asked (BAD-103).
+    const std::size_t size =
+        recipient.encrypted_key.size() == modulus_size ? decrypt_key(key, recipient.encrypted_key, plain) : 0;
+    const unsigned difference = static_cast<unsigned>(size ^ key_size);
+    const auto differs = static_cast<std::uint8_t>((difference | (0U - difference)) >> 31U);
+    const auto mask = static_cast<std::uint8_t>(differs - 1U);  // FF when the length is right
+    for (std::size_t i = 0; i < key_size; ++i) {
+        chosen[i] = static_cast<std::uint8_t>((plain[i] & mask) | (chosen[i] & static_cast<std::uint8_t>(~mask)));
+    }
+    wipe(plain);
+    return Secret(std::move(chosen));
+}
+
+bool is_one_value(ByteView content, const ParseLimits& limits) {
+    const Result<std::size_t> size = check_ber(content, limits.max_depth);
+    return size && *size == content.size();
+}
+
+}  // namespace
+
+Result<Secret> open_for_recipient(const EnvelopedData& data, const KeyTransRecipient& recipient, EVP_PKEY* key,
+                                  std::size_t modulus_size, const LegacyPermissions& legacy,
+                                  const ParseLimits& limits) {
+    if (Status transport = check_key_transport(recipient); !transport) {
+        return fail(std::move(transport).error());
+    }
+    const auto cipher = find_cipher(data, legacy);
+    if (!cipher) {
+        return fail(cipher.error());
+    }
+    const auto iv = find_iv(data, **cipher);
+    if (!iv) {
+        return fail(iv.error());
+    }
+    if (!data.encrypted_content) {
+        return fail(ErrorCode::scep_envelope, "the envelope holds no encrypted content");
+    }
+    const Result<ContentDecryptor> decryptor = ContentDecryptor::load(**cipher);
+    if (!decryptor) {
+        return fail(decryptor.error());
+    }
+    Result<Secret> content = content_key(recipient, key, modulus_size, (*cipher)->key_size).map([&](Secret secret) {
+        return decryptor->decrypt(secret.reveal(), *iv, *data.encrypted_content);
+    });
+    if (content && !is_one_value(content->reveal(), limits)) {
+        return cannot_open();
+    }
+    return content;
+}
+
+Result<Secret> open_envelope(ByteView envelope, const Certificate& recipient, EVP_PKEY* key,
+                             const LegacyPermissions& legacy, const ParseLimits& limits) {
+    const Result<EnvelopedData> data = parse_enveloped_data(envelope, limits);
+    if (!data) {
+        return fail(data.error());
+    }
+    const auto ours = find_recipient(*data, recipient);
+    if (!ours) {
+        return fail(ours.error());
+    }
+    // The certificate's key, not the private one: some providers do not tell the size of the modulus.
+    const auto modulus_size = static_cast<std::size_t>(EVP_PKEY_get_size(recipient.public_key().get()));
+    return open_for_recipient(*data, **ours, key, modulus_size, legacy, limits);
+}
+
+}  // namespace hwenroll::scep

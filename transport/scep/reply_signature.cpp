@@ -1,0 +1,196 @@
+#include "transport/scep/reply_signature.h"
+
+#include <algorithm>
+#include <utility>
+
+#include <fmt/format.h>
+#include <openssl/err.h>
+
+#include "transport/scep/ca_chain.h"
+#include "transport/scep/der_writer.h"
+#include "transport/scep/digests.h"
+#include "transport/scep/reply_algorithms.h"
+#include "transport/scep/reply_attributes.h"
+
+namespace hwenroll::scep {
+namespace {
+
+/// Certificates that one SignerIdentifier can name before the rest is left alone (BAD-67).
+constexpr std::size_t max_candidates = 8;
+
+/// What the algorithm identifiers of a SignerInfo say, once they agree with each other and with the floor.
+Result<Digest> acceptable_digest(const SignerInfo& signer, const PublicKey& key, const LegacyPermissions& legacy) {
+    const auto digest = digest_by_oid(signer.digest_algorithm.oid);
+    if (!digest) {
+        return fail(ErrorCode::scep_algorithm, "the reply uses an unacceptable digest",
+                    name_of_oid(signer.digest_algorithm.oid));
+    }
+    const auto scheme = signature_scheme_by_oid(signer.signature_algorithm.oid);
+    if (!scheme) {
+        return fail(ErrorCode::scep_algorithm, "the reply uses an unacceptable signature algorithm",
+                    name_of_oid(signer.signature_algorithm.oid));
+    }
+    if (scheme->rsa != key.is_rsa()) {
+        return fail(ErrorCode::scep_algorithm, "the reply's signature algorithm does not fit its signer's key",
+                    fmt::format("{} with {}", name_of_oid(signer.signature_algorithm.oid), key.text()));
+    }
+    if (scheme->digest && *scheme->digest != *digest) {
+        return fail(ErrorCode::scep_algorithm, "the reply names two different digests",
+                    fmt::format("{} and {}", to_text(*digest), name_of_oid(signer.signature_algorithm.oid)));
+    }
+    if (Status allowed = check_digest(*digest, legacy, "the reply"); !allowed) {
+        return fail(std::move(allowed).error());
+    }
+    return *digest;
+}
+
+/// The members of a set, one by one.
+std::vector<Bytes> members_of(const BerValue& set) {
+    BerFault fault;
+    std::vector<Bytes> members;
+    for (BerReader reader(set.content, fault); !reader.at_end();) {
+        members.push_back(to_bytes(reader.next("an attribute").encoding));
+    }
+    return members;
+}
+
+bool verifies(const PublicKey& key, Digest digest, ByteView signature, ByteView data) {
+    const OpenSslPtr<EVP_MD_CTX> context(EVP_MD_CTX_new());
+    const bool good =
+        EVP_DigestVerifyInit(context.get(), nullptr, message_digest(digest), nullptr, key.get()) == 1 &&
+        EVP_DigestVerify(context.get(), signature.data(), signature.size(), data.data(), data.size()) == 1;
+    ERR_clear_error();
+    return good;
+}
+
+Status check_message_digest(const SignedData& message, Digest digest) {
+    const auto value = single_value(message.signers[0].attributes, oid_message_digest, "messageDigest");
+    if (!value) {
+        return fail(value.error());
+    }
+    if (*value == nullptr || (*value)->tag != tag::octet_string || (*value)->constructed) {
+        return fail(ErrorCode::scep_attribute, "the reply has no proper messageDigest");
+    }
+    // Over an empty string where there is no content (MSG-19).
+    const auto actual = digest_of(message.content ? ByteView(*message.content) : ByteView(), digest);
+    if (!actual || !equal((*value)->content, *actual)) {
+        return fail(ErrorCode::scep_signature, "the reply's content does not fit its signature",
+                    "messageDigest differs");
+    }
+    return {};
+}
+
+Status check_content_type(const SignedData& message, std::vector<std::string>& warnings) {
+    const auto value = single_value(message.signers[0].attributes, oid_content_type, "contentType");
+    if (!value) {
+        return fail(value.error());
+    }
+    BerFault fault;
+    const std::string signed_type = *value == nullptr ? std::string() : oid_of(**value, fault);
+    if (fault.failed() || signed_type != message.content_type) {
+        return fail(ErrorCode::scep_attribute,
+                    "the reply's contentType attribute is missing or contradicts its content",
+                    fmt::format("'{}' and '{}'", signed_type, message.content_type));
+    }
+    if (message.content_type == oid_enveloped_data) {
+        warnings.emplace_back("the reply's content is labelled envelopedData where RFC 8894 has data (xipki does so)");
+    } else if (message.content_type != oid_data) {
+        return fail(ErrorCode::scep_structure, "the reply's content is of an unknown type",
+                    name_of_oid(message.content_type));
+    }
+    return {};
+}
+
+/// Everything about one trusted certificate that could have made the signature.
+Result<VerifiedSigner> verify_with(const SignedData& message, const Certificate& certificate,
+                                   const ReplyExpectation& expected) {
+    const std::string subject = printable(certificate.subject().text(), 200);
+    if (std::string reason = unfitness(certificate, expected.now, expected.limits); !reason.empty()) {
+        return fail(
+            ErrorCode::scep_signer, fmt::format("the reply's signer '{}' may not sign now", subject), std::move(reason),
+            "the CA's certificates are fetched again; if that does not help, its RA certificate must be renewed");
+    }
+    VerifiedSigner result{certificate, Digest::sha256, {}};
+    if (const std::uint32_t usage = certificate.key_usage();
+        (usage & (KU_DIGITAL_SIGNATURE | KU_NON_REPUDIATION)) == 0) {
+        result.warnings.push_back(fmt::format("the keyUsage of the signer '{}' does not cover signatures", subject));
+    }
+    const SignerInfo& signer = message.signers[0];
+    const Result<Digest> digest = acceptable_digest(signer, certificate.public_key(), expected.legacy);
+    if (!digest) {
+        return fail(digest.error());
+    }
+    result.digest = *digest;
+    if (!signature_is_good(signer, certificate.public_key(), *digest)) {
+        return fail(ErrorCode::scep_signature, fmt::format("the reply's signature by '{}' does not verify", subject));
+    }
+    return result;
+}
+
+Result<VerifiedSigner> verify_with_any(const SignedData& message, const ReplyExpectation& expected) {
+    const CertificateId& id = message.signers[0].id;
+    std::optional<Error> first_failure;
+    std::size_t tried = 0;
+    for (const Certificate& candidate : expected.signers) {
+        if (tried == max_candidates || !names(id, candidate)) {
+            continue;
+        }
+        ++tried;
+        Result<VerifiedSigner> verified = verify_with(message, candidate, expected);
+        if (verified) {
+            return verified;
+        }
+        if (!first_failure) {
+            first_failure = std::move(verified).error();
+        }
+    }
+    if (first_failure) {
+        return fail(*std::move(first_failure));
+    }
+    return fail(ErrorCode::scep_signer, "the reply is signed by a certificate that may not sign replies",
+                fmt::format("{} is none of the {} known signers of this CA; a certificate inside the reply is not "
+                            "trusted",
+                            describe(id), expected.signers.size()));
+}
+
+}  // namespace
+
+bool signature_is_good(const SignerInfo& signer, const PublicKey& key, Digest digest) {
+    const Bytes received = der::value(der::tag_set, signer.signed_attributes->content);
+    if (verifies(key, digest, signer.signature, received)) {
+        return true;
+    }
+    const Bytes sorted = der::set_of(der::tag_set, members_of(*signer.signed_attributes));
+    return sorted != received && verifies(key, digest, signer.signature, sorted);
+}
+
+Result<VerifiedSigner> verify_signer(const SignedData& message, const ReplyExpectation& expected) {
+    if (message.signers.size() != 1) {
+        return fail(ErrorCode::scep_signature,
+                    fmt::format("the reply has {} signatures where exactly one is expected", message.signers.size()));
+    }
+    const SignerInfo& signer = message.signers[0];
+    if (!signer.signed_attributes) {
+        return fail(ErrorCode::scep_attribute, "the reply has no signed attributes",
+                    signer.has_unsigned_attributes ? "it has unsigned ones, which prove nothing" : "");
+    }
+    Result<VerifiedSigner> verified = verify_with_any(message, expected);
+    if (!verified) {
+        return verified;
+    }
+    if (Status unique = check_unique(signer.attributes); !unique) {
+        return fail(std::move(unique).error());
+    }
+    if (Status digest = check_message_digest(message, verified->digest); !digest) {
+        return fail(std::move(digest).error());
+    }
+    if (Status type = check_content_type(message, verified->warnings); !type) {
+        return fail(std::move(type).error());
+    }
+    if (std::ranges::find(message.digest_algorithms, signer.digest_algorithm.oid) == message.digest_algorithms.end()) {
+        verified->warnings.emplace_back("the reply's list of digest algorithms lacks the one that it uses");
+    }
+    return verified;
+}
+
+}  // namespace hwenroll::scep

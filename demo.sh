@@ -42,6 +42,10 @@ show() {
     "$@"
 }
 
+random_hex() {
+    od -An -N"$1" -tx1 /dev/urandom | tr -d ' \n'
+}
+
 give_up() {
     echo "demo.sh: $1" >&2
     exit 70
@@ -100,12 +104,12 @@ objectstore.backend = file
 log.level = ERROR
 TEXT
 export SOFTHSM2_CONF=$work/softhsm2.conf
-od -An -N4 -tu4 /dev/urandom | tr -d ' ' >"$work/lab.pin"
-softhsm2-util --init-token --free --label lab --pin "$(cat "$work/lab.pin")" \
-    --so-pin "$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')"
+# Without a line end: libp11's engine takes the whole file for the PIN.
+random_hex 4 >"$work/lab.pin"
+softhsm2-util --init-token --free --label lab --pin "$(cat "$work/lab.pin")" --so-pin "$(random_hex 4)"
 
 step "Start a SCEP CA for labs on the loopback interface"
-od -An -N12 -tx1 /dev/urandom | tr -d ' ' >"$work/corp.challenge"
+random_hex 12 >"$work/corp.challenge"
 "$bin/scep-lab-ca" --dir "$work/lab-ca" --listen 127.0.0.1:0 --challenge-file "$work/corp.challenge" \
     --ready-file "$work/lab-ca.log.url" >"$work/lab-ca.log" 2>&1 &
 servers+=($!)
@@ -152,6 +156,7 @@ show "$bin/hwenroll" check-config "${config[@]}"
 
 step "Enroll: the key is made on the token, the CA signs, the result is published"
 show "$bin/hwenrolld" --once "${config[@]}"
+echo "exit code 0: every identity is valid"
 
 step "The key on the token: sensitive, never extractable, made there"
 show "$bin/hwenroll" token keys "${config[@]}"

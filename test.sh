@@ -60,4 +60,4 @@ configured=$(cmake --preset "$preset" 2>&1) || {
     exit 70
 }
 cmake --build "build/$preset" --parallel "$jobs"
-ctest --test-dir "build/$preset" --output-on-failure --parallel "$jobs" --no-tests=error "${selection[@]}"
+ctest --test-dir "build/$preset" --output-on-failure --parallel "$jobs" --no-label-summary --no-tests=error "${selection[@]}"

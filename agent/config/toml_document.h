@@ -33,7 +33,7 @@ class Value {
     using Content =
         std::variant<std::string, std::int64_t, double, bool, std::chrono::year_month_day, OtherValue, Array, Table>;
 
-    Value(Content content, Location at) : content_(std::move(content)), at_(std::move(at)) {}
+    Value(Content content, Location at);
 
     [[nodiscard]] const Location& at() const { return at_; }
 

@@ -110,7 +110,7 @@ RunOutcome run_once(const config::Configuration& configuration, const keystore::
     history.keep = configuration.agent.history_keep;
     auto store = store::Store::open(configuration.agent.state_dir, history);
     if (!store) {
-        errors.push_back(store.error());
+        errors.push_back(Error(store.error()).about("agent"));
         return outcome_of(std::move(errors));
     }
     EventLoop* stopping = nullptr;
@@ -120,18 +120,19 @@ RunOutcome run_once(const config::Configuration& configuration, const keystore::
         stopping->stop();
     });
     if (!loop) {
-        errors.push_back(loop.error());
+        errors.push_back(Error(loop.error()).about("agent"));
         return outcome_of(std::move(errors));
     }
     stopping = loop->get();
     Run run(configuration, *std::move(loop), *store, clock, log);
     run.prepare(worker);
     if (const Status worked = run.work(errors); !worked) {
-        errors.push_back(worked.error());
+        errors.push_back(Error(worked.error()).about("agent"));
     }
     if (stopped) {
         errors.push_back(Error(ErrorCode::interrupted, std::to_string(run.left()) + " identities were under way when a "
-                                                                                    "signal ended the run"));
+                                                                                    "signal ended the run")
+                             .about("agent"));
     }
     return outcome_of(std::move(errors));
 }

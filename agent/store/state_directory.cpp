@@ -14,7 +14,9 @@ namespace hwenroll::store {
 Result<StateDirectory> StateDirectory::lock(const std::filesystem::path& path) {
     std::error_code failure;
     std::filesystem::create_directories(path.parent_path(), failure);
-    if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) {
+    // Searchable for all, whatever the umask: the published files' default place is below it. state.db itself is 0600.
+    const bool made = ::mkdir(path.c_str(), 0711) == 0;
+    if (made ? ::chmod(path.c_str(), 0711) != 0 : errno != EEXIST) {
         return fail(Error(ErrorCode::state_directory, "cannot make the state directory " + path.string(),
                           std::strerror(errno)));
     }

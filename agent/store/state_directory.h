@@ -10,7 +10,7 @@ namespace hwenroll::store {
 /// A locked state directory. The lock is flock(2) on the directory itself: it ends with the process, however it ends.
 class StateDirectory {
  public:
-    /// Makes `path` with mode 0700 if it is missing (parents too) and locks it without waiting.
+    /// Makes `path` with mode 0711 if it is missing (parents too) and locks it without waiting.
     /// Errors: state_directory, state_locked.
     static Result<StateDirectory> lock(const std::filesystem::path& path);
 

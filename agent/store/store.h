@@ -51,7 +51,7 @@ struct HistoryLimits {
 /// The state directory and its database. One thread: the loop's.
 class Store {
  public:
-    /// Makes `state_dir` (0700) if missing, takes its lock without waiting and opens state.db for writing.
+    /// Makes `state_dir` (0711; state.db is 0600) if missing, takes its lock without waiting and opens state.db for writing.
     /// Errors: state_locked (another process has it), state_directory, state_database, state_version.
     static Result<Store> open(const std::filesystem::path& state_dir, HistoryLimits history);
 

@@ -2,6 +2,8 @@
 
 #include <string_view>
 
+#include <openssl/crypto.h>
+
 #include "keystore/openssl/provider_key.h"
 
 namespace hwenroll::keystore {
@@ -57,15 +59,37 @@ extern "C" int hwenroll_key_provider_init(const OSSL_CORE_HANDLE* handle, const 
     return 1;
 }
 
-/// The providers stay loaded until libcrypto's own clean-up at exit.
+/// Our references to the providers. libcrypto does not drop them in its own clean-up, so a handler does right before
+/// it.
+struct LoadedProviders {
+    OpenSslPtr<OSSL_PROVIDER> standard;
+    OpenSslPtr<OSSL_PROVIDER> own;
+};
+
+LoadedProviders& loaded_providers() {
+    static auto* const providers =
+        new LoadedProviders;  // outlives static destruction, which may come before the handler
+    return *providers;
+}
+
+void unload_providers() {
+    loaded_providers().own.reset();
+    loaded_providers().standard.reset();
+}
+
 Status load_once() {
-    if (OSSL_PROVIDER_load(nullptr, "default") == nullptr) {
+    LoadedProviders& loaded = loaded_providers();
+    loaded.standard.reset(OSSL_PROVIDER_load(nullptr, "default"));
+    if (!loaded.standard) {
         return fail(openssl_error("cannot load OpenSSL's default provider"));
     }
     // Once default's RSA is in libcrypto's method store, a plain fetch prefers it to ours, whoever fetches first.
     const OpenSslPtr<EVP_KEYMGMT> preferred(EVP_KEYMGMT_fetch(nullptr, "RSA", "provider=default"));
-    if (!preferred || OSSL_PROVIDER_add_builtin(nullptr, openssl::provider_name, hwenroll_key_provider_init) != 1 ||
-        OSSL_PROVIDER_load(nullptr, openssl::provider_name) == nullptr) {
+    if (!preferred || OSSL_PROVIDER_add_builtin(nullptr, openssl::provider_name, hwenroll_key_provider_init) != 1) {
+        return fail(openssl_error("cannot add the built-in key provider"));
+    }
+    loaded.own.reset(OSSL_PROVIDER_load(nullptr, openssl::provider_name));
+    if (!loaded.own || OPENSSL_atexit(unload_providers) != 1) {
         return fail(openssl_error("cannot load the built-in key provider"));
     }
     return {};

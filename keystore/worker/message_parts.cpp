@@ -8,7 +8,7 @@ namespace {
 
 /// Largest variable parts, in octets.
 constexpr std::size_t max_id = 255;
-constexpr std::size_t max_spki = 16 * 1024;
+constexpr std::size_t max_spki = std::size_t{16} * 1024;
 
 }  // namespace
 

@@ -49,8 +49,8 @@ TEST_P(Crash, twice_at_the_same_point_is_survived_too) {
 INSTANTIATE_TEST_SUITE_P(AtEachPoint, Crash,
                          testing::ValuesIn(std::vector<std::string>(std::begin(runtime::failpoint_names),
                                                                     std::end(runtime::failpoint_names))),
-                         [](const testing::TestParamInfo<std::string>& info) {
-                             std::string name = info.param;
+                         [](const testing::TestParamInfo<std::string>& point) {
+                             std::string name = point.param;
                              std::replace(name.begin(), name.end(), '-', '_');
                              return name;
                          });

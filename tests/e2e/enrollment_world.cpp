@@ -131,7 +131,7 @@ int EnrollmentWorld::objects(const std::string& kind) const {
 void EnrollmentWorld::expect_published() const {
     const std::string cert = (live() / "cert.pem").string();
     const RunResult verified = run({"openssl", "verify", "-CAfile", (live() / "ca.pem").string(), "-untrusted",
-                                    (live() / "chain.pem").string(), cert});
+                                    (live() / "fullchain.pem").string(), cert});
     EXPECT_EQ(verified.exit_code, 0) << verified.out << verified.err;
     EXPECT_EQ(objects("Private Key Object"), 1);
     EXPECT_EQ(objects("Public Key Object"), 1);

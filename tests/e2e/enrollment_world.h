@@ -19,12 +19,12 @@ inline constexpr const char* canary_challenge = "canary-challenge-55128846";
 /// What a test changes of the configuration; the rest is what works.
 struct ConfigurationChanges {
     std::string module = SoftHsm::module();
-    std::string pin;          ///< default: the file with the right PIN
-    std::string token_extra;  ///< lines for [token.lab]
-    std::string url;          ///< default: the CA that was started
-    std::string fingerprint;  ///< default: that of the CA that was started
-    std::string challenge;    ///< default: the file with the right challenge
-    std::string ca_extra;     ///< lines for [ca.corp]
+    std::string pin = "";          ///< default: the file with the right PIN
+    std::string token_extra = "";  ///< lines for [token.lab]
+    std::string url = "";          ///< default: the CA that was started
+    std::string fingerprint = "";  ///< default: that of the CA that was started
+    std::string challenge = "";    ///< default: the file with the right challenge
+    std::string ca_extra = "";     ///< lines for [ca.corp]
     std::string key = "rsa:2048";
     std::string identity_extra =
         "san = [\"dns:web01.example.com\"]\n"

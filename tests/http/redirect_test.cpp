@@ -124,25 +124,6 @@ TEST_F(Redirected, HTTP_18_the_exchange_timeout_spans_all_hops) {
     fetch_error(request, ErrorCode::ca_timeout);
 }
 
-TEST_F(Redirected, BAD_140_to_a_file) {
-    ScriptedServer server({answer(moved(302, "file:///etc/hostname"))});
-    const Error error = fetch_error(get(server.url()), ErrorCode::ca_redirect);
-    EXPECT_THAT(error.line(), HasSubstr("file:///etc/hostname"));
-}
-
-TEST_F(Redirected, SEC_14_a_location_cannot_steer_the_terminal) {
-    ScriptedServer server({answer(moved(302, "http://evil.example/\x1b[2J"))});
-    const Error error = fetch_error(post(server.url(), {1}), ErrorCode::ca_redirect);
-    EXPECT_THAT(error.line(), Not(HasSubstr("\x1b")));
-}
-
-TEST_F(Redirected, HTTP_18_the_exchange_timeout_spans_all_hops) {
-    ScriptedServer server({{receive(), send(moved(302, "/slow")), receive(), await_close()}});
-    http::Request request = get(server.url());
-    request.limits.exchange_timeout = 200ms;
-    fetch_error(request, ErrorCode::ca_timeout);
-}
-
 TEST_F(Redirected, BAD_14_headers_of_all_hops_count_together) {
     const std::string padding = "X-Pad: " + std::string(1000, 'a') + "\r\n";
     ScriptedServer server(

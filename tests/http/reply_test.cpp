@@ -83,10 +83,11 @@ TEST_F(Reply, HTTP_14_any_letter_case_and_spacing_of_fields) {
 TEST_F(Reply, HTTP_14_a_chunked_body_is_put_together) {
     const auto response = fetch_from(
         answer("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Type: a/b\r\n\r\n3\r\nabc\r\n2;x=y\r\nde\r\n"
-               "0\r\nContent-Type: c/d\r\n\r\n"));
+               "0\r\nContent-Type: c/d\r\nRetry-After: 5\r\n\r\n"));
     ASSERT_TRUE(response) << response.error().line();
     EXPECT_EQ("abcde", as_text(response->body));
     EXPECT_EQ("a/b", response->content_type) << "a trailer changes nothing";
+    EXPECT_EQ(std::nullopt, response->retry_after) << "and adds nothing";
 }
 
 TEST_F(Reply, HTTP_14_an_interim_reply_is_passed_over) {

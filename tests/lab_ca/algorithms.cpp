@@ -158,7 +158,7 @@ Outcome<Bytes> open_envelope(const EnvelopedDataSyntax& envelope, const Recipien
         EVP_DecryptFinal_ex(context.get(), out.data() + size, &last) != 1) {
         return undecryptable();
     }
-    out.resize(static_cast<std::size_t>(size + last));
+    out.resize(static_cast<std::size_t>(size) + static_cast<std::size_t>(last));
     return out;
 }
 

@@ -24,8 +24,7 @@ Outcome<void> check_requested_key(const PublicKey& key) {
 
 }  // namespace
 
-Outcome<void> Authorization::admit(const ScepRequest& request, const CertificationRequest& csr, SignerKind signer,
-                                   TimePoint now) const {
+Outcome<void> Authorization::accept_signer(const ScepRequest& request, SignerKind signer, TimePoint now) {
     if (request.message_type == MessageType::renewal_req) {
         return reject(FailInfo::bad_request, "renewal is not enabled");
     }
@@ -37,6 +36,10 @@ Outcome<void> Authorization::admit(const ScepRequest& request, const Certificati
         (now < request.signer_certificate->not_before() || now > request.signer_certificate->not_after())) {
         return reject(FailInfo::bad_request, "the signer's certificate is not valid now");
     }
+    return {};
+}
+
+Outcome<void> Authorization::admit(const CertificationRequest& csr) const {
     if (csr.subject().empty()) {
         return reject(FailInfo::bad_request, "the subject is empty");
     }

@@ -11,9 +11,11 @@ class Authorization {
  public:
     explicit Authorization(Secret challenge) : challenge_(std::move(challenge)) {}
 
-    /// badRequest with the reason when the request is not admitted. `signer` is the kind of `request`'s signer.
-    [[nodiscard]] Outcome<void> admit(const ScepRequest& request, const CertificationRequest& csr, SignerKind signer,
-                                      TimePoint now) const;
+    /// badRequest when such a signer may not ask for certificates at all, whatever the request says.
+    [[nodiscard]] static Outcome<void> accept_signer(const ScepRequest& request, SignerKind signer, TimePoint now);
+
+    /// badRequest with the reason when a new certificate may not be issued for `csr`.
+    [[nodiscard]] Outcome<void> admit(const CertificationRequest& csr) const;
 
  private:
     Secret challenge_;

@@ -53,8 +53,8 @@ std::string percent_decoded(std::string_view text);
 bool equal_ignoring_case(std::string_view a, std::string_view b);
 
 struct HttpLimits {
-    std::size_t head = 64 * 1024;   ///< octets of request line and headers
-    std::size_t body = 256 * 1024;  ///< octets
+    std::size_t head = std::size_t{64} * 1024;   ///< octets of request line and headers
+    std::size_t body = std::size_t{256} * 1024;  ///< octets
 };
 
 /// Reads one request after the other from the octets of a connection. No I/O.

@@ -111,7 +111,7 @@ void HttpServer::accept_all(MonotonicTime now) {
 }
 
 void HttpServer::receive(Connection& connection, HttpService& service, MonotonicTime now) {
-    std::array<std::uint8_t, 16 * 1024> buffer{};
+    std::array<std::uint8_t, 16384> buffer{};
     const ssize_t count = recv(connection.socket.get(), buffer.data(), buffer.size(), 0);
     if (count < 0 && (errno == EAGAIN || errno == EINTR)) {
         return;

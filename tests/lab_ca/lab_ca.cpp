@@ -191,6 +191,9 @@ Outcome<CertRep> LabCa::enroll(Exchange& exchange, const ScepRequest& request, S
     if (!request.signer_certificate->public_key().is_rsa()) {
         return reject(FailInfo::bad_alg, "a reply cannot be encrypted to the signer's key");
     }
+    if (const auto accepted = Authorization::accept_signer(request, signer, exchange.now); !accepted) {
+        return passed_on(accepted.error());
+    }
     // Before the challenge: a request that was answered already may come again though its challenge was used up.
     if (const Transaction* known = ledger_.find(request.transaction_id); known != nullptr) {
         if (known->request_key == csr->public_key()) {
@@ -198,7 +201,7 @@ Outcome<CertRep> LabCa::enroll(Exchange& exchange, const ScepRequest& request, S
         }
         return reject(FailInfo::bad_request, "the transactionID belongs to a request for another key");
     }
-    if (const auto admitted = authorization_.admit(request, *csr, signer, exchange.now); !admitted) {
+    if (const auto admitted = authorization_.admit(*csr); !admitted) {
         return passed_on(admitted.error());
     }
     auto issued = authority_.issue(*csr, options_.issue, exchange.now);

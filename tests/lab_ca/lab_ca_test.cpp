@@ -348,8 +348,9 @@ TEST_F(LabCaTest, BADC_altered_messages_are_refused_without_harm) {
 }
 
 TEST_F(LabCaTest, SRV_14_lint_names_each_deviation) {
+    int transactions = 0;
     const auto lint = [&](RequestRecipe recipe) {
-        recipe.transaction_id += to_hex(sha256(as_bytes(std::to_string(std::rand())))).substr(0, 8);  // NOLINT
+        recipe.transaction_id += std::to_string(++transactions);
         EXPECT_EQ(send(recipe).status(), "0");
         return findings();
     };

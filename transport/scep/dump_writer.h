@@ -20,7 +20,7 @@ class DumpWriter {
     }
 
     /// A deviation from RFC 8894.
-    void note(std::string text) { dump_->notes.push_back(printable(text)); }
+    void note(const std::string& text) { dump_->notes.push_back(printable(text)); }
 
     /// A writer one level deeper.
     [[nodiscard]] DumpWriter nested() const { return DumpWriter(*dump_, level_ + 1); }

@@ -23,7 +23,7 @@ tl::unexpected<Error> refuse(std::string what, std::string why = {}, std::string
 }
 
 Status check_form(const Certificate& leaf, std::vector<std::string>& warnings) {
-    constexpr std::size_t max_size = 64 * 1024;    // CERT-10
+    constexpr std::size_t max_size = 65536;        // CERT-10
     constexpr std::size_t max_serial_octets = 20;  // RFC 5280 §4.1.2.2
     if (leaf.der().size() > max_size) {
         return refuse(fmt::format("has {} octets", leaf.der().size()));

@@ -155,6 +155,7 @@ Result<Bytes> seal(ByteView message_data, const Certificate& recipient, ContentC
     if (algorithm == nullptr) {
         return fail(ErrorCode::ca_algorithm, fmt::format("a request may not be encrypted in {}", to_text(cipher)));
     }
+    ERR_clear_error();
     constexpr unsigned int flags = CMS_BINARY | CMS_PARTIAL;
     const OpenSslPtr<BIO> in(BIO_new_mem_buf(message_data.data(), static_cast<int>(message_data.size())));
     const OpenSslPtr<CMS_ContentInfo> cms(CMS_encrypt(nullptr, nullptr, algorithm, flags));

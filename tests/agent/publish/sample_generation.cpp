@@ -19,7 +19,7 @@ namespace hwenroll::publish {
 namespace {
 
 OpenSslPtr<EVP_PKEY> make_key() {
-    return OpenSslPtr<EVP_PKEY>(EVP_EC_gen("P-256"));
+    return OpenSslPtr<EVP_PKEY>(EVP_PKEY_Q_keygen(nullptr, nullptr, "EC", "P-256"));
 }
 
 void add_ca_constraint(X509* certificate) {

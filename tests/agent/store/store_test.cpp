@@ -167,11 +167,13 @@ TEST_F(StoreTest, a_missing_database_is_an_error_for_a_reader) {
     EXPECT_EQ(reader.error().code(), ErrorCode::state_database);
 }
 
-TEST_F(StoreTest, SEC_15_the_state_is_for_its_owner_only) {
+TEST_F(StoreTest, SEC_15_the_database_is_for_its_owner_only_and_the_directory_lets_consumers_pass) {
+    const mode_t before = ::umask(0077);
     const Store store = open();
+    ::umask(before);
     struct stat info {};
     ASSERT_EQ(::stat((directory_ / "state").c_str(), &info), 0);
-    EXPECT_EQ(info.st_mode & 0777U, 0700U);
+    EXPECT_EQ(info.st_mode & 0777U, 0711U);
     ASSERT_EQ(::stat(database().c_str(), &info), 0);
     EXPECT_EQ(info.st_mode & 0777U, 0600U);
 }

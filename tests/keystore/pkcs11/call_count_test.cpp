@@ -1,9 +1,15 @@
 // What a first enrollment costs on the token, counted by opensc's pkcs11-spy.
+#include <dlfcn.h>
 #include <map>
 #include <regex>
 #include <sstream>
 
 #include "tests/keystore/pkcs11/token_test.h"
+
+// pkcs11-spy of opensc 0.23 does not free its record of the module behind it. Read by LeakSanitizer, if there is one.
+extern "C" const char* __lsan_default_suppressions() {  // NOLINT(bugprone-reserved-identifier)
+    return "leak:pkcs11-spy.so\n";
+}
 
 namespace hwenroll::keystore::test {
 namespace {
@@ -57,6 +63,8 @@ TEST_F(TokenTest, a_first_enrollment_takes_at_most_40_calls_after_login) {
     const auto log = hsm_.directory() / "spy.log";
     const EnvironmentVariable real("PKCS11SPY", SoftHsm::module());
     const EnvironmentVariable output("PKCS11SPY_OUTPUT", log.string());
+    // Kept loaded, so that the leak checker knows the spy's leaks by name.
+    ASSERT_NE(dlopen(spied.module.c_str(), RTLD_NOW | RTLD_NODELETE), nullptr) << dlerror();
     use_as_a_first_enrollment_does(*logged_in(spied));
 
     const auto calls = calls_after_login(log);

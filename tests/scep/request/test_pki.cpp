@@ -162,8 +162,8 @@ Key faulty_rsa_key(const Key& key) {
 }
 
 Key new_ec_key(const char* curve) {
-    Key key(EVP_EC_gen(curve), EVP_PKEY_free);
-    require(key != nullptr, "EVP_EC_gen");
+    Key key(EVP_PKEY_Q_keygen(nullptr, "provider=default", "EC", curve), EVP_PKEY_free);
+    require(key != nullptr, "EC key");
     return key;
 }
 

@@ -93,8 +93,8 @@ using OpenSslMemory = std::unique_ptr<T, detail::OpenSslMemoryRelease>;
 /// What libcrypto's error queue of this thread says, oldest first, and empties it. Empty when the queue is.
 std::string take_openssl_errors();
 
-/// Drops what is pushed on libcrypto's error queue of this thread during its lifetime; older entries stay. For calls into
-/// code that leaves entries behind although it succeeded (PKCS#11 modules do).
+/// Drops what is pushed on libcrypto's error queue of this thread during its lifetime; older entries stay. For calls
+/// into code that leaves entries behind although it succeeded (PKCS#11 modules do).
 class OpenSslErrorScope {
  public:
     OpenSslErrorScope() noexcept;

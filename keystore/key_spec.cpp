@@ -2,8 +2,12 @@
 
 namespace hwenroll::keystore {
 
-std::string_view to_text(KeySpec spec) { return spec == KeySpec::rsa_2048 ? "rsa:2048" : "rsa:3072"; }
+std::string_view to_text(KeySpec spec) {
+    return spec == KeySpec::rsa_2048 ? "rsa:2048" : "rsa:3072";
+}
 
-int bits_of(KeySpec spec) { return spec == KeySpec::rsa_2048 ? 2048 : 3072; }
+int bits_of(KeySpec spec) {
+    return spec == KeySpec::rsa_2048 ? 2048 : 3072;
+}
 
 }  // namespace hwenroll::keystore

@@ -33,8 +33,9 @@ class PinSource {
     /// Error code: token_pin_source.
     [[nodiscard]] Result<std::optional<PinSourceIdentity>> identity() const;
 
-    /// Reads the PIN: one line end at its end is dropped, at most 255 octets, never empty. A file that others than its
-    /// owner may read is refused. Blocks up to `deadline` for exec:. Error code: token_pin_source.
+    /// Reads the PIN: one line end at its end is dropped, at most 255 octets, never empty, one line. A file must be a
+    /// regular one (no symbolic link), of root or of this user, and closed to others than its owner. Blocks up to
+    /// `deadline` for exec:, whose command must exit 0. Error code: token_pin_source; its text never holds the PIN.
     [[nodiscard]] Result<Pin> read(std::chrono::milliseconds deadline) const;
 
  private:

@@ -51,8 +51,8 @@ struct HistoryLimits {
 /// The state directory and its database. One thread: the loop's.
 class Store {
  public:
-    /// Makes `state_dir` (0711; state.db is 0600) if missing, takes its lock without waiting and opens state.db for writing.
-    /// Errors: state_locked (another process has it), state_directory, state_database, state_version.
+    /// Makes `state_dir` (0711; state.db is 0600) if missing, takes its lock without waiting and opens state.db for
+    /// writing. Errors: state_locked (another process has it), state_directory, state_database, state_version.
     static Result<Store> open(const std::filesystem::path& state_dir, HistoryLimits history);
 
     /// For commands beside a running agent: no lock, no writes. Errors: state_database when there is none,

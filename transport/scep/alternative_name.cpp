@@ -79,10 +79,7 @@ OpenSslPtr<ASN1_STRING> new_string(int type, ByteView octets) {
     return string;
 }
 
-struct GeneralNameRelease {
-    void operator()(GENERAL_NAME* name) const noexcept { GENERAL_NAME_free(name); }
-};
-using GeneralName = std::unique_ptr<GENERAL_NAME, GeneralNameRelease>;
+using GeneralName = OpenSslPtr<GENERAL_NAME>;
 
 /// Moves `name` to the end of `names`; the failure of an allocation is all that can go wrong.
 Status append(GENERAL_NAMES& names, GeneralName name) {

@@ -153,13 +153,9 @@ Result<std::size_t> choose_issuer(const CaChain& chain, std::vector<std::string>
     return lowest[0];
 }
 
-struct PurposesRelease {
-    void operator()(EXTENDED_KEY_USAGE* purposes) const noexcept { EXTENDED_KEY_USAGE_free(purposes); }
-};
-
 /// SIG-13, strict: only a purpose that a CA gives to no ordinary client makes an RA.
 bool has_ra_purpose(const Certificate& certificate) {
-    const std::unique_ptr<EXTENDED_KEY_USAGE, PurposesRelease> purposes(
+    const OpenSslPtr<EXTENDED_KEY_USAGE> purposes(
         static_cast<EXTENDED_KEY_USAGE*>(X509_get_ext_d2i(certificate.get(), NID_ext_key_usage, nullptr, nullptr)));
     for (const auto wanted : {oid_cmc_ra, oid_certificate_request_agent}) {
         const OpenSslPtr<ASN1_OBJECT> object(OBJ_txt2obj(wanted, 1));

@@ -115,14 +115,10 @@ bool add_extension(X509* certificate, int nid, Value* value, bool critical) {
     return value != nullptr && X509_add1_ext_i2d(certificate, nid, value, critical ? 1 : 0, X509V3_ADD_DEFAULT) == 1;
 }
 
-struct BasicConstraintsRelease {
-    void operator()(BASIC_CONSTRAINTS* constraints) const noexcept { BASIC_CONSTRAINTS_free(constraints); }
-};
-
 /// SIG-1, SIG-2: what a CA needs to see to take the certificate for a signer and a recipient.
 bool add_signer_extensions(X509* certificate, const PublicKey& key) {
     const OpenSslPtr<ASN1_STRING> usage(ASN1_BIT_STRING_new());
-    const std::unique_ptr<BASIC_CONSTRAINTS, BasicConstraintsRelease> no_ca(BASIC_CONSTRAINTS_new());
+    const OpenSslPtr<BASIC_CONSTRAINTS> no_ca(BASIC_CONSTRAINTS_new());
     const int second_bit = key.is_rsa() ? 2 : 4;  // keyEncipherment; keyAgreement is what an EC key can do instead
     return usage && ASN1_BIT_STRING_set_bit(usage.get(), 0, 1) == 1 &&
            ASN1_BIT_STRING_set_bit(usage.get(), second_bit, 1) == 1 &&

@@ -32,12 +32,8 @@ Status add_key_usage(Extensions& extensions, const std::vector<std::string>& nam
     return names.empty() ? Status() : add(extensions, NID_key_usage, bits.get(), true);
 }
 
-struct PurposesRelease {
-    void operator()(EXTENDED_KEY_USAGE* purposes) const noexcept { EXTENDED_KEY_USAGE_free(purposes); }
-};
-
 Status add_extended_key_usage(Extensions& extensions, const std::vector<std::string>& names) {
-    const std::unique_ptr<EXTENDED_KEY_USAGE, PurposesRelease> purposes(EXTENDED_KEY_USAGE_new());
+    const OpenSslPtr<EXTENDED_KEY_USAGE> purposes(EXTENDED_KEY_USAGE_new());
     for (const std::string& name : names) {
         OpenSslPtr<ASN1_OBJECT> purpose = extended_key_usage_object(name);
         if (!purpose) {

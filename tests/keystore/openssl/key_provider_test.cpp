@@ -29,6 +29,11 @@ class KeyProvider : public ::testing::Test {
     PublicKey public_ = token_->key().public_key;
 };
 
+OpenSslPtr<EVP_PKEY> make_p256_key() {
+    std::string group = "P-256";
+    return OpenSslPtr<EVP_PKEY>(EVP_PKEY_Q_keygen(nullptr, nullptr, "EC", group.data()));
+}
+
 /// `use` returns OpenSSL's success value with a context for `key` that `init` has prepared.
 template <class Init, class Use>
 bool with_context(EVP_PKEY* key, Init init, Use use) {
@@ -179,7 +184,7 @@ TEST(KeyProviderLifetime, lets_its_token_go_with_the_last_key) {
 }
 
 TEST_F(KeyProvider, refuses_a_key_that_is_not_rsa) {
-    const OpenSslPtr<EVP_PKEY> ec(EVP_EC_gen("P-256"));
+    const auto ec = make_p256_key();
     const auto refused = to_evp_pkey(token_, KeyReference{KeyId{{2}}, PublicKey::of(ec.get()).value()});
     ASSERT_FALSE(refused);
     EXPECT_THAT(refused.error().line(), HasSubstr("EC P-256"));
@@ -195,7 +200,7 @@ TEST(LoadKeyProvider, may_be_called_again) {
 /// RSA and EC keys of the default provider make and check signatures; RSA opens what is encrypted to it.
 void expect_that_the_default_provider_works() {
     for (const auto* const type : {"RSA", "EC"}) {
-        const OpenSslPtr<EVP_PKEY> software(*type == 'R' ? EVP_RSA_gen(2048) : EVP_EC_gen("P-256"));
+        const auto software = *type == 'R' ? OpenSslPtr<EVP_PKEY>(EVP_RSA_gen(2048)) : make_p256_key();
         ASSERT_TRUE(software);
         EXPECT_NE(OSSL_PROVIDER_get0_name(EVP_PKEY_get0_provider(software.get())), std::string_view("hwenroll-key"));
         const auto request = make_request(software.get());

@@ -1,7 +1,6 @@
 #include "agent/config/toml_document.h"
 
 #include <algorithm>
-#include <sstream>
 #include <utility>
 
 // Header-only, so that no build of the library elsewhere has a say; errors as values.
@@ -9,7 +8,7 @@
 #define TOML_EXCEPTIONS 0
 #define TOML_ENABLE_FORMATTERS 0
 // The library states its expectations as assertions, which end a debug build, or as __builtin_unreachable, which makes
-// a release build undefined. Malformed text breaks some of them (3.3.0 and 3.4.0: a table header without a key, test
+// a release build undefined. Malformed text breaks some of them (3.3.0: a table header without a key, test
 // F1_survives…) although the code behind them copes: so they are to be neither.
 #undef NDEBUG
 #define TOML_ASSERT(expression) static_cast<void>(0)

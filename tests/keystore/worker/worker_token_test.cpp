@@ -265,6 +265,7 @@ TEST_F(WorkerTokenTest, calls_of_several_threads_take_turns) {
     const auto token = this->token();
     log_in(*token);
     std::vector<std::thread> threads;
+    threads.reserve(4);
     std::atomic<int> good = 0;
     for (int i = 0; i < 4; ++i) {
         threads.emplace_back([&] {

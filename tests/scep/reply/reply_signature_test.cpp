@@ -53,6 +53,11 @@ TEST(ReplySignature, spoilt_replies_are_refused_for_what_is_wrong) {
         {"BAD-43 no signer", ErrorCode::scep_signature, [](auto& r) { r.signers = 0; }},
         {"BAD-44 two signers", ErrorCode::scep_signature, [](auto& r) { r.signers = 2; }},
         {"BAD-45 signature of zeros", ErrorCode::scep_signature, [](auto& r) { r.signature = Bytes(256, 0); }},
+        {"BAD-45 of zeros, over unsorted attributes", ErrorCode::scep_signature,
+         [](auto& r) {
+             r.reversed_attributes = true;
+             r.signature = Bytes(256, 0);
+         }},
         {"BAD-46 unknown signer embedded", ErrorCode::scep_signer,
          [&](auto& r) {
              client(r);

@@ -63,7 +63,7 @@ class SectionCollector {
     }
 
     void report_unknown(const Entry& entry) {
-        const std::string_view near = nearest(entry.key, {"agent", "limits", "token", "ca", "identity"});
+        const std::string near = nearest(entry.key, {"agent", "limits", "token", "ca", "identity"});
         report(Part::file, entry.at, ErrorCode::config_key,
                fmt::format("'{}' is no section of the configuration", entry.key),
                near.empty() ? "use [agent], [limits], [token.NAME], [ca.NAME] or [identity.NAME]"
@@ -235,7 +235,7 @@ class ConfigurationBuilder {
         for (const auto& [known, unused] : defined) {
             names.push_back(known);
         }
-        const std::string_view near = nearest(*wanted, names);
+        const std::string near = nearest(*wanted, names);
         report(Part::identity, name, reader.at_of(key), ErrorCode::config_reference,
                fmt::format("there is no [{}.{}]", to_text(kind), *wanted), {},
                near.empty() ? std::string() : fmt::format("did you mean '{}'?", near));

@@ -39,7 +39,7 @@ std::string duration_text(std::chrono::milliseconds duration) {
 
 }  // namespace
 
-std::string_view nearest(std::string_view word, const std::vector<std::string>& candidates) {
+std::string nearest(std::string_view word, const std::vector<std::string>& candidates) {
     std::string_view best;
     std::size_t best_distance = std::max<std::size_t>(1, std::min<std::size_t>(word.size(), 64) / 3) + 1;
     for (const std::string& candidate : candidates) {
@@ -48,7 +48,7 @@ std::string_view nearest(std::string_view word, const std::vector<std::string>& 
             best_distance = distance;
         }
     }
-    return best;
+    return std::string(best);
 }
 
 SectionReader::SectionReader(Part part, std::string name, std::string title, const Table& table, Location at,
@@ -229,7 +229,7 @@ bool SectionReader::finish() {
         if (std::ranges::find(known_, entry.key) != known_.end()) {
             continue;
         }
-        const std::string_view near = nearest(entry.key, known_);
+        const std::string near = nearest(entry.key, known_);
         report_at(entry.at, ErrorCode::config_key, fmt::format("{} has no key '{}'", title_, entry.key), {},
                   near.empty() ? std::string() : fmt::format("did you mean '{}'?", near));
     }

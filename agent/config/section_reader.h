@@ -164,6 +164,6 @@ class SectionReader {
 };
 
 /// The candidate with the smallest edit distance to `word`; empty when none is near (more than a third of it differs).
-std::string_view nearest(std::string_view word, const std::vector<std::string>& candidates);
+std::string nearest(std::string_view word, const std::vector<std::string>& candidates);
 
 }  // namespace hwenroll::config

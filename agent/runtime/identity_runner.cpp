@@ -41,7 +41,7 @@ std::string_view committed_point(const lifecycle::Transition& transition) {
 
 /// The last failure as an Error again, for the exit code of a run that finds it still standing.
 Error recorded(const lifecycle::FailureRecord& failure) {
-    return Error(failure.code, "held since " + to_iso8601(failure.at), failure.line,
+    return Error(failure.code, "not well since " + to_iso8601(failure.at), failure.line,
                  "correct the cause; a changed configuration or challenge is tried at once");
 }
 
@@ -94,9 +94,9 @@ void IdentityRunner::dispatch(const lifecycle::Event& event) {
     }
 }
 
-void IdentityRunner::failed(const Error& error) {
+void IdentityRunner::failed(const Error& error, bool answered) {
     error_ = Error(error).about(name());
-    dispatch(lifecycle::EffectFailed{*error_});
+    dispatch(lifecycle::EffectFailed{*error_, answered});
 }
 
 void IdentityRunner::settle(const std::optional<Error>& error) {
@@ -117,6 +117,9 @@ std::optional<Error> IdentityRunner::outcome() const {
             }
             return std::nullopt;
         case lifecycle::Phase::pending:
+            if (state_.failure) {
+                break;
+            }
             return Error(ErrorCode::ca_pending, "the CA has not decided yet", {},
                          "asked again from " + to_iso8601(state_.wait.until) + " on")
                 .about(name());
@@ -245,7 +248,9 @@ void IdentityRunner::exchange(const SharedAuthority& authority, const Bytes& mes
         },
         [this, authority](Result<http::Response> response) {
             if (!response) {
-                return failed(response.error());
+                // Invariant 5: a reply that was cut or too large answered the message all the same.
+                const ErrorCode code = response.error().code();
+                return failed(response.error(), code == ErrorCode::ca_truncated || code == ErrorCode::ca_too_big);
             }
             failpoint("reply-received");
             judge(authority, *std::move(response));
@@ -265,10 +270,11 @@ void IdentityRunner::judge(const SharedAuthority& authority, http::Response resp
                    response.status,
                    std::move(response.body),
                    now};
+    const bool answered = plan.http_status == 200;
     token_.use([plan = std::move(plan)](const SharedToken& token) { return judge_reply(token, plan); },
-               [this](Result<ReplyVerdict> verdict) {
+               [this, answered](Result<ReplyVerdict> verdict) {
                    if (!verdict) {
-                       return failed(verdict.error());
+                       return failed(verdict.error(), answered);
                    }
                    for (const std::string& warning : verdict->warnings) {
                        at_.log.write({observe::Level::warning, name() + ": " + warning, name(), {}, {}});

@@ -32,7 +32,7 @@ class IdentityRunner {
 
  private:
     void dispatch(const lifecycle::Event& event);
-    void failed(const Error& error);
+    void failed(const Error& error, bool answered = false);
     void settle(const std::optional<Error>& error);
     [[nodiscard]] std::optional<Error> outcome() const;
     void say(const std::string& note);

@@ -47,10 +47,7 @@ LoginRecord ended(const LoginRecord& before, const LoginRecord& begun, const key
         const auto file = outcome.source ? std::optional(to_pin_file(*outcome.source)) : std::nullopt;
         return {LoginRecordOutcome::refused, begun.begun_at, 0, file};
     }
-    const auto code = outcome.error ? outcome.error->code() : ErrorCode::internal;
-    const bool unknown =
-        code == ErrorCode::token_worker || code == ErrorCode::token_deadline || code == ErrorCode::token_protocol;
-    return unknown ? begun : before;
+    return outcome.result == Outcome::unknown ? begun : before;
 }
 
 }  // namespace hwenroll::runtime

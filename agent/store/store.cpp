@@ -65,7 +65,10 @@ Result<Store> Store::open(const std::filesystem::path& state_dir, HistoryLimits 
     if (!lock) {
         return fail(lock.error());
     }
-    auto database = Database::open(database_path(state_dir).string());
+    // Only state.db itself must be no link: /var may be one, and DynamicUser= makes one of the state directory.
+    std::error_code unresolved;
+    const auto resolved = std::filesystem::canonical(state_dir, unresolved);
+    auto database = Database::open(database_path(unresolved ? state_dir : resolved).string());
     if (!database) {
         return fail(database.error());
     }
@@ -76,7 +79,9 @@ Result<Store> Store::open(const std::filesystem::path& state_dir, HistoryLimits 
 }
 
 Result<Store> Store::open_read_only(const std::filesystem::path& state_dir) {
-    auto database = Database::open_read_only(database_path(state_dir).string());
+    std::error_code unresolved;
+    const auto resolved = std::filesystem::canonical(state_dir, unresolved);
+    auto database = Database::open_read_only(database_path(unresolved ? state_dir : resolved).string());
     if (!database) {
         return fail(database.error());
     }

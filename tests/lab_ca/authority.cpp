@@ -53,7 +53,8 @@ bool set_random_serial(X509* certificate) {
     }
     octets[0] = static_cast<std::uint8_t>((octets[0] & 0x7fU) | 0x40U);
     const OpenSslPtr<BIGNUM> number(BN_bin2bn(octets.data(), static_cast<int>(octets.size()), nullptr));
-    return number && BN_to_ASN1_INTEGER(number.get(), X509_get_serialNumber(certificate)) != nullptr;
+    const OpenSslPtr<ASN1_INTEGER> serial(BN_to_ASN1_INTEGER(number.get(), nullptr));
+    return serial && X509_set_serialNumber(certificate, serial.get()) == 1;
 }
 
 bool set_validity(X509* certificate, TimePoint not_before, TimePoint not_after) {
@@ -105,9 +106,7 @@ Outcome<void> check_requested(int nid, X509_EXTENSION* extension) {
     if (nid == NID_subject_alt_name) {
         readable = decoded<GENERAL_NAMES>(extension) != nullptr;
     } else if (nid == NID_ext_key_usage) {
-        const std::unique_ptr<EXTENDED_KEY_USAGE, decltype(&EXTENDED_KEY_USAGE_free)> usage(
-            static_cast<EXTENDED_KEY_USAGE*>(X509V3_EXT_d2i(extension)), EXTENDED_KEY_USAGE_free);
-        readable = usage != nullptr;
+        readable = decoded<EXTENDED_KEY_USAGE>(extension) != nullptr;
     } else if (const auto usage = decoded<ASN1_BIT_STRING>(extension)) {
         readable = true;
         if (ASN1_BIT_STRING_get_bit(usage.get(), key_cert_sign_bit) != 0 ||

@@ -42,7 +42,7 @@ Certificate certificate_for(EVP_PKEY* key, const std::string& subject, EVP_PKEY*
     serial[0] = 0x55;
     const OpenSslPtr<BIGNUM> number(BN_bin2bn(serial.data(), static_cast<int>(serial.size()), nullptr));
     X509_set_version(x509.get(), X509_VERSION_3);
-    BN_to_ASN1_INTEGER(number.get(), X509_get_serialNumber(x509.get()));
+    X509_set_serialNumber(x509.get(), OpenSslPtr<ASN1_INTEGER>(BN_to_ASN1_INTEGER(number.get(), nullptr)).get());
     X509_set1_notBefore(x509.get(), to_asn1_time(now - std::chrono::days(1)).get());
     X509_set1_notAfter(x509.get(), to_asn1_time(now + std::chrono::days(7)).get());
     X509_set_subject_name(x509.get(), name.get());

@@ -73,15 +73,18 @@ TEST(LoginRules, a_login_whose_outcome_is_unknown_is_repeated_once_with_that_kno
 }
 
 TEST(LoginRules, T2_T3_a_worker_that_ends_in_the_login_leaves_the_outcome_unknown) {
-    for (const ErrorCode code : {ErrorCode::token_worker, ErrorCode::token_deadline, ErrorCode::token_protocol}) {
-        const LoginRecord begun_record = begun({}, file, now);
-        EXPECT_EQ(ended({}, begun_record, not_tried(code)), begun_record);
-    }
+    LoginOutcome lost;
+    lost.result = LoginOutcome::Result::unknown;
+    lost.error = Error(ErrorCode::token_worker, "ended");
+    const LoginRecord begun_record = begun({}, file, now);
+    EXPECT_EQ(ended({}, begun_record, lost), begun_record);
 }
 
 TEST(LoginRules, a_login_that_was_not_tried_leaves_the_record_as_it_was) {
     const LoginRecord before{LoginRecordOutcome::refused, now, 0, file};
     EXPECT_EQ(ended(before, begun(before, other_file, now), not_tried(ErrorCode::token_pin_source)), before);
+    EXPECT_EQ(ended(before, begun(before, other_file, now), not_tried(ErrorCode::token_worker)), before)
+        << "a worker that never started cannot have used a PIN";
 }
 
 TEST(LoginRules, an_accepted_login_forgets_what_was_before) {

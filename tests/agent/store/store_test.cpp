@@ -178,6 +178,21 @@ TEST_F(StoreTest, SEC_15_the_database_is_for_its_owner_only_and_the_directory_le
     EXPECT_EQ(info.st_mode & 0777U, 0600U);
 }
 
+TEST_F(StoreTest, a_link_on_the_way_to_the_state_directory_is_followed_and_one_in_place_of_the_database_is_not) {
+    std::filesystem::create_directory(directory_ / "real");
+    std::filesystem::create_directory_symlink("real", directory_ / "link");
+    {
+        auto store = Store::open(directory_ / "link" / "state", {});
+        ASSERT_TRUE(store) << store.error().line();
+        ASSERT_TRUE(store->commit("web", "lab", full_state(), {}, now));
+    }
+    EXPECT_TRUE(Store::open_read_only(directory_ / "link" / "state"));
+    const auto file = directory_ / "real" / "state" / "state.db";
+    std::filesystem::rename(file, directory_ / "elsewhere");
+    std::filesystem::create_symlink(directory_ / "elsewhere", file);
+    EXPECT_FALSE(Store::open(directory_ / "link" / "state", {}));
+}
+
 TEST_F(StoreTest, a_database_of_a_newer_version_is_left_alone) {
     open();
     sqlite3* raw = nullptr;

@@ -201,7 +201,7 @@ TEST(LoadKeyProvider, may_be_called_again) {
 void expect_that_the_default_provider_works() {
     for (const auto* const type : {"RSA", "EC"}) {
         const auto software = *type == 'R' ? OpenSslPtr<EVP_PKEY>(EVP_RSA_gen(2048)) : make_p256_key();
-        ASSERT_TRUE(software);
+        ASSERT_TRUE(software) << type << ": " << take_openssl_errors();
         EXPECT_NE(OSSL_PROVIDER_get0_name(EVP_PKEY_get0_provider(software.get())), std::string_view("hwenroll-key"));
         const auto request = make_request(software.get());
         ASSERT_TRUE(request) << type << ": " << take_openssl_errors();

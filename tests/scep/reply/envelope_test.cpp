@@ -175,6 +175,7 @@ TEST(Envelope, SEC_9_every_failure_behind_the_recipient_check_looks_the_same) {
         {"BAD-95 empty", [](auto& e) { e.encrypted_content = Bytes{}; }},
         {"BAD-103 too long", [](auto& e) { e.encrypted_key = Bytes(257, 1); }},
         {"BAD-103 too short", [](auto& e) { e.encrypted_key = Bytes(128, 1); }},
+        {"BAD-103 one octet too short", [](auto& e) { e.shortened_key = true; }},
         {"BAD-103 empty", [](auto& e) { e.encrypted_key = Bytes{}; }},
         {"BAD-106 trailing octet", [](auto& e) { e.plaintext = trailing_garbage(); }},
         {"plaintext is no ASN.1", [](auto& e) { e.plaintext = Bytes(100, 0xFF); }},

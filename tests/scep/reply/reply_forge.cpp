@@ -177,7 +177,13 @@ Bytes ForgedEnvelope::build() const {
     RAND_bytes(key.data(), static_cast<int>(key.size()));
     RAND_bytes(iv.data(), static_cast<int>(iv.size()));
     const Bytes secret = encrypted_content.value_or(encrypt(method.get(), key, iv, plaintext));
-    const Bytes wrapped = encrypted_key.value_or(encrypt_rsa(recipient_key, content_key.value_or(key)));
+    Bytes wrapped = encrypted_key.value_or(encrypt_rsa(recipient_key, content_key.value_or(key)));
+    if (shortened_key) {
+        while (wrapped[0] != 0) {
+            wrapped = encrypt_rsa(recipient_key, key);
+        }
+        wrapped.erase(wrapped.begin());
+    }
     const Bytes recipient =
         asn1::sequence({asn1::integer(0), recipient_id, asn1::algorithm(transport_oid), asn1::octet_string(wrapped)});
     const Bytes parameters = iv_parameters.value_or(asn1::octet_string(iv));

@@ -49,6 +49,7 @@ struct ForgedEnvelope {
     std::optional<Bytes> encrypted_key;      ///< instead of what RSA makes
     std::optional<Bytes> iv_parameters;      ///< encoded, instead of the OCTET STRING
     std::optional<Bytes> encrypted_content;  ///< instead of what the cipher makes
+    bool shortened_key = false;              ///< encryptedKey without its leading zero: the same number in fewer octets
     bool content_absent = false;
     bool content_in_pieces = false;
     std::vector<Bytes> more_recipients;  ///< encoded RecipientInfos before ours

@@ -135,7 +135,13 @@ const OSSL_PARAM* gettable_parameters(void* /*provider*/) {
     return types;
 }
 
+/// libcrypto asks this at the start of every operation, then looks "RSA" up in our provider and caches what it finds
+/// where plain queries for "RSA" find it too: 3.0's cache does not tell providers apart when a query names none. An
+/// entry of default's made before ours is found first, so one is made here, again after each time that the loading of
+/// some provider has emptied the cache. Ours in its place could neither generate nor verify.
 const char* operation_name(int operation) {
+    const OpenSslErrorScope dropped;
+    const OpenSslPtr<EVP_KEYMGMT> cached(EVP_KEYMGMT_fetch(nullptr, "RSA", nullptr));
     return operation == OSSL_OP_SIGNATURE || operation == OSSL_OP_ASYM_CIPHER ? rsa_operation : nullptr;
 }
 

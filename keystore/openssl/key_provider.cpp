@@ -89,11 +89,7 @@ Status load_once() {
         return fail(openssl_error("cannot add the built-in key provider"));
     }
     loaded.own.reset(OSSL_PROVIDER_load(nullptr, openssl::provider_name));
-    // Loading a provider empties libcrypto's cache of plain queries. The first use of one of our keys would fill it
-    // with our RSA, which cannot generate or import, for every later query without properties; this fills it with
-    // default's.
-    const OpenSslPtr<EVP_KEYMGMT> cached(EVP_KEYMGMT_fetch(nullptr, "RSA", nullptr));
-    if (!loaded.own || !cached || OPENSSL_atexit(unload_providers) != 1) {
+    if (!loaded.own || OPENSSL_atexit(unload_providers) != 1) {
         return fail(openssl_error("cannot load the built-in key provider"));
     }
     return {};

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <csignal>
 #include <cstdio>
+#include <exception>
 #include <fcntl.h>
 #include <fstream>
 #include <iterator>
@@ -157,9 +158,7 @@ Status serve(const Arguments& arguments) {
     return server->run(**ca, stop.get());
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
+int run(int argc, char** argv) {
     Arguments arguments;
     CLI::App app("A SCEP (RFC 8894) CA for labs and tests. Not for production.", "scep-lab-ca");
     declare(app, arguments);
@@ -167,7 +166,7 @@ int main(int argc, char** argv) {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {
         const int code = app.exit(error);
-        return code == 0 ? 0 : 64;
+        return code == 0 ? 0 : error_info(ErrorCode::usage).exit_code;
     }
     const Status served = serve(arguments);
     if (!served) {
@@ -175,4 +174,16 @@ int main(int argc, char** argv) {
         return served.error().info().exit_code;
     }
     return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    try {
+        return run(argc, argv);
+    } catch (const std::exception& exception) {
+        std::fputs((Error(ErrorCode::internal, "an unexpected failure", exception.what()).line() + "\n").c_str(),
+                   stderr);
+        return error_info(ErrorCode::internal).exit_code;
+    }
 }

@@ -19,10 +19,8 @@ using hwenroll::test::RunResult;
 using hwenroll::test::TemporaryDirectory;
 using hwenroll::test::write_file;
 using namespace std::chrono_literals;
-using testing::Contains;
 using testing::HasSubstr;
 using testing::Not;
-using testing::StartsWith;
 
 const std::string program = std::string(HWENROLL_TEST_BIN) + "/scep-lab-ca";
 

@@ -4,7 +4,6 @@
 #include <stdexcept>
 
 #include <fmt/format.h>
-#include <openssl/ec.h>
 #include <openssl/rand.h>
 #include <openssl/rsa.h>
 
@@ -112,7 +111,8 @@ void read_content(ByteView content, const ClientIdentity& identity, OpenedReply&
 
 ClientIdentity ClientIdentity::make(const std::string& subject, TimePoint now, int bits) {
     ClientIdentity out;
-    out.key.reset(bits == 0 ? EVP_EC_gen("P-256") : EVP_RSA_gen(static_cast<unsigned int>(bits)));
+    out.key.reset(bits == 0 ? EVP_PKEY_Q_keygen(nullptr, nullptr, "EC", "P-256")
+                            : EVP_RSA_gen(static_cast<unsigned int>(bits)));
     require(out.key != nullptr, "key");
     out.certificate = certificate_for(out.key.get(), subject, out.key.get(), subject, now);
     out.subject = subject;

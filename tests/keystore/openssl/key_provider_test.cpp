@@ -230,6 +230,15 @@ TEST_F(KeyProvider, leaves_the_default_provider_alone_when_it_decrypts_first) {
     expect_that_the_default_provider_works();
 }
 
+// Loading a provider empties libcrypto's cache of queries, which a token key may then fill.
+TEST_F(KeyProvider, leaves_the_default_provider_alone_when_another_provider_comes_later) {
+    const OpenSslPtr<OSSL_PROVIDER> later(OSSL_PROVIDER_load(nullptr, "base"));
+    ASSERT_TRUE(later);
+    const OpenSslPtr<EVP_MD_CTX> signing(EVP_MD_CTX_new());
+    ASSERT_EQ(EVP_DigestSignInit(signing.get(), nullptr, EVP_sha256(), nullptr, key()), 1);
+    expect_that_the_default_provider_works();
+}
+
 TEST_F(KeyProvider, leaves_the_default_provider_alone_when_it_is_loaded_only) {
     expect_that_the_default_provider_works();
 }

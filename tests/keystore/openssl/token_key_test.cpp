@@ -6,6 +6,15 @@
 #include "tests/keystore/openssl/messages.h"
 #include "tests/support/softhsm.h"
 
+namespace hwenroll::keystore {
+
+/// Names test cases in ctest; GoogleTest finds it by the type's namespace.
+static void PrintTo(KeySpec spec, std::ostream* out) {
+    *out << to_text(spec);
+}
+
+}  // namespace hwenroll::keystore
+
 namespace hwenroll::keystore::test {
 namespace {
 

@@ -314,6 +314,7 @@ TEST_F(TokenTest, may_be_used_by_several_threads) {
     const auto token = logged_in();
     const auto key = token->generate(KeySpec::rsa_2048, key_id(14), "web").value().key;
     std::vector<std::thread> threads;
+    threads.reserve(4);
     std::atomic<int> good = 0;
     for (int i = 0; i < 4; ++i) {
         threads.emplace_back([&, text = std::to_string(i)] {

@@ -10,4 +10,8 @@ int bits_of(KeySpec spec) {
     return spec == KeySpec::rsa_2048 ? 2048 : 3072;
 }
 
+bool matches(KeySpec spec, const PublicKey& key) {
+    return key.is_rsa() && key.bits() == bits_of(spec);
+}
+
 }  // namespace hwenroll::keystore

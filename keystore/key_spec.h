@@ -19,6 +19,9 @@ std::string_view to_text(KeySpec spec);
 /// Modulus length in bits.
 int bits_of(KeySpec spec);
 
+/// Whether a key is of this kind.
+bool matches(KeySpec spec, const PublicKey& key);
+
 /// CKA_ID: 16 octets drawn by the caller and committed before generation, so that no crash leaves an unknown key
 /// (design, "Keys stay on the device"). Foreign keys may have 1 to 64 octets.
 struct KeyId {

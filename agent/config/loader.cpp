@@ -17,28 +17,12 @@
 #include <fmt/format.h>
 
 #include "agent/config/configuration_reader.h"
+#include "base/file_descriptor.h"
 
 namespace hwenroll::config {
 namespace {
 
 constexpr std::size_t largest_file = std::size_t{1} << 20U;
-
-/// A file descriptor that is closed with its scope.
-class Descriptor {
- public:
-    explicit Descriptor(int fd) : fd_(fd) {}
-    Descriptor(const Descriptor&) = delete;
-    Descriptor& operator=(const Descriptor&) = delete;
-    ~Descriptor() {
-        if (fd_ >= 0) {
-            close(fd_);
-        }
-    }
-    [[nodiscard]] int get() const { return fd_; }
-
- private:
-    int fd_;
-};
 
 tl::unexpected<Error> refuse_file(const std::filesystem::path& path, std::string why, std::string next = {}) {
     return fail(
@@ -51,7 +35,7 @@ std::string errno_text(int number) {
 }
 
 Result<std::string> read_file(const std::filesystem::path& path) {
-    const Descriptor file(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
+    const FileDescriptor file(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
     struct stat status {};
     if (file.get() < 0 || fstat(file.get(), &status) != 0) {
         return refuse_file(path, errno_text(errno));

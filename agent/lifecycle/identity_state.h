@@ -62,6 +62,7 @@ struct Transaction {
     std::uint64_t authority_generation = 0;
     scep::Digest digest = scep::Digest::sha256;
     scep::ContentCipher cipher = scep::ContentCipher::aes128;
+    Bytes configuration_mark;  ///< Policy::configuration_mark when it was prepared
     TimePoint prepared_at;
     scep::Nonce nonce;        ///< senderNonce of the send under way or last sent
     std::uint32_t sends = 0;  ///< messages 17 and 19 of this transaction
@@ -72,8 +73,9 @@ struct Transaction {
 
 /// An accepted certificate.
 struct IssuedRecord {
-    Bytes leaf;                ///< DER
-    std::vector<Bytes> chain;  ///< DER, leaf's issuer first, anchor left out
+    Bytes leaf;                  ///< DER
+    std::vector<Bytes> chain;    ///< DER, leaf's issuer first, anchors left out
+    std::vector<Bytes> anchors;  ///< DER, of the CA that it was accepted under; at least one
     TimePoint not_before;
     TimePoint not_after;
     friend bool operator==(const IssuedRecord&, const IssuedRecord&) = default;
@@ -82,6 +84,7 @@ struct IssuedRecord {
 /// One way to a certificate: key, then transaction, then certificate, each present once it is committed.
 struct Enrollment {
     KeyRecord key;
+    Bytes request_mark;  ///< Policy::request_mark that key and transaction were made under
     std::optional<Transaction> transaction;
     std::optional<IssuedRecord> issued;
     friend bool operator==(const Enrollment&, const Enrollment&) = default;

@@ -105,16 +105,34 @@ bool too_old(const Decision& d) {
 }
 
 void begin(Decision& d) {
-    d.next.enrollment = Enrollment{KeyRecord{Bytes(d.draw.identifier.begin(), d.draw.identifier.end()), {}}, {}, {}};
+    d.next.enrollment = Enrollment{
+        KeyRecord{Bytes(d.draw.identifier.begin(), d.draw.identifier.end()), {}}, d.policy.request_mark, {}, {}};
     d.go(Phase::need_key);
     d.effects.emplace_back(MakeKey{d.next.enrollment->key.id});
     d.note = "enrollment begun, key id " + to_hex(d.next.enrollment->key.id);
+}
+
+/// The operator wants another certificate than the one under way: the key may have to be another one as well.
+void start_over(Decision& d) {
+    d.next.enrollment->transaction.reset();
+    d.next.enrollment->key.spki.clear();
+    d.next.enrollment->request_mark = d.policy.request_mark;
+    d.go(Phase::need_key);
+    d.effects.emplace_back(MakeKey{d.next.enrollment->key.id});
+    d.note = "the configuration changed, a new request begins";
+}
+
+bool is_for_another_request(const Decision& d) {
+    return d.next.enrollment && !d.next.enrollment->issued && d.next.enrollment->request_mark != d.policy.request_mark;
 }
 
 void resubmit(Decision& d) {
     auto& transaction = d.next.enrollment->transaction;
     if (transaction && too_old(d)) {
         d.note = "transaction " + transaction->id.value + " given up, a new one begins";
+        transaction.reset();
+    } else if (transaction && transaction->configuration_mark != d.policy.configuration_mark) {
+        d.note = "the configuration or the challenge changed, a new request begins";
         transaction.reset();
     }
     d.go(Phase::need_submit);
@@ -127,6 +145,9 @@ void resubmit(Decision& d) {
 
 /// What a settled phase needs now. In-flight work lives in memory only, so this is also how a restart resumes (SM-16).
 void reissue(Decision& d) {
+    if (is_for_another_request(d)) {
+        return start_over(d);
+    }
     switch (d.next.phase) {
         case Phase::unenrolled:
             return begin(d);
@@ -161,7 +182,24 @@ void resume(Decision& d) {
     reissue(d);
 }
 
-void on(Decision& d, const Started& /*event*/) {
+/// A generation number is never used twice, whatever became of the database or the directory. Numbers of generations
+/// that were switched to stay as they are; a directory that is not `current` is still the agent's to replace.
+void take_generations(Decision& d, const Started& event) {
+    if (d.next.phase == Phase::valid && !event.shown) {
+        d.next.enrollment = Enrollment{d.next.current->key, d.policy.request_mark, {}, d.next.current->issued};
+        d.next.last_generation = std::max(d.next.last_generation, event.highest_generation) + 1;
+        d.go(Phase::need_publish);
+        d.note = "what was published is gone or damaged, it is published again";
+        return;
+    }
+    const bool taken =
+        d.next.phase == Phase::need_publish && !event.shown &&
+        (event.highest_generation > d.next.last_generation || event.current_generation == d.next.last_generation);
+    d.next.last_generation = std::max(d.next.last_generation, event.highest_generation) + (taken ? 1 : 0);
+}
+
+void on(Decision& d, const Started& event) {
+    take_generations(d, event);
     if (d.next.phase == Phase::held) {
         resume(d);
     } else {
@@ -191,12 +229,22 @@ void on(Decision& d, const RequestPrepared& event) {
         return;
     }
     d.next.enrollment->transaction = event.transaction;
+    d.next.enrollment->transaction->configuration_mark = d.policy.configuration_mark;
     d.next.enrollment->transaction->prepared_at = d.now;
     d.next.enrollment->transaction->sends = 0;
     d.next.enrollment->transaction->polls = 0;
     d.next.enrollment->transaction->pending = false;
     d.note = "request prepared, transaction " + event.transaction.id.value;
     send(d);
+}
+
+void on(Decision& d, const RecipientChanged& /*event*/) {
+    if (d.next.phase != Phase::need_submit || !d.next.enrollment->transaction) {
+        return;
+    }
+    d.next.enrollment->transaction.reset();
+    d.note = "the CA's encryption certificate changed, a new request begins";
+    prepare(d);
 }
 
 bool awaits_answer(const IdentityState& state) {

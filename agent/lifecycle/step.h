@@ -20,7 +20,11 @@ struct Draw {
 
 /// The process started, or `--once` runs: re-issue what the phase needs, whatever a backoff says. A poll stays at its
 /// time and a hold stays until it is released.
-struct Started {};
+struct Started {
+    std::uint64_t highest_generation = 0;  ///< the highest number in the identity's directory and its link
+    std::uint64_t current_generation = 0;  ///< where consumers are led to; 0: nowhere
+    bool shown = true;  ///< consumers see the certificate and key that the state says they should, undamaged
+};
 /// The time of state.wait has come.
 struct Due {};
 /// A private key with these octets as SubjectPublicKeyInfo exists on the token under the committed id.
@@ -31,6 +35,8 @@ struct KeyReady {
 struct RequestPrepared {
     Transaction transaction;  ///< its nonce and counts are set here, not by the runtime
 };
+/// The CA has another encryption certificate than the committed envelope is for (design, "Re-sending").
+struct RecipientChanged {};
 /// The CA issued and the certificate was accepted.
 struct CertificateIssued {
     IssuedRecord issued;
@@ -54,10 +60,10 @@ struct EffectFailed {
     bool issued = false;
 };
 
-using Event = std::variant<Started, Due, KeyReady, RequestPrepared, CertificateIssued, RequestPending, RequestRejected,
-                           GenerationPublished, EffectFailed>;
+using Event = std::variant<Started, Due, KeyReady, RequestPrepared, RecipientChanged, CertificateIssued, RequestPending,
+                           RequestRejected, GenerationPublished, EffectFailed>;
 
-/// Find the key under the committed id or generate it there.
+/// Find the key under the committed id or generate it there, in place of one of another kind.
 struct MakeKey {
     Bytes key_id;
 };
@@ -92,6 +98,7 @@ struct Policy {
     std::uint32_t max_messages = 48;     ///< invariant 5
     std::uint32_t max_certificates = 3;  ///< invariant 5
     Bytes configuration_mark;            ///< changes whenever the identity's, its CA's or its token's settings do
+    Bytes request_mark;                  ///< changes with what a request says and to whom, not with the challenge
 };
 
 struct Transition {

@@ -47,24 +47,6 @@ std::string open_fault(int parent, const char* name, int number) {
     return errno_text(number);
 }
 
-/// A file descriptor that is closed with its scope.
-class Descriptor {
- public:
-    explicit Descriptor(int fd) : fd_(fd) {}
-    Descriptor(const Descriptor&) = delete;
-    Descriptor& operator=(const Descriptor&) = delete;
-    ~Descriptor() {
-        if (fd_ >= 0) {
-            close(fd_);
-        }
-    }
-    [[nodiscard]] int get() const { return fd_; }
-    int release() { return std::exchange(fd_, -1); }
-
- private:
-    int fd_;
-};
-
 /// All of `content`, whatever the sizes of single writes (S5). False with errno.
 bool write_all(int fd, std::string_view content) {
     while (!content.empty()) {
@@ -90,8 +72,8 @@ Status make_durable_directory(const std::filesystem::path& path) {
     if (mkdir(path.c_str(), 0711) != 0) {
         return failure(errno);
     }
-    const Descriptor made(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW));
-    const Descriptor parent(open(path.parent_path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    const FileDescriptor made(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW));
+    const FileDescriptor parent(open(path.parent_path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (made.get() < 0 || parent.get() < 0 || fchmod(made.get(), 0711) != 0 || fsync(parent.get()) != 0) {
         return failure(errno);
     }
@@ -107,20 +89,6 @@ bool apply_ownership(int fd, const FileOwnership& ownership) {
 }
 
 }  // namespace
-
-Directory::Directory(Directory&& other) noexcept : fd_(std::exchange(other.fd_, -1)), path_(std::move(other.path_)) {}
-
-Directory& Directory::operator=(Directory&& other) noexcept {
-    std::swap(fd_, other.fd_);
-    std::swap(path_, other.path_);
-    return *this;
-}
-
-Directory::~Directory() {
-    if (fd_ >= 0) {
-        close(fd_);
-    }
-}
 
 tl::unexpected<Error> Directory::failure(std::string_view operation, std::string_view name, int number) const {
     const std::filesystem::path path = name.empty() ? path_ : path_ / name;
@@ -165,7 +133,7 @@ Result<Directory> Directory::open(const std::filesystem::path& path, Absent abse
 Result<Directory> Directory::open_child(std::string_view name, Absent absent) const {
     const std::string child(name);
     constexpr int flags = O_RDONLY | O_DIRECTORY;
-    int fd = open_beneath(fd_, child, flags);
+    int fd = open_beneath(fd_.get(), child, flags);
     if (fd < 0 && errno == ENOENT && absent == Absent::create) {
         auto created = create_child(name);
         if (!created) {
@@ -177,7 +145,7 @@ Result<Directory> Directory::open_child(std::string_view name, Absent absent) co
         return created;
     }
     if (fd < 0) {
-        std::string why = open_fault(fd_, child.c_str(), errno);
+        std::string why = open_fault(fd_.get(), child.c_str(), errno);
         return fail(ErrorCode::publish_write, fmt::format("cannot open directory {}", (path_ / child).string()),
                     std::move(why));
     }
@@ -186,10 +154,10 @@ Result<Directory> Directory::open_child(std::string_view name, Absent absent) co
 
 Result<Directory> Directory::create_child(std::string_view name) const {
     const std::string child(name);
-    if (mkdirat(fd_, child.c_str(), 0700) != 0) {
+    if (mkdirat(fd_.get(), child.c_str(), 0700) != 0) {
         return failure("make directory", name, errno);
     }
-    const int fd = open_beneath(fd_, child, O_RDONLY | O_DIRECTORY);
+    const int fd = open_beneath(fd_.get(), child, O_RDONLY | O_DIRECTORY);
     if (fd < 0) {
         return failure("open directory", name, errno);
     }
@@ -198,7 +166,7 @@ Result<Directory> Directory::create_child(std::string_view name) const {
 
 Result<Directory::Kind> Directory::kind_of(std::string_view name) const {
     struct stat status {};
-    if (fstatat(fd_, std::string(name).c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0) {
+    if (fstatat(fd_.get(), std::string(name).c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0) {
         return S_ISDIR(status.st_mode) ? Kind::directory : Kind::other;
     }
     if (errno != ENOENT) {
@@ -208,7 +176,7 @@ Result<Directory::Kind> Directory::kind_of(std::string_view name) const {
 }
 
 Status Directory::write_file(std::string_view name, std::string_view content, const FileOwnership& ownership) const {
-    const Descriptor file(open_beneath(fd_, std::string(name), O_WRONLY | O_CREAT | O_EXCL, 0600));
+    const FileDescriptor file(open_beneath(fd_.get(), std::string(name), O_WRONLY | O_CREAT | O_EXCL, 0600));
     if (file.get() < 0) {
         return failure("make", name, errno);
     }
@@ -225,7 +193,7 @@ Status Directory::write_file(std::string_view name, std::string_view content, co
 }
 
 Result<std::string> Directory::read_file(std::string_view name) const {
-    const Descriptor file(open_beneath(fd_, std::string(name), O_RDONLY | O_NONBLOCK | O_NOCTTY));
+    const FileDescriptor file(open_beneath(fd_.get(), std::string(name), O_RDONLY | O_NONBLOCK | O_NOCTTY));
     struct stat status {};
     if (file.get() < 0 || fstat(file.get(), &status) != 0) {
         return failure("read", name, errno);
@@ -252,7 +220,7 @@ Result<std::string> Directory::read_file(std::string_view name) const {
 }
 
 Status Directory::set_ownership(std::string_view name, const FileOwnership& ownership) const {
-    const Descriptor file(open_beneath(fd_, std::string(name), O_RDONLY | O_NONBLOCK | O_NOCTTY));
+    const FileDescriptor file(open_beneath(fd_.get(), std::string(name), O_RDONLY | O_NONBLOCK | O_NOCTTY));
     struct stat status {};
     if (file.get() < 0 || fstat(file.get(), &status) != 0) {
         return failure("look at", name, errno);
@@ -268,14 +236,14 @@ Status Directory::set_ownership(std::string_view name, const FileOwnership& owne
 }
 
 Status Directory::set_mode(mode_t mode) const {
-    if (fchmod(fd_, mode) != 0) {
+    if (fchmod(fd_.get(), mode) != 0) {
         return failure("set the permissions of", {}, errno);
     }
     return {};
 }
 
 Status Directory::sync() const {
-    if (fsync(fd_) != 0) {
+    if (fsync(fd_.get()) != 0) {
         return failure("sync directory", {}, errno);
     }
     return {};
@@ -284,7 +252,7 @@ Status Directory::sync() const {
 Status Directory::rename_to_new(std::string_view from, std::string_view to) const {
     const std::string source(from);
     const std::string target(to);
-    if (renameat2(fd_, source.c_str(), fd_, target.c_str(), RENAME_NOREPLACE) == 0) {
+    if (renameat2(fd_.get(), source.c_str(), fd_.get(), target.c_str(), RENAME_NOREPLACE) == 0) {
         return {};
     }
     if (errno != EINVAL && errno != ENOSYS) {
@@ -302,14 +270,14 @@ Status Directory::rename_to_new(std::string_view from, std::string_view to) cons
 }
 
 Status Directory::rename_over(std::string_view from, std::string_view to) const {
-    if (renameat(fd_, std::string(from).c_str(), fd_, std::string(to).c_str()) != 0) {
+    if (renameat(fd_.get(), std::string(from).c_str(), fd_.get(), std::string(to).c_str()) != 0) {
         return failure("replace", to, errno);
     }
     return {};
 }
 
 Status Directory::create_link(std::string_view name, std::string_view target) const {
-    if (symlinkat(std::string(target).c_str(), fd_, std::string(name).c_str()) != 0) {
+    if (symlinkat(std::string(target).c_str(), fd_.get(), std::string(name).c_str()) != 0) {
         return failure("make the link", name, errno);
     }
     return {};
@@ -317,7 +285,7 @@ Status Directory::create_link(std::string_view name, std::string_view target) co
 
 Result<std::optional<std::string>> Directory::read_link(std::string_view name) const {
     std::array<char, 256> target{};
-    const ssize_t size = readlinkat(fd_, std::string(name).c_str(), target.data(), target.size());
+    const ssize_t size = readlinkat(fd_.get(), std::string(name).c_str(), target.data(), target.size());
     if (size >= 0) {
         return std::optional(std::string(target.data(), static_cast<std::size_t>(size)));
     }
@@ -332,12 +300,12 @@ Result<std::optional<std::string>> Directory::read_link(std::string_view name) c
 }
 
 Result<std::vector<std::string>> Directory::names() const {
-    Descriptor fd(openat(fd_, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    FileDescriptor fd(openat(fd_.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     const std::unique_ptr<DIR, int (*)(DIR*)> stream(fd.get() < 0 ? nullptr : fdopendir(fd.get()), closedir);
     if (!stream) {
         return failure("list directory", {}, errno);
     }
-    fd.release();
+    static_cast<void>(fd.release());  // closedir(3) closes it
     std::vector<std::string> names;
     while (true) {
         errno = 0;
@@ -359,13 +327,13 @@ Result<std::vector<std::string>> Directory::names() const {
 
 Status Directory::remove(std::string_view name) const {
     const std::string target(name);
-    if (unlinkat(fd_, target.c_str(), 0) == 0 || errno == ENOENT) {
+    if (unlinkat(fd_.get(), target.c_str(), 0) == 0 || errno == ENOENT) {
         return {};
     }
     if (errno != EISDIR && errno != EPERM) {
         return failure("remove", name, errno);
     }
-    const int fd = open_beneath(fd_, target, O_RDONLY | O_DIRECTORY);
+    const int fd = open_beneath(fd_.get(), target, O_RDONLY | O_DIRECTORY);
     if (fd < 0) {
         return failure("remove", name, errno);
     }
@@ -379,7 +347,7 @@ Status Directory::remove(std::string_view name) const {
             return child.failure("remove", file, errno);
         }
     }
-    if (unlinkat(fd_, target.c_str(), AT_REMOVEDIR) != 0 && errno != ENOENT) {
+    if (unlinkat(fd_.get(), target.c_str(), AT_REMOVEDIR) != 0 && errno != ENOENT) {
         return failure("remove", name, errno);
     }
     return {};

@@ -9,6 +9,7 @@
 #include <sys/types.h>
 #include <vector>
 
+#include "base/file_descriptor.h"
 #include "base/result.h"
 
 namespace hwenroll::publish {
@@ -30,11 +31,11 @@ class Directory {
     /// it is made with mode 0711 if only its last component is missing.
     static Result<Directory> open(const std::filesystem::path& path, Absent absent);
 
-    Directory(Directory&& other) noexcept;
-    Directory& operator=(Directory&& other) noexcept;
+    Directory(Directory&&) noexcept = default;
+    Directory& operator=(Directory&&) noexcept = default;
     Directory(const Directory&) = delete;
     Directory& operator=(const Directory&) = delete;
-    ~Directory();
+    ~Directory() = default;
 
     /// For messages.
     [[nodiscard]] const std::filesystem::path& path() const { return path_; }
@@ -90,7 +91,7 @@ class Directory {
     static Result<Directory> checked(int fd, std::filesystem::path path);
     [[nodiscard]] tl::unexpected<Error> failure(std::string_view operation, std::string_view name, int number) const;
 
-    int fd_ = -1;
+    FileDescriptor fd_;
     std::filesystem::path path_;
 };
 

@@ -58,15 +58,28 @@ Result<std::vector<RenderedFile>> render(const Generation& generation, const Fil
 }
 
 GenerationWriter::GenerationWriter(const Directory& identity, std::uint64_t number,
-                                   const std::vector<RenderedFile>& files)
-    : identity_(&identity), number_(number), name_(generation_name(number)), files_(&files) {}
+                                   const std::vector<RenderedFile>& files, std::optional<std::uint64_t> current)
+    : identity_(&identity),
+      number_(number),
+      name_(generation_name(number)),
+      files_(&files),
+      is_current_(current == number) {}
 
 Status GenerationWriter::ensure() const {
     const auto there = identity_->kind_of(name_);
     if (!there) {
         return fail(there.error());
     }
-    return *there == Directory::Kind::none ? create() : confirm();
+    if (*there == Directory::Kind::none) {
+        return create();
+    }
+    Status confirmed = confirm();
+    if (confirmed || is_current_ || *there != Directory::Kind::directory) {
+        return confirmed;
+    }
+    // Left by a crash, or by a database that is gone: nobody was ever led there.
+    discard();
+    return create();
 }
 
 /// After a crash between the rename and the caller's commit the same generation comes again (S7).

@@ -1,6 +1,8 @@
 // Writes one generation below an identity's directory. Internal to this module.
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -26,10 +28,13 @@ Result<std::vector<RenderedFile>> render(const Generation& generation, const Fil
 /// Makes the directory of one generation. Borrows what it is made from.
 class GenerationWriter {
  public:
-    GenerationWriter(const Directory& identity, std::uint64_t number, const std::vector<RenderedFile>& files);
+    /// `current`: the generation that consumers are led to, which is never touched.
+    GenerationWriter(const Directory& identity, std::uint64_t number, const std::vector<RenderedFile>& files,
+                     std::optional<std::uint64_t> current);
 
-    /// The directory is there with these contents afterwards, whether it was before or not. On failure nothing of that
-    /// name has been added. Error code: publish_write.
+    /// The directory is there with these contents afterwards, whether it was before or not; one with other contents is
+    /// replaced unless it is the current one. On failure nothing of that name has been added. Error code:
+    /// publish_write.
     [[nodiscard]] Status ensure() const;
 
  private:
@@ -43,6 +48,7 @@ class GenerationWriter {
     std::uint64_t number_;
     std::string name_;
     const std::vector<RenderedFile>* files_;
+    bool is_current_;
 };
 
 }  // namespace hwenroll::publish

@@ -210,7 +210,7 @@ Status publish_in(const std::filesystem::path& publish_dir, const Generation& ge
     if (current->value_or(0) > generation.number) {
         return refuse(generation, fmt::format("generation {} is the current one", **current));
     }
-    if (Status written = GenerationWriter(*identity, generation.number, *files).ensure(); !written) {
+    if (Status written = GenerationWriter(*identity, generation.number, *files, *current).ensure(); !written) {
         return written;
     }
     if (*current != generation.number) {

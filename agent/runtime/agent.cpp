@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <array>
 
-#include "agent/runtime/configuration_mark.h"
-
 namespace hwenroll::runtime {
 namespace {
 
@@ -41,8 +39,7 @@ class Run {
                 authority_access = std::make_unique<AuthorityAccess>(at_, client_, authority, configuration_.limits);
             }
             identities_.push_back(std::make_unique<IdentityRunner>(at_, progress_, publisher_, *token_access,
-                                                                   *authority_access, settings,
-                                                                   configuration_mark(settings, authority, token)));
+                                                                   *authority_access, settings));
         }
     }
 

@@ -17,24 +17,33 @@ std::string file_facts(const std::optional<config::SecretSource>& source) {
                        info.st_mtim.tv_nsec, info.st_ctim.tv_sec, info.st_ctim.tv_nsec);
 }
 
+std::string request_text(const config::IdentitySettings& identity, const config::AuthoritySettings& authority,
+                         const config::TokenSettings& token) {
+    std::string text = fmt::format("{}\n{}\n{}\n{}\n{}\n{}\n", identity.name, to_hex(identity.subject.der()),
+                                   fmt::join(identity.subject_alt_names, "\n"), fmt::join(identity.key_usage, "\n"),
+                                   fmt::join(identity.extended_key_usage, "\n"), static_cast<int>(identity.key));
+    return text + fmt::format("{}\n{}\n{}\n", authority.identifier, token.module.string(), token.uri);
+}
+
 }  // namespace
+
+Bytes request_mark(const config::IdentitySettings& identity, const config::AuthoritySettings& authority,
+                   const config::TokenSettings& token) {
+    return sha256(as_bytes(request_text(identity, authority, token)));
+}
 
 Bytes configuration_mark(const config::IdentitySettings& identity, const config::AuthoritySettings& authority,
                          const config::TokenSettings& token) {
-    std::string text =
-        fmt::format("{}\n{}\n{}\n{}\n{}\n{} {} {} {}\n", identity.name, to_hex(identity.subject.der()),
-                    fmt::join(identity.subject_alt_names, "\n"), fmt::join(identity.key_usage, "\n"),
-                    fmt::join(identity.extended_key_usage, "\n"), static_cast<int>(identity.key),
-                    static_cast<int>(identity.accept.subject), static_cast<int>(identity.accept.alt_names),
-                    static_cast<int>(identity.accept.usage));
-    text += fmt::format("{}\n{}\n{}\n{}\n{} {} {} {} {}\n", fmt::join(authority.urls, "\n"), authority.identifier,
+    std::string text = request_text(identity, authority, token);
+    text += fmt::format("{} {} {}\n", static_cast<int>(identity.accept.subject),
+                        static_cast<int>(identity.accept.alt_names), static_cast<int>(identity.accept.usage));
+    text += fmt::format("{}\n{}\n{}\n{} {} {} {} {}\n", fmt::join(authority.urls, "\n"),
                         authority.challenge ? authority.challenge->text() : std::string(),
                         file_facts(authority.challenge), authority.legacy.des_cbc_reply, authority.legacy.des3,
                         authority.legacy.sha1_reply, authority.legacy.sha1_request, static_cast<int>(authority.http));
     for (const Bytes& fingerprint : authority.fingerprints) {
         text += to_hex(fingerprint) + '\n';
     }
-    text += fmt::format("{}\n{}\n", token.module.string(), token.uri);
     return sha256(as_bytes(text));
 }
 

@@ -1,12 +1,18 @@
-// A short name for "the settings that this identity's requests depend on", to notice that an operator changed them.
+// Short names for the settings that an identity's requests depend on, to notice that an operator changed them.
 #pragma once
 
 #include "agent/config/configuration.h"
 
 namespace hwenroll::runtime {
 
-/// SHA-256 over the settings of the identity, its CA and its token, and over the metadata (never the contents) of the
-/// challenge's file: a new challenge releases a hold (FI-2).
+/// SHA-256 over what a request says, which key it is about and which CA and token it needs: another mark makes a
+/// request under way worthless. Not in it: the challenge, what is accepted, how the CA is reached.
+Bytes request_mark(const config::IdentitySettings& identity, const config::AuthoritySettings& authority,
+                   const config::TokenSettings& token);
+
+/// SHA-256 over the same, all other settings of the identity, its CA and its token, and over the metadata (never the
+/// contents) of the challenge's file: a new challenge releases a hold (FI-2) and makes a request with the old one
+/// pointless.
 Bytes configuration_mark(const config::IdentitySettings& identity, const config::AuthoritySettings& authority,
                          const config::TokenSettings& token);
 

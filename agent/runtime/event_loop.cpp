@@ -11,6 +11,8 @@
 
 #include <systemd/sd-event.h>
 
+#include "base/file_descriptor.h"
+
 namespace hwenroll::runtime {
 namespace {
 
@@ -43,20 +45,13 @@ int on_repeat(sd_event_source* source, std::uint64_t now_us, void* data) {
 class EventLoop::Impl {
  public:
     std::unique_ptr<sd_event, UnrefLoop> loop;
-    int wake = -1;
+    FileDescriptor wake;
     Source wake_source;
     Source timer;
     Source terminate;
     Source interrupt;
     std::map<int, Source> sockets;
     std::vector<std::unique_ptr<Repeating>> repeating;
-
-    ~Impl() {
-        wake_source.reset();
-        if (wake >= 0) {
-            ::close(wake);
-        }
-    }
 };
 
 EventLoop::EventLoop(std::function<void()> on_stop) : on_stop_(std::move(on_stop)), impl_(std::make_unique<Impl>()) {}
@@ -75,8 +70,8 @@ Result<std::unique_ptr<EventLoop>> EventLoop::make(std::function<void()> on_stop
         return failed("sd_event_new", -code);
     }
     impl.loop.reset(loop);
-    impl.wake = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (impl.wake < 0) {
+    impl.wake = FileDescriptor(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+    if (!impl.wake.valid()) {
         return failed("eventfd", errno);
     }
     const auto on_wake = [](sd_event_source*, int fd, std::uint32_t, void* self) {
@@ -86,7 +81,7 @@ Result<std::unique_ptr<EventLoop>> EventLoop::make(std::function<void()> on_stop
         return 0;
     };
     sd_event_source* source = nullptr;
-    if (const int code = sd_event_add_io(loop, &source, impl.wake, EPOLLIN, on_wake, made.get()); code < 0) {
+    if (const int code = sd_event_add_io(loop, &source, impl.wake.get(), EPOLLIN, on_wake, made.get()); code < 0) {
         return failed("sd_event_add_io", -code);
     }
     impl.wake_source.reset(source);
@@ -120,7 +115,7 @@ void EventLoop::post(std::function<void()> task) {
     }
     const std::uint64_t one = 1;
     // A full counter (EAGAIN) means that the loop is about to wake anyway.
-    static_cast<void>(::write(impl_->wake, &one, sizeof one) > 0);
+    static_cast<void>(::write(impl_->wake.get(), &one, sizeof one) > 0);
 }
 
 void EventLoop::run_posted() {

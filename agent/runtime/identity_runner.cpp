@@ -1,10 +1,12 @@
 #include "agent/runtime/identity_runner.h"
 
+#include <algorithm>
 #include <utility>
 
 #include <fmt/format.h>
 
 #include "agent/observe/status_words.h"
+#include "agent/runtime/configuration_mark.h"
 #include "agent/runtime/failpoint.h"
 #include "agent/runtime/key_uri.h"
 #include "agent/runtime/system_clock.h"
@@ -17,11 +19,26 @@ keystore::KeySpec spec_of(config::KeyType type) {
     return type == config::KeyType::rsa_2048 ? keystore::KeySpec::rsa_2048 : keystore::KeySpec::rsa_3072;
 }
 
-lifecycle::Policy policy_of(const config::IdentitySettings& settings, Bytes mark) {
+lifecycle::Policy policy_of(const config::IdentitySettings& settings, const config::AuthoritySettings& authority,
+                            const config::TokenSettings& token) {
     lifecycle::Policy policy;
     policy.poll = {settings.poll.start, settings.poll.max, settings.poll.give_up};
-    policy.configuration_mark = std::move(mark);
+    policy.configuration_mark = configuration_mark(settings, authority, token);
+    policy.request_mark = request_mark(settings, authority, token);
     return policy;
+}
+
+Result<std::vector<Certificate>> certificates_of(const std::vector<Bytes>& ders) {
+    std::vector<Certificate> certificates;
+    certificates.reserve(ders.size());
+    for (const Bytes& der : ders) {
+        auto certificate = Certificate::from_der(der);
+        if (!certificate) {
+            return fail(certificate.error());
+        }
+        certificates.push_back(*std::move(certificate));
+    }
+    return certificates;
 }
 
 /// The crash point behind a commit, by what the commit led to.
@@ -49,14 +66,14 @@ Error recorded(const lifecycle::FailureRecord& failure) {
 
 IdentityRunner::IdentityRunner(const Surroundings& surroundings, observe::Progress& progress,
                                publish::Publisher& publisher, TokenAccess& token, AuthorityAccess& authority,
-                               config::IdentitySettings settings, Bytes mark)
+                               config::IdentitySettings settings)
     : at_(surroundings),
       progress_(progress),
       publisher_(publisher),
       token_(token),
       authority_(authority),
       settings_(std::move(settings)),
-      policy_(policy_of(settings_, std::move(mark))) {}
+      policy_(policy_of(settings_, authority.settings(), token.settings())) {}
 
 void IdentityRunner::start(Settled settled) {
     settled_ = std::move(settled);
@@ -65,7 +82,33 @@ void IdentityRunner::start(Settled settled) {
         return settle(stored.error());
     }
     state_ = *std::move(stored);
-    dispatch(lifecycle::Started{});
+    const auto published = publisher_.inspect(name());
+    if (!published && state_.phase == lifecycle::Phase::valid) {
+        return settle(published.error());
+    }
+    // What is not published yet can go on; the publishing itself will say what is wrong.
+    dispatch(started(published ? *published : std::nullopt));
+}
+
+lifecycle::Started IdentityRunner::started(const std::optional<publish::PublishedState>& published) const {
+    lifecycle::Started event;
+    const bool publishing = state_.phase == lifecycle::Phase::need_publish;
+    const bool wanted = publishing || state_.phase == lifecycle::Phase::valid;
+    if (!published) {
+        event.shown = !wanted;
+        return event;
+    }
+    event.current_generation = published->current.value_or(0);
+    event.highest_generation =
+        std::max(event.current_generation, published->generations.empty() ? 0 : published->generations.back());
+    if (wanted) {
+        const Bytes& leaf = publishing ? state_.enrollment->issued->leaf : state_.current->issued.leaf;
+        const Bytes& key_id = publishing ? state_.enrollment->key.id : state_.current->key.id;
+        event.shown = published->defect.empty() && published->certificate && published->certificate->der() == leaf &&
+                      published->key_uri == key_uri(token_.settings().uri, key_id) &&
+                      (publishing || event.current_generation == state_.current->generation);
+    }
+    return event;
 }
 
 void IdentityRunner::dispatch(const lifecycle::Event& event) {
@@ -212,6 +255,10 @@ void IdentityRunner::send(scep::MessageType type) {
 }
 
 void IdentityRunner::sign(scep::MessageType type, const SharedAuthority& authority) {
+    if (type != scep::MessageType::cert_poll &&
+        state_.enrollment->transaction->recipient != authority->set.recipient.fingerprint()) {
+        return dispatch(lifecycle::RecipientChanged{});
+    }
     MessagePlan plan{type,
                      *state_.enrollment->transaction,
                      state_.enrollment->key.id,
@@ -290,39 +337,24 @@ void IdentityRunner::judge(const SharedAuthority& authority, http::Response resp
                });
 }
 
-void IdentityRunner::run(const lifecycle::PublishGeneration& effect) {
-    authority_.need([this, number = effect.generation](Result<SharedAuthority> authority) {
-        if (!authority) {
-            return failed(authority.error());
-        }
-        publish(number, *authority);
-    });
-}
-
-Result<publish::Generation> IdentityRunner::generation(std::uint64_t number, const SharedAuthority& authority) const {
+Result<publish::Generation> IdentityRunner::generation(std::uint64_t number) const {
     const lifecycle::IssuedRecord& issued = *state_.enrollment->issued;
     auto leaf = Certificate::from_der(issued.leaf);
-    if (!leaf) {
-        return fail(leaf.error());
-    }
-    std::vector<Certificate> chain;
-    for (const Bytes& der : issued.chain) {
-        auto certificate = Certificate::from_der(der);
-        if (!certificate) {
-            return fail(certificate.error());
-        }
-        chain.push_back(*std::move(certificate));
+    auto chain = certificates_of(issued.chain);
+    auto anchors = certificates_of(issued.anchors);
+    if (!leaf || !chain || !anchors) {
+        return fail(!leaf ? leaf.error() : !chain ? chain.error() : anchors.error());
     }
     return publish::Generation{name(),
                                number,
                                *std::move(leaf),
-                               std::move(chain),
-                               {authority->set.anchor},
+                               *std::move(chain),
+                               *std::move(anchors),
                                key_uri(token_.settings().uri, state_.enrollment->key.id)};
 }
 
-void IdentityRunner::publish(std::uint64_t number, const SharedAuthority& authority) {
-    auto made = generation(number, authority);
+void IdentityRunner::run(const lifecycle::PublishGeneration& effect) {
+    auto made = generation(effect.generation);
     if (!made) {
         return failed(made.error());
     }
@@ -330,7 +362,7 @@ void IdentityRunner::publish(std::uint64_t number, const SharedAuthority& author
         return failed(published.error());
     }
     failpoint("generation-published");
-    dispatch(lifecycle::GenerationPublished{number});
+    dispatch(lifecycle::GenerationPublished{effect.generation});
 }
 
 }  // namespace hwenroll::runtime

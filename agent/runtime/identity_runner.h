@@ -22,7 +22,7 @@ class IdentityRunner {
     using Settled = std::function<void(const std::optional<Error>&)>;
 
     IdentityRunner(const Surroundings& surroundings, observe::Progress& progress, publish::Publisher& publisher,
-                   TokenAccess& token, AuthorityAccess& authority, config::IdentitySettings settings, Bytes mark);
+                   TokenAccess& token, AuthorityAccess& authority, config::IdentitySettings settings);
 
     /// Reads the stored state and begins (event Started).
     void start(Settled settled);
@@ -48,8 +48,8 @@ class IdentityRunner {
     void sign(scep::MessageType type, const SharedAuthority& authority);
     void exchange(const SharedAuthority& authority, const Bytes& message);
     void judge(const SharedAuthority& authority, http::Response response);
-    Result<publish::Generation> generation(std::uint64_t number, const SharedAuthority& authority) const;
-    void publish(std::uint64_t number, const SharedAuthority& authority);
+    [[nodiscard]] lifecycle::Started started(const std::optional<publish::PublishedState>& published) const;
+    [[nodiscard]] Result<publish::Generation> generation(std::uint64_t number) const;
 
     Surroundings at_;
     observe::Progress& progress_;

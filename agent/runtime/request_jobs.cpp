@@ -76,8 +76,9 @@ scep::IssueExpectation expectation_of(const ReplyPlan& plan, PublicKey key) {
     return expected;
 }
 
-lifecycle::IssuedRecord record_of(const scep::IssuedCertificate& issued) {
-    lifecycle::IssuedRecord record{issued.leaf.der(), {}, issued.leaf.not_before(), issued.leaf.not_after()};
+lifecycle::IssuedRecord record_of(const scep::IssuedCertificate& issued, const Certificate& anchor) {
+    lifecycle::IssuedRecord record{
+        issued.leaf.der(), {}, {anchor.der()}, issued.leaf.not_before(), issued.leaf.not_after()};
     for (const Certificate& certificate : issued.chain) {
         record.chain.push_back(certificate.der());
     }
@@ -136,7 +137,7 @@ ReplyVerdict take_certificate(const SharedToken& token, const ReplyPlan& plan, c
         return {refusal(plan, issued.error(), true), std::move(warnings)};
     }
     warnings.insert(warnings.end(), issued->warnings.begin(), issued->warnings.end());
-    return {lifecycle::CertificateIssued{record_of(*issued)}, std::move(warnings)};
+    return {lifecycle::CertificateIssued{record_of(*issued, plan.authority->set.anchor)}, std::move(warnings)};
 }
 
 }  // namespace
@@ -153,7 +154,13 @@ Result<keystore::KeyDescription> find_or_generate(keystore::Token& token, const 
             return fail(ErrorCode::token_key_policy, "the key with id " + to_hex(id.value) + " could leave the token",
                         destroyed ? std::string() : "and could not be destroyed: " + destroyed.error().what());
         }
-        return **std::move(found);
+        if (keystore::matches(spec, (*found)->key.public_key)) {
+            return **std::move(found);
+        }
+        // No certificate was ever asked for with it, or the operator wants another one by now.
+        if (const Status removed = token.destroy(id); !removed) {
+            return fail(removed.error());
+        }
     }
     auto made = token.generate(spec, id, label);
     if (made || made.error().code() != ErrorCode::token_key_mismatch) {

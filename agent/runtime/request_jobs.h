@@ -14,8 +14,9 @@ namespace hwenroll::runtime {
 using SharedToken = std::shared_ptr<keystore::Token>;
 using SharedAuthority = std::shared_ptr<const Authority>;
 
-/// Finds the key under `id`, or makes it there. A half pair that a crash left is removed first (T17, T18); a key that
-/// could leave the token is destroyed (T21). Error codes: those of keystore::Token.
+/// Finds the key under `id`, or makes it there, in place of one of another kind. A half pair that a crash left is
+/// removed first (T17, T18); a key that could leave the token is destroyed (T21). Error codes: those of
+/// keystore::Token.
 Result<keystore::KeyDescription> find_or_generate(keystore::Token& token, const keystore::KeyId& id,
                                                   keystore::KeySpec spec, const std::string& label);
 

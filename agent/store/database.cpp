@@ -9,6 +9,8 @@
 
 #include <sqlite3.h>
 
+#include "base/file_descriptor.h"
+
 namespace hwenroll::store {
 namespace {
 
@@ -16,13 +18,8 @@ constexpr int busy_timeout_ms = 5000;
 
 /// SQLite makes new files with the umask's mode; the state is for its owner only, so the file is made here first.
 bool make_private_file(const std::string& path) {
-    const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (fd < 0) {
-        return false;
-    }
-    const bool ok = ::fchmod(fd, 0600) == 0;
-    ::close(fd);
-    return ok;
+    const FileDescriptor file(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+    return file.valid() && ::fchmod(file.get(), 0600) == 0;
 }
 
 Result<sqlite3*> connect(const std::string& path, int flags) {

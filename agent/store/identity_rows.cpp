@@ -28,19 +28,25 @@ Error contradiction(const std::string& name, const std::string& what) {
                  "move state.db away to start anew, and report this");
 }
 
-Result<std::optional<KeyRecord>> read_key(Database& database, const std::string& name, std::string_view slot) {
-    Statement row(database, "SELECT key_id, spki FROM keys WHERE identity=? AND slot=?");
+/// A key and the mark of the settings that it was made for; the mark of a published key is empty.
+struct KeyRow {
+    KeyRecord key;
+    Bytes request_mark;
+};
+
+Result<std::optional<KeyRow>> read_key(Database& database, const std::string& name, std::string_view slot) {
+    Statement row(database, "SELECT key_id, spki, request_mark FROM keys WHERE identity=? AND slot=?");
     const auto found = row.bind(std::string_view(name)).bind(slot).step();
     if (!found) {
         return fail(found.error());
     }
-    return *found ? std::optional(KeyRecord{row.blob(0), row.blob(1)}) : std::nullopt;
+    return *found ? std::optional(KeyRow{{row.blob(0), row.blob(1)}, row.blob(2)}) : std::nullopt;
 }
 
 Result<std::optional<Transaction>> read_transaction(Database& database, const std::string& name) {
     Statement row(database,
                   "SELECT transaction_id, type, envelope, signer_certificate, subject, recipient, "
-                  "authority_generation, digest, cipher, prepared_at, nonce, sends, polls, pending "
+                  "authority_generation, digest, cipher, prepared_at, nonce, sends, polls, pending, configuration_mark "
                   "FROM transactions WHERE identity=? AND slot=?");
     const auto found = row.bind(std::string_view(name)).bind(attempt_slot).step();
     if (!found) {
@@ -68,12 +74,27 @@ Result<std::optional<Transaction>> read_transaction(Database& database, const st
     transaction.sends = static_cast<std::uint32_t>(row.integer(11));
     transaction.polls = static_cast<std::uint32_t>(row.integer(12));
     transaction.pending = row.integer(13) != 0;
+    transaction.configuration_mark = row.blob(14);
     return std::optional(std::move(transaction));
 }
 
+Status take_certificate(const std::string& name, const Statement& row, std::optional<IssuedRecord>& issued) {
+    const std::string role = row.text(3);
+    if ((role == "leaf") == issued.has_value()) {
+        return fail(contradiction(name, "its certificates do not begin with one leaf"));
+    }
+    if (!issued) {
+        issued = IssuedRecord{row.blob(2), {}, {}, time_at(row, 0), time_at(row, 1)};
+    } else {
+        (role == "chain" ? issued->chain : issued->anchors).push_back(row.blob(2));
+    }
+    return {};
+}
+
 Result<std::optional<IssuedRecord>> read_issued(Database& database, const std::string& name, std::string_view slot) {
-    Statement row(database,
-                  "SELECT not_before, not_after, der FROM certificates WHERE identity=? AND slot=? ORDER BY position");
+    Statement row(
+        database,
+        "SELECT not_before, not_after, der, role FROM certificates WHERE identity=? AND slot=? ORDER BY position");
     row.bind(std::string_view(name)).bind(slot);
     std::optional<IssuedRecord> issued;
     for (;;) {
@@ -84,10 +105,8 @@ Result<std::optional<IssuedRecord>> read_issued(Database& database, const std::s
         if (!*found) {
             return issued;
         }
-        if (!issued) {
-            issued = IssuedRecord{row.blob(2), {}, time_at(row, 0), time_at(row, 1)};
-        } else {
-            issued->chain.push_back(row.blob(2));
+        if (const Status taken = take_certificate(name, row, issued); !taken) {
+            return fail(taken.error());
         }
     }
 }
@@ -103,7 +122,7 @@ Status read_enrollment(Database& database, const std::string& name, IdentityStat
         }
     }
     if (*key) {
-        state.enrollment = Enrollment{**key, *transaction, *issued};
+        state.enrollment = Enrollment{(*key)->key, (*key)->request_mark, *transaction, *issued};
     }
     return {};
 }
@@ -120,7 +139,7 @@ Status read_current(Database& database, const std::string& name, IdentityState& 
         return fail(contradiction(name, "its published key, certificate and generation do not belong together"));
     }
     if (*deployed) {
-        state.current = Credential{**key, **issued, static_cast<std::uint64_t>(row.integer(0)), time_at(row, 1)};
+        state.current = Credential{(*key)->key, **issued, static_cast<std::uint64_t>(row.integer(0)), time_at(row, 1)};
     }
     return {};
 }
@@ -183,17 +202,19 @@ Status write_main_row(Database& database, const std::string& name, const std::st
     return row.run();
 }
 
-Status write_key(Database& database, const std::string& name, std::string_view slot, const KeyRecord& key) {
-    Statement row(database, "INSERT INTO keys (identity, slot, key_id, spki) VALUES (?,?,?,?)");
-    return row.bind(std::string_view(name)).bind(slot).bind(ByteView(key.id)).bind(ByteView(key.spki)).run();
+Status write_key(Database& database, const std::string& name, std::string_view slot, const KeyRecord& key,
+                 ByteView request_mark) {
+    Statement row(database, "INSERT INTO keys (identity, slot, key_id, spki, request_mark) VALUES (?,?,?,?,?)");
+    row.bind(std::string_view(name)).bind(slot).bind(ByteView(key.id)).bind(ByteView(key.spki));
+    return row.bind(request_mark).run();
 }
 
 Status write_transaction(Database& database, const std::string& name, const Transaction& transaction) {
     Statement row(
         database,
         "INSERT INTO transactions (identity, slot, transaction_id, type, envelope, signer_certificate, "
-        "subject, recipient, authority_generation, digest, cipher, prepared_at, nonce, sends, polls, pending) "
-        "VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)");
+        "subject, recipient, authority_generation, digest, cipher, prepared_at, nonce, sends, polls, pending, "
+        "configuration_mark) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)");
     row.bind(std::string_view(name)).bind(attempt_slot).bind(std::string_view(transaction.id.value));
     row.bind(static_cast<std::int64_t>(transaction.type)).bind(ByteView(transaction.envelope));
     row.bind(ByteView(transaction.signer_certificate)).bind(ByteView(transaction.subject));
@@ -201,21 +222,26 @@ Status write_transaction(Database& database, const std::string& name, const Tran
     row.bind(static_cast<std::int64_t>(transaction.digest)).bind(static_cast<std::int64_t>(transaction.cipher));
     row.bind(seconds(transaction.prepared_at)).bind(ByteView(transaction.nonce.value));
     row.bind(std::int64_t{transaction.sends}).bind(std::int64_t{transaction.polls});
-    return row.bind(std::int64_t{transaction.pending ? 1 : 0}).run();
+    row.bind(std::int64_t{transaction.pending ? 1 : 0});
+    return row.bind(ByteView(transaction.configuration_mark)).run();
 }
 
 Status write_issued(Database& database, const std::string& name, std::string_view slot, const IssuedRecord& issued) {
-    std::vector<const Bytes*> ders{&issued.leaf};
+    std::vector<std::pair<std::string_view, const Bytes*>> certificates{{"leaf", &issued.leaf}};
     for (const Bytes& der : issued.chain) {
-        ders.push_back(&der);
+        certificates.emplace_back("chain", &der);
     }
-    for (std::size_t i = 0; i < ders.size(); ++i) {
+    for (const Bytes& der : issued.anchors) {
+        certificates.emplace_back("anchor", &der);
+    }
+    std::int64_t position = 0;
+    for (const auto& [role, der] : certificates) {
         Statement row(database,
-                      "INSERT INTO certificates (identity, slot, position, not_before, not_after, der) "
-                      "VALUES (?,?,?,?,?,?)");
-        row.bind(std::string_view(name)).bind(slot).bind(static_cast<std::int64_t>(i));
+                      "INSERT INTO certificates (identity, slot, position, role, not_before, not_after, der) "
+                      "VALUES (?,?,?,?,?,?,?)");
+        row.bind(std::string_view(name)).bind(slot).bind(position++).bind(role);
         const Status written =
-            row.bind(seconds(issued.not_before)).bind(seconds(issued.not_after)).bind(ByteView(*ders[i])).run();
+            row.bind(seconds(issued.not_before)).bind(seconds(issued.not_after)).bind(ByteView(*der)).run();
         if (!written) {
             return written;
         }
@@ -224,7 +250,7 @@ Status write_issued(Database& database, const std::string& name, std::string_vie
 }
 
 Status write_enrollment(Database& database, const std::string& name, const Enrollment& enrollment) {
-    Status written = write_key(database, name, attempt_slot, enrollment.key);
+    Status written = write_key(database, name, attempt_slot, enrollment.key, enrollment.request_mark);
     if (written && enrollment.transaction) {
         written = write_transaction(database, name, *enrollment.transaction);
     }
@@ -235,7 +261,7 @@ Status write_enrollment(Database& database, const std::string& name, const Enrol
 }
 
 Status write_current(Database& database, const std::string& name, const Credential& current) {
-    Status written = write_key(database, name, current_slot, current.key);
+    Status written = write_key(database, name, current_slot, current.key, {});
     if (written) {
         written = write_issued(database, name, current_slot, current.issued);
     }

@@ -41,6 +41,7 @@ CREATE TABLE keys (
     slot TEXT NOT NULL CHECK (slot IN ('attempt', 'current')),
     key_id BLOB NOT NULL,
     spki BLOB NOT NULL,
+    request_mark BLOB NOT NULL,
     PRIMARY KEY (identity, slot)
 ) STRICT;
 CREATE TABLE transactions (
@@ -52,6 +53,7 @@ CREATE TABLE transactions (
     subject BLOB NOT NULL,
     recipient BLOB NOT NULL,
     authority_generation INTEGER NOT NULL,
+    configuration_mark BLOB NOT NULL,
     digest INTEGER NOT NULL, cipher INTEGER NOT NULL,
     prepared_at INTEGER NOT NULL,
     nonce BLOB NOT NULL,
@@ -62,6 +64,7 @@ CREATE TABLE transactions (
 CREATE TABLE certificates (
     identity TEXT NOT NULL, slot TEXT NOT NULL,
     position INTEGER NOT NULL,
+    role TEXT NOT NULL CHECK (role IN ('leaf', 'chain', 'anchor')),
     not_before INTEGER NOT NULL, not_after INTEGER NOT NULL,
     der BLOB NOT NULL,
     PRIMARY KEY (identity, slot, position),

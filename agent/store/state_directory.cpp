@@ -35,19 +35,6 @@ Result<StateDirectory> StateDirectory::lock(const std::filesystem::path& path) {
     return directory;
 }
 
-StateDirectory::StateDirectory(StateDirectory&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-
-StateDirectory& StateDirectory::operator=(StateDirectory&& other) noexcept {
-    std::swap(fd_, other.fd_);
-    return *this;
-}
-
-StateDirectory::~StateDirectory() {
-    if (fd_ >= 0) {
-        ::close(fd_);
-    }
-}
-
 std::filesystem::path database_path(const std::filesystem::path& state_dir) {
     return state_dir / "state.db";
 }

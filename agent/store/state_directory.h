@@ -3,6 +3,7 @@
 
 #include <filesystem>
 
+#include "base/file_descriptor.h"
 #include "base/result.h"
 
 namespace hwenroll::store {
@@ -14,13 +15,9 @@ class StateDirectory {
     /// Errors: state_directory, state_locked.
     static Result<StateDirectory> lock(const std::filesystem::path& path);
 
-    StateDirectory(StateDirectory&& other) noexcept;
-    StateDirectory& operator=(StateDirectory&& other) noexcept;
-    ~StateDirectory();
-
  private:
-    explicit StateDirectory(int fd) : fd_(fd) {}
-    int fd_ = -1;
+    explicit StateDirectory(int fd) : lock_(fd) {}
+    FileDescriptor lock_;
 };
 
 /// The only place that knows the names in the state directory.

@@ -6,7 +6,7 @@
 #include <string>
 #include <sys/types.h>
 
-#include "keystore/worker/file_descriptor.h"
+#include "base/file_descriptor.h"
 
 namespace hwenroll::keystore {
 

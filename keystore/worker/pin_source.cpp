@@ -12,7 +12,7 @@
 
 #include <fmt/format.h>
 
-#include "keystore/worker/file_descriptor.h"
+#include "base/file_descriptor.h"
 #include "keystore/worker/pin_command.h"
 
 namespace hwenroll::keystore {

@@ -8,7 +8,7 @@
 #include <optional>
 #include <thread>
 
-#include "keystore/worker/file_descriptor.h"
+#include "base/file_descriptor.h"
 #include "keystore/worker/token_protocol.h"
 
 namespace hwenroll::keystore {

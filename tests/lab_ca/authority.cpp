@@ -14,8 +14,8 @@
 #include <openssl/rsa.h>
 #include <openssl/x509v3.h>
 
+#include "base/file_descriptor.h"
 #include "base/pem.h"
-#include "tests/lab_ca/descriptor.h"
 
 namespace hwenroll::lab_ca {
 namespace {
@@ -28,7 +28,7 @@ constexpr const char* authority_name = "CN=hwenroll lab CA,O=hwenroll lab";
 /// Replaces `path` as a whole, so that no reader sees half of it.
 Status write_file(const std::filesystem::path& path, std::string_view text, mode_t mode) {
     const std::filesystem::path unfinished = path.string() + ".new";
-    const Descriptor file(open(unfinished.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode));
+    const FileDescriptor file(open(unfinished.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode));
     if (!file.valid() || write(file.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size()) ||
         rename(unfinished.c_str(), path.c_str()) != 0) {
         return fail(ErrorCode::input_file, fmt::format("cannot write '{}'", path.string()), std::strerror(errno),

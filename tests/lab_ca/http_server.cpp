@@ -35,7 +35,7 @@ std::uint16_t bound_port(int socket) {
 
 }  // namespace
 
-HttpServer::HttpServer(Descriptor socket, std::uint16_t port, HttpLimits limits)
+HttpServer::HttpServer(FileDescriptor socket, std::uint16_t port, HttpLimits limits)
     : socket_(std::move(socket)), port_(port), limits_(limits) {}
 
 Result<HttpServer> HttpServer::listen(const std::string& host, std::uint16_t port, HttpLimits limits) {
@@ -48,7 +48,7 @@ Result<HttpServer> HttpServer::listen(const std::string& host, std::uint16_t por
         return fail(ErrorCode::usage, what, gai_strerror(error), "give a numeric address, as in 127.0.0.1:8080");
     }
     const std::unique_ptr<addrinfo, decltype(&freeaddrinfo)> address(found, freeaddrinfo);
-    Descriptor socket(::socket(address->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    FileDescriptor socket(::socket(address->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
     const int on = 1;
     if (!socket.valid() || setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
         bind(socket.get(), address->ai_addr, address->ai_addrlen) != 0 || ::listen(socket.get(), SOMAXCONN) != 0) {
@@ -97,7 +97,7 @@ Status HttpServer::run(HttpService& service, int stop_fd) {
 
 void HttpServer::accept_all(MonotonicTime now) {
     while (connections_.size() < max_connections) {
-        Descriptor socket(accept4(socket_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+        FileDescriptor socket(accept4(socket_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
         if (!socket.valid()) {
             return;
         }

@@ -7,8 +7,8 @@
 #include <list>
 #include <string>
 
+#include "base/file_descriptor.h"
 #include "base/result.h"
-#include "tests/lab_ca/descriptor.h"
 #include "tests/lab_ca/http_message.h"
 
 namespace hwenroll::lab_ca {
@@ -42,7 +42,7 @@ class HttpServer {
     using MonotonicTime = std::chrono::steady_clock::time_point;
 
     struct Connection {
-        Descriptor socket;
+        FileDescriptor socket;
         HttpRequestReader reader;
         Bytes out;
         std::size_t sent = 0;
@@ -52,14 +52,14 @@ class HttpServer {
         MonotonicTime deadline;
     };
 
-    HttpServer(Descriptor socket, std::uint16_t port, HttpLimits limits);
+    HttpServer(FileDescriptor socket, std::uint16_t port, HttpLimits limits);
 
     void accept_all(MonotonicTime now);
     void receive(Connection& connection, HttpService& service, MonotonicTime now);
     void answer_requests(Connection& connection, HttpService& service);
     void send_pending(Connection& connection, MonotonicTime now);
 
-    Descriptor socket_;
+    FileDescriptor socket_;
     std::uint16_t port_;
     HttpLimits limits_;
     std::list<Connection> connections_;

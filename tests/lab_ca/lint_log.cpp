@@ -7,7 +7,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
-#include "tests/lab_ca/descriptor.h"
+#include "base/file_descriptor.h"
 
 namespace hwenroll::lab_ca {
 namespace {
@@ -55,7 +55,7 @@ std::string to_json_line(const LintRecord& record) {
 
 Status LintLog::append(const LintRecord& record) const {
     const std::string line = to_json_line(record);
-    const Descriptor file(open(path_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644));
+    const FileDescriptor file(open(path_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644));
     if (!file.valid() || write(file.get(), line.data(), line.size()) != static_cast<ssize_t>(line.size())) {
         return fail(ErrorCode::input_file, fmt::format("cannot write '{}'", path_.string()), std::strerror(errno));
     }

@@ -138,7 +138,7 @@ Status serve(const Arguments& arguments) {
     sigaddset(&stops, SIGTERM);
     sigaddset(&stops, SIGINT);
     sigprocmask(SIG_BLOCK, &stops, nullptr);
-    const Descriptor stop(signalfd(-1, &stops, SFD_CLOEXEC));
+    const FileDescriptor stop(signalfd(-1, &stops, SFD_CLOEXEC));
     const SystemClock clock;
     auto options = options_of(arguments);
     if (!options) {

@@ -67,7 +67,7 @@ ServerThread::~ServerThread() {
 }
 
 std::string exchange(std::uint16_t port, std::string_view octets, bool half_close) {
-    const Descriptor socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    const FileDescriptor socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
     sockaddr_in address{};
     address.sin_family = AF_INET;
     address.sin_port = htons(port);

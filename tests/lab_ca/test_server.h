@@ -45,7 +45,7 @@ class ServerThread {
 
  private:
     HttpServer server_;
-    Descriptor stop_;
+    FileDescriptor stop_;
     std::thread thread_;
 };
 

@@ -80,7 +80,8 @@ const Module* ModuleTable::module_of(std::string_view path) const {
     }
     const Module* best = nullptr;
     for (const Module& module : modules_) {
-        if (path.starts_with(module.folder + "/") && (best == nullptr || module.folder.size() > best->folder.size())) {
+        const bool holds = path.starts_with(module.folder + "/") || path.starts_with(module.folder + ".");
+        if (holds && (best == nullptr || module.folder.size() > best->folder.size())) {
             best = &module;
         }
     }

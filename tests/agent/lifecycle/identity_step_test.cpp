@@ -18,6 +18,7 @@ Draw draw_of(std::uint8_t octet) {
 Policy policy() {
     Policy policy;
     policy.configuration_mark = {1};
+    policy.request_mark = {101};
     return policy;
 }
 
@@ -32,7 +33,7 @@ Transaction prepared() {
 }
 
 IssuedRecord issued() {
-    return {{0x30}, {{0x31}}, start, start + Seconds(86400)};
+    return {{0x30}, {{0x31}}, {{0x32}}, start, start + Seconds(86400)};
 }
 
 EffectFailed failure(ErrorCode code) {
@@ -246,6 +247,100 @@ TEST(IdentityStep, SM_15_a_changed_configuration_releases_a_hold_at_once) {
     walk.on(Started{});
     EXPECT_EQ(walk.state.phase, Phase::need_submit);
     EXPECT_TRUE(walk.only<PrepareRequest>());
+}
+
+TEST(IdentityStep, SM_15_another_request_begins_with_the_key_which_may_have_to_be_another_one) {
+    for (const bool pending : {false, true}) {
+        Walk walk;
+        walk.to_sent();
+        if (pending) {
+            walk.on(RequestPending{});
+        }
+        const Bytes id = walk.state.enrollment->key.id;
+        walk.rules.request_mark = {102};
+        walk.rules.configuration_mark = {2};
+        walk.on(Started{});
+        EXPECT_EQ(walk.state.phase, Phase::need_key);
+        EXPECT_FALSE(walk.state.enrollment->transaction);
+        ASSERT_TRUE(walk.only<MakeKey>());
+        EXPECT_EQ(std::get<MakeKey>(walk.effects[0]).key_id, id);
+        EXPECT_EQ(walk.state.enrollment->request_mark, Bytes{102});
+        walk.on(KeyReady{{8}});
+        EXPECT_TRUE(walk.only<PrepareRequest>());
+        EXPECT_EQ(walk.state.enrollment->key.spki, Bytes{8});
+    }
+}
+
+TEST(IdentityStep, SM_15_a_new_challenge_ends_an_unanswered_request_but_not_one_that_is_pending) {
+    Walk walk;
+    walk.to_sent().on(failure(ErrorCode::ca_http));
+    EXPECT_EQ(walk.state.enrollment->transaction->configuration_mark, Bytes{1});
+    walk.rules.configuration_mark = {2};
+    walk.on(Started{});
+    EXPECT_EQ(walk.state.phase, Phase::need_submit);
+    EXPECT_TRUE(walk.only<PrepareRequest>());
+    EXPECT_FALSE(walk.state.enrollment->transaction);
+    walk.on(RequestPrepared{prepared()}).on(RequestPending{});
+    walk.rules.configuration_mark = {3};
+    walk.on(Started{});
+    EXPECT_EQ(walk.state.phase, Phase::pending);
+    EXPECT_EQ(walk.state.enrollment->transaction->id.value, "T1");
+}
+
+TEST(IdentityStep, an_issued_certificate_is_published_whatever_the_configuration_says_by_then) {
+    Walk walk;
+    walk.to_publish();
+    walk.rules.request_mark = {102};
+    walk.on(Started{});
+    EXPECT_TRUE(walk.only<PublishGeneration>());
+}
+
+TEST(IdentityStep, CACERT_11_an_envelope_for_another_recipient_is_made_anew_before_it_is_sent) {
+    Walk walk;
+    walk.to_sent().on(RecipientChanged{});
+    EXPECT_EQ(walk.state.phase, Phase::need_submit);
+    EXPECT_FALSE(walk.state.enrollment->transaction);
+    EXPECT_TRUE(walk.only<PrepareRequest>());
+    EXPECT_EQ(walk.state.counters.failures, 0U);
+}
+
+TEST(IdentityStep, S12_S13_what_consumers_lost_is_published_again_under_a_number_never_used) {
+    Walk walk;
+    walk.to_valid();
+    const Credential before = *walk.state.current;
+    walk.on(Started{4, 0, false});
+    EXPECT_EQ(walk.state.phase, Phase::need_publish);
+    EXPECT_EQ(walk.state.current, before) << "still what was published last";
+    ASSERT_TRUE(walk.only<PublishGeneration>());
+    EXPECT_EQ(std::get<PublishGeneration>(walk.effects[0]).generation, 5U);
+    walk.on(GenerationPublished{5});
+    EXPECT_EQ(walk.state.phase, Phase::valid);
+    EXPECT_EQ(walk.state.current->issued, before.issued);
+    EXPECT_EQ(walk.state.current->key, before.key);
+    EXPECT_EQ(walk.state.current->generation, 5U);
+}
+
+TEST(IdentityStep, S8_generations_of_a_lost_database_keep_their_numbers) {
+    Walk walk;
+    walk.on(Started{7, 7, true});
+    EXPECT_EQ(walk.state.phase, Phase::need_key);
+    walk.on(KeyReady{{7}}).on(RequestPrepared{prepared()}).on(CertificateIssued{issued()});
+    ASSERT_TRUE(walk.only<PublishGeneration>());
+    EXPECT_EQ(std::get<PublishGeneration>(walk.effects[0]).generation, 8U);
+}
+
+TEST(IdentityStep, S7_a_generation_is_published_under_its_number_unless_another_one_has_it) {
+    Walk walk;
+    walk.to_publish();
+    const auto number_after = [&](const Started& event) {
+        return std::get<PublishGeneration>(step(walk.state, event, draw_of(1), walk.rules, walk.now).effects.at(0))
+            .generation;
+    };
+    EXPECT_EQ(number_after({0, 0, false}), 1U) << "killed before it was written";
+    EXPECT_EQ(number_after({1, 0, false}), 1U) << "killed before the switch";
+    EXPECT_EQ(number_after({1, 1, true}), 1U) << "killed after the switch";
+    EXPECT_EQ(number_after({1, 1, false}), 2U) << "consumers see something else under it";
+    EXPECT_EQ(number_after({3, 3, false}), 4U) << "the database is older than the directory";
 }
 
 TEST(IdentityStep, T21_a_key_that_could_leave_the_token_holds_the_identity) {

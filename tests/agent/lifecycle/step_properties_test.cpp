@@ -13,10 +13,11 @@ Event any_event(IdentityState& state) {
     Transaction transaction;
     transaction.id.value = "T" + std::to_string(*rc::gen::inRange(0, 1'000'000));
     const TimePoint now(Seconds(*rc::gen::inRange(1'800'000'000, 1'900'000'000)));
-    switch (*rc::gen::inRange(0, 10)) {
+    switch (*rc::gen::inRange(0, 11)) {
         case 0:
         case 1:
-            return Started{};
+            return Started{*rc::gen::inRange<std::uint64_t>(0, 6), *rc::gen::inRange<std::uint64_t>(0, 6),
+                           *rc::gen::arbitrary<bool>()};
         case 2:
             return Due{};
         case 3:
@@ -24,13 +25,15 @@ Event any_event(IdentityState& state) {
         case 4:
             return RequestPrepared{transaction};
         case 5:
-            return CertificateIssued{{{0x30}, {}, now, now + Seconds(86400)}};
+            return CertificateIssued{{{0x30}, {}, {{0x32}}, now, now + Seconds(86400)}};
         case 6:
             return RequestPending{};
         case 7:
             return RequestRejected{scep::FailInfo::bad_request, Error(ErrorCode::ca_rejected, "no")};
         case 8:
             return GenerationPublished{state.last_generation};
+        case 9:
+            return RecipientChanged{};
         default:
             return EffectFailed{Error(ErrorCode::scep_signature, "bad"), *rc::gen::arbitrary<bool>(),
                                 *rc::gen::arbitrary<bool>()};
@@ -57,6 +60,7 @@ bool over_sequences(const char* what, Check check) {
         for (int i = 0; i < length; ++i) {
             now += Seconds(*rc::gen::inRange(0, 200'000));
             policy.configuration_mark = {static_cast<std::uint8_t>(*rc::gen::inRange(0, 2))};
+            policy.request_mark = {static_cast<std::uint8_t>(*rc::gen::inRange(0, 2))};
             const Event event = any_event(state);
             const Transition transition = step(state, event, any_draw(), policy, now);
             check(state, event, transition, policy, now);
@@ -99,6 +103,20 @@ TEST(StepProperties, invariant_4_one_transaction_at_a_time_with_one_id_until_it_
         RC_ASSERT(before.enrollment->key == t.state.enrollment->key);
         RC_ASSERT(before.enrollment->transaction->envelope == t.state.enrollment->transaction->envelope);
         RC_ASSERT(!std::holds_alternative<RequestPrepared>(event) || before == t.state);
+    }));
+}
+
+TEST(StepProperties, S12_every_certificate_gets_a_higher_generation_than_all_before) {
+    EXPECT_TRUE(over_sequences("generation", [](const IdentityState& before, const Event& event, const Transition& t,
+                                                const Policy&, TimePoint) {
+        RC_ASSERT(t.state.last_generation >= before.last_generation);
+        const auto had = [](const IdentityState& state) { return state.enrollment && state.enrollment->issued; };
+        if (had(t.state) && !had(before)) {
+            RC_ASSERT(t.state.last_generation > before.last_generation);
+        }
+        if (const auto* started = std::get_if<Started>(&event)) {
+            RC_ASSERT(t.state.last_generation >= started->highest_generation);
+        }
     }));
 }
 

@@ -19,7 +19,7 @@ IdentityState in_phase(Phase phase) {
 
 IdentityState valid_until(TimePoint end) {
     IdentityState state = in_phase(Phase::valid);
-    state.current = lifecycle::Credential{{}, {{}, {}, now, end}, 1, now};
+    state.current = lifecycle::Credential{{}, {{}, {}, {}, now, end}, 1, now};
     return state;
 }
 

@@ -33,6 +33,7 @@ lifecycle::Transaction transaction() {
     transaction.authority_generation = 7;
     transaction.digest = scep::Digest::sha512;
     transaction.cipher = scep::ContentCipher::aes256;
+    transaction.configuration_mark = {11, 0};
     transaction.prepared_at = now;
     transaction.nonce.value.fill(9);
     transaction.sends = 2;
@@ -42,14 +43,14 @@ lifecycle::Transaction transaction() {
 }
 
 lifecycle::IssuedRecord issued() {
-    return {{0x30, 1}, {{0x31}, {0x32}}, now, now + Seconds(1000)};
+    return {{0x30, 1}, {{0x31}, {0x32}}, {{0x33}, {0x34}}, now, now + Seconds(1000)};
 }
 
 /// A state with every field set.
 IdentityState full_state() {
     IdentityState state;
     state.phase = Phase::pending;
-    state.enrollment = lifecycle::Enrollment{{Bytes(16, 1), {2, 2}}, transaction(), {}};
+    state.enrollment = lifecycle::Enrollment{{Bytes(16, 1), {2, 2}}, {12, 0}, transaction(), {}};
     state.current = lifecycle::Credential{{Bytes(16, 8), {9}}, issued(), 4, now};
     state.wait = {lifecycle::WaitingFor::ca, now + Seconds(60)};
     state.failure = lifecycle::FailureRecord{ErrorCode::ca_timeout, "E-CA-TIMEOUT web: late; later", now};
@@ -82,7 +83,7 @@ TEST_F(StoreTest, every_field_of_an_identity_comes_back_after_a_restart) {
 TEST_F(StoreTest, an_issued_enrollment_and_a_hold_come_back) {
     IdentityState publishing;
     publishing.phase = Phase::need_publish;
-    publishing.enrollment = lifecycle::Enrollment{{Bytes(16, 1), {2}}, transaction(), issued()};
+    publishing.enrollment = lifecycle::Enrollment{{Bytes(16, 1), {2}}, {12}, transaction(), issued()};
     IdentityState held;
     held.phase = Phase::held;
     held.hold = lifecycle::Hold{lifecycle::HoldReason::message_cap, {1, 0, 2}};
@@ -99,7 +100,7 @@ TEST_F(StoreTest, a_commit_replaces_the_whole_state) {
     ASSERT_TRUE(store.commit("web", "lab", full_state(), {}, now));
     IdentityState next;
     next.phase = Phase::need_key;
-    next.enrollment = lifecycle::Enrollment{{Bytes(16, 3), {}}, {}, {}};
+    next.enrollment = lifecycle::Enrollment{{Bytes(16, 3), {}}, {}, {}, {}};
     ASSERT_TRUE(store.commit("web", "lab", next, {}, now));
     EXPECT_EQ(*store.identity("web"), next);
     EXPECT_THAT(*store.key_ids("lab"), ElementsAre(Bytes(16, 3)));

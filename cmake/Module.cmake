@@ -38,8 +38,6 @@ function(hwenroll_test name)
     target_link_libraries(${name} PRIVATE hwenroll_${used})
   endforeach()
   target_include_directories(${name} PRIVATE "${PROJECT_SOURCE_DIR}")
-  target_compile_definitions(${name} PRIVATE HWENROLL_TEST_DATA="${PROJECT_SOURCE_DIR}/tests/data"
-                             HWENROLL_TEST_BIN="${CMAKE_BINARY_DIR}/bin" HWENROLL_TEST_LIB="${CMAKE_BINARY_DIR}/lib")
   if(arg_DEPENDS)
     add_dependencies(${name} ${arg_DEPENDS})
   endif()

@@ -8,6 +8,7 @@
 
 #include "tests/base/sample_certificate.h"
 #include "tests/support/temporary_directory.h"
+#include "tests/support/test_paths.h"
 
 namespace hwenroll {
 namespace {
@@ -18,8 +19,7 @@ using testing::ElementsAre;
 
 /// A CA certificate that a server sent (tests/data/captures).
 Bytes captured_ca() {
-    const std::string body =
-        test::read_file(std::filesystem::path(HWENROLL_TEST_DATA) / "captures/micromdm210.GetCACert.bin");
+    const std::string body = test::read_file(test::test_data("captures/micromdm210.GetCACert.bin"));
     return to_bytes(as_bytes(body));
 }
 

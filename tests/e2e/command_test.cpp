@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "tests/e2e/enrollment_world.h"
+#include "tests/support/test_paths.h"
 
 namespace hwenroll::test {
 namespace {
@@ -125,7 +126,7 @@ TEST_F(Command, T9_token_keys_keeps_the_pin_rules) {
 }
 
 TEST_F(Command, scep_decode_prints_messages_and_names_the_offset_of_malformed_ones) {
-    const std::string data = std::string(HWENROLL_TEST_DATA) + "/captures/";
+    const std::string data = test_data("captures/");
     const RunResult request = run({program("hwenroll"), "scep", "decode", data + "step-aes.64.req.der"});
     EXPECT_EQ(request.exit_code, 0) << request.err;
     EXPECT_THAT(request.out, AllOf(HasSubstr("PKCSReq"), HasSubstr("transactionID")));

@@ -9,6 +9,7 @@
 #include <gtest/gtest.h>
 
 #include "base/pem.h"
+#include "tests/support/test_paths.h"
 
 namespace hwenroll::test {
 namespace {
@@ -29,10 +30,6 @@ std::string or_default(const std::string& value, const std::string& otherwise) {
 }
 
 }  // namespace
-
-std::string program(const std::string& name) {
-    return std::string(HWENROLL_TEST_BIN) + "/" + name;
-}
 
 EnrollmentWorld::EnrollmentWorld() {
     hsm_.init_token("lab", "87654321", canary_pin);

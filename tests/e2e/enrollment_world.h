@@ -9,6 +9,7 @@
 #include "tests/support/child_process.h"
 #include "tests/support/softhsm.h"
 #include "tests/support/temporary_directory.h"
+#include "tests/support/test_paths.h"
 
 namespace hwenroll::test {
 
@@ -81,8 +82,5 @@ class EnrollmentWorld {
     std::string url_;
     std::string fingerprint_;
 };
-
-/// The program in build/<preset>/bin.
-std::string program(const std::string& name);
 
 }  // namespace hwenroll::test

@@ -4,6 +4,7 @@
 
 #include "tests/e2e/enrollment_world.h"
 #include "tests/e2e/tampering_proxy.h"
+#include "tests/support/test_paths.h"
 
 namespace hwenroll::test {
 namespace {
@@ -50,7 +51,7 @@ class Failure : public testing::Test {
         return options;
     }
 
-    static std::string shim_module() { return std::string(HWENROLL_TEST_LIB) + "/libhwenroll-pkcs11-shim.so"; }
+    static std::string shim_module() { return module("libhwenroll-pkcs11-shim.so"); }
 
     [[nodiscard]] int operations() const {
         int count = 0;

@@ -7,6 +7,7 @@
 #include "tests/lab_ca/test_server.h"
 #include "tests/support/child_process.h"
 #include "tests/support/temporary_directory.h"
+#include "tests/support/test_paths.h"
 
 namespace hwenroll::lab_ca {
 namespace {
@@ -22,7 +23,7 @@ using namespace std::chrono_literals;
 using testing::HasSubstr;
 using testing::Not;
 
-const std::string program = std::string(HWENROLL_TEST_BIN) + "/scep-lab-ca";
+const std::string program = hwenroll::test::program("scep-lab-ca");
 
 class ProgramTest : public testing::Test {
  protected:

@@ -14,6 +14,7 @@
 #include "tests/lint/source_tree.h"
 #include "tests/support/child_process.h"
 #include "tests/support/temporary_directory.h"
+#include "tests/support/test_paths.h"
 
 namespace hwenroll::lint {
 namespace {
@@ -51,7 +52,7 @@ std::vector<std::string> subcommand_of(const DocumentedCommand& command) {
 /// What a program that was built says about `subcommand` and about itself; empty if it does not know the subcommand.
 std::string help_of(const std::vector<std::string>& subcommand) {
     const auto ask = [](std::vector<std::string> words) {
-        words[0] = (std::filesystem::path(HWENROLL_TEST_BIN) / words[0]).string();
+        words[0] = hwenroll::test::program(words[0]);
         words.emplace_back("--help");
         return test::run(words).out;
     };

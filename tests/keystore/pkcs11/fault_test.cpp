@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 
 #include "tests/keystore/pkcs11/token_test.h"
+#include "tests/support/test_paths.h"
 
 namespace hwenroll::keystore::test {
 namespace {
@@ -177,7 +178,7 @@ TEST_F(FaultyToken, T21_a_key_that_cannot_be_read_back_does_not_stay) {
 TEST_F(TokenTest, T21_a_key_that_could_leave_the_token_is_destroyed) {
     const EnvironmentVariable lie("HWENROLL_LIE", "extractable");
     Pkcs11Options lying = options();
-    lying.module = HWENROLL_TEST_LIB "/libhwenroll-lying-pkcs11-module.so";
+    lying.module = hwenroll::test::module("libhwenroll-lying-pkcs11-module.so");
     const auto key = logged_in(lying)->generate(KeySpec::rsa_2048, key_id(6), "web");
     ASSERT_FALSE(key);
     EXPECT_EQ(key.error().code(), ErrorCode::token_key_policy);

@@ -3,6 +3,7 @@
 
 #include "keystore/pkcs11/login_rules.h"
 #include "tests/keystore/pkcs11/token_test.h"
+#include "tests/support/test_paths.h"
 
 namespace hwenroll::keystore::test {
 namespace {
@@ -176,7 +177,7 @@ class TokenFlags : public TokenTest, public ::testing::WithParamInterface<FlagLi
 TEST_P(TokenFlags, forbid_a_login) {
     const EnvironmentVariable lie("HWENROLL_LIE", GetParam().lie);
     Pkcs11Options lying = options();
-    lying.module = HWENROLL_TEST_LIB "/libhwenroll-lying-pkcs11-module.so";
+    lying.module = hwenroll::test::module("libhwenroll-lying-pkcs11-module.so");
     const LoginOutcome outcome = token_with(lying)->login({});
     EXPECT_EQ(outcome.result, Result::not_tried);
     ASSERT_TRUE(outcome.error);

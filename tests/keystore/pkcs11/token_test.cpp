@@ -9,6 +9,7 @@
 
 #include "keystore/pkcs11/key_object.h"
 #include "keystore/pkcs11/slot.h"
+#include "tests/support/test_paths.h"
 
 namespace hwenroll::keystore::test {
 
@@ -129,7 +130,7 @@ ShimTest::ShimTest() : log_("HWENROLL_SHIM_LOG", (hsm_.directory() / "calls").st
 void ShimTest::script(const std::string& rules) {
     rules_.emplace("HWENROLL_SHIM_RULE", rules);
     module_ = hsm_.directory() / ("shim-" + std::to_string(++scripts_) + ".so");
-    std::filesystem::copy_file(HWENROLL_TEST_LIB "/libhwenroll-pkcs11-shim.so", module_);
+    std::filesystem::copy_file(hwenroll::test::module("libhwenroll-pkcs11-shim.so"), module_);
 }
 
 Pkcs11Options ShimTest::shim_options() const {

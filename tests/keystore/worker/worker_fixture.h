@@ -9,14 +9,15 @@
 
 #include "keystore/worker/worker_token.h"
 #include "tests/support/softhsm.h"
+#include "tests/support/test_paths.h"
 
 namespace hwenroll::keystore {
 
 using namespace std::chrono_literals;
 using std::chrono::steady_clock;
 
-inline constexpr auto worker_path = HWENROLL_TEST_BIN "/hwenroll-token";
-inline constexpr auto shim_path = HWENROLL_TEST_LIB "/libhwenroll-pkcs11-shim.so";
+inline const std::string worker_path = hwenroll::test::program("hwenroll-token");
+inline const std::string shim_path = hwenroll::test::module("libhwenroll-pkcs11-shim.so");
 inline constexpr auto canary_pin = "canary-4711";
 
 /// A token `lab` whose PIN is the canary, and workers for it.

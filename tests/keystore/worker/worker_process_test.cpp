@@ -17,6 +17,7 @@
 #include "keystore/worker/token_channel.h"
 #include "tests/keystore/worker/worker_fixture.h"
 #include "tests/support/child_process.h"
+#include "tests/support/test_paths.h"
 
 namespace hwenroll::keystore {
 namespace {
@@ -24,7 +25,7 @@ namespace {
 using testing::HasSubstr;
 using testing::Not;
 
-constexpr auto odd_worker_path = HWENROLL_TEST_BIN "/hwenroll-test-odd-worker";
+const std::string odd_worker_path = hwenroll::test::program("hwenroll-test-odd-worker");
 
 /// Waits for something that another process brings about; the only sign of it is a file or /proc.
 bool eventually(const std::function<bool()>& condition) {
@@ -175,7 +176,7 @@ class RawWorker : public testing::Test {
         if (pid_ == 0) {
             dup2(ends[1], 3);
             fcntl(3, F_SETFD, 0);
-            execl(worker_path, worker_path, "--fd", "3", nullptr);
+            execl(worker_path.c_str(), worker_path.c_str(), "--fd", "3", nullptr);
             _exit(127);
         }
         close(ends[1]);

@@ -7,6 +7,7 @@
 #include <openssl/pem.h>
 
 #include "tests/support/temporary_directory.h"
+#include "tests/support/test_paths.h"
 #include "transport/scep/der_writer.h"
 
 namespace hwenroll::test {
@@ -237,7 +238,7 @@ std::string der_fault(ByteView input) {
 }
 
 Bytes capture(const std::string& name) {
-    const std::string text = read_file(std::string(HWENROLL_TEST_DATA) + "/captures/" + name);
+    const std::string text = read_file(test::test_data("captures/" + name));
     return to_bytes(as_bytes(text));
 }
 

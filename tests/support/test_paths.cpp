@@ -1,0 +1,17 @@
+#include "tests/support/test_paths.h"
+
+namespace hwenroll::test {
+
+std::string test_data(const std::string& name) {
+    return HWENROLL_TEST_DATA "/" + name;
+}
+
+std::string program(const std::string& name) {
+    return HWENROLL_TEST_BIN "/" + name;
+}
+
+std::string module(const std::string& name) {
+    return HWENROLL_TEST_LIB "/" + name;
+}
+
+}  // namespace hwenroll::test

@@ -18,6 +18,7 @@ namespace {
 constexpr std::size_t max_connections = 256;
 constexpr std::chrono::seconds idle_limit{30};
 constexpr std::chrono::seconds drain_limit{2};
+constexpr std::chrono::milliseconds tick{1000};  // bounds how late a deadline is noticed
 
 std::string errno_text() {
     return std::strerror(errno);
@@ -62,15 +63,16 @@ Status HttpServer::run(HttpService& service, int stop_fd) {
     std::vector<pollfd> polled;
     while (true) {
         polled.assign({{stop_fd, POLLIN, 0}, {socket_.get(), POLLIN, 0}});
-        if (connections_.size() >= max_connections) {
+        const bool paused = std::chrono::steady_clock::now() < accept_from_;
+        if (connections_.size() >= max_connections || paused) {
             polled[1].events = 0;
         }
         for (const Connection& connection : connections_) {
             const bool sends = connection.sent < connection.out.size();
             polled.push_back({connection.socket.get(), static_cast<short>(sends ? POLLOUT : POLLIN), 0});
         }
-        constexpr int tick_ms = 1000;  // bounds how late a deadline is noticed
-        if (poll(polled.data(), polled.size(), connections_.empty() ? -1 : tick_ms) < 0 && errno != EINTR) {
+        const int timeout = connections_.empty() && !paused ? -1 : static_cast<int>(tick.count());
+        if (poll(polled.data(), polled.size(), timeout) < 0 && errno != EINTR) {
             return fail(ErrorCode::internal, "cannot wait for connections", errno_text());
         }
         if (polled[0].revents != 0) {
@@ -99,6 +101,11 @@ void HttpServer::accept_all(MonotonicTime now) {
     while (connections_.size() < max_connections) {
         FileDescriptor socket(accept4(socket_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
         if (!socket.valid()) {
+            // The connection stays in the backlog and poll() would report it again at once, for as long as it lasts.
+            if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+                accept_from_ = now + tick;
+                ++*pauses_;
+            }
             return;
         }
         const int on = 1;

@@ -2,9 +2,11 @@
 // down to single octets and resets on the socket, which no HTTP library lets through.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <list>
+#include <memory>
 #include <string>
 
 #include "base/file_descriptor.h"
@@ -38,6 +40,10 @@ class HttpServer {
     /// Serves until `stop_fd` is readable (it is not read), then closes all connections. Error code: internal.
     Status run(HttpService& service, int stop_fd);
 
+    /// How often accepting was put off for a tick because the process or the system had no descriptor or memory left
+    /// (accept(2): EMFILE, ENFILE, ENOBUFS, ENOMEM). May be read from any thread.
+    [[nodiscard]] std::size_t pauses() const { return *pauses_; }
+
  private:
     using MonotonicTime = std::chrono::steady_clock::time_point;
 
@@ -63,6 +69,8 @@ class HttpServer {
     std::uint16_t port_;
     HttpLimits limits_;
     std::list<Connection> connections_;
+    MonotonicTime accept_from_{};
+    std::unique_ptr<std::atomic<std::size_t>> pauses_ = std::make_unique<std::atomic<std::size_t>>(0);  // movable
 };
 
 }  // namespace hwenroll::lab_ca

@@ -1,4 +1,8 @@
 // The server on real sockets, with clients that behave and clients that do not.
+#include <fcntl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 
@@ -65,6 +69,41 @@ TEST_F(HttpServerTest, BADC_senseless_octets_do_not_end_the_server) {
         (void)exchange(server_.port(), wire);
     }
     EXPECT_THAT(exchange(server_.port(), "GET /?operation=GetCACaps HTTP/1.0\r\n\r\n"), HasSubstr("SCEPStandard"));
+}
+
+/// Leaves the process without a free descriptor until this object ends.
+class NoDescriptors {
+ public:
+    NoDescriptors() {
+        getrlimit(RLIMIT_NOFILE, &before_);
+        const FileDescriptor lowest_free(open("/dev/null", O_RDONLY | O_CLOEXEC));
+        const rlimit none{static_cast<rlim_t>(lowest_free.get()), before_.rlim_max};
+        setrlimit(RLIMIT_NOFILE, &none);
+    }
+    NoDescriptors(const NoDescriptors&) = delete;
+    NoDescriptors& operator=(const NoDescriptors&) = delete;
+    ~NoDescriptors() { setrlimit(RLIMIT_NOFILE, &before_); }
+
+ private:
+    rlimit before_{};
+};
+
+TEST_F(HttpServerTest, without_descriptors_accepting_pauses_for_ticks_and_goes_on_later) {
+    using std::chrono::steady_clock;
+    const FileDescriptor client(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    const steady_clock::time_point begin = steady_clock::now();
+    {
+        const NoDescriptors none;
+        connect_to(client, server_.port());
+        while (server_.pauses() < 2) {
+            ASSERT_LT(steady_clock::now() - begin, std::chrono::seconds(20));
+            std::this_thread::yield();
+        }
+    }
+    const std::string reply = exchange(client, "GET /scep?operation=GetCACaps HTTP/1.1\r\nHost: ca\r\n\r\n");
+    EXPECT_THAT(reply, StartsWith("HTTP/1.1 200 OK\r\n"));
+    const auto ticks = std::chrono::duration_cast<std::chrono::seconds>(steady_clock::now() - begin).count();
+    EXPECT_LE(server_.pauses(), static_cast<std::size_t>(ticks) + 1) << "at most one attempt a tick";
 }
 
 TEST(HttpServer, a_taken_port_is_reported) {

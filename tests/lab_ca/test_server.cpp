@@ -66,8 +66,7 @@ ServerThread::~ServerThread() {
     thread_.join();
 }
 
-std::string exchange(std::uint16_t port, std::string_view octets, bool half_close) {
-    const FileDescriptor socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+void connect_to(const FileDescriptor& socket, std::uint16_t port) {
     sockaddr_in address{};
     address.sin_family = AF_INET;
     address.sin_port = htons(port);
@@ -75,6 +74,15 @@ std::string exchange(std::uint16_t port, std::string_view octets, bool half_clos
     if (connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
         throw std::runtime_error("cannot connect to the server under test");
     }
+}
+
+std::string exchange(std::uint16_t port, std::string_view octets, bool half_close) {
+    const FileDescriptor socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    connect_to(socket, port);
+    return exchange(socket, octets, half_close);
+}
+
+std::string exchange(const FileDescriptor& socket, std::string_view octets, bool half_close) {
     while (!octets.empty()) {
         const ssize_t count = send(socket.get(), octets.data(), octets.size(), MSG_NOSIGNAL);
         if (count < 0) {

@@ -42,12 +42,19 @@ class ServerThread {
     ~ServerThread();
 
     [[nodiscard]] std::uint16_t port() const { return server_.port(); }
+    [[nodiscard]] std::size_t pauses() const { return server_.pauses(); }
 
  private:
     HttpServer server_;
     FileDescriptor stop_;
     std::thread thread_;
 };
+
+/// Connects a TCP socket to 127.0.0.1:`port`.
+void connect_to(const FileDescriptor& socket, std::uint16_t port);
+
+/// Sends `octets` over a connected socket and returns all that comes back until the server closes.
+std::string exchange(const FileDescriptor& socket, std::string_view octets, bool half_close = true);
 
 /// Sends `octets` to 127.0.0.1:`port` and returns all that comes back until the server closes. With `half_close` the
 /// sending side is shut down first, as a client does that has no further request.

@@ -142,6 +142,10 @@ Outcome<void> copy_extension(const CertificationRequest& request, int nid, X509*
 Outcome<void> add_requested_usage(const CertificationRequest& request, IssueUsage usage, X509* certificate) {
     const bool copies = usage == IssueUsage::copy;
     for (const int nid : {NID_key_usage, NID_ext_key_usage, NID_subject_alt_name}) {
+        if (usage == IssueUsage::refuse && request.extension(nid) != nullptr) {
+            return reject(FailInfo::bad_request,
+                          fmt::format("the requested attribute {} is not authorised", OBJ_nid2sn(nid)));
+        }
         if (Outcome<void> copied = copies ? copy_extension(request, nid, certificate) : Outcome<void>(); !copied) {
             return copied;
         }

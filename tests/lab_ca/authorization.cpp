@@ -1,19 +1,23 @@
 #include "tests/lab_ca/authorization.h"
 
+#include <fmt/format.h>
 #include <openssl/crypto.h>
 
 namespace hwenroll::lab_ca {
 namespace {
 
-constexpr int min_rsa_bits = 2048;
 constexpr int max_rsa_bits = 8192;
 
 bool same_secret(const Secret& a, const Secret& b) {
     return a.size() == b.size() && CRYPTO_memcmp(a.reveal().data(), b.reveal().data(), a.size()) == 0;
 }
 
-Outcome<void> check_requested_key(const PublicKey& key) {
-    if (key.is_rsa() && key.bits() >= min_rsa_bits && key.bits() <= max_rsa_bits) {
+Outcome<void> check_requested_key(const PublicKey& key, int min_rsa_bits) {
+    if (key.is_rsa() && key.bits() < min_rsa_bits) {
+        return reject(FailInfo::bad_request,
+                      fmt::format("the key size of {} bits is less than {}", key.bits(), min_rsa_bits));
+    }
+    if (key.is_rsa() && key.bits() <= max_rsa_bits) {
         return {};
     }
     if (key.text() == "EC P-256" || key.text() == "EC P-384") {
@@ -24,12 +28,22 @@ Outcome<void> check_requested_key(const PublicKey& key) {
 
 }  // namespace
 
-Outcome<void> Authorization::accept_signer(const ScepRequest& request, SignerKind signer, TimePoint now) {
-    if (request.message_type == MessageType::renewal_req) {
+Outcome<void> Authorization::accept_signer(const ScepRequest& request, SignerKind signer, TimePoint now) const {
+    const bool renewal = request.message_type == MessageType::renewal_req;
+    if (renewal && !policy_.renewal) {
         return reject(FailInfo::bad_request, "renewal is not enabled");
     }
     if (signer == SignerKind::other) {
         return reject(FailInfo::bad_request, "the signer's certificate is neither self-signed nor from this CA");
+    }
+    if (signer == SignerKind::self_signed && renewal) {
+        return reject(FailInfo::bad_request, "a renewal is signed by a certificate of this CA");
+    }
+    if (signer == SignerKind::self_signed && !policy_.self_signed_signers) {
+        return reject(FailInfo::bad_request, "the signer is not trusted: its certificate is self-signed");
+    }
+    if (signer == SignerKind::issued_here && request.signer_certificate->is_ca()) {
+        return reject(FailInfo::bad_request, "the signer's certificate is a CA's");
     }
     // The lifetime of a self-signed certificate is its maker's claim and says nothing (SIG-2); ours does.
     if (signer == SignerKind::issued_here &&
@@ -39,12 +53,21 @@ Outcome<void> Authorization::accept_signer(const ScepRequest& request, SignerKin
     return {};
 }
 
-Outcome<void> Authorization::admit(const CertificationRequest& csr) const {
+Outcome<void> Authorization::admit(const ScepRequest& request, const CertificationRequest& csr,
+                                   SignerKind signer) const {
     if (csr.subject().empty()) {
         return reject(FailInfo::bad_request, "the subject is empty");
     }
-    if (Outcome<void> key = check_requested_key(csr.public_key()); !key) {
+    if (Outcome<void> key = check_requested_key(csr.public_key(), policy_.min_rsa_bits); !key) {
         return key;
+    }
+    const bool same_subject =
+        signer == SignerKind::issued_here && request.signer_certificate->subject() == csr.subject();
+    if (request.message_type == MessageType::renewal_req && !same_subject) {
+        return reject(FailInfo::bad_request, "a renewal keeps the subject of its signer's certificate");
+    }
+    if (same_subject && !csr.challenge()) {
+        return {};
     }
     if (!csr.challenge()) {
         return reject(FailInfo::bad_request, "a challengePassword is required");

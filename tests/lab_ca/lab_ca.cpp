@@ -23,6 +23,12 @@ HttpReply method_not_allowed(const char* allowed) {
     return reply;
 }
 
+AdmissionPolicy admission_of(const LabCaOptions& options) {
+    AdmissionPolicy policy = options.admission;
+    policy.renewal = options.capabilities.has("Renewal");
+    return policy;
+}
+
 tl::unexpected<Rejection> passed_on(const Rejection& rejection) {
     return tl::unexpected<Rejection>(rejection);
 }
@@ -34,7 +40,7 @@ LabCa::LabCa(LabCaOptions options, const Clock& clock, Authority authority, Algo
       clock_(clock),
       authority_(std::move(authority)),
       floor_(std::move(floor)),
-      authorization_(options_.challenge.copy()),
+      authorization_(options_.challenge.copy(), admission_of(options_)),
       log_(options_.directory / "lint.jsonl") {}
 
 Result<std::unique_ptr<LabCa>> LabCa::open(LabCaOptions options, const Clock& clock) {
@@ -178,11 +184,12 @@ Outcome<CertRep> LabCa::process(Exchange& exchange, const ScepRequest& request, 
 Outcome<CertRep> LabCa::enroll(Exchange& exchange, const ScepRequest& request, SignerKind signer, ByteView csr_der,
                                ByteView message) {
     Findings& findings = exchange.record.findings;
-    const auto csr = CertificationRequest::from_der(csr_der);
+    auto csr = CertificationRequest::from_der(csr_der);
     if (!csr) {
         return passed_on(csr.error());
     }
     append(findings, lint_certification_request(*csr, request, signer));
+    append(findings, lint_renewal(*csr, request, signer, options_.capabilities));
     append(findings, lint_secrecy(*csr, message));
     if (const auto possession = csr->verify(floor_); !possession) {
         return passed_on(possession.error());
@@ -191,34 +198,54 @@ Outcome<CertRep> LabCa::enroll(Exchange& exchange, const ScepRequest& request, S
     if (!request.signer_certificate->public_key().is_rsa()) {
         return reject(FailInfo::bad_alg, "a reply cannot be encrypted to the signer's key");
     }
-    if (const auto accepted = Authorization::accept_signer(request, signer, exchange.now); !accepted) {
+    if (const auto accepted = authorization_.accept_signer(request, signer, exchange.now); !accepted) {
         return passed_on(accepted.error());
     }
     // Before the challenge: a request that was answered already may come again though its challenge was used up.
-    if (const Transaction* known = ledger_.find(request.transaction_id); known != nullptr) {
-        if (known->request_key == csr->public_key()) {
-            return success(request, known->issued);
+    if (Transaction* known = ledger_.find(request.transaction_id); known != nullptr) {
+        if (known->request.public_key() == csr->public_key()) {
+            return proceed(request, *known, exchange.now);
         }
         return reject(FailInfo::bad_request, "the transactionID belongs to a request for another key");
     }
-    if (const auto admitted = authorization_.admit(*csr); !admitted) {
+    if (const auto admitted = authorization_.admit(request, *csr, signer); !admitted) {
         return passed_on(admitted.error());
     }
-    auto issued = authority_.issue(*csr, options_.issue, exchange.now);
-    if (!issued) {
-        return passed_on(issued.error());
+    Transaction& transaction = ledger_.record(
+        request.transaction_id,
+        Transaction{*std::move(csr), request.signer_certificate->public_key(), options_.pending, std::nullopt});
+    return proceed(request, transaction, exchange.now);
+}
+
+/// A request that is sent again while it is undecided is answered like a poll (draft-nourse-scep-11 appendix E).
+Outcome<CertRep> LabCa::proceed(const ScepRequest& request, Transaction& transaction, TimePoint now) {
+    if (transaction.pending > 0) {
+        --transaction.pending;
+        CertRep reply;
+        reply.transaction_id = request.transaction_id;
+        reply.recipient_nonce = request.sender_nonce;
+        reply.status = PkiStatus::pending;
+        return reply;
     }
-    ledger_.record(request.transaction_id,
-                   Transaction{csr->public_key(), request.signer_certificate->public_key(), *issued});
-    return success(request, *issued);
+    if (!transaction.decision) {
+        transaction.decision = decide(transaction.request, now);
+    }
+    if (!*transaction.decision) {
+        return passed_on(transaction.decision->error());
+    }
+    return success(request, **transaction.decision);
+}
+
+Outcome<Certificate> LabCa::decide(const CertificationRequest& csr, TimePoint now) {
+    return options_.refusal ? passed_on(*options_.refusal) : authority_.issue(csr, options_.issue, now);
 }
 
 Outcome<CertRep> LabCa::poll(Exchange& exchange, const ScepRequest& request, ByteView content) {
-    const Transaction* known = ledger_.find(request.transaction_id);
+    Transaction* known = ledger_.find(request.transaction_id);
     const auto names = read_issuer_and_subject(content);
     if (names) {
         append(exchange.record.findings,
-               lint_poll(*names, authority_.certificate(), known == nullptr ? nullptr : &known->issued));
+               lint_poll(*names, authority_.certificate(), known == nullptr ? nullptr : &known->request.subject()));
     }
     if (known == nullptr) {  // SRV-7, whatever else the poll says
         return reject(FailInfo::bad_cert_id, "no transaction of this transactionID is known");
@@ -229,7 +256,7 @@ Outcome<CertRep> LabCa::poll(Exchange& exchange, const ScepRequest& request, Byt
     if (known->signer_key != request.signer_certificate->public_key()) {
         return reject(FailInfo::bad_request, "the transaction was begun by another signer");
     }
-    return success(request, known->issued);
+    return proceed(request, *known, exchange.now);
 }
 
 CertRep LabCa::success(const ScepRequest& request, const Certificate& issued) const {

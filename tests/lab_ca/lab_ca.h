@@ -23,7 +23,10 @@ struct LabCaOptions {
     Capabilities capabilities = Capabilities::standard();
     bool allow_weak_requests = false;  ///< SHA-1, single DES and 3DES in requests
     IssuePolicy issue;
-    bool issuer_in_reply = true;  ///< SRV-12: some clients take whichever certificate comes first in the SET
+    AdmissionPolicy admission;         ///< RenewalReq is enabled when it is announced, whatever this says
+    unsigned int pending = 0;          ///< SRV-6: how often each admitted request is answered PENDING
+    std::optional<Rejection> refusal;  ///< the decision about every admitted request, in place of a certificate
+    bool issuer_in_reply = true;       ///< SRV-12: some clients take whichever certificate comes first in the SET
     Seconds signing_time_window{300};
 };
 
@@ -55,6 +58,8 @@ class LabCa final : public HttpService {
     Outcome<CertRep> enroll(Exchange& exchange, const ScepRequest& request, SignerKind signer, ByteView csr_der,
                             ByteView message);
     Outcome<CertRep> poll(Exchange& exchange, const ScepRequest& request, ByteView content);
+    Outcome<CertRep> proceed(const ScepRequest& request, Transaction& transaction, TimePoint now);
+    Outcome<Certificate> decide(const CertificationRequest& csr, TimePoint now);
     [[nodiscard]] CertRep success(const ScepRequest& request, const Certificate& issued) const;
 
     LabCaOptions options_;

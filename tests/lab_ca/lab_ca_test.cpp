@@ -287,6 +287,167 @@ TEST_F(LabCaTest, BADC_5_an_expired_certificate_of_this_CA_does_not_admit) {
     EXPECT_EQ(send(again).status(), "2/2");
 }
 
+TEST_F(LabCaTest, ALG_11_lint_finds_a_self_signed_certificate_of_another_digest) {
+    identity_ = ClientIdentity::make(identity_.subject, clock_.now(), 2048, EVP_sha1());
+    EXPECT_EQ(send({}).status(), "0");
+    EXPECT_THAT(findings(), UnorderedElementsAre("ALG-11"));
+}
+
+TEST_F(LabCaTest, SRV_6_a_request_is_pending_as_often_as_configured_and_then_decided) {
+    LabCaOptions options = default_options(directory_.path());
+    options.pending = 3;
+    start(std::move(options));
+    const OpenedReply first = send({});
+    EXPECT_TRUE(first.signature_good);
+    EXPECT_EQ(first.status(), "3");
+    EXPECT_FALSE(first.has_content);
+    EXPECT_EQ(send({}).status(), "3");  // sent again: answered like a poll
+    RequestRecipe poll;
+    poll.message_type = "20";
+    poll.content = make_issuer_and_subject(ca_->certificate().subject(), identity_.certificate->subject());
+    EXPECT_EQ(send(poll).status(), "3");
+    EXPECT_FALSE(std::filesystem::exists(directory_ / "serial"));
+    const OpenedReply issued = send(poll);
+    EXPECT_EQ(issued.status(), "0");
+    EXPECT_THAT(findings(), IsEmpty());
+    EXPECT_EQ(send(poll).certificates, issued.certificates);
+}
+
+TEST_F(LabCaTest, SRV_6_a_pending_request_may_be_refused_in_the_end) {
+    LabCaOptions options = default_options(directory_.path());
+    options.pending = 1;
+    options.refusal = Rejection{FailInfo::bad_request, "no such host"};
+    start(std::move(options));
+    EXPECT_EQ(send({}).status(), "3");
+    RequestRecipe poll;
+    poll.message_type = "20";
+    poll.content = make_issuer_and_subject(ca_->certificate().subject(), identity_.certificate->subject());
+    expect_refused(poll, "2/2");
+    poll.transaction_id = "AB";
+    expect_refused(poll, "2/4");
+}
+
+TEST_F(LabCaTest, MSG_14_a_refusal_may_come_without_a_text) {
+    LabCaOptions options = default_options(directory_.path());
+    options.refusal = Rejection{FailInfo::bad_time, ""};
+    start(std::move(options));
+    const OpenedReply reply = send({});
+    EXPECT_EQ(reply.status(), "2/3");
+    EXPECT_EQ(reply.attributes.count("1.3.6.1.5.5.7.24.1"), 0U);
+}
+
+TEST_F(LabCaTest, FI_2_policies_on_key_size_attributes_and_signers_refuse) {
+    const auto text = [&](LabCaOptions options, const RequestRecipe& recipe) {
+        start(std::move(options));
+        expect_refused(recipe, "2/2");
+        return send(recipe).attributes.at("1.3.6.1.5.5.7.24.1").text;
+    };
+    LabCaOptions larger = default_options(directory_.path());
+    larger.admission.min_rsa_bits = 3072;
+    EXPECT_EQ(text(std::move(larger), {}), "the key size of 2048 bits is less than 3072");
+    LabCaOptions plain = default_options(directory_.path());
+    plain.issue.usage = IssueUsage::refuse;
+    RequestRecipe named;
+    named.extensions = {{NID_subject_alt_name, "DNS:web01.example.com"}};
+    EXPECT_EQ(text(std::move(plain), named), "the requested attribute subjectAltName is not authorised");
+    named.extensions.clear();
+    named.transaction_id = "AC";
+    EXPECT_EQ(send(named).status(), "0");
+    std::filesystem::remove(directory_ / "serial");
+    LabCaOptions known = default_options(directory_.path());
+    known.admission.self_signed_signers = false;
+    EXPECT_EQ(text(std::move(known), {}), "the signer is not trusted: its certificate is self-signed");
+}
+
+/// Renewals: `identity_` holds a certificate of the CA, `next_` a new key of the same subject.
+class RenewalTest : public LabCaTest {
+ protected:
+    void SetUp() override {
+        LabCaOptions options = default_options(directory_.path());
+        options.capabilities = Capabilities::from_list("AES,POSTPKIOperation,Renewal,SCEPStandard,SHA-256");
+        options.issue.lifetime = Seconds(3600);
+        start(std::move(options));
+        identity_.certificate = leaf(send({}), identity_);
+        std::filesystem::remove(directory_ / "serial");
+        recipe_.message_type = "17";
+        recipe_.transaction_id = "17";
+        recipe_.challenge.reset();
+        recipe_.requested = &next_;
+    }
+
+    static Certificate leaf(const OpenedReply& reply, const ClientIdentity& identity) {
+        for (const Certificate& certificate : reply.certificates) {
+            if (certificate.public_key() == PublicKey::of(identity.key.get()).value()) {
+                return certificate;
+            }
+        }
+        throw std::runtime_error("no certificate for the key: " + reply.status());
+    }
+
+    ClientIdentity next_ = ClientIdentity::make(identity_.subject, clock_.now());
+    RequestRecipe recipe_;
+};
+
+TEST_F(RenewalTest, SRV_8_an_issued_certificate_renews_itself_without_a_challenge) {
+    const OpenedReply reply = send(recipe_);
+    EXPECT_EQ(reply.status(), "0");
+    EXPECT_THAT(findings(), IsEmpty());
+    EXPECT_EQ(leaf(reply, next_).subject(), identity_.certificate->subject());
+}
+
+TEST_F(RenewalTest, SRV_8_a_PKCSReq_of_an_issued_certificate_renews_too_and_is_noted) {
+    recipe_.message_type = "19";
+    EXPECT_EQ(send(recipe_).status(), "0");
+    EXPECT_THAT(findings(), UnorderedElementsAre("SIG-3"));
+}
+
+TEST_F(RenewalTest, CSR_6_a_challenge_that_comes_along_must_be_right) {
+    recipe_.challenge = "wrong-secret";
+    expect_refused(recipe_, "2/2");
+    EXPECT_THAT(findings(), UnorderedElementsAre("CSR-6"));
+}
+
+TEST_F(RenewalTest, SRV_8_another_subject_is_refused) {
+    next_ = ClientIdentity::make("CN=web02.example.com,O=Example", clock_.now());
+    expect_refused(recipe_, "2/2");
+    EXPECT_THAT(findings(), UnorderedElementsAre("REN-7"));
+    recipe_.message_type = "19";
+    expect_refused(recipe_, "2/2");  // nor does it admit by another type
+}
+
+TEST_F(RenewalTest, SRV_20_BADC_4_a_self_signed_certificate_renews_nothing) {
+    identity_ = ClientIdentity::make(identity_.subject, clock_.now());
+    expect_refused(recipe_, "2/2");
+    EXPECT_THAT(findings(), UnorderedElementsAre("SIG-1", "SIG-1"));  // signs a 17; is for another key than the PKCS#10
+    next_.certify(identity_, ca_->certificate().subject().text(), clock_.now());
+    identity_ = std::move(next_);
+    recipe_.requested = nullptr;
+    expect_refused(recipe_, "2/1");  // names this CA as its issuer, which did not sign it
+}
+
+TEST_F(RenewalTest, REN_5_an_expired_certificate_renews_nothing) {
+    clock_.advance(Seconds(3601));
+    expect_refused(recipe_, "2/2");
+    EXPECT_THAT(findings(), UnorderedElementsAre("REN-5"));
+}
+
+TEST_F(RenewalTest, SEC_5_a_weak_digest_is_noted) {
+    recipe_.digest = EVP_sha1();
+    expect_refused(recipe_, "2/0");
+    LabCaOptions options = default_options(directory_.path());
+    options.capabilities = Capabilities::from_list("AES,POSTPKIOperation,Renewal,SCEPStandard,SHA-1");
+    options.allow_weak_requests = true;
+    start(std::move(options));
+    EXPECT_EQ(send(recipe_).status(), "0");
+    EXPECT_THAT(findings(), UnorderedElementsAre("SEC-5", "ALG-11"));
+}
+
+TEST_F(RenewalTest, CAPS_11_a_renewal_that_is_not_announced_is_refused) {
+    start(default_options(directory_.path()));
+    expect_refused(recipe_, "2/2");
+    EXPECT_THAT(findings(), UnorderedElementsAre("CAPS-11"));
+}
+
 TEST_F(LabCaTest, SRV_20_a_certificate_of_an_unknown_or_pretended_issuer_does_not_admit) {
     const ClientIdentity stranger = ClientIdentity::make("CN=stranger", clock_.now());
     identity_.certify(stranger, "CN=stranger", clock_.now());
@@ -365,7 +526,7 @@ TEST_F(LabCaTest, SRV_14_lint_names_each_deviation) {
     EXPECT_THAT(lint(recipe), UnorderedElementsAre("CSR-2"));
     recipe = {};
     recipe.digest = EVP_sha512();
-    EXPECT_THAT(lint(recipe), UnorderedElementsAre("ALG-4", "ALG-11"));
+    EXPECT_THAT(lint(recipe), UnorderedElementsAre("ALG-4", "ALG-11", "ALG-11"));  // PKCS#10 and certificate
     recipe = {};
     recipe.extensions = {{NID_key_usage, "digitalSignature"}};
     EXPECT_THAT(lint(recipe), UnorderedElementsAre("CSR-3"));

@@ -6,27 +6,30 @@
 #include <string>
 
 #include "base/certificate.h"
+#include "tests/lab_ca/certification_request.h"
 
 namespace hwenroll::lab_ca {
 
-/// A transaction that ended in a certificate.
+/// A transaction that was admitted.
 struct Transaction {
-    PublicKey request_key;  ///< of the PKCS#10
-    PublicKey signer_key;   ///< of the message's signer
-    Certificate issued;
+    CertificationRequest request;
+    PublicKey signer_key;    ///< of the message's signer
+    unsigned int pending{};  ///< how often PENDING is still to be answered before the decision
+    std::optional<Outcome<Certificate>> decision;
 };
 
 /// The transactions of one run of the CA, in memory. Used by one thread.
 class Ledger {
  public:
     /// nullptr when there is none of that transactionID. Borrowed until the next record().
-    [[nodiscard]] const Transaction* find(const std::string& transaction_id) const {
+    [[nodiscard]] Transaction* find(const std::string& transaction_id) {
         const auto found = transactions_.find(transaction_id);
         return found == transactions_.end() ? nullptr : &found->second;
     }
 
-    void record(const std::string& transaction_id, Transaction transaction) {
-        transactions_.insert_or_assign(transaction_id, std::move(transaction));
+    /// Borrowed as above.
+    Transaction& record(const std::string& transaction_id, Transaction transaction) {
+        return transactions_.insert_or_assign(transaction_id, std::move(transaction)).first->second;
     }
 
  private:

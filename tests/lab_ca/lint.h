@@ -25,7 +25,7 @@ Findings lint_http(const HttpRequest& request, const Capabilities& capabilities)
 /// SIG-5 … SIG-9, SIG-15, MSG-1 … MSG-5, MSG-11, ALG-4: SignedData and its attributes.
 Findings lint_signed_data(const ScepRequest& request, const Capabilities& capabilities);
 
-/// SIG-1 and SIG-2: the signer's certificate.
+/// SIG-1, SIG-2, REN-5 and ALG-11: the signer's certificate.
 Findings lint_signer(const ScepRequest& request, SignerKind kind, TimePoint now);
 
 /// ENV-1 … ENV-4, ALG-1: the envelope. `recipient` is the certificate it should be for.
@@ -35,11 +35,15 @@ Findings lint_envelope(const EnvelopedDataSyntax& envelope, const Certificate& r
 /// CSR-1 … CSR-5, SIG-1, ALG-11: the PKCS#10 and how it fits its message.
 Findings lint_certification_request(const CertificationRequest& csr, const ScepRequest& request, SignerKind kind);
 
+/// CAPS-11, SIG-1, SIG-3, REN-7, SEC-5: renewals, and requests that should be one.
+Findings lint_renewal(const CertificationRequest& csr, const ScepRequest& request, SignerKind kind,
+                      const Capabilities& capabilities);
+
 /// SEC-3: the challenge must not stand outside the envelope.
 Findings lint_secrecy(const CertificationRequest& csr, ByteView message);
 
-/// MSG-22: the names in a CertPoll. `issued` is the polled transaction's certificate, or nullptr.
-Findings lint_poll(const IssuerAndSubject& poll, const Certificate& authority, const Certificate* issued);
+/// MSG-22: the names in a CertPoll. `requested` is the subject of the polled transaction's request, or nullptr.
+Findings lint_poll(const IssuerAndSubject& poll, const Certificate& authority, const DistinguishedName* requested);
 
 /// Values that must never come twice: nonces (MSG-7) and initialisation vectors (SRV-14). Used by one thread.
 class Freshness {

@@ -119,6 +119,30 @@ Findings lint_certification_request(const CertificationRequest& csr, const ScepR
     return out;
 }
 
+Findings lint_renewal(const CertificationRequest& csr, const ScepRequest& request, SignerKind kind,
+                      const Capabilities& capabilities) {
+    Findings out;
+    if (request.message_type != MessageType::renewal_req) {
+        if (kind == SignerKind::issued_here && capabilities.has("Renewal")) {
+            out.push_back({"SIG-3", "an issued certificate signs a PKCSReq though RenewalReq is announced"});
+        }
+        return out;
+    }
+    if (!capabilities.has("Renewal")) {
+        out.push_back({"CAPS-11", "a RenewalReq though it is not announced"});
+    }
+    if (kind == SignerKind::self_signed) {
+        out.push_back({"SIG-1", "a self-signed certificate signs a RenewalReq"});
+    }
+    if (kind == SignerKind::issued_here && request.signer_certificate->subject() != csr.subject()) {
+        out.push_back({"REN-7", "the subject of a RenewalReq is not that of its signer's certificate"});
+    }
+    if (const DigestAlgorithm* digest = digest_of(request.signer().digest.oid); digest == nullptr || digest->weak) {
+        out.push_back({"SEC-5", "a RenewalReq is signed with a weak digest"});
+    }
+    return out;
+}
+
 Findings lint_secrecy(const CertificationRequest& csr, ByteView message) {
     constexpr std::size_t too_short_to_tell = 6;
     if (!csr.challenge() || csr.challenge()->value.size() < too_short_to_tell) {
@@ -129,12 +153,12 @@ Findings lint_secrecy(const CertificationRequest& csr, ByteView message) {
     return found ? Findings{{"SEC-3", "the challengePassword stands outside the envelope"}} : Findings{};
 }
 
-Findings lint_poll(const IssuerAndSubject& poll, const Certificate& authority, const Certificate* issued) {
+Findings lint_poll(const IssuerAndSubject& poll, const Certificate& authority, const DistinguishedName* requested) {
     Findings out;
     if (poll.issuer != authority.subject()) {
         out.push_back({"MSG-22", "the issuer of a CertPoll is not this CA's subject"});
     }
-    if (issued != nullptr && poll.subject != issued->subject()) {
+    if (requested != nullptr && poll.subject != *requested) {
         out.push_back({"MSG-22", "the subject of a CertPoll is not that of its request"});
     }
     return out;

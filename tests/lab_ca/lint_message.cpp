@@ -107,6 +107,14 @@ void lint_attribute_values(const ScepRequest& request, Findings& out) {
     }
 }
 
+std::string signature_algorithm_of(const Certificate& certificate) {
+    const X509_ALGOR* algorithm = nullptr;
+    X509_get0_signature(nullptr, &algorithm, certificate.get());
+    std::array<char, 80> text{};
+    OBJ_obj2txt(text.data(), static_cast<int>(text.size()), algorithm->algorithm, 1);
+    return text.data();
+}
+
 }  // namespace
 
 Findings lint_signed_data(const ScepRequest& request, const Capabilities& capabilities) {
@@ -127,8 +135,16 @@ Findings lint_signer(const ScepRequest& request, SignerKind kind, TimePoint now)
     if (kind == SignerKind::other) {
         out.push_back({"SIG-1", "the signer's certificate is neither self-signed nor from this CA"});
     }
+    const bool valid = now >= signer.not_before() && now <= signer.not_after();
+    if (kind == SignerKind::issued_here && !valid) {
+        out.push_back({"REN-5", "the signer's issued certificate is not valid now"});
+    }
     if (kind != SignerKind::self_signed) {
         return out;
+    }
+    if (const DigestAlgorithm* digest = digest_of_signature(signature_algorithm_of(signer));
+        digest == nullptr || digest->oid != request.signer().digest.oid) {
+        out.push_back({"ALG-11", "the self-signed certificate is signed with another digest than the message"});
     }
     const std::uint32_t wanted =
         signer.public_key().is_rsa() ? KU_DIGITAL_SIGNATURE | KU_KEY_ENCIPHERMENT : KU_DIGITAL_SIGNATURE;
@@ -142,7 +158,7 @@ Findings lint_signer(const ScepRequest& request, SignerKind kind, TimePoint now)
     if (signer.is_ca()) {
         out.push_back({"SIG-2", "the self-signed certificate calls itself a CA"});
     }
-    if (now < signer.not_before() || now > signer.not_after()) {
+    if (!valid) {
         out.push_back({"SIG-2", "the self-signed certificate is not valid now"});
     }
     return out;

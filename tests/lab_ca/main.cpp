@@ -1,4 +1,6 @@
 // scep-lab-ca: a SCEP CA for labs, the demo and the tests.
+#include <algorithm>
+#include <array>
 #include <charconv>
 #include <chrono>
 #include <csignal>
@@ -37,6 +39,10 @@ struct Arguments {
     bool allow_weak_requests = false;
     bool leaf_only = false;
     long lifetime = 0;
+    unsigned int pending = 0;
+    int min_rsa_bits = 2048;
+    std::string signers = "any";
+    std::string refuse;
     std::string issue_usage = "copy";
 };
 
@@ -53,8 +59,30 @@ void declare(CLI::App& app, Arguments& arguments) {
     app.add_option("--lifetime", arguments.lifetime, "seconds that certificates live (default 90 days)")
         ->check(CLI::PositiveNumber);
     app.add_flag("--leaf-only", arguments.leaf_only, "answer with the issued certificate alone, without the CA's");
-    app.add_option("--issue-usage", arguments.issue_usage, "copy or ignore the requested key usages and names")
-        ->check(CLI::IsMember({"copy", "ignore"}));
+    app.add_option("--issue-usage", arguments.issue_usage, "copy, ignore or refuse requested key usages and names")
+        ->check(CLI::IsMember({"copy", "ignore", "refuse"}));
+    app.add_option("--pending", arguments.pending, "how often each request is answered PENDING before the decision")
+        ->check(CLI::NonNegativeNumber);
+    app.add_option("--min-rsa-bits", arguments.min_rsa_bits, "refuse smaller RSA keys (default 2048)")
+        ->check(CLI::PositiveNumber);
+    app.add_option("--signers", arguments.signers,
+                   "whose certificates may sign a request: any also lets self-signed ones, issued only this CA's")
+        ->check(CLI::IsMember({"any", "issued"}));
+    app.add_option("--refuse", arguments.refuse,
+                   "decide every request with this failInfo, as in badRequest:TEXT; without TEXT no failInfoText");
+}
+
+/// `badRequest:TEXT`. Error code: usage.
+Result<Rejection> refusal_of(const std::string& text) {
+    constexpr std::array<std::string_view, 5> names{"badAlg", "badMessageCheck", "badRequest", "badTime", "badCertId"};
+    const std::size_t colon = text.find(':');
+    const auto* const found = std::find(names.begin(), names.end(), std::string_view(text).substr(0, colon));
+    if (found == names.end()) {
+        return fail(ErrorCode::usage, fmt::format("--refuse {} names no failInfo", text), {},
+                    "begin with badAlg, badMessageCheck, badRequest, badTime or badCertId");
+    }
+    return Rejection{static_cast<FailInfo>(found - names.begin()),
+                     colon == std::string::npos ? std::string() : text.substr(colon + 1)};
 }
 
 /// The first line of a file. Error code: input_file.
@@ -93,7 +121,19 @@ Result<LabCaOptions> options_of(const Arguments& arguments) {
     if (arguments.lifetime > 0) {
         options.issue.lifetime = Seconds(arguments.lifetime);
     }
-    options.issue.usage = arguments.issue_usage == "copy" ? IssueUsage::copy : IssueUsage::ignore;
+    options.issue.usage = arguments.issue_usage == "copy"     ? IssueUsage::copy
+                          : arguments.issue_usage == "ignore" ? IssueUsage::ignore
+                                                              : IssueUsage::refuse;
+    options.pending = arguments.pending;
+    options.admission.min_rsa_bits = arguments.min_rsa_bits;
+    options.admission.self_signed_signers = arguments.signers == "any";
+    if (!arguments.refuse.empty()) {
+        auto refusal = refusal_of(arguments.refuse);
+        if (!refusal) {
+            return fail(refusal.error());
+        }
+        options.refusal = *std::move(refusal);
+    }
     return options;
 }
 

@@ -10,7 +10,8 @@ namespace hwenroll::lab_ca {
 /// RFC 8894 §3.2.1.4.
 enum class FailInfo { bad_alg = 0, bad_message_check = 1, bad_request = 2, bad_time = 3, bad_cert_id = 4 };
 
-/// Becomes a CertRep with pkiStatus FAILURE (SRV-16). `text` is sent as failInfoText and must hold no secret.
+/// Becomes a CertRep with pkiStatus FAILURE (SRV-16). `text` is sent as failInfoText unless it is empty; it must hold
+/// no secret.
 struct Rejection {
     FailInfo fail_info;
     std::string text;

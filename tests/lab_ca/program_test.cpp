@@ -117,6 +117,9 @@ TEST_F(ProgramTest, wrong_command_lines_are_refused) {
     EXPECT_EQ(refused({"--dir", directory}), 78);  // no challenge
     EXPECT_EQ(refused({"--dir", directory, "--challenge", "x", "--listen", "localhost"}), 64);
     EXPECT_EQ(refused({"--dir", directory, "--challenge", "x", "--listen", "127.0.0.1:70000"}), 64);
+    EXPECT_EQ(refused({"--dir", directory, "--challenge", "x", "--refuse", "badMood:no"}), 64);
+    EXPECT_EQ(refused({"--dir", directory, "--challenge", "x", "--pending", "-1"}), 64);
+    EXPECT_EQ(refused({"--dir", directory, "--challenge", "x", "--signers", "some"}), 64);
     EXPECT_EQ(refused({"--dir", directory, "--challenge-file", directory + "/none"}), 66);
     EXPECT_EQ(refused({"--dir", "/proc/none", "--challenge", "x"}), 66);
     EXPECT_EQ(refused({"--help"}), 0);

@@ -44,7 +44,8 @@ bool add_attributes(CMS_SignerInfo* signer, const CertRep& reply, TimePoint now)
     }
     return !reply.rejection ||
            (add_number(signer, oid::fail_info, static_cast<int>(reply.rejection->fail_info)) &&
-            add_attribute(signer, fail_info_text_oid, V_ASN1_UTF8STRING, as_bytes(reply.rejection->text)));
+            (reply.rejection->text.empty() ||
+             add_attribute(signer, fail_info_text_oid, V_ASN1_UTF8STRING, as_bytes(reply.rejection->text))));
 }
 
 Result<Bytes> write_envelope(ByteView content, const Certificate& recipient) {

@@ -33,7 +33,7 @@ OpenSslPtr<X509_EXTENSION> extension(int nid, const char* value) {
 }
 
 Certificate certificate_for(EVP_PKEY* key, const std::string& subject, EVP_PKEY* issuer_key, const std::string& issuer,
-                            TimePoint now) {
+                            TimePoint now, const EVP_MD* digest = EVP_sha256()) {
     const OpenSslPtr<X509> x509(X509_new());
     const auto name = DistinguishedName::from_text(subject).value().to_x509_name();
     const auto issuer_name = DistinguishedName::from_text(issuer).value().to_x509_name();
@@ -51,7 +51,7 @@ Certificate certificate_for(EVP_PKEY* key, const std::string& subject, EVP_PKEY*
         extension(NID_key_usage, EVP_PKEY_is_a(key, "RSA") == 1 ? "critical,digitalSignature,keyEncipherment"
                                                                 : "critical,digitalSignature");
     X509_add_ext(x509.get(), usage.get(), -1);
-    require(X509_sign(x509.get(), issuer_key, EVP_sha256()) > 0, "certificate");
+    require(X509_sign(x509.get(), issuer_key, digest) > 0, "certificate");
     return Certificate::from_der(der_of([&](unsigned char** out) { return i2d_X509(x509.get(), out); })).value();
 }
 
@@ -109,12 +109,12 @@ void read_content(ByteView content, const ClientIdentity& identity, OpenedReply&
 
 }  // namespace
 
-ClientIdentity ClientIdentity::make(const std::string& subject, TimePoint now, int bits) {
+ClientIdentity ClientIdentity::make(const std::string& subject, TimePoint now, int bits, const EVP_MD* digest) {
     ClientIdentity out;
     out.key.reset(bits == 0 ? EVP_PKEY_Q_keygen(nullptr, nullptr, "EC", "P-256")
                             : EVP_RSA_gen(static_cast<unsigned int>(bits)));
     require(out.key != nullptr, "key");
-    out.certificate = certificate_for(out.key.get(), subject, out.key.get(), subject, now);
+    out.certificate = certificate_for(out.key.get(), subject, out.key.get(), subject, now, digest);
     out.subject = subject;
     return out;
 }
@@ -165,8 +165,9 @@ Bytes make_issuer_and_subject(const DistinguishedName& issuer, const Distinguish
 
 Bytes make_request(const RequestRecipe& recipe, const ClientIdentity& identity, const Certificate& recipient,
                    TimePoint now) {
-    const Bytes content =
-        envelope(recipe.content ? *recipe.content : make_csr(recipe, identity), recipient, recipe.cipher);
+    const Bytes content = envelope(
+        recipe.content ? *recipe.content : make_csr(recipe, recipe.requested == nullptr ? identity : *recipe.requested),
+        recipient, recipe.cipher);
     const OpenSslPtr<BIO> in(BIO_new_mem_buf(content.data(), static_cast<int>(content.size())));
     constexpr unsigned int flags = CMS_BINARY | CMS_NOSMIMECAP | CMS_PARTIAL;
     const OpenSslPtr<CMS_ContentInfo> cms(CMS_sign(nullptr, nullptr, nullptr, nullptr, flags));

@@ -17,8 +17,9 @@ struct ClientIdentity {
     std::optional<Certificate> certificate;
     std::string subject;
 
-    /// RSA of `bits`, or EC P-256 when 0. Valid from a day before `now` to a week after it.
-    static ClientIdentity make(const std::string& subject, TimePoint now, int bits = 2048);
+    /// RSA of `bits`, or EC P-256 when 0. Valid from a day before `now` to a week after it. `digest` signs it.
+    static ClientIdentity make(const std::string& subject, TimePoint now, int bits = 2048,
+                               const EVP_MD* digest = EVP_sha256());
 
     /// Replaces the certificate by one that names `issuer_subject` as its issuer and is signed by `issuer`'s key.
     void certify(const ClientIdentity& issuer, const std::string& issuer_subject, TimePoint now);
@@ -38,7 +39,8 @@ struct RequestRecipe {
     bool break_csr_signature = false;
     bool break_signature = false;
     bool with_certificate = true;
-    std::optional<Bytes> content;  ///< messageData instead of a PKCS#10
+    std::optional<Bytes> content;               ///< messageData instead of a PKCS#10
+    const ClientIdentity* requested = nullptr;  ///< whose key and subject the PKCS#10 has; nullptr: the signer's
 };
 
 /// A message from `identity` to `recipient`, signed with signingTime `now`.

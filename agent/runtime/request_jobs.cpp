@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "agent/runtime/rejection.h"
 #include "agent/runtime/secret_reading.h"
 #include "keystore/openssl/key_provider.h"
 #include "keystore/openssl/self_test.h"
@@ -99,14 +100,6 @@ Error explain(const ReplyPlan& plan, const Error& error) {
 
 lifecycle::EffectFailed refusal(const ReplyPlan& plan, const Error& error, bool issued) {
     return {explain(plan, error), plan.http_status == 200, issued};
-}
-
-lifecycle::RequestRejected rejection(const scep::CertRep& reply) {
-    std::string why = reply.fail_info ? std::string(scep::to_text(*reply.fail_info)) : "no failInfo";
-    if (!reply.fail_info_text.empty()) {
-        why += ": " + reply.fail_info_text;
-    }
-    return {reply.fail_info, Error(ErrorCode::ca_rejected, "the CA answered FAILURE", why)};
 }
 
 ReplyVerdict take_certificate(const SharedToken& token, const ReplyPlan& plan, const scep::CertRep& reply,
@@ -264,7 +257,10 @@ Result<ReplyVerdict> judge_reply(const SharedToken& token, const ReplyPlan& plan
     }
     switch (reply->status) {
         case scep::PkiStatus::failure:
-            return ReplyVerdict{rejection(*reply), reply->warnings};
+            return ReplyVerdict{
+                lifecycle::RequestRejected{
+                    reply->fail_info, rejection({reply->fail_info, reply->fail_info_text, reply->hresult}, plan.now)},
+                reply->warnings};
         case scep::PkiStatus::pending:
             return ReplyVerdict{lifecycle::RequestPending{}, reply->warnings};
         case scep::PkiStatus::success:

@@ -140,9 +140,9 @@ Outcome<void> copy_extension(const CertificationRequest& request, int nid, X509*
 }
 
 Outcome<void> add_requested_usage(const CertificationRequest& request, IssueUsage usage, X509* certificate) {
-    const bool copies = usage == IssueUsage::copy;
+    const bool copies = usage != IssueUsage::ignore;
     for (const int nid : {NID_key_usage, NID_ext_key_usage, NID_subject_alt_name}) {
-        if (usage == IssueUsage::refuse && request.extension(nid) != nullptr) {
+        if (usage == IssueUsage::refuse && nid != NID_key_usage && request.extension(nid) != nullptr) {
             return reject(FailInfo::bad_request,
                           fmt::format("the requested attribute {} is not authorised", OBJ_nid2sn(nid)));
         }

@@ -13,7 +13,7 @@ namespace hwenroll::lab_ca {
 enum class IssueUsage {
     copy,    ///< key usage, extended key usage and subject alternative names as requested
     ignore,  ///< none of them, like a CA with a fixed profile
-    refuse,  ///< a request for any of them is refused as not authorised
+    refuse,  ///< key usage as requested; extended key usage and names are refused as not authorised
 };
 
 struct IssuePolicy {

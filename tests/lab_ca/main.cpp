@@ -59,7 +59,8 @@ void declare(CLI::App& app, Arguments& arguments) {
     app.add_option("--lifetime", arguments.lifetime, "seconds that certificates live (default 90 days)")
         ->check(CLI::PositiveNumber);
     app.add_flag("--leaf-only", arguments.leaf_only, "answer with the issued certificate alone, without the CA's");
-    app.add_option("--issue-usage", arguments.issue_usage, "copy, ignore or refuse requested key usages and names")
+    app.add_option("--issue-usage", arguments.issue_usage,
+                   "copy, ignore or refuse requested usages and names; refuse lets keyUsage alone")
         ->check(CLI::IsMember({"copy", "ignore", "refuse"}));
     app.add_option("--pending", arguments.pending, "how often each request is answered PENDING before the decision")
         ->check(CLI::NonNegativeNumber);

@@ -138,6 +138,28 @@ std::string to_text(const Capabilities& capabilities) {
     return text;
 }
 
+Capabilities without_downgrade(Capabilities announced, const Capabilities& before) {
+    std::string kept;
+    const auto keep = [&](bool Capabilities::*flag) {
+        announced.*flag = true;
+        const auto* keyword = std::ranges::find(keywords, flag, &Keyword::flag);
+        kept += fmt::format("{}{}", kept.empty() ? "" : ", ", keyword->name);
+    };
+    if (before.allows_aes() && !announced.allows_aes()) {
+        keep(&Capabilities::aes);
+    }
+    if (!announced.allows_sha256() && !announced.sha512 && (before.allows_sha256() || before.sha512)) {
+        keep(before.allows_sha256() ? &Capabilities::sha256 : &Capabilities::sha512);
+    }
+    if (before.allows_post() && !announced.allows_post()) {
+        keep(&Capabilities::post_pki_operation);
+    }
+    if (!kept.empty()) {
+        announced.warnings.push_back("announces less than before, without authentication; still used: " + kept);
+    }
+    return announced;
+}
+
 Result<Algorithms> choose_algorithms(const Capabilities& capabilities, const LegacyPermissions& legacy) {
     const Result<Digest> digest = choose_digest(capabilities, legacy);
     if (!digest) {

@@ -35,6 +35,10 @@ Capabilities parse_capabilities(ByteView body);
 /// The keywords as one line, for storage and display; parse_capabilities reads it back.
 std::string to_text(const Capabilities& capabilities);
 
+/// CAPS-13: the answer is not authenticated, so AES, SHA-256 or better and POST that the same CA announced `before` are
+/// kept in `announced`; one warning names what was kept.
+Capabilities without_downgrade(Capabilities announced, const Capabilities& before);
+
 /// Algorithms of one transaction (ALG-11: the digest serves CSR, signer certificate and message alike).
 struct Algorithms {
     Digest digest = Digest::sha256;

@@ -211,6 +211,34 @@ TEST(Algorithms, ALG_7_BAD_24_CAPS_14_nothing_enables_DES_or_MD5) {
     }
 }
 
+Capabilities after(std::string_view before, std::string_view now) {
+    return without_downgrade(parse(now), parse(before));
+}
+
+TEST(Capabilities, CAPS_13_what_was_once_seen_is_kept_with_a_warning) {
+    const Capabilities kept = after("AES\nSHA-256\nPOSTPKIOperation\nRenewal", "DES3\nSHA-1");
+    EXPECT_EQ(to_text(kept), "AES, DES3, POSTPKIOperation, SHA-1, SHA-256") << "Renewal may go";
+    ASSERT_THAT(kept.warnings, SizeIs(1));
+    EXPECT_THAT(kept.warnings[0], HasSubstr("AES, SHA-256, POSTPKIOperation"));
+    EXPECT_EQ(choose_algorithms(kept, all_legacy()).value(), (Algorithms{Digest::sha256, ContentCipher::aes128}));
+}
+
+TEST(Capabilities, CAPS_13_SCEPStandard_counts_as_what_it_implies) {
+    EXPECT_EQ(to_text(after("SCEPStandard", "")), "AES, POSTPKIOperation, SHA-256");
+    EXPECT_EQ(after("AES\nSHA-256\nPOSTPKIOperation", "SCEPStandard"), parse("SCEPStandard"));
+}
+
+TEST(Capabilities, CAPS_13_a_digest_as_good_takes_the_place_of_the_old_one) {
+    EXPECT_EQ(to_text(after("AES\nSHA-256", "AES\nSHA-512")), "AES, SHA-512");
+    EXPECT_EQ(to_text(after("AES\nSHA-512", "AES\nSHA-1")), "AES, SHA-1, SHA-512");
+}
+
+TEST(Capabilities, CAPS_13_as_much_or_more_is_taken_as_it_is) {
+    EXPECT_EQ(after("AES", "AES\nSHA-256"), parse("AES\nSHA-256"));
+    EXPECT_EQ(after("", "AES"), parse("AES"));
+    EXPECT_EQ(after("AES", "AES\nFuture"), parse("AES\nFuture")) << "what is unknown stays for the log";
+}
+
 TEST(Algorithms, SEC_5_permissions_for_replies_do_not_weaken_requests) {
     LegacyPermissions replies;
     replies.des_cbc_reply = true;

@@ -75,6 +75,11 @@ Error Error::about(std::string subject) && {
     return std::move(*this);
 }
 
+Error Error::retry_after(std::optional<std::chrono::seconds> wait) && {
+    retry_after_ = wait;
+    return std::move(*this);
+}
+
 std::string Error::line() const {
     std::string text(info().name);
     if (!subject_.empty()) {

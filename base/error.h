@@ -1,7 +1,9 @@
 // The one error type of the project. Its codes, exit codes and remedies stand in error_table.def and nowhere else.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -61,6 +63,11 @@ class Error {
     /// Names what the error is about (an identity, a CA, a token, a file) unless a deeper layer already did.
     [[nodiscard]] Error about(std::string subject) &&;
 
+    /// How long the peer asked to be left alone (Retry-After, HTTP-28), already within the limits; nothing when it did
+    /// not.
+    [[nodiscard]] std::optional<std::chrono::seconds> retry_after() const { return retry_after_; }
+    [[nodiscard]] Error retry_after(std::optional<std::chrono::seconds> wait) &&;
+
     /// `E-AREA-REASON subject: what (why); next`, on one line, without control or bidirectional characters.
     [[nodiscard]] std::string line() const;
 
@@ -70,6 +77,7 @@ class Error {
     std::string what_;
     std::string why_;
     std::string next_;
+    std::optional<std::chrono::seconds> retry_after_;
 };
 
 /// `text` with control, bidirectional-override and invalid UTF-8 characters written as `\xNN` or `\u{NNNN}` and cut to

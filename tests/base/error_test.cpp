@@ -34,6 +34,12 @@ TEST(Error, the_deepest_layer_names_the_subject) {
     EXPECT_EQ(error.subject(), "corp");
 }
 
+TEST(Error, HTTP_28_how_long_to_wait_stays_with_it_when_it_gets_a_subject) {
+    EXPECT_EQ(Error(ErrorCode::ca_http, "x").retry_after(), std::nullopt);
+    const Error asked = Error(ErrorCode::ca_http, "x").retry_after(std::chrono::seconds(90));
+    EXPECT_EQ(Error(asked).about("ca corp").retry_after(), std::chrono::seconds(90));
+}
+
 TEST(Error, a_hostile_text_stays_on_one_line_SEC_14) {
     const std::string line = Error(ErrorCode::ca_rejected, "a\nE-FORGED b", "c\r\x1b[2J").about("w\neb").line();
     EXPECT_EQ(line.find('\n'), std::string::npos);

@@ -19,7 +19,7 @@ struct AuthorityRecord {
     std::string capabilities;         ///< scep::to_text(Capabilities)
     std::vector<Bytes> certificates;  ///< DER, as received; roles are worked out again from them
     Bytes anchor_fingerprint;         ///< SHA-256 of the certificate that the configuration pinned
-    TimePoint fetched_at;
+    TimePoint fetched_at;             ///< the epoch once it is doubted
     friend bool operator==(const AuthorityRecord&, const AuthorityRecord&) = default;
 };
 
@@ -27,6 +27,7 @@ struct AuthorityState {
     AuthorityPhase phase = AuthorityPhase::untrusted;
     std::optional<AuthorityRecord> current;
     std::optional<FailureRecord> failure;
+    std::optional<TimePoint> not_before;  ///< Retry-After of the failure; not stored: a new run asks at once
     friend bool operator==(const AuthorityState&, const AuthorityState&) = default;
 };
 
@@ -40,7 +41,10 @@ struct AuthorityFetched {
 struct AuthorityFailed {
     Error error;
 };
-using AuthorityEvent = std::variant<AuthorityNeeded, AuthorityFetched, AuthorityFailed>;
+/// An answer of the CA suggests that what is known of it is out of date: one fetch before the next request, whatever
+/// comes of it (CAPS-1, CACERT-11, FI-1, ALG-12).
+struct AuthorityDoubted {};
+using AuthorityEvent = std::variant<AuthorityNeeded, AuthorityFetched, AuthorityFailed, AuthorityDoubted>;
 
 struct AuthorityPolicy {
     std::vector<Bytes> pinned;             ///< SHA-256 fingerprints of the configuration
@@ -49,7 +53,8 @@ struct AuthorityPolicy {
 
 struct AuthorityTransition {
     AuthorityState state;
-    bool fetch = false;  ///< ask the CA before anything else
+    bool fetch = false;                  ///< ask the CA before anything else
+    std::optional<Seconds> refused_for;  ///< the CA wants to be asked, but not so soon (HTTP-28)
     std::string note;
 };
 

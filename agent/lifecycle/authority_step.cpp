@@ -20,6 +20,11 @@ void on(AuthorityTransition& t, const AuthorityNeeded& /*event*/, const Authorit
     }
     t.fetch = t.state.phase == AuthorityPhase::untrusted || now < record->fetched_at ||
               now >= record->fetched_at + policy.capabilities_lifetime;
+    // A clock that went back must not make the wait longer than it was.
+    if (t.fetch && t.state.not_before && now < *t.state.not_before && now >= t.state.failure->at) {
+        t.fetch = false;
+        t.refused_for = *t.state.not_before - now;
+    }
 }
 
 void on(AuthorityTransition& t, const AuthorityFetched& event, const AuthorityPolicy& /*policy*/, TimePoint now) {
@@ -30,6 +35,7 @@ void on(AuthorityTransition& t, const AuthorityFetched& event, const AuthorityPo
     t.state.current->generation = changed ? last + 1 : last;
     t.state.current->fetched_at = now;
     t.state.failure.reset();
+    t.state.not_before.reset();
     if (changed) {
         t.note = fmt::format("generation {} trusted by SHA256:{}", t.state.current->generation,
                              to_hex(t.state.current->anchor_fingerprint, ':'));
@@ -39,14 +45,25 @@ void on(AuthorityTransition& t, const AuthorityFetched& event, const AuthorityPo
 void on(AuthorityTransition& t, const AuthorityFailed& event, const AuthorityPolicy& /*policy*/, TimePoint now) {
     // Invariant 10: a failed fetch neither trusts nor distrusts.
     t.state.failure = FailureRecord{event.error.code(), event.error.line(), now};
+    t.state.not_before.reset();
+    if (event.error.retry_after()) {
+        t.state.not_before = now + *event.error.retry_after();
+    }
     t.note = event.error.line();
+}
+
+void on(AuthorityTransition& t, const AuthorityDoubted& /*event*/, const AuthorityPolicy& /*policy*/,
+        TimePoint /*now*/) {
+    if (t.state.current) {
+        t.state.current->fetched_at = {};
+    }
 }
 
 }  // namespace
 
 AuthorityTransition step(const AuthorityState& state, const AuthorityEvent& event, const AuthorityPolicy& policy,
                          TimePoint now) {
-    AuthorityTransition transition{state, false, {}};
+    AuthorityTransition transition{state, false, {}, {}};
     std::visit([&](const auto& alternative) { on(transition, alternative, policy, now); }, event);
     return transition;
 }

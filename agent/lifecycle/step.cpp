@@ -293,6 +293,12 @@ void on(Decision& d, const RequestRejected& event) {
     d.next.failure = FailureRecord{event.error.code(), event.error.line(), d.now};
     // FI-2: permanent for this request; the challenge may be used up, so nothing of it is sent again.
     d.next.enrollment->transaction.reset();
+    if (event.authority_changed && doubts_authority(event) && !over_cap(d)) {
+        // FI-1, ALG-12: the request was for a CA that is no more.
+        d.go(Phase::need_submit);
+        d.note = event.error.line() + "; the CA has changed, a new request begins";
+        return prepare(d);
+    }
     hold(d, HoldReason::rejected);
     d.note = event.error.line();
 }
@@ -323,8 +329,9 @@ void on(Decision& d, const EffectFailed& event) {
     } else if (over_cap(d)) {
         hold(d, HoldReason::message_cap);
     } else {
+        const Seconds wait = backoff(d.policy, d.next.counters.failures, d.draw.fraction);
         d.next.wait = Wait{waiting_for(event.error.info().remedy),
-                           d.now + backoff(d.policy, d.next.counters.failures, d.draw.fraction)};
+                           d.now + std::max(wait, event.error.retry_after().value_or(wait))};
     }
 }
 
@@ -341,6 +348,19 @@ Phase phase_of(const std::optional<Enrollment>& enrollment) {
         return Phase::need_key;
     }
     return enrollment->transaction && enrollment->transaction->pending ? Phase::pending : Phase::need_submit;
+}
+
+bool doubts_authority(const Event& outcome) {
+    if (const auto* rejected = std::get_if<RequestRejected>(&outcome)) {
+        return rejected->fail_info == scep::FailInfo::bad_alg ||
+               rejected->fail_info == scep::FailInfo::bad_message_check;
+    }
+    const auto* failed = std::get_if<EffectFailed>(&outcome);
+    if (failed == nullptr) {
+        return false;
+    }
+    const ErrorCode code = failed->error.code();
+    return code == ErrorCode::scep_signer || code == ErrorCode::ca_algorithm || code == ErrorCode::ca_http_refused;
 }
 
 Transition step(const IdentityState& state, const Event& event, const Draw& draw, const Policy& policy, TimePoint now) {

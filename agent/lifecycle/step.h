@@ -47,6 +47,7 @@ struct RequestPending {};
 struct RequestRejected {
     std::optional<scep::FailInfo> fail_info;
     Error error;
+    bool authority_changed = false;  ///< asked again, the CA has another recipient or other algorithms than the request
 };
 /// The generation of the last Publish effect is what consumers see.
 struct GenerationPublished {
@@ -54,6 +55,7 @@ struct GenerationPublished {
 };
 /// An effect failed. `answered`: an enrollment message was answered with HTTP 200, so it counts (invariant 5).
 /// `issued`: the reply held a certificate for us that was refused, so it counts too.
+/// The next try is no earlier than error.retry_after().
 struct EffectFailed {
     Error error;
     bool answered = false;
@@ -109,5 +111,9 @@ struct Transition {
 
 /// Total over all states and events: an event that makes no sense in a state leaves it as it is and has no effects.
 Transition step(const IdentityState& state, const Event& event, const Draw& draw, const Policy& policy, TimePoint now);
+
+/// True for an outcome that an out-of-date view of the CA may explain: a reply by an unknown signer (CACERT-11),
+/// badMessageCheck (FI-1), badAlg (ALG-12), no algorithm in common, a request that its web server refuses (CAPS-1).
+bool doubts_authority(const Event& outcome);
 
 }  // namespace hwenroll::lifecycle

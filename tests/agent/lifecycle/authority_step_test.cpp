@@ -64,5 +64,58 @@ TEST(AuthorityStep, a_fingerprint_that_the_operator_took_away_ends_the_trust) {
     EXPECT_EQ(transition.state.phase, AuthorityPhase::untrusted);
 }
 
+TEST(AuthorityStep, CACERT_11_a_doubt_forces_one_fetch_and_no_more) {
+    const auto doubted = step(trusted(), AuthorityDoubted{}, policy(), start + Seconds(10)).state;
+    EXPECT_EQ(doubted.phase, AuthorityPhase::trusted) << "a doubt alone does not end the trust";
+    EXPECT_EQ(doubted.current->certificates, trusted().current->certificates);
+    EXPECT_TRUE(step(doubted, AuthorityNeeded{}, policy(), start + Seconds(20)).fetch);
+    const auto settled = step(doubted, AuthorityFetched{record(1)}, policy(), start + Seconds(20)).state;
+    EXPECT_EQ(settled.current->generation, 1U);
+    EXPECT_FALSE(step(settled, AuthorityNeeded{}, policy(), start + Seconds(30)).fetch);
+}
+
+TEST(AuthorityStep, CACERT_11_a_doubt_about_an_unknown_ca_changes_nothing) {
+    EXPECT_EQ(step({}, AuthorityDoubted{}, policy(), start).state, AuthorityState{});
+}
+
+TEST(AuthorityStep, CACERT_11_a_doubt_outlives_a_failed_fetch) {
+    auto state = step(trusted(), AuthorityDoubted{}, policy(), start).state;
+    state = step(state, AuthorityFailed{Error(ErrorCode::ca_timeout, "late")}, policy(), start).state;
+    EXPECT_TRUE(step(state, AuthorityNeeded{}, policy(), start + Seconds(1)).fetch);
+}
+
+TEST(AuthorityStep, HTTP_28_nobody_asks_before_retry_after_has_passed) {
+    const Error busy = Error(ErrorCode::ca_http, "503").retry_after(Seconds(120));
+    const auto failed = step({}, AuthorityFailed{busy}, policy(), start).state;
+    const auto early = step(failed, AuthorityNeeded{}, policy(), start + Seconds(20));
+    EXPECT_FALSE(early.fetch);
+    EXPECT_EQ(early.refused_for, Seconds(100));
+    const auto due = step(failed, AuthorityNeeded{}, policy(), start + Seconds(120));
+    EXPECT_TRUE(due.fetch);
+    EXPECT_EQ(due.refused_for, std::nullopt);
+}
+
+TEST(AuthorityStep, HTTP_28_retry_after_does_not_stand_in_the_way_of_what_is_known_and_fresh) {
+    const Error busy = Error(ErrorCode::ca_http, "503").retry_after(Seconds(120));
+    const auto known = step(trusted(), AuthorityFailed{busy}, policy(), start).state;
+    const auto transition = step(known, AuthorityNeeded{}, policy(), start + Seconds(1));
+    EXPECT_FALSE(transition.fetch);
+    EXPECT_EQ(transition.refused_for, std::nullopt);
+}
+
+TEST(AuthorityStep, HTTP_28_a_later_failure_or_success_forgets_retry_after) {
+    const Error busy = Error(ErrorCode::ca_http, "503").retry_after(Seconds(120));
+    const auto failed = step({}, AuthorityFailed{busy}, policy(), start).state;
+    const auto again = step(failed, AuthorityFailed{Error(ErrorCode::ca_timeout, "late")}, policy(), start).state;
+    EXPECT_TRUE(step(again, AuthorityNeeded{}, policy(), start + Seconds(1)).fetch);
+    EXPECT_EQ(step(failed, AuthorityFetched{record(1)}, policy(), start).state.not_before, std::nullopt);
+}
+
+TEST(AuthorityStep, HTTP_28_a_clock_that_went_back_does_not_lengthen_the_wait) {
+    const Error busy = Error(ErrorCode::ca_http, "503").retry_after(Seconds(120));
+    const auto failed = step({}, AuthorityFailed{busy}, policy(), start).state;
+    EXPECT_TRUE(step(failed, AuthorityNeeded{}, policy(), start - Seconds(86400)).fetch);
+}
+
 }  // namespace
 }  // namespace hwenroll::lifecycle

@@ -387,6 +387,83 @@ TEST(IdentityStep, each_remedy_names_what_is_waited_for) {
     }
 }
 
+TEST(IdentityStep, HTTP_28_the_next_try_is_no_earlier_than_retry_after) {
+    Walk walk;
+    walk.to_sent().on(EffectFailed{Error(ErrorCode::ca_http, "429").retry_after(Seconds(7200))});
+    EXPECT_EQ(walk.state.wait.until, start + Seconds(7200));
+    EXPECT_EQ(walk.state.wait.reason, WaitingFor::network);
+    walk.now += Seconds(7199);
+    EXPECT_TRUE(walk.on(Due{}).effects.empty());
+    walk.now += Seconds(1);
+    EXPECT_TRUE(walk.on(Due{}).only<SendRequest>());
+}
+
+TEST(IdentityStep, HTTP_28_retry_after_does_not_shorten_a_backoff) {
+    Walk plain;
+    plain.to_sent().on(failure(ErrorCode::ca_http));
+    Walk hurried;
+    hurried.to_sent().on(EffectFailed{Error(ErrorCode::ca_http, "503").retry_after(Seconds(1))});
+    EXPECT_EQ(hurried.state.wait, plain.state.wait);
+}
+
+RequestRejected rejected(scep::FailInfo why, bool authority_changed) {
+    return {why, Error(ErrorCode::ca_rejected, "no"), authority_changed};
+}
+
+TEST(IdentityStep, FI_1_ALG_12_a_refusal_by_a_ca_that_has_changed_begins_a_new_request) {
+    for (const auto why : {scep::FailInfo::bad_message_check, scep::FailInfo::bad_alg}) {
+        Walk walk;
+        walk.to_sent().on(rejected(why, true));
+        EXPECT_EQ(walk.state.phase, Phase::need_submit);
+        EXPECT_TRUE(walk.only<PrepareRequest>());
+        EXPECT_FALSE(walk.state.enrollment->transaction);
+        EXPECT_EQ(walk.state.counters.messages, 1U) << "it was answered all the same";
+        EXPECT_EQ(walk.state.failure->code, ErrorCode::ca_rejected);
+    }
+}
+
+TEST(IdentityStep, FI_1_a_refusal_by_a_ca_that_is_as_it_was_holds) {
+    Walk walk;
+    walk.to_sent().on(rejected(scep::FailInfo::bad_message_check, false));
+    EXPECT_EQ(walk.state.phase, Phase::held);
+    EXPECT_TRUE(walk.effects.empty());
+}
+
+TEST(IdentityStep, FI_2_another_refusal_holds_even_if_the_ca_has_changed) {
+    Walk walk;
+    walk.to_sent().on(rejected(scep::FailInfo::bad_request, true));
+    EXPECT_EQ(walk.state.phase, Phase::held);
+}
+
+TEST(IdentityStep, FI_1_invariant_5_a_ca_that_keeps_changing_and_refusing_is_left_alone_in_the_end) {
+    Walk walk;
+    walk.to_sent();
+    int requests = 1;
+    while (walk.state.phase == Phase::need_submit && requests < 1000) {
+        walk.on(rejected(scep::FailInfo::bad_message_check, true));
+        if (walk.only<PrepareRequest>()) {
+            walk.on(RequestPrepared{prepared()});
+            ++requests;
+        }
+    }
+    EXPECT_EQ(walk.state.phase, Phase::held);
+    EXPECT_EQ(requests, 48);
+}
+
+TEST(IdentityStep, CACERT_11_FI_1_ALG_12_CAPS_1_which_outcomes_cast_doubt_on_the_ca) {
+    for (const auto code : {ErrorCode::scep_signer, ErrorCode::ca_algorithm, ErrorCode::ca_http_refused}) {
+        EXPECT_TRUE(doubts_authority(failure(code))) << error_info(code).name;
+    }
+    for (const auto code : {ErrorCode::ca_http, ErrorCode::ca_timeout, ErrorCode::scep_signature}) {
+        EXPECT_FALSE(doubts_authority(failure(code))) << error_info(code).name;
+    }
+    EXPECT_TRUE(doubts_authority(rejected(scep::FailInfo::bad_message_check, false)));
+    EXPECT_TRUE(doubts_authority(rejected(scep::FailInfo::bad_alg, false)));
+    EXPECT_FALSE(doubts_authority(rejected(scep::FailInfo::bad_request, false)));
+    EXPECT_FALSE(doubts_authority(RequestRejected{{}, Error(ErrorCode::ca_rejected, "no")}));
+    EXPECT_FALSE(doubts_authority(RequestPending{}));
+}
+
 TEST(IdentityStep, a_start_retries_whatever_the_backoff_says_but_a_timer_that_is_not_due_does_not) {
     Walk walk;
     walk.to_sent().on(failure(ErrorCode::ca_timeout)).on(Due{});

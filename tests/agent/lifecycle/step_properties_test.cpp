@@ -29,7 +29,8 @@ Event any_event(IdentityState& state) {
         case 6:
             return RequestPending{};
         case 7:
-            return RequestRejected{scep::FailInfo::bad_request, Error(ErrorCode::ca_rejected, "no")};
+            return RequestRejected{*rc::gen::element(scep::FailInfo::bad_request, scep::FailInfo::bad_message_check),
+                                   Error(ErrorCode::ca_rejected, "no"), *rc::gen::arbitrary<bool>()};
         case 8:
             return GenerationPublished{state.last_generation};
         case 9:

@@ -44,5 +44,11 @@ TEST(SchemeOf, SEC_17_http_and_https_in_any_case) {
     }
 }
 
+TEST(ShownAddress, has_neither_credentials_nor_query) {
+    EXPECT_EQ("http://ca.example:8080/scep",
+              http::shown_address("http://user:secret@ca.example:8080/scep?operation=PKIOperation&message=MII#x"));
+    EXPECT_EQ("http://ca.example/a", http::shown_address("http://ca.example/a"));
+}
+
 }  // namespace
 }  // namespace hwenroll::test

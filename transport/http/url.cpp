@@ -63,4 +63,8 @@ std::string shown_url(std::string_view url) {
     return printable(shown, shown_most);
 }
 
+std::string shown_address(std::string_view url) {
+    return shown_url(url.substr(0, url.find('?')));
+}
+
 }  // namespace hwenroll::http

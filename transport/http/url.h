@@ -18,4 +18,7 @@ Result<Scheme> scheme_of(const std::string& url);
 /// that is longer than a word, such as the `message` of a PKIOperation. Takes malformed URLs too. Pure.
 std::string shown_url(std::string_view url);
 
+/// The same without the query: which server and path. Pure.
+std::string shown_address(std::string_view url);
+
 }  // namespace hwenroll::http

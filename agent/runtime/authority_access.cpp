@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "agent/runtime/ca_answer.h"
 #include "transport/scep/operation_url.h"
 
 namespace hwenroll::runtime {
@@ -67,6 +68,9 @@ void AuthorityAccess::need(std::function<void(Answer)> then) {
     if (const Status advanced = advance(lifecycle::AuthorityNeeded{}); !advanced) {
         return answer(fail(advanced.error()));
     }
+    if (refused_for_) {
+        return answer(fail(asked_too_soon(*refused_for_)));
+    }
     if (must_fetch_ || (!authority_ && !restore())) {
         return fetch_capabilities(false);
     }
@@ -78,6 +82,7 @@ Status AuthorityAccess::advance(const lifecycle::AuthorityEvent& event) {
     const TimePoint now = at_.clock.now();
     auto transition = lifecycle::step(state_, event, policy, now);
     must_fetch_ = transition.fetch;
+    refused_for_ = transition.refused_for;
     if (transition.state == state_ && transition.note.empty()) {
         return {};
     }
@@ -89,6 +94,17 @@ Status AuthorityAccess::advance(const lifecycle::AuthorityEvent& event) {
         }
     }
     return committed;
+}
+
+Status AuthorityAccess::doubt() {
+    return loaded_ ? advance(lifecycle::AuthorityDoubted{}) : Status();
+}
+
+Error AuthorityAccess::asked_too_soon(Seconds wait) const {
+    return Error(state_.failure->code, fmt::format("the CA asked for {} s without requests", wait.count()),
+                 state_.failure->line)
+        .about("ca " + settings_.name)
+        .retry_after(wait);
 }
 
 /// Works the roles out again from what is stored: they depend on the time.
@@ -121,42 +137,41 @@ http::Request AuthorityAccess::get(const std::string& url, scep::Operation opera
 void AuthorityAccess::fetch_capabilities(bool repeated) {
     exchange([this](const std::string& url) { return get(url, scep::Operation::get_ca_caps, limits_.max_caps_bytes); },
              [this, repeated](const Result<http::Response>& response) {
-                 if (response) {
-                     // CAPS-7: an HTTP error means that nothing is announced.
-                     return fetch_certificates(
-                         scep::parse_capabilities(response->status == 200 ? ByteView(response->body) : ByteView()));
+                 const auto capabilities = read_capabilities(response, repeated);
+                 if (!capabilities) {
+                     return failed(capabilities.error());
                  }
-                 if (http::closed_without_reply(response.error())) {
-                     // CAPS-8: once more, then it means the same.
-                     return repeated ? fetch_certificates({}) : fetch_capabilities(true);
-                 }
-                 failed(response.error());
+                 return *capabilities ? fetch_certificates(**capabilities) : fetch_capabilities(true);
              });
 }
 
 void AuthorityAccess::fetch_certificates(const scep::Capabilities& capabilities) {
     exchange([this](const std::string& url) { return get(url, scep::Operation::get_ca_cert, limits_.max_reply_bytes); },
              [this, capabilities](const Result<http::Response>& response) {
-                 const Status accepted = response ? accept(capabilities, *response) : fail(response.error());
-                 if (!accepted) {
+                 if (const Status accepted = accept(capabilities, response); !accepted) {
                      return failed(accepted.error());
                  }
                  answer(authority_);
              });
 }
 
-Status AuthorityAccess::accept(const scep::Capabilities& capabilities, const http::Response& response) {
-    if (response.status != 200) {
-        return fail(ErrorCode::ca_http, "GetCACert was answered with HTTP status " + std::to_string(response.status),
-                    printable(as_text(response.body), 120));
-    }
-    auto received = scep::parse_ca_certificates(response.body, parse_limits(limits_));
+Status AuthorityAccess::accept(scep::Capabilities capabilities, const Result<http::Response>& response) {
+    auto received = read_certificates(response, parse_limits(limits_));
     if (!received) {
         return fail(received.error());
     }
-    auto set = scep::authenticate(*received, settings_.fingerprints, at_.clock.now(), parse_limits(limits_));
+    const TimePoint now = at_.clock.now();
+    auto set = scep::authenticate(*received, settings_.fingerprints, now, parse_limits(limits_));
     if (!set) {
         return fail(set.error());
+    }
+    if (state_.current && state_.current->anchor_fingerprint == set->anchor.fingerprint()) {
+        capabilities = scep::without_downgrade(std::move(capabilities),
+                                               scep::parse_capabilities(as_bytes(state_.current->capabilities)));
+    }
+    // What no request could be made from would only stand in the way of a better answer.
+    if (auto usable = scep::choose_algorithms(capabilities, permissions_of(settings_.legacy, now)); !usable) {
+        return fail(usable.error());
     }
     std::vector<std::string> warnings = capabilities.warnings;
     warnings.insert(warnings.end(), set->warnings.begin(), set->warnings.end());

@@ -42,6 +42,9 @@ class AuthorityAccess {
     /// Calls `then` with the trusted CA, asking it first if need be. Several callers share one request.
     void need(std::function<void(Result<std::shared_ptr<const Authority>>)> then);
 
+    /// The next need() asks the CA again. Error code: state_database.
+    Status doubt();
+
     /// Runs an exchange with the first URL that can be reached, at most two at a time (design, "Identity = client").
     /// `request` makes it for a URL.
     void exchange(std::function<http::Request(const std::string& url)> request,
@@ -59,7 +62,8 @@ class AuthorityAccess {
     Status restore();
     void fetch_capabilities(bool repeated);
     void fetch_certificates(const scep::Capabilities& capabilities);
-    Status accept(const scep::Capabilities& capabilities, const http::Response& response);
+    Status accept(scep::Capabilities capabilities, const Result<http::Response>& response);
+    [[nodiscard]] Error asked_too_soon(Seconds wait) const;
     void failed(const Error& error);
     void answer(const Answer& answer);
     void start(const MakeRequest& request, const Done& done, std::size_t attempt);
@@ -72,6 +76,7 @@ class AuthorityAccess {
     lifecycle::AuthorityState state_;
     bool loaded_ = false;
     bool must_fetch_ = false;
+    std::optional<Seconds> refused_for_;
     std::shared_ptr<const Authority> authority_;
     std::vector<std::function<void(Answer)>> waiting_;
     std::size_t reachable_url_ = 0;

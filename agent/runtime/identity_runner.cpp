@@ -56,6 +56,14 @@ std::string_view committed_point(const lifecycle::Transition& transition) {
     return std::holds_alternative<lifecycle::PublishGeneration>(effect) ? "issue-committed" : "request-committed";
 }
 
+/// A request made now would be encrypted for another certificate or by other algorithms than this one.
+bool is_for_another_authority(const lifecycle::Transaction& transaction, const Authority& authority,
+                              const scep::LegacyPermissions& legacy) {
+    const auto algorithms = scep::choose_algorithms(authority.capabilities, legacy);
+    return transaction.recipient != authority.set.recipient.fingerprint() ||
+           (algorithms && (algorithms->digest != transaction.digest || algorithms->cipher != transaction.cipher));
+}
+
 /// The last failure as an Error again, for the exit code of a run that finds it still standing.
 Error recorded(const lifecycle::FailureRecord& failure) {
     return Error(failure.code, "not well since " + to_iso8601(failure.at), failure.line,
@@ -138,8 +146,40 @@ void IdentityRunner::dispatch(const lifecycle::Event& event) {
 }
 
 void IdentityRunner::failed(const Error& error, bool answered) {
-    error_ = Error(error).about(name());
-    dispatch(lifecycle::EffectFailed{*error_, answered});
+    conclude(lifecycle::EffectFailed{error, answered});
+}
+
+/// Ends what an effect began. A failure becomes the run's.
+void IdentityRunner::conclude(lifecycle::Event outcome) {
+    if (auto* failure = std::get_if<lifecycle::EffectFailed>(&outcome)) {
+        failure->error = std::move(failure->error).about(name());
+        error_ = failure->error;
+    }
+    if (lifecycle::doubts_authority(outcome)) {
+        if (const Status doubted = authority_.doubt(); !doubted) {
+            return settle(doubted.error());
+        }
+    }
+    auto* rejected = std::get_if<lifecycle::RequestRejected>(&outcome);
+    return rejected != nullptr ? reconsider(std::move(*rejected)) : dispatch(outcome);
+}
+
+/// FI-1, ALG-12: a CA that has changed may have refused what is right for it now.
+void IdentityRunner::reconsider(lifecycle::RequestRejected rejected) {
+    rejected.error = std::move(rejected.error).about(name());
+    if (!lifecycle::doubts_authority(rejected)) {
+        error_ = rejected.error;
+        return dispatch(rejected);
+    }
+    authority_.need([this, rejected](const Result<SharedAuthority>& authority) mutable {
+        rejected.authority_changed =
+            authority && is_for_another_authority(*state_.enrollment->transaction, **authority,
+                                                  permissions_of(authority_.settings().legacy, at_.clock.now()));
+        if (!rejected.authority_changed) {
+            error_ = rejected.error;
+        }
+        dispatch(rejected);
+    });
 }
 
 void IdentityRunner::settle(const std::optional<Error>& error) {
@@ -182,6 +222,15 @@ void IdentityRunner::say(const std::string& note) {
         at_.log.write(
             {observe::Level::info, name() + ": " + note, name(), observe::status_word(state_, at_.clock.now()), {}});
     }
+}
+
+void IdentityRunner::warn(const std::string& warning) {
+    progress_.clear();
+    at_.log.write({observe::Level::warning, name() + ": " + warning, name(), {}, {}});
+}
+
+std::string IdentityRunner::awaiting_answer() const {
+    return name() + ": waiting for the answer of CA '" + settings_.ca + "'";
 }
 
 void IdentityRunner::run(const lifecycle::MakeKey& effect) {
@@ -275,12 +324,15 @@ void IdentityRunner::sign(scep::MessageType type, const SharedAuthority& authori
 }
 
 void IdentityRunner::exchange(const SharedAuthority& authority, const Bytes& message) {
-    progress_.begin(name() + ": waiting for the answer of CA '" + settings_.ca + "'");
+    progress_.begin(awaiting_answer());
     const config::HttpMethod method = authority_.settings().http;
     const bool post = method == config::HttpMethod::post ||
                       (method == config::HttpMethod::automatic && authority->capabilities.allows_post());
+    const auto form = std::make_shared<RequestForm>();
+    form->post = post;
+    form->announces_post = authority->capabilities.allows_post();
     authority_.exchange(
-        [this, post, message](const std::string& url) {
+        [this, post, message, form](const std::string& url) {
             http::Request request =
                 authority_.get(url, scep::Operation::pki_operation, authority_.limits().max_reply_bytes);
             if (post) {
@@ -291,20 +343,32 @@ void IdentityRunner::exchange(const SharedAuthority& authority, const Bytes& mes
             } else {
                 request.url = scep::pki_operation_get_url(url, message);
             }
+            form->url_length = request.url.size();
+            warn_of_long_url(*form);
             return request;
         },
-        [this, authority](Result<http::Response> response) {
+        [this, authority, form](Result<http::Response> response) {
             if (!response) {
                 // Invariant 5: a reply that was cut or too large answered the message all the same.
                 const ErrorCode code = response.error().code();
-                return failed(response.error(), code == ErrorCode::ca_truncated || code == ErrorCode::ca_too_big);
+                return failed(without_reply(*form, response.error()),
+                              code == ErrorCode::ca_truncated || code == ErrorCode::ca_too_big);
             }
             failpoint("reply-received");
-            judge(authority, *std::move(response));
+            judge(authority, *form, *std::move(response));
         });
 }
 
-void IdentityRunner::judge(const SharedAuthority& authority, http::Response response) {
+void IdentityRunner::warn_of_long_url(const RequestForm& form) {
+    if (form.post || form.url_length <= long_get_url) {
+        return;
+    }
+    warn(fmt::format("the request's GET URL has {} characters; many servers and proxies take {} (HTTP-12)",
+                     form.url_length, long_get_url));
+    progress_.begin(awaiting_answer());
+}
+
+void IdentityRunner::judge(const SharedAuthority& authority, const RequestForm& form, http::Response response) {
     const TimePoint now = at_.clock.now();
     ReplyPlan plan{settings_,
                    permissions_of(authority_.settings().legacy, now),
@@ -314,26 +378,19 @@ void IdentityRunner::judge(const SharedAuthority& authority, http::Response resp
                    state_.enrollment->key.id,
                    state_.enrollment->key.spki,
                    authority,
-                   response.status,
-                   std::move(response.body),
+                   form,
+                   std::move(response),
                    now};
-    const bool answered = plan.http_status == 200;
+    const bool answered = plan.response.status == 200;
     token_.use([plan = std::move(plan)](const SharedToken& token) { return judge_reply(token, plan); },
                [this, answered](Result<ReplyVerdict> verdict) {
                    if (!verdict) {
                        return failed(verdict.error(), answered);
                    }
                    for (const std::string& warning : verdict->warnings) {
-                       at_.log.write({observe::Level::warning, name() + ": " + warning, name(), {}, {}});
+                       warn(warning);
                    }
-                   if (auto* refused = std::get_if<lifecycle::EffectFailed>(&verdict->event)) {
-                       refused->error = std::move(refused->error).about(name());
-                       error_ = refused->error;
-                   } else if (auto* rejected = std::get_if<lifecycle::RequestRejected>(&verdict->event)) {
-                       rejected->error = std::move(rejected->error).about(name());
-                       error_ = rejected->error;
-                   }
-                   dispatch(verdict->event);
+                   conclude(std::move(verdict->event));
                });
 }
 

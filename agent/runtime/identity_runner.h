@@ -33,9 +33,13 @@ class IdentityRunner {
  private:
     void dispatch(const lifecycle::Event& event);
     void failed(const Error& error, bool answered = false);
+    void conclude(lifecycle::Event outcome);
+    void reconsider(lifecycle::RequestRejected rejected);
     void settle(const std::optional<Error>& error);
     [[nodiscard]] std::optional<Error> outcome() const;
     void say(const std::string& note);
+    void warn(const std::string& warning);
+    [[nodiscard]] std::string awaiting_answer() const;
 
     void run(const lifecycle::MakeKey& effect);
     void run(const lifecycle::PrepareRequest& effect);
@@ -47,7 +51,8 @@ class IdentityRunner {
     void send(scep::MessageType type);
     void sign(scep::MessageType type, const SharedAuthority& authority);
     void exchange(const SharedAuthority& authority, const Bytes& message);
-    void judge(const SharedAuthority& authority, http::Response response);
+    void warn_of_long_url(const RequestForm& form);
+    void judge(const SharedAuthority& authority, const RequestForm& form, http::Response response);
     [[nodiscard]] lifecycle::Started started(const std::optional<publish::PublishedState>& published) const;
     [[nodiscard]] Result<publish::Generation> generation(std::uint64_t number) const;
 

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "agent/runtime/authority_access.h"
+#include "agent/runtime/ca_answer.h"
 #include "agent/runtime/token_access.h"
 #include "transport/scep/operation_url.h"
 
@@ -49,25 +50,19 @@ Result<http::Response> fetch(const config::AuthoritySettings& settings, const co
 
 Result<CaAnswer> ask(const config::AuthoritySettings& settings, const config::LimitSettings& limits,
                      const std::string& url) {
-    auto capabilities = fetch(settings, limits, url, scep::Operation::get_ca_caps);
-    if (!capabilities && !http::closed_without_reply(capabilities.error())) {
+    auto capabilities = read_capabilities(fetch(settings, limits, url, scep::Operation::get_ca_caps), false);
+    if (capabilities && !*capabilities) {
+        capabilities = read_capabilities(fetch(settings, limits, url, scep::Operation::get_ca_caps), true);
+    }
+    if (!capabilities) {
         return fail(capabilities.error());
     }
-    auto reply = fetch(settings, limits, url, scep::Operation::get_ca_cert);
-    if (!reply) {
-        return fail(reply.error());
-    }
-    if (reply->status != 200) {
-        return fail(ErrorCode::ca_http, "GetCACert was answered with HTTP status " + std::to_string(reply->status),
-                    printable(as_text(reply->body), 120));
-    }
-    auto certificates = scep::parse_ca_certificates(reply->body, parse_limits(limits));
+    auto certificates =
+        read_certificates(fetch(settings, limits, url, scep::Operation::get_ca_cert), parse_limits(limits));
     if (!certificates) {
         return fail(certificates.error());
     }
-    const bool announced = capabilities && capabilities->status == 200;
-    return CaAnswer{url, scep::parse_capabilities(announced ? ByteView(capabilities->body) : ByteView()),
-                    *std::move(certificates)};
+    return CaAnswer{url, **std::move(capabilities), *std::move(certificates)};
 }
 
 }  // namespace

@@ -22,8 +22,8 @@ struct CaAnswer {
 };
 
 /// GetCACaps and GetCACert at the first of `settings.urls` that answers; the fingerprints of `settings` are not looked
-/// at. Blocks up to the exchange time-outs. Errors: those of http::Client, ca_http, ca_not_scep, scep_structure,
-/// ca_certificate.
+/// at. Blocks up to the exchange time-outs. Errors: those of http::Client, ca_http, ca_http_refused, ca_not_scep,
+/// scep_structure, ca_certificate.
 Result<CaAnswer> ask_ca(const config::AuthoritySettings& settings, const config::LimitSettings& limits);
 
 /// The private keys of one token. Logs in by the PIN rules, so it takes the state directory's lock and records the

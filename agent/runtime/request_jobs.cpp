@@ -86,20 +86,14 @@ lifecycle::IssuedRecord record_of(const scep::IssuedCertificate& issued, const C
     return record;
 }
 
-/// HTTP-21: a reply that verifies counts whatever its status; otherwise the status is the better explanation.
-Error explain(const ReplyPlan& plan, const Error& error) {
-    if (plan.http_status >= 200 && plan.http_status < 300) {
-        return error;
-    }
-    const std::string hint = plan.http_status == 404 || plan.http_status == 414
-                                 ? "a GET URL may be too long for this server (HTTP-13); check 'url'"
-                                 : std::string();
-    return Error(ErrorCode::ca_http, "the request was answered with HTTP status " + std::to_string(plan.http_status),
-                 printable(as_text(plan.body), 120), hint);
+lifecycle::EffectFailed refusal(const ReplyPlan& plan, const Error& error, bool issued) {
+    return {error, plan.response.status == 200, issued};
 }
 
-lifecycle::EffectFailed refusal(const ReplyPlan& plan, const Error& error, bool issued) {
-    return {explain(plan, error), plan.http_status == 200, issued};
+/// HTTP-21: what does not verify is explained by an HTTP error, if there is one.
+Error explain(const ReplyPlan& plan, const Error& error) {
+    const bool succeeded = plan.response.status >= 200 && plan.response.status < 300;
+    return succeeded ? error : status_error(plan.form, plan.response);
 }
 
 ReplyVerdict take_certificate(const SharedToken& token, const ReplyPlan& plan, const scep::CertRep& reply,
@@ -251,9 +245,9 @@ Result<Bytes> sign_request(const SharedToken& token, const MessagePlan& plan) {
 Result<ReplyVerdict> judge_reply(const SharedToken& token, const ReplyPlan& plan) {
     const scep::ReplyExpectation expected{
         plan.transaction.id, plan.transaction.nonce, plan.authority->set.signers, plan.now, plan.legacy, plan.limits};
-    auto reply = scep::read_cert_rep(plan.body, expected);
+    auto reply = scep::read_cert_rep(plan.response.body, expected);
     if (!reply) {
-        return ReplyVerdict{refusal(plan, reply.error(), false), {}};
+        return ReplyVerdict{refusal(plan, explain(plan, reply.error()), false), {}};
     }
     switch (reply->status) {
         case scep::PkiStatus::failure:

@@ -7,6 +7,7 @@
 #include "agent/config/configuration.h"
 #include "agent/lifecycle/step.h"
 #include "agent/runtime/authority_access.h"
+#include "agent/runtime/ca_answer.h"
 #include "keystore/token.h"
 
 namespace hwenroll::runtime {
@@ -61,8 +62,8 @@ struct ReplyPlan {
     Bytes key_id;
     Bytes spki;
     SharedAuthority authority;
-    int http_status = 200;
-    Bytes body;
+    RequestForm form;
+    http::Response response;
     TimePoint now;
 };
 
@@ -72,7 +73,9 @@ struct ReplyVerdict {
     std::vector<std::string> warnings;
 };
 
-/// Verifies, opens (one decryption, SUCCESS only) and accepts or refuses. Never an error: a refusal is the event.
+/// A reply that verifies counts whatever its HTTP status; of one that does not, an HTTP error is the better explanation
+/// (HTTP-21). Verifies, opens (one decryption, SUCCESS only) and accepts or refuses. Never an error: a refusal is the
+/// event.
 Result<ReplyVerdict> judge_reply(const SharedToken& token, const ReplyPlan& plan);
 
 }  // namespace hwenroll::runtime

@@ -160,6 +160,7 @@ TEST_F(Command, progress_is_shown_on_a_terminal_and_nowhere_else) {
     EXPECT_EQ(shown.exit_code, 0);
     EXPECT_THAT(shown.out,
                 AllOf(HasSubstr("\r\033[Kweb: making rsa:2048 on token 'lab'"), HasSubstr("generation 1 published")));
+    EXPECT_THAT(shown.out.substr(shown.out.rfind(" …")), HasSubstr("\r\033[K")) << "the last line is taken away";
     EXPECT_EQ(world_.once().err, "");
 }
 

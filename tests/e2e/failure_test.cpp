@@ -1,7 +1,11 @@
 // Each failure of a first enrollment: its exit code, one line, nothing published, no secret in sight.
+#include <atomic>
+
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "agent/store/store.h"
 #include "tests/e2e/enrollment_world.h"
 #include "tests/e2e/tampering_proxy.h"
 #include "tests/support/test_paths.h"
@@ -10,6 +14,7 @@ namespace hwenroll::test {
 namespace {
 
 using testing::AllOf;
+using testing::ContainsRegex;
 using testing::HasSubstr;
 using testing::MatchesRegex;
 using testing::Not;
@@ -53,12 +58,41 @@ class Failure : public testing::Test {
 
     static std::string shim_module() { return module("libhwenroll-pkcs11-shim.so"); }
 
-    [[nodiscard]] int operations() const {
+    [[nodiscard]] int requests_of(const std::string& operation) const {
         int count = 0;
         for (const std::string& request : world_.requests()) {
-            count += request.find("PKIOperation") != std::string::npos ? 1 : 0;
+            count += request.find(operation) != std::string::npos ? 1 : 0;
         }
         return count;
+    }
+
+    [[nodiscard]] int operations() const { return requests_of("PKIOperation"); }
+
+    static std::string proxied(const TamperingProxy& proxy) {
+        return "http://127.0.0.1:" + std::to_string(proxy.port()) + "/scep";
+    }
+
+    static std::string fingerprint_in(const std::filesystem::path& config) {
+        const std::string text = read_file(config);
+        const std::size_t from = text.find("fingerprint = ") + std::string("fingerprint = ").size();
+        return text.substr(from, text.find('\n', from) - from);
+    }
+
+    /// Makes the one fingerprint of the configuration a list.
+    void pin_as_well(const std::string& quoted) const {
+        std::string text = read_file(world_.config());
+        const std::string now = fingerprint_in(world_.config());
+        text.replace(text.find(now), now.size(), fmt::format("[{}, {}]", now, quoted));
+        write_file(world_.config(), text);
+    }
+
+    /// When the identity is tried again, as it is stored.
+    [[nodiscard]] std::chrono::system_clock::time_point next_try() const {
+        auto opened = store::Store::open_read_only(world_.directory() / "state");
+        EXPECT_TRUE(opened);
+        const auto state = opened->identity("web");
+        EXPECT_TRUE(state);
+        return state->wait.until;
     }
 
     EnrollmentWorld world_;
@@ -168,6 +202,159 @@ TEST_F(Failure, BAD_11_a_server_error_with_text) {
     world_.configure({.url = "http://127.0.0.1:" + std::to_string(proxy.port()) + "/scep"});
     expect_failure(69, "E-CA-HTTP");
     EXPECT_THAT(error_, AllOf(HasSubstr("500"), HasSubstr("out of order")));
+}
+
+TEST_F(Failure, CAPS_7_HTTP_28_a_server_in_trouble_is_not_one_without_capabilities) {
+    world_.start_lab_ca();
+    std::atomic<bool> troubled = true;
+    const TamperingProxy proxy(
+        world_.port(),
+        [&troubled](const std::string& response) {
+            return troubled ? http_response("503 Service Unavailable", "text/plain", "back soon") : response;
+        },
+        "GetCACaps");
+    world_.configure({.url = proxied(proxy)});
+    expect_failure(69, "E-CA-HTTP");
+    EXPECT_THAT(error_, AllOf(HasSubstr("GetCACaps"), HasSubstr("503"), HasSubstr(proxied(proxy))));
+    EXPECT_EQ(operations(), 0);
+    // Nothing of it is remembered: the next run asks again and sees what the CA really announces.
+    troubled = false;
+    const RunResult next = world_.once();
+    EXPECT_EQ(next.exit_code, 0) << next.err;
+    EXPECT_THAT(world_.requests().back(), HasSubstr("\"method\":\"POST\""));
+    world_.expect_published();
+}
+
+TEST_F(Failure, CAPS_7_a_set_without_a_usable_algorithm_is_not_kept) {
+    world_.start_lab_ca();
+    std::atomic<bool> weak = true;
+    const TamperingProxy proxy(
+        world_.port(),
+        [&weak](const std::string& response) {
+            return weak ? http_response("200 OK", "text/plain", "DES3") : response;
+        },
+        "GetCACaps");
+    world_.configure({.url = proxied(proxy)});
+    expect_failure(76, "E-CA-ALGORITHM");
+    weak = false;
+    const RunResult next = world_.once();
+    EXPECT_EQ(next.exit_code, 0) << next.err;
+}
+
+TEST_F(Failure, CAPS_8_a_connection_that_is_closed_on_GetCACaps_is_tried_twice) {
+    world_.start_lab_ca();
+    std::atomic<int> asked = 0;
+    const TamperingProxy proxy(
+        world_.port(), [&asked](const std::string& response) { return ++asked % 2 == 1 ? std::string() : response; },
+        "GetCACaps");
+    world_.configure({.url = proxied(proxy)});
+    const RunResult shown = world_.hwenroll({"ca", "show", "corp"});
+    EXPECT_EQ(shown.exit_code, 0) << shown.err;
+    EXPECT_THAT(shown.out, HasSubstr("SCEPStandard"));
+    EXPECT_EQ(asked, 2);
+    const RunResult result = world_.once();
+    EXPECT_EQ(result.exit_code, 0) << result.err;
+    EXPECT_EQ(asked, 4);
+}
+
+TEST_F(Failure, CAPS_7_ca_show_judges_a_server_in_trouble_as_the_agent_does) {
+    world_.start_lab_ca();
+    const TamperingProxy proxy(
+        world_.port(), [](const std::string&) { return http_response("503 Busy", "text/plain", "AES"); }, "GetCACaps");
+    const RunResult shown = run({program("hwenroll"), "ca", "show", proxied(proxy)});
+    EXPECT_EQ(shown.exit_code, 69) << shown.out;
+    EXPECT_THAT(shown.err, AllOf(HasSubstr("E-CA-HTTP "), HasSubstr("503")));
+}
+
+TEST_F(Failure, HTTP_26_a_wrong_path_is_the_configurations_fault) {
+    world_.start_lab_ca();
+    const TamperingProxy proxy(
+        world_.port(), [](const std::string&) { return http_response("404 Not Found", "text/plain", "no page"); },
+        "GetCAC");
+    world_.configure({.url = proxied(proxy)});
+    expect_failure(76, "E-CA-HTTP-REFUSED");
+    EXPECT_THAT(error_, AllOf(HasSubstr("GetCACert"), HasSubstr("404"), HasSubstr(proxied(proxy)), HasSubstr("'url'")));
+}
+
+TEST_F(Failure, HTTP_13_a_get_url_that_the_server_does_not_take_is_named_with_its_length) {
+    world_.start_lab_ca({"--no-post"});
+    const TamperingProxy proxy(world_.port(),
+                               [](const std::string&) { return http_response("404 Not Found", "text/plain", "?"); });
+    world_.configure({.url = proxied(proxy)});
+    const RunResult result = world_.once();
+    EXPECT_EQ(result.exit_code, 76);
+    EXPECT_THAT(result.err, AllOf(HasSubstr("E-CA-HTTP-REFUSED"), HasSubstr("does not announce POST"),
+                                  ContainsRegex("GET URL of [0-9]+ characters"), HasSubstr("(HTTP-12)")));
+}
+
+TEST_F(Failure, HTTP_13_a_post_that_is_not_found_has_no_long_url) {
+    world_.start_lab_ca();
+    const TamperingProxy proxy(world_.port(),
+                               [](const std::string&) { return http_response("404 Not Found", "text/plain", "?"); });
+    world_.configure({.url = proxied(proxy)});
+    expect_failure(76, "E-CA-HTTP-REFUSED");
+    EXPECT_THAT(error_, AllOf(HasSubstr("PKIOperation by POST"), HasSubstr("404"), Not(HasSubstr("characters"))));
+}
+
+TEST_F(Failure, HTTP_28_retry_after_is_waited_for) {
+    world_.start_lab_ca();
+    const TamperingProxy proxy(world_.port(), [](const std::string&) {
+        return http_response("429 Too Many\r\nRetry-After: 7200", "text/plain", "slow down");
+    });
+    world_.configure({.url = proxied(proxy)});
+    const auto began = std::chrono::system_clock::now();
+    expect_failure(69, "E-CA-HTTP");
+    const auto next = next_try();
+    EXPECT_GE(next, began + std::chrono::seconds(7199));
+    EXPECT_LE(next, std::chrono::system_clock::now() + std::chrono::seconds(7200));
+}
+
+TEST_F(Failure, HTTP_21_a_reply_that_verified_is_not_explained_by_its_status) {
+    world_.start_lab_ca({"--issue-usage", "ignore"});
+    const TamperingProxy proxy(world_.port(), [](const std::string& response) {
+        return http_response("500 Internal Server Error", "text/plain", body_of(response));
+    });
+    world_.configure({.url = proxied(proxy)});
+    // The certificate lacks the names that were asked for.
+    expect_failure(76, "E-SCEP-CERTIFICATE");
+}
+
+TEST_F(Failure, FI_1_badMessageCheck_asks_the_ca_again_once_and_holds_if_it_is_as_it_was) {
+    world_.start_lab_ca();
+    const TamperingProxy proxy(
+        world_.port(), [](const std::string& response) { return response; }, "PKIOperation",
+        [](const std::string& request) {
+            std::string damaged = request;
+            damaged.back() = static_cast<char>(damaged.back() ^ 1);
+            return damaged;
+        });
+    world_.configure({.url = proxied(proxy)});
+    expect_failure(76, "E-CA-REJECTED");
+    EXPECT_THAT(error_, HasSubstr("badMessageCheck"));
+    EXPECT_EQ(requests_of("GetCACert"), 2);
+    EXPECT_EQ(operations(), 1);
+}
+
+TEST_F(Failure, CACERT_11_a_reply_by_an_unknown_signer_makes_the_next_send_ask_for_the_certificates) {
+    world_.start_lab_ca();
+    const auto challenge = world_.directory() / "late.challenge";
+    world_.configure({.challenge = "file:" + challenge.string()});
+    expect_failure(78, "E-CHALLENGE-SOURCE");
+    const std::string first = fingerprint_in(world_.config());
+    // Another CA takes the place of the one that is trusted by now; the operator pins both.
+    world_.stop_ca();
+    std::filesystem::rename(world_.directory() / "ca", world_.directory() / "old-ca");
+    std::filesystem::remove(world_.directory() / "ca.url");
+    world_.start_lab_ca();
+    world_.configure();
+    pin_as_well(first);
+    expect_failure(76, "E-SCEP-SIGNER");
+    EXPECT_EQ(requests_of("GetCACert"), 0);
+    const RunResult next = world_.once();
+    EXPECT_EQ(next.exit_code, 0) << next.err;
+    EXPECT_EQ(requests_of("GetCACert"), 1);
+    EXPECT_EQ(operations(), 2);
+    world_.expect_published();
 }
 
 TEST_F(Failure, HTTP_21_a_good_reply_under_a_bad_status_is_used) {

@@ -92,9 +92,11 @@ std::string exchange(std::uint16_t port, const std::string& request) {
 
 }  // namespace
 
-TamperingProxy::TamperingProxy(std::uint16_t upstream, Tamper tamper)
+TamperingProxy::TamperingProxy(std::uint16_t upstream, Tamper tamper, std::string operation, Tamper tamper_request)
     : upstream_(upstream),
       tamper_(std::move(tamper)),
+      operation_(std::move(operation)),
+      tamper_request_(std::move(tamper_request)),
       listener_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)),
       stop_(::eventfd(0, EFD_CLOEXEC)) {
     sockaddr_in address = loopback(0);
@@ -130,9 +132,9 @@ void TamperingProxy::answer(int client) const {
     if (request.empty()) {
         return;
     }
-    const std::string response = exchange(upstream_, request);
-    const bool operation = request.substr(0, request.find("\r\n")).find("PKIOperation") != std::string::npos;
-    send_all(client, operation ? tamper_(response) : response);
+    const bool concerned = request.substr(0, request.find("\r\n")).find(operation_) != std::string::npos;
+    const std::string response = exchange(upstream_, concerned && tamper_request_ ? tamper_request_(request) : request);
+    send_all(client, concerned ? tamper_(response) : response);
 }
 
 std::string http_response(const std::string& status, const std::string& content_type, const std::string& body) {

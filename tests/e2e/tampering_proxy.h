@@ -1,4 +1,4 @@
-// Stands between the agent and a SCEP server and changes the answers to PKIOperation.
+// Stands between the agent and a SCEP server and changes what passes.
 #pragma once
 
 #include <atomic>
@@ -9,13 +9,15 @@
 
 namespace hwenroll::test {
 
-/// Forwards every request on 127.0.0.1 to a server on 127.0.0.1 and hands each answer to PKIOperation, head and body,
-/// to `tamper`, whose result is sent instead. One connection at a time, closed after each answer.
+/// Forwards every request on 127.0.0.1 to a server on 127.0.0.1 and hands each answer to one operation, head and body,
+/// to `tamper`, whose result is sent instead; nothing is sent for an empty one. `tamper_request` does the same to the
+/// operation's requests. One connection at a time, closed after each answer.
 class TamperingProxy {
  public:
-    using Tamper = std::function<std::string(const std::string& response)>;
+    using Tamper = std::function<std::string(const std::string& message)>;
 
-    TamperingProxy(std::uint16_t upstream, Tamper tamper);
+    TamperingProxy(std::uint16_t upstream, Tamper tamper, std::string operation = "PKIOperation",
+                   Tamper tamper_request = {});
     TamperingProxy(const TamperingProxy&) = delete;
     TamperingProxy& operator=(const TamperingProxy&) = delete;
     ~TamperingProxy();
@@ -28,6 +30,8 @@ class TamperingProxy {
 
     std::uint16_t upstream_;
     Tamper tamper_;
+    std::string operation_;
+    Tamper tamper_request_;
     std::uint16_t port_ = 0;
     int listener_ = -1;
     int stop_ = -1;

@@ -22,7 +22,7 @@ class Refusal : public testing::Test {
         EXPECT_EQ(result.exit_code, 76);
         EXPECT_EQ(result.err, line + "\n");
         EXPECT_EQ(result.out, "");
-        const json answer = json::parse(world_.requests().back())["answer"];
+        const json answer = last_operation()["answer"];
         EXPECT_EQ(answer["pkiStatus"], 2);
         EXPECT_EQ(answer["failInfo"], fail_info);
         expect_shown(line);
@@ -34,6 +34,18 @@ class Refusal : public testing::Test {
         EXPECT_FALSE(std::filesystem::exists(world_.live()));
         EXPECT_FALSE(std::filesystem::exists(world_.directory() / "ca" / "serial"));
         world_.expect_no_canary({result.err, again.err});
+    }
+
+    /// What the CA noted of the last PKIOperation: a refusal may have it asked for its certificates again (FI-1).
+    [[nodiscard]] json last_operation() const {
+        json last;
+        for (const std::string& line : world_.requests()) {
+            json record = json::parse(line);
+            if (record["operation"] == "PKIOperation") {
+                last = std::move(record);
+            }
+        }
+        return last;
     }
 
     void expect_shown(const std::string& line) const {

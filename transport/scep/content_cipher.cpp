@@ -1,5 +1,6 @@
 #include "transport/scep/content_cipher.h"
 
+#include <mutex>
 #include <utility>
 
 #include <fmt/format.h>
@@ -8,19 +9,52 @@
 
 namespace hwenroll::scep {
 
+namespace {
+
+/// The only library context that knows single DES. Made when it is needed first, which takes as long as a signature,
+/// and kept, so that not every reply pays for it.
+class SingleDes {
+ public:
+    /// Null when the legacy provider cannot be loaded; the next call tries again.
+    static OSSL_LIB_CTX* context() {
+        static std::mutex mutex;
+        static SingleDes kept;
+        const std::lock_guard lock(mutex);
+        if (!kept.legacy_) {
+            kept.load();
+        }
+        return kept.legacy_ ? kept.context_.get() : nullptr;
+    }
+
+ private:
+    void load() {
+        legacy_.reset();
+        default_.reset();
+        context_.reset(OSSL_LIB_CTX_new());
+        default_.reset(OSSL_PROVIDER_load(context_.get(), "default"));
+        legacy_.reset(default_ ? OSSL_PROVIDER_load(context_.get(), "legacy") : nullptr);
+    }
+
+    // In this order, so that the context ends last.
+    OpenSslPtr<OSSL_LIB_CTX> context_;
+    OpenSslPtr<OSSL_PROVIDER> default_;
+    OpenSslPtr<OSSL_PROVIDER> legacy_;
+};
+
+}  // namespace
+
 Result<ContentDecryptor> ContentDecryptor::load(const CipherInfo& info) {
-    ContentDecryptor decryptor;
+    OSSL_LIB_CTX* context = nullptr;
     if (info.cipher == ContentCipher::des) {
-        decryptor.context_.reset(OSSL_LIB_CTX_new());
-        decryptor.default_.reset(OSSL_PROVIDER_load(decryptor.context_.get(), "default"));
-        decryptor.legacy_.reset(OSSL_PROVIDER_load(decryptor.context_.get(), "legacy"));
-        if (!decryptor.default_ || !decryptor.legacy_) {
+        context = SingleDes::context();
+        if (context == nullptr) {
             return fail(ErrorCode::scep_algorithm, "single DES cannot be decrypted here",
                         "OpenSSL's legacy provider cannot be loaded: " + take_openssl_errors(),
                         "install the package openssl-provider-legacy, or enable AES on the CA");
         }
     }
-    decryptor.cipher_.reset(EVP_CIPHER_fetch(decryptor.context_.get(), info.libcrypto_name, nullptr));
+    ContentDecryptor decryptor;
+    decryptor.cipher_.reset(EVP_CIPHER_fetch(context, info.libcrypto_name, nullptr));
     if (!decryptor.cipher_) {
         return fail(ErrorCode::scep_algorithm,
                     fmt::format("{} cannot be decrypted by this system's OpenSSL", to_text(info.cipher)),

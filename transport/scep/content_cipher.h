@@ -19,10 +19,6 @@ class ContentDecryptor {
 
  private:
     ContentDecryptor() = default;
-    // In the order in which they are needed: the cipher ends first, the context last.
-    OpenSslPtr<OSSL_LIB_CTX> context_;
-    OpenSslPtr<OSSL_PROVIDER> default_;
-    OpenSslPtr<OSSL_PROVIDER> legacy_;
     OpenSslPtr<EVP_CIPHER> cipher_;
 };
 

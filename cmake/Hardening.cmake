@@ -43,7 +43,9 @@ else()
 endif()
 target_link_options(hwenroll_flags INTERFACE -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack)
 
-# GCC 12's optimiser reports dereferences inside libstdc++ and fmt that cannot happen.
+# GCC 12's optimiser reports dereferences inside libstdc++ and fmt that cannot happen, and at -O3 overlapping copies in
+# std::string's operator+ (GCC bug 105651).
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
-  target_compile_options(hwenroll_flags INTERFACE -Wno-null-dereference -Wno-error=maybe-uninitialized)
+  target_compile_options(hwenroll_flags INTERFACE -Wno-null-dereference -Wno-error=maybe-uninitialized
+                         -Wno-restrict)
 endif()

@@ -154,6 +154,19 @@ Bytes spki_of_rsa(EVP_PKEY* key) {
 
 }  // namespace
 
+namespace {
+
+/// libcrypto's short name of the curve whose OID `parameters` are, or null.
+const char* curve_name(ByteView parameters) {
+    const unsigned char* in = parameters.data();
+    const OpenSslPtr<ASN1_OBJECT> oid(d2i_ASN1_OBJECT(nullptr, &in, static_cast<long>(parameters.size())));
+    const bool whole = oid && in == parameters.data() + parameters.size();
+    const int number = whole ? OBJ_obj2nid(oid.get()) : NID_undef;
+    return number == NID_undef ? nullptr : OBJ_nid2sn(number);
+}
+
+}  // namespace
+
 Result<PublicKey> PublicKey::from_spki(ByteView der) {
     if (EVP_PKEY* const known = key_of_known_kind(der)) {
         return PublicKey(to_bytes(der), std::shared_ptr<EVP_PKEY>(known, EVP_PKEY_free));
@@ -178,6 +191,17 @@ Result<PublicKey> PublicKey::of(EVP_PKEY* key) {
     return from_spki(spki);
 }
 
+Result<PublicKey> PublicKey::from_parameters(const char* type, const OSSL_PARAM parameters[]) {
+    const OpenSslPtr<EVP_PKEY_CTX> context(EVP_PKEY_CTX_new_from_name(nullptr, type, "provider=default"));
+    EVP_PKEY* key = nullptr;
+    if (parameters == nullptr || !context || EVP_PKEY_fromdata_init(context.get()) <= 0 ||
+        EVP_PKEY_fromdata(context.get(), &key, EVP_PKEY_PUBLIC_KEY, const_cast<OSSL_PARAM*>(parameters)) <= 0) {
+        return fail(openssl_error(fmt::format("cannot build a public key of type {}", type)));
+    }
+    const OpenSslPtr<EVP_PKEY> owned(key);
+    return of(key);
+}
+
 Result<PublicKey> PublicKey::from_rsa(ByteView modulus, ByteView exponent) {
     const OpenSslPtr<BIGNUM> n(BN_bin2bn(modulus.data(), static_cast<int>(modulus.size()), nullptr));
     const OpenSslPtr<BIGNUM> e(BN_bin2bn(exponent.data(), static_cast<int>(exponent.size()), nullptr));
@@ -186,15 +210,18 @@ Result<PublicKey> PublicKey::from_rsa(ByteView modulus, ByteView exponent) {
         OSSL_PARAM_BLD_push_BN(builder.get(), OSSL_PKEY_PARAM_RSA_E, e.get()) != 1) {
         return fail(openssl_error("cannot build an RSA public key"));
     }
-    const OpenSslPtr<OSSL_PARAM> parameters(OSSL_PARAM_BLD_to_param(builder.get()));
-    const OpenSslPtr<EVP_PKEY_CTX> context(EVP_PKEY_CTX_new_from_name(nullptr, "RSA", "provider=default"));
-    EVP_PKEY* key = nullptr;
-    if (!context || EVP_PKEY_fromdata_init(context.get()) <= 0 ||
-        EVP_PKEY_fromdata(context.get(), &key, EVP_PKEY_PUBLIC_KEY, parameters.get()) <= 0) {
-        return fail(openssl_error("cannot build an RSA public key"));
+    return from_parameters("RSA", OpenSslPtr<OSSL_PARAM>(OSSL_PARAM_BLD_to_param(builder.get())).get());
+}
+
+Result<PublicKey> PublicKey::from_ec(ByteView parameters, ByteView point) {
+    const char* const curve = curve_name(parameters);
+    const OpenSslPtr<OSSL_PARAM_BLD> builder(OSSL_PARAM_BLD_new());
+    if (curve == nullptr || point.size() <= 1 || !builder ||  // one octet is the point at infinity
+        OSSL_PARAM_BLD_push_utf8_string(builder.get(), OSSL_PKEY_PARAM_GROUP_NAME, curve, 0) != 1 ||
+        OSSL_PARAM_BLD_push_octet_string(builder.get(), OSSL_PKEY_PARAM_PUB_KEY, point.data(), point.size()) != 1) {
+        return fail(openssl_error("cannot build an EC public key"));
     }
-    const OpenSslPtr<EVP_PKEY> owned(key);
-    return of(key);
+    return from_parameters("EC", OpenSslPtr<OSSL_PARAM>(OSSL_PARAM_BLD_to_param(builder.get())).get());
 }
 
 bool PublicKey::is_rsa() const {
@@ -209,13 +236,18 @@ int PublicKey::bits() const {
     return EVP_PKEY_get_bits(key_.get());
 }
 
+std::string PublicKey::curve() const {
+    std::array<char, 64> group{};
+    if (!is_ec() || EVP_PKEY_get_group_name(key_.get(), group.data(), group.size(), nullptr) != 1) {
+        return {};
+    }
+    const std::string name = group.data();
+    return name == "prime256v1" ? "P-256" : name == "secp384r1" ? "P-384" : name;
+}
+
 std::string PublicKey::text() const {
-    if (is_ec()) {
-        std::array<char, 64> group{};
-        if (EVP_PKEY_get_group_name(key_.get(), group.data(), group.size(), nullptr) == 1) {
-            const std::string name = group.data();
-            return "EC " + (name == "prime256v1" ? "P-256" : name == "secp384r1" ? "P-384" : name);
-        }
+    if (const std::string named = curve(); !named.empty()) {
+        return "EC " + named;
     }
     const char* type = EVP_PKEY_get0_type_name(key_.get());
     return fmt::format("{} {}", type == nullptr ? "unknown" : type, bits());

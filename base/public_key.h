@@ -17,8 +17,16 @@ class PublicKey {
     /// The public half of `key`; takes no ownership. Error code: crypto.
     static Result<PublicKey> of(EVP_PKEY* key);
 
+    /// Builds a key of `type`, `RSA` or `EC`, from libcrypto's public parameters for it (EVP_PKEY-RSA(7),
+    /// EVP_PKEY-EC(7)); further parameters do not matter. Error code: crypto.
+    static Result<PublicKey> from_parameters(const char* type, const OSSL_PARAM parameters[]);
+
     /// Builds an RSA key from big-endian modulus and exponent. Error code: crypto.
     static Result<PublicKey> from_rsa(ByteView modulus, ByteView exponent);
+
+    /// Builds a key on a named curve from DER ECParameters that hold the curve's OID and from a point as octets,
+    /// compressed or not (RFC 5480 §2.1.1, §2.2); the point must be on the curve. Error code: crypto.
+    static Result<PublicKey> from_ec(ByteView parameters, ByteView point);
 
     [[nodiscard]] const Bytes& spki() const { return spki_; }
     [[nodiscard]] bool is_rsa() const;
@@ -26,6 +34,9 @@ class PublicKey {
 
     /// Size of the modulus or of the curve's field, in bits.
     [[nodiscard]] int bits() const;
+
+    /// `P-256`, `P-384`, for other named curves libcrypto's name; empty without a named curve.
+    [[nodiscard]] std::string curve() const;
 
     /// `RSA 2048`, `EC P-256`.
     [[nodiscard]] std::string text() const;

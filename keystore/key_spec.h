@@ -11,13 +11,16 @@
 namespace hwenroll::keystore {
 
 /// The kinds of key that can be generated. The numbers travel between processes and are never reused.
-enum class KeySpec : std::uint8_t { rsa_2048 = 1, rsa_3072 = 2 };
+enum class KeySpec : std::uint8_t { rsa_2048 = 1, rsa_3072 = 2, rsa_4096 = 3, ec_p256 = 4, ec_p384 = 5 };
 
-/// `rsa:2048`, as in the configuration.
+/// `rsa:2048`, `ec:p256`, as in the configuration.
 std::string_view to_text(KeySpec spec);
 
-/// Modulus length in bits.
+/// Length in bits of the modulus or of the curve's field.
 int bits_of(KeySpec spec);
+
+/// A key on a curve rather than an RSA key.
+bool is_ec(KeySpec spec);
 
 /// Whether a key is of this kind.
 bool matches(KeySpec spec, const PublicKey& key);
@@ -57,6 +60,7 @@ struct KeyDescription {
     KeyProtection protection;
     bool can_sign = false;     ///< CKA_SIGN
     bool can_decrypt = false;  ///< CKA_DECRYPT
+    bool can_derive = false;   ///< CKA_DERIVE: agrees on secrets (ECDH)
     std::string uri;           ///< RFC 7512 URI of the private key, without PIN
 };
 

@@ -60,9 +60,12 @@ struct LoginOutcome {
 /// Signature mechanisms on data that software has prepared.
 enum class SignMechanism : std::uint8_t {
     rsa_pkcs1 = 1,  ///< input: DER DigestInfo; CKM_RSA_PKCS (PKCS#11 v2.40 §2.1.6)
+    /// Input: a digest of 20 to 64 octets; output: DER Ecdsa-Sig-Value (RFC 3279 §2.2.3); CKM_ECDSA (PKCS#11 v2.40
+    /// §2.3.6).
+    ecdsa = 2,
 };
 
-/// Decryption mechanisms.
+/// Decryption mechanisms. EC keys have none.
 enum class DecryptMechanism : std::uint8_t {
     rsa_pkcs1 = 1,  ///< CKM_RSA_PKCS; input: exactly one modulus length of ciphertext
 };
@@ -98,11 +101,13 @@ class Token {
     /// More errors: token_ambiguous.
     virtual Result<std::optional<KeyDescription>> find(const KeyId& id) = 0;
 
-    /// Signs prepared data. Needs a login. More errors: token_key_missing, token_key_mismatch.
+    /// Signs prepared data. A mechanism of another kind of key is refused with token_operation before the token is
+    /// asked. Needs a login. More errors: token_key_missing, token_key_mismatch.
     virtual Result<Bytes> sign(const KeyReference& key, SignMechanism mechanism, ByteView input) = 0;
 
     /// Decrypts. A padding failure is token_operation; the caller must not let its peer see which error it was
-    /// (SEC-9). Needs a login. More errors: token_key_missing, token_key_mismatch.
+    /// (SEC-9). An EC key refuses with token_operation. Needs a login. More errors: token_key_missing,
+    /// token_key_mismatch.
     virtual Result<Secret> decrypt(const KeyReference& key, DecryptMechanism mechanism, ByteView ciphertext) = 0;
 
     /// Removes both halves of the pair with this id (half a pair too) and lists again to be sure (T24). Nothing there

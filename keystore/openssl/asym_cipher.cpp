@@ -66,7 +66,7 @@ int decrypt(void* data, unsigned char* out, std::size_t* out_size, std::size_t c
         return refuse(PROV_R_NO_KEY_SET);
     }
     if (out == nullptr) {
-        *out_size = context.key->modulus_size();
+        *out_size = context.key->output_size();
         return 1;
     }
     const auto plain = context.key->decrypt(ByteView(input, input_size));

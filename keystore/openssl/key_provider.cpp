@@ -15,9 +15,11 @@ using openssl::ProviderKey;
 
 const OSSL_ALGORITHM key_managements[] = {
     {"RSA:rsaEncryption:1.2.840.113549.1.1.1", openssl::provider_property, openssl::rsa_key_management, nullptr},
+    {"EC:id-ecPublicKey:1.2.840.10045.2.1", openssl::provider_property, openssl::ec_key_management, nullptr},
     {nullptr, nullptr, nullptr, nullptr}};
 const OSSL_ALGORITHM signatures[] = {
     {openssl::rsa_operation, openssl::provider_property, openssl::rsa_signature, nullptr},
+    {openssl::ec_operation, openssl::provider_property, openssl::ec_signature, nullptr},
     {nullptr, nullptr, nullptr, nullptr}};
 const OSSL_ALGORITHM asym_ciphers[] = {
     {openssl::rsa_operation, openssl::provider_property, openssl::rsa_asym_cipher, nullptr},
@@ -83,9 +85,11 @@ Status load_once() {
     if (!loaded.standard) {
         return fail(openssl_error("cannot load OpenSSL's default provider"));
     }
-    // Once default's RSA is in libcrypto's method store, a plain fetch prefers it to ours, whoever fetches first.
-    const OpenSslPtr<EVP_KEYMGMT> preferred(EVP_KEYMGMT_fetch(nullptr, "RSA", "provider=default"));
-    if (!preferred || OSSL_PROVIDER_add_builtin(nullptr, openssl::provider_name, hwenroll_key_provider_init) != 1) {
+    // Once default's are in libcrypto's method store, a plain fetch prefers them to ours, whoever fetches first.
+    const OpenSslPtr<EVP_KEYMGMT> preferred_rsa(EVP_KEYMGMT_fetch(nullptr, "RSA", "provider=default"));
+    const OpenSslPtr<EVP_KEYMGMT> preferred_ec(EVP_KEYMGMT_fetch(nullptr, "EC", "provider=default"));
+    if (!preferred_rsa || !preferred_ec ||
+        OSSL_PROVIDER_add_builtin(nullptr, openssl::provider_name, hwenroll_key_provider_init) != 1) {
         return fail(openssl_error("cannot add the built-in key provider"));
     }
     loaded.own.reset(OSSL_PROVIDER_load(nullptr, openssl::provider_name));
@@ -106,7 +110,7 @@ Result<OpenSslPtr<EVP_PKEY>> to_evp_pkey(std::shared_ptr<Token> token, const Key
     if (const Status loaded = load_key_provider(); !loaded) {
         return fail(loaded.error());
     }
-    if (!key.public_key.is_rsa()) {
+    if (!key.public_key.is_rsa() && !key.public_key.is_ec()) {
         return fail(ErrorCode::crypto, "cannot use a token key", key.public_key.text() + " is not supported");
     }
     const auto shared = std::make_shared<ProviderKey>(std::move(token), key);
@@ -114,7 +118,8 @@ Result<OpenSslPtr<EVP_PKEY>> to_evp_pkey(std::shared_ptr<Token> token, const Key
     OSSL_PARAM parameters[] = {
         OSSL_PARAM_construct_octet_ptr(openssl::key_parameter, const_cast<void**>(&pointer), sizeof pointer),
         OSSL_PARAM_construct_end()};
-    const OpenSslPtr<EVP_PKEY_CTX> context(EVP_PKEY_CTX_new_from_name(nullptr, "RSA", openssl::provider_property));
+    const OpenSslPtr<EVP_PKEY_CTX> context(
+        EVP_PKEY_CTX_new_from_name(nullptr, key.public_key.is_rsa() ? "RSA" : "EC", openssl::provider_property));
     EVP_PKEY* made = nullptr;
     if (!context || EVP_PKEY_fromdata_init(context.get()) != 1 ||
         EVP_PKEY_fromdata(context.get(), &made, EVP_PKEY_KEYPAIR, parameters) != 1) {

@@ -9,35 +9,19 @@ namespace hwenroll::keystore::openssl {
 
 namespace {
 
-OpenSslPtr<BIGNUM> parameter_of(const PublicKey& key, const char* name) {
-    BIGNUM* number = nullptr;
-    EVP_PKEY_get_bn_param(key.get(), name, &number);
-    return OpenSslPtr<BIGNUM>(number);
-}
-
-bool verifies(const PublicKey& key, ByteView digest_info, ByteView signature) {
+bool verifies(const PublicKey& key, ByteView input, ByteView signature) {
     const OpenSslErrorScope dropped;
     const OpenSslPtr<EVP_PKEY_CTX> context(EVP_PKEY_CTX_new_from_pkey(nullptr, key.get(), "provider=default"));
-    // Without a digest EVP compares the whole recovered value with the DigestInfo.
+    // Without a digest EVP compares the whole value that RSA recovers with the DigestInfo.
     return context && EVP_PKEY_verify_init(context.get()) == 1 &&
-           EVP_PKEY_CTX_set_rsa_padding(context.get(), RSA_PKCS1_PADDING) == 1 &&
-           EVP_PKEY_verify(context.get(), signature.data(), signature.size(), digest_info.data(), digest_info.size()) ==
-               1;
+           (!key.is_rsa() || EVP_PKEY_CTX_set_rsa_padding(context.get(), RSA_PKCS1_PADDING) == 1) &&
+           EVP_PKEY_verify(context.get(), signature.data(), signature.size(), input.data(), input.size()) == 1;
 }
 
 }  // namespace
 
 ProviderKey::ProviderKey(std::shared_ptr<Token> token, const KeyReference& reference)
-    : modulus_(parameter_of(reference.public_key, OSSL_PKEY_PARAM_RSA_N)),
-      exponent_(parameter_of(reference.public_key, OSSL_PKEY_PARAM_RSA_E)),
-      token_(std::move(token)),
-      reference_(reference) {}
-
-bool ProviderKey::set_public(OpenSslPtr<BIGNUM> modulus, OpenSslPtr<BIGNUM> exponent) {
-    modulus_ = std::move(modulus);
-    exponent_ = std::move(exponent);
-    return has_public();
-}
+    : public_key_(reference.public_key), token_(std::move(token)), id_(reference.id) {}
 
 template <class T>
 Result<T> ProviderKey::kept(Result<T> outcome) {
@@ -46,9 +30,10 @@ Result<T> ProviderKey::kept(Result<T> outcome) {
     return outcome;
 }
 
-Result<Bytes> ProviderKey::sign(ByteView digest_info) {
-    auto signature = token_->sign(*reference_, SignMechanism::rsa_pkcs1, digest_info);
-    if (signature && !verifies(reference_->public_key, digest_info, *signature)) {
+Result<Bytes> ProviderKey::sign(ByteView input) {
+    const SignMechanism mechanism = public_key_->is_rsa() ? SignMechanism::rsa_pkcs1 : SignMechanism::ecdsa;
+    auto signature = token_->sign(KeyReference{id_, *public_key_}, mechanism, input);
+    if (signature && !verifies(*public_key_, input, *signature)) {
         return kept<Bytes>(fail(ErrorCode::token_key_mismatch, "a signature from the token does not verify",
                                 "made with another key, or the device is faulty"));
     }
@@ -56,7 +41,7 @@ Result<Bytes> ProviderKey::sign(ByteView digest_info) {
 }
 
 Result<Secret> ProviderKey::decrypt(ByteView ciphertext) {
-    return kept(token_->decrypt(*reference_, DecryptMechanism::rsa_pkcs1, ciphertext));
+    return kept(token_->decrypt(KeyReference{id_, *public_key_}, DecryptMechanism::rsa_pkcs1, ciphertext));
 }
 
 std::optional<Error> ProviderKey::last_error() const {

@@ -19,32 +19,35 @@ inline constexpr const char* provider_property = "provider=hwenroll-key";
 /// Operation names of our own: under default's names EVP would sometimes fetch ours for a verification and fail
 /// (token-stack part 2 §3). KEYMGMT keeps the algorithm's real name, which EVP_PKEY_is_a and the encoders need.
 inline constexpr const char* rsa_operation = "HWENROLL-KEY-RSA";
+inline constexpr const char* ec_operation = "HWENROLL-KEY-EC";
 
 /// Parameter that carries a ProviderKey into EVP_PKEY_fromdata and out of EVP_PKEY_get_params, as a pointer within
 /// this process.
 inline constexpr const char* key_parameter = "hwenroll-key";
 
-/// An RSA key: always its public half, and the token that holds the private half unless this is a copy of a public key
-/// that libcrypto made to compare. Shared by the EVP_PKEY and by the operations under way; thread-safe once it is set
-/// up.
+/// An RSA or EC key: its public half as a key of the default provider, and the token that holds the private half unless
+/// this is a copy of a public key that libcrypto made to compare. Shared by the EVP_PKEY and by the operations under
+/// way; thread-safe once it is set up.
 class ProviderKey {
  public:
+    /// Without a public half until set_public().
     ProviderKey() = default;
     ProviderKey(std::shared_ptr<Token> token, const KeyReference& reference);
 
-    /// Takes a public half. False when `modulus` or `exponent` is missing.
-    bool set_public(OpenSslPtr<BIGNUM> modulus, OpenSslPtr<BIGNUM> exponent);
+    void set_public(PublicKey key) { public_key_ = std::move(key); }
 
-    [[nodiscard]] const BIGNUM* modulus() const { return modulus_.get(); }
-    [[nodiscard]] const BIGNUM* exponent() const { return exponent_.get(); }
-    [[nodiscard]] bool has_public() const { return modulus_ && exponent_; }
+    /// Nothing only in a key that is being imported.
+    [[nodiscard]] const std::optional<PublicKey>& public_key() const { return public_key_; }
     [[nodiscard]] bool has_private() const { return token_ != nullptr; }
-    [[nodiscard]] int bits() const { return BN_num_bits(modulus_.get()); }
-    [[nodiscard]] std::size_t modulus_size() const { return static_cast<std::size_t>(BN_num_bytes(modulus_.get())); }
 
-    /// Signs a DigestInfo on the token and verifies the signature in software, so that neither a swapped handle (T7)
-    /// nor a faulty device nor a broken worker gets a wrong signature out. Keeps the error.
-    Result<Bytes> sign(ByteView digest_info);
+    /// Longest signature, or longest plaintext of an RSA key, in octets.
+    [[nodiscard]] std::size_t output_size() const {
+        return static_cast<std::size_t>(EVP_PKEY_get_size(public_key_->get()));
+    }
+
+    /// Signs a DigestInfo (RSA) or a digest (EC) on the token and verifies the signature in software, so that neither a
+    /// swapped handle (T7) nor a faulty device nor a broken worker gets a wrong signature out. Keeps the error.
+    Result<Bytes> sign(ByteView input);
 
     /// Decrypts on the token. Keeps the error.
     Result<Secret> decrypt(ByteView ciphertext);
@@ -55,10 +58,9 @@ class ProviderKey {
     template <class T>
     Result<T> kept(Result<T> outcome);
 
-    OpenSslPtr<BIGNUM> modulus_;
-    OpenSslPtr<BIGNUM> exponent_;
+    std::optional<PublicKey> public_key_;
     std::shared_ptr<Token> token_;
-    std::optional<KeyReference> reference_;
+    KeyId id_;
     mutable std::mutex mutex_;
     std::optional<Error> last_error_;
 };
@@ -93,7 +95,9 @@ int accept_only_pkcs1(const OSSL_PARAM* padding);
 int report_pkcs1(OSSL_PARAM* padding);
 
 extern const OSSL_DISPATCH* const rsa_key_management;
+extern const OSSL_DISPATCH* const ec_key_management;
 extern const OSSL_DISPATCH* const rsa_signature;
+extern const OSSL_DISPATCH* const ec_signature;
 extern const OSSL_DISPATCH* const rsa_asym_cipher;
 
 }  // namespace hwenroll::keystore::openssl

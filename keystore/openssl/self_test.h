@@ -5,7 +5,8 @@
 
 namespace hwenroll::keystore {
 
-/// Encrypts 32 random octets to the key's own public half in software and has the token decrypt them (one use).
+/// Encrypts 32 random octets to the key's own public half in software and has the token decrypt them (one use). Of a
+/// key that is not RSA nothing is asked, since it opens nothing this way: its test is the CSR's signature.
 /// Errors: token_self_test, and those of Token::decrypt when the token itself is in trouble (worker, deadline, absent).
 Status opening_self_test(Token& token, const KeyReference& key);
 

@@ -1,5 +1,5 @@
-// RSA key pairs as objects on a token: the templates that make and find them, and how they are read back. Internal to
-// keystore/pkcs11.
+// RSA and EC key pairs as objects on a token: the templates that make and find them, and how they are read back.
+// Internal to keystore/pkcs11.
 #pragma once
 
 #include <optional>
@@ -12,13 +12,18 @@ namespace hwenroll::keystore::pkcs11 {
 /// Every key half of a class, with this CKA_ID unless `id` is null.
 Attributes key_search(CK_OBJECT_CLASS half, const KeyId* id);
 
-/// A private half that signs and decrypts and never leaves the token (PKCS#11 v2.40 §4.9).
-Attributes private_half_template(const KeyId& id, const std::string& label);
+/// A private half that never leaves the token (PKCS#11 v2.40 §4.9): an RSA key signs and decrypts, an EC key signs and
+/// agrees on secrets.
+Attributes private_half_template(KeySpec spec, const KeyId& id, const std::string& label);
 
 Attributes public_half_template(KeySpec spec, const KeyId& id, const std::string& label);
 
-/// Reads a private key object with one call; a second search serves tokens that keep the modulus only in the public
-/// object. Nothing when it is no RSA key or its public key cannot be had.
+/// The mechanism that makes a pair from both templates.
+CK_MECHANISM_TYPE generation_mechanism(KeySpec spec);
+
+/// Reads a private key object with one call; a second search serves tokens that keep the public key only in the public
+/// object (most do with CKA_EC_POINT). Nothing when it is neither an RSA key nor on a named curve, or when its public
+/// key cannot be had.
 Outcome<std::optional<KeyDescription>> read_key(Session& session, const CK_TOKEN_INFO& token, CK_OBJECT_HANDLE key);
 
 }  // namespace hwenroll::keystore::pkcs11

@@ -226,10 +226,7 @@ Result<std::optional<KeyDescription>> Pkcs11Token::find(const KeyId& id) {
 }
 
 Result<Bytes> Pkcs11Token::sign(const KeyReference& key, SignMechanism mechanism, ByteView input) {
-    if (mechanism != SignMechanism::rsa_pkcs1) {
-        return fail(ErrorCode::token_operation, "a PKCS#11 token cannot sign", "unknown mechanism");
-    }
-    return impl_->with_keys([&](TokenKeys& keys) { return keys.sign(key, input); });
+    return impl_->with_keys([&](TokenKeys& keys) { return keys.sign(key, mechanism, input); });
 }
 
 Result<Secret> Pkcs11Token::decrypt(const KeyReference& key, DecryptMechanism mechanism, ByteView ciphertext) {

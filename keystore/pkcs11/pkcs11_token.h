@@ -20,8 +20,8 @@ Result<std::vector<TokenDescription>> list_tokens(const std::string& module);
 /// this object has seen refused is refused again without asking the token, whatever the history says.
 ///
 /// After the token itself has ended the login (removed card, another program's logout) key operations fail with
-/// token_operation until login() succeeds again; nothing logs in by itself. Only RSA keys are supported; list_keys()
-/// leaves others out.
+/// token_operation until login() succeeds again; nothing logs in by itself. Only RSA keys and EC
+/// keys on named curves are listed, and of the latter only P-256 and P-384 are used.
 class Pkcs11Token final : public Token {
  public:
     /// Touches neither the module nor the PIN.

@@ -102,8 +102,8 @@ Outcome<void> Session::read(CK_OBJECT_HANDLE object, Attributes& attributes) {
     return {};
 }
 
-Outcome<Session::KeyPair> Session::generate_rsa(Attributes public_half, Attributes private_half) {
-    CK_MECHANISM how = mechanism(CKM_RSA_PKCS_KEY_PAIR_GEN);
+Outcome<Session::KeyPair> Session::generate(CK_MECHANISM_TYPE type, Attributes public_half, Attributes private_half) {
+    CK_MECHANISM how = mechanism(type);
     KeyPair pair;
     const CK_RV rv =
         module_->call(&CK_FUNCTION_LIST::C_GenerateKeyPair, handle_, &how, public_half.data(), public_half.size(),
@@ -114,13 +114,13 @@ Outcome<Session::KeyPair> Session::generate_rsa(Attributes public_half, Attribut
     return pair;
 }
 
-Outcome<Bytes> Session::sign(CK_OBJECT_HANDLE key, ByteView input, std::size_t modulus_size) {
-    CK_MECHANISM how = mechanism(CKM_RSA_PKCS);
+Outcome<Bytes> Session::sign(CK_OBJECT_HANDLE key, CK_MECHANISM_TYPE type, ByteView input, std::size_t signature_size) {
+    CK_MECHANISM how = mechanism(type);
     CK_RV rv = module_->call(&CK_FUNCTION_LIST::C_SignInit, handle_, &how, key);
     if (rv != CKR_OK) {
         return call_failed("C_SignInit", rv);
     }
-    Bytes signature(modulus_size);
+    Bytes signature(signature_size);
     CK_ULONG size = signature.size();
     rv = module_->call(&CK_FUNCTION_LIST::C_Sign, handle_, in(input), CK_ULONG{input.size()}, signature.data(), &size);
     if (rv != CKR_OK) {

@@ -39,11 +39,12 @@ class Session {
         CK_OBJECT_HANDLE public_half = CK_INVALID_HANDLE;
         CK_OBJECT_HANDLE private_half = CK_INVALID_HANDLE;
     };
-    /// CKM_RSA_PKCS_KEY_PAIR_GEN.
-    Outcome<KeyPair> generate_rsa(Attributes public_half, Attributes private_half);
+    /// By `type`, a mechanism without parameters.
+    Outcome<KeyPair> generate(CK_MECHANISM_TYPE type, Attributes public_half, Attributes private_half);
 
-    /// CKM_RSA_PKCS over `input`, a DigestInfo; `modulus_size` in octets.
-    Outcome<Bytes> sign(CK_OBJECT_HANDLE key, ByteView input, std::size_t modulus_size);
+    /// By `type`, a mechanism without parameters: CKM_RSA_PKCS over a DigestInfo, CKM_ECDSA over a digest. The token
+    /// may answer with up to `signature_size` octets.
+    Outcome<Bytes> sign(CK_OBJECT_HANDLE key, CK_MECHANISM_TYPE type, ByteView input, std::size_t signature_size);
 
     /// CKM_RSA_PKCS; the ciphertext is one modulus long.
     Outcome<Secret> decrypt(CK_OBJECT_HANDLE key, ByteView ciphertext);

@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include "keystore/ecdsa_signature.h"
+
 namespace hwenroll::keystore::pkcs11 {
 
 namespace {
@@ -11,7 +13,12 @@ namespace {
 constexpr int sign_tries = 3;  // T15
 constexpr int one_try = 1;
 
-std::size_t modulus_size(const KeyReference& key) {
+// SHA-1 and SHA-512.
+constexpr std::size_t shortest_digest = 20;
+constexpr std::size_t longest_digest = 64;
+
+/// Octets of the modulus; of an EC key, those of its curve's order (as long as the field for P-256 and P-384).
+std::size_t octets_of(const KeyReference& key) {
     return (static_cast<std::size_t>(key.public_key.bits()) + 7) / 8;
 }
 
@@ -122,7 +129,7 @@ TokenKeys::Attempt<KeyDescription> TokenKeys::read(CK_OBJECT_HANDLE handle, cons
     if (!*description) {
         return problem(ErrorCode::token_operation,
                        fmt::format("holds key {} of a kind that is not supported", to_hex(id.value)),
-                       "no RSA public key can be read");
+                       "no RSA or EC public key can be read");
     }
     return **std::move(description);
 }
@@ -220,12 +227,13 @@ TokenKeys::Attempt<KeyDescription> TokenKeys::generate_once(KeySpec spec, const 
                            fmt::format("already holds a key with id {}", to_hex(id.value)), "nothing was generated");
         }
     }
-    const auto pair = session_.generate_rsa(public_half_template(spec, id, label), private_half_template(id, label));
+    const auto pair = session_.generate(generation_mechanism(spec), public_half_template(spec, id, label),
+                                        private_half_template(spec, id, label));
     if (!pair) {
         return problem("generate a key", pair.error());
     }
     auto description = read(pair->private_half, id);
-    if (description && description->protection.confined() && description->key.public_key.bits() == bits_of(spec)) {
+    if (description && description->protection.confined() && matches(spec, description->key.public_key)) {
         remember(description->key, pair->private_half);
         return *std::move(description);
     }
@@ -236,21 +244,50 @@ TokenKeys::Attempt<KeyDescription> TokenKeys::generate_once(KeySpec spec, const 
         return tl::unexpected(std::move(description.error()));
     }
     const std::string why =
-        fmt::format("sensitive={:d} extractable={:d} always_sensitive={:d} never_extractable={:d} local={:d} bits={}",
+        fmt::format("sensitive={:d} extractable={:d} always_sensitive={:d} never_extractable={:d} local={:d} kind={}",
                     description->protection.sensitive, description->protection.extractable,
                     description->protection.always_sensitive, description->protection.never_extractable,
-                    description->protection.local, description->key.public_key.bits());
+                    description->protection.local, description->key.public_key.text());
     return problem(ErrorCode::token_key_policy, fmt::format("made key {} otherwise than asked", to_hex(id.value)), why,
                    private_gone && public_gone ? "" : "it could not be destroyed: remove it by hand");
 }
 
-Result<Bytes> TokenKeys::sign(const KeyReference& key, ByteView digest_info) {
+Result<Bytes> TokenKeys::sign(const KeyReference& key, SignMechanism mechanism, ByteView input) {
+    if (mechanism == SignMechanism::rsa_pkcs1 && key.public_key.is_rsa()) {
+        return sign_raw(key, CKM_RSA_PKCS, input, octets_of(key));
+    }
+    if (mechanism == SignMechanism::ecdsa &&
+        (matches(KeySpec::ec_p256, key.public_key) || matches(KeySpec::ec_p384, key.public_key))) {
+        return sign_ecdsa(key, input);
+    }
+    return fail(ErrorCode::token_operation, fmt::format("token '{}' was not asked to sign", name_),
+                fmt::format("a key of kind {} does not sign this way", key.public_key.text()));
+}
+
+Result<Bytes> TokenKeys::sign_ecdsa(const KeyReference& key, ByteView digest) {
+    if (digest.size() < shortest_digest || digest.size() > longest_digest) {
+        return fail(ErrorCode::token_operation, fmt::format("token '{}' was not asked to sign", name_),
+                    fmt::format("{} octets are no digest", digest.size()));
+    }
+    // FIPS 186-4 §6.4 takes the leftmost bits of a longer digest; not every token does it by itself.
+    const ByteView leftmost = digest.first(std::min(digest.size(), octets_of(key)));
+    const std::size_t size = 2 * octets_of(key);
+    const auto raw = sign_raw(key, CKM_ECDSA, leftmost, size);
+    if (raw && raw->size() != size) {
+        return fail(ErrorCode::token_operation, fmt::format("token '{}' cannot sign", name_),
+                    fmt::format("C_Sign: an ECDSA signature of {} octets instead of {}", raw->size(), size));
+    }
+    return raw ? Result<Bytes>(ecdsa_signature_value(*raw)) : raw;
+}
+
+Result<Bytes> TokenKeys::sign_raw(const KeyReference& key, CK_MECHANISM_TYPE type, ByteView input,
+                                  std::size_t signature_size) {
     return recovering<Bytes>(sign_tries, [&]() -> Attempt<Bytes> {
         const auto handle = handle_of(key);
         if (!handle) {
             return tl::unexpected(handle.error());
         }
-        auto signature = session_.sign(*handle, digest_info, modulus_size(key));
+        auto signature = session_.sign(*handle, type, input, signature_size);
         if (!signature) {
             session_spoiled_ = true;
             return problem("sign", signature.error());
@@ -261,9 +298,13 @@ Result<Bytes> TokenKeys::sign(const KeyReference& key, ByteView digest_info) {
 
 /// Only a stale session or handle is worth a second C_Decrypt, since then there was no first one (SEC-9).
 Result<Secret> TokenKeys::decrypt(const KeyReference& key, ByteView ciphertext) {
-    if (ciphertext.size() != modulus_size(key)) {  // BAD-103
+    if (!key.public_key.is_rsa()) {
         return fail(ErrorCode::token_operation, fmt::format("token '{}' was not asked to decrypt", name_),
-                    fmt::format("the ciphertext has {} octets, the modulus {}", ciphertext.size(), modulus_size(key)));
+                    fmt::format("a key of kind {} cannot decrypt", key.public_key.text()));
+    }
+    if (ciphertext.size() != octets_of(key)) {  // BAD-103
+        return fail(ErrorCode::token_operation, fmt::format("token '{}' was not asked to decrypt", name_),
+                    fmt::format("the ciphertext has {} octets, the modulus {}", ciphertext.size(), octets_of(key)));
     }
     return recovering<Secret>(one_try, [&]() -> Attempt<Secret> {
         const auto handle = handle_of(key);

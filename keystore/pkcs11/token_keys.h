@@ -24,7 +24,7 @@ class TokenKeys {
     Result<std::vector<KeyDescription>> list();
     Result<KeyDescription> generate(KeySpec spec, const KeyId& id, const std::string& label);
     Result<std::optional<KeyDescription>> find(const KeyId& id);
-    Result<Bytes> sign(const KeyReference& key, ByteView digest_info);
+    Result<Bytes> sign(const KeyReference& key, SignMechanism mechanism, ByteView input);
     Result<Secret> decrypt(const KeyReference& key, ByteView ciphertext);
     Status destroy(const KeyId& id);
 
@@ -56,6 +56,9 @@ class TokenKeys {
     Attempt<KeyDescription> read(CK_OBJECT_HANDLE handle, const KeyId& id);
     Attempt<CK_OBJECT_HANDLE> handle_of(const KeyReference& key);
     Attempt<KeyDescription> generate_once(KeySpec spec, const KeyId& id, const std::string& label);
+    /// C_Sign; the token's own form of the signature.
+    Result<Bytes> sign_raw(const KeyReference& key, CK_MECHANISM_TYPE type, ByteView input, std::size_t signature_size);
+    Result<Bytes> sign_ecdsa(const KeyReference& key, ByteView digest);
     Attempt<void> destroy_once(const KeyId& id);
     void remember(const KeyReference& key, CK_OBJECT_HANDLE handle);
 

@@ -75,7 +75,7 @@ void write(OctetWriter& out, const KeyDescription& key) {
     out.text(key.uri);
     const KeyProtection& is = key.protection;
     for (const bool flag : {is.sensitive, is.extractable, is.always_sensitive, is.never_extractable, is.local,
-                            key.can_sign, key.can_decrypt}) {
+                            key.can_sign, key.can_decrypt, key.can_derive}) {
         out.flag(flag);
     }
 }
@@ -165,18 +165,18 @@ std::optional<KeyDescription> read_key(OctetReader& in) {
     if (!reference) {
         return std::nullopt;
     }
-    KeyDescription key{std::move(*reference), in.text(max_text), {}, false, false, in.text(max_text)};
+    KeyDescription key{std::move(*reference), in.text(max_text), {}, false, false, false, in.text(max_text)};
     KeyProtection& is = key.protection;
     for (auto* flag : {&is.sensitive, &is.extractable, &is.always_sensitive, &is.never_extractable, &is.local,
-                       &key.can_sign, &key.can_decrypt}) {
+                       &key.can_sign, &key.can_decrypt, &key.can_derive}) {
         *flag = in.flag();
     }
     return key;
 }
 
 std::vector<KeyDescription> read_keys(OctetReader& in) {
-    // The smallest encoding: four lengths and seven flags.
-    constexpr std::size_t least = 4 * 4 + 7;
+    // The smallest encoding: four lengths and eight flags.
+    constexpr std::size_t least = 4 * 4 + 8;
     std::vector<KeyDescription> keys;
     for (std::size_t left = in.count(least); left > 0 && !in.failed(); --left) {
         if (auto key = read_key(in)) {

@@ -122,7 +122,7 @@ std::optional<RequestBody> read_request_body(OctetReader& in, Kind kind) {
         case Kind::list_keys:
             return ListKeysRequest{};
         case Kind::generate: {
-            const KeySpec spec = read_enum(in, KeySpec::rsa_3072);
+            const KeySpec spec = read_enum(in, KeySpec::ec_p384);
             KeyId id = read_id(in);
             return GenerateRequest{spec, std::move(id), in.text(max_text)};
         }
@@ -130,7 +130,7 @@ std::optional<RequestBody> read_request_body(OctetReader& in, Kind kind) {
             return FindRequest{read_id(in)};
         case Kind::sign: {
             auto key = read_reference(in);
-            const auto mechanism = read_enum(in, SignMechanism::rsa_pkcs1);
+            const auto mechanism = read_enum(in, SignMechanism::ecdsa);
             const ByteView input = in.octets(max_data);
             return key ? std::optional<RequestBody>(SignRequest{std::move(*key), mechanism, to_bytes(input)})
                        : std::nullopt;

@@ -116,6 +116,23 @@ TEST_F(Command, token_keys_shows_that_the_key_never_leaves) {
     EXPECT_TRUE(listed["keys"][0]["confined"].get<bool>());
 }
 
+TEST_F(Command, token_keys_shows_ec_keys_beside_rsa_keys) {
+    enroll();
+    const RunResult made =
+        run({"pkcs11-tool", "--module", SoftHsm::module(), "--token-label", "lab", "--login", "--pin", canary_pin,
+             "--keypairgen", "--key-type", "EC:prime256v1", "--id", "a1", "--label", "foreign"});
+    ASSERT_EQ(made.exit_code, 0) << made.err;
+    const RunResult keys = world_.hwenroll({"token", "keys"});
+    EXPECT_EQ(keys.exit_code, 0) << keys.err;
+    EXPECT_THAT(keys.out, AllOf(HasSubstr("token lab: RSA 2048 'hwenroll web'"),
+                                HasSubstr("token lab: EC P-256 'foreign'\n  id                 A1\n")));
+    const json listed = parsed(world_.hwenroll({"token", "keys", "--json"}));
+    ASSERT_EQ(listed["keys"].size(), 2U);
+    const auto& foreign = listed["keys"][listed["keys"][0]["label"] == "foreign" ? 0 : 1];
+    EXPECT_EQ(foreign["key"], "EC P-256");
+    EXPECT_EQ(foreign["id"], "A1");
+}
+
 TEST_F(Command, T9_token_keys_keeps_the_pin_rules) {
     write_file(world_.directory() / "wrong.pin", "0000", 0600);
     world_.configure({.pin = "file:" + (world_.directory() / "wrong.pin").string()});

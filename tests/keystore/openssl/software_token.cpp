@@ -2,6 +2,14 @@
 
 #include <openssl/rsa.h>
 
+namespace hwenroll::keystore {
+
+void PrintTo(KeySpec spec, std::ostream* out) {
+    *out << to_text(spec);
+}
+
+}  // namespace hwenroll::keystore
+
 namespace hwenroll::keystore::test {
 
 namespace {
@@ -12,10 +20,16 @@ tl::unexpected<Error> not_here() {
 
 }  // namespace
 
-SoftwareToken::SoftwareToken() : private_(EVP_RSA_gen(2048)), key_{KeyId{{1}}, PublicKey::of(private_.get()).value()} {}
+OpenSslPtr<EVP_PKEY> make_software_key(KeySpec spec) {
+    return OpenSslPtr<EVP_PKEY>(is_ec(spec) ? EVP_EC_gen(spec == KeySpec::ec_p256 ? "P-256" : "P-384")
+                                            : EVP_RSA_gen(static_cast<std::size_t>(bits_of(spec))));
+}
+
+SoftwareToken::SoftwareToken(KeySpec spec)
+    : spec_(spec), private_(make_software_key(spec)), key_{KeyId{{1}}, PublicKey::of(private_.get()).value()} {}
 
 void SoftwareToken::swap_key() {
-    private_.reset(EVP_RSA_gen(2048));
+    private_ = make_software_key(spec_);
 }
 
 Result<TokenDescription> SoftwareToken::describe() {
@@ -38,17 +52,22 @@ Result<std::optional<KeyDescription>> SoftwareToken::find(const KeyId& /*id*/) {
     return not_here();
 }
 
-Result<Bytes> SoftwareToken::sign(const KeyReference& /*key*/, SignMechanism /*mechanism*/, ByteView input) {
+Result<Bytes> SoftwareToken::sign(const KeyReference& /*key*/, SignMechanism mechanism, ByteView input) {
+    if ((mechanism == SignMechanism::ecdsa) != is_ec(spec_)) {
+        return not_here();
+    }
     if (error_) {
         return fail(*error_);
     }
     const OpenSslPtr<EVP_PKEY_CTX> context(EVP_PKEY_CTX_new_from_pkey(nullptr, private_.get(), nullptr));
     Bytes signature(256);
     std::size_t size = signature.size();
-    if (EVP_PKEY_sign_init(context.get()) != 1 || EVP_PKEY_CTX_set_rsa_padding(context.get(), RSA_PKCS1_PADDING) != 1 ||
+    if (EVP_PKEY_sign_init(context.get()) != 1 ||
+        (!is_ec(spec_) && EVP_PKEY_CTX_set_rsa_padding(context.get(), RSA_PKCS1_PADDING) != 1) ||
         EVP_PKEY_sign(context.get(), signature.data(), &size, input.data(), input.size()) != 1) {
         return fail(openssl_error("cannot sign"));
     }
+    signature.resize(size);
     return signature;
 }
 

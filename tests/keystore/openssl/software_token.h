@@ -1,15 +1,27 @@
 // A Token whose key is in memory, to break what no real token breaks on demand.
 #pragma once
 
+#include <ostream>
+
 #include "base/openssl_ptr.h"
 #include "keystore/token.h"
 
+namespace hwenroll::keystore {
+
+/// Names test cases in ctest; GoogleTest finds it by the type's namespace.
+void PrintTo(KeySpec spec, std::ostream* out);
+
+}  // namespace hwenroll::keystore
+
 namespace hwenroll::keystore::test {
 
-/// One RSA-2048 key under the id 01; only sign and decrypt do anything. Its answers can be spoiled.
+/// A key pair of this kind in memory.
+OpenSslPtr<EVP_PKEY> make_software_key(KeySpec spec);
+
+/// One key under the id 01; only sign and decrypt do anything. Its answers can be spoiled.
 class SoftwareToken final : public Token {
  public:
-    SoftwareToken();
+    explicit SoftwareToken(KeySpec spec = KeySpec::rsa_2048);
 
     [[nodiscard]] KeyReference key() const { return key_; }
 
@@ -29,6 +41,7 @@ class SoftwareToken final : public Token {
     Status destroy(const KeyId& id) override;
 
  private:
+    KeySpec spec_;
     OpenSslPtr<EVP_PKEY> private_;
     KeyReference key_;
     std::optional<Error> error_;

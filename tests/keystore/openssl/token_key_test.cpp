@@ -2,18 +2,11 @@
 #include <gtest/gtest.h>
 
 #include "keystore/openssl/key_provider.h"
+#include "keystore/openssl/self_test.h"
 #include "keystore/pkcs11/pkcs11_token.h"
 #include "tests/keystore/openssl/messages.h"
+#include "tests/keystore/openssl/software_token.h"
 #include "tests/support/softhsm.h"
-
-namespace hwenroll::keystore {
-
-/// Names test cases in ctest; GoogleTest finds it by the type's namespace.
-static void PrintTo(KeySpec spec, std::ostream* out) {
-    *out << to_text(spec);
-}
-
-}  // namespace hwenroll::keystore
 
 namespace hwenroll::keystore::test {
 namespace {
@@ -45,7 +38,9 @@ class TokenKey : public ::testing::TestWithParam<KeySpec> {
     OpenSslPtr<EVP_PKEY> key_;
 };
 
-TEST_P(TokenKey, TOK_1_makes_what_an_enrollment_needs) {
+class AnyTokenKey : public TokenKey {};
+
+TEST_P(AnyTokenKey, TOK_1_makes_what_an_enrollment_needs) {
     const auto request = make_request(key());
     ASSERT_TRUE(request) << take_openssl_errors();
     EXPECT_EQ(X509_REQ_verify(request.get(), reference_->public_key.get()), 1);
@@ -55,10 +50,13 @@ TEST_P(TokenKey, TOK_1_makes_what_an_enrollment_needs) {
     const Bytes message = make_signed_data(certificate.get(), key(), "message");
     ASSERT_FALSE(message.empty()) << take_openssl_errors();
     EXPECT_EQ(verified_content(message), "message");
-    EXPECT_EQ(decrypt(key(), encrypt(key(), "content key")), "content key") << take_openssl_errors();
+    EXPECT_TRUE(opening_self_test(*token_, *reference_));
 }
 
-TEST_P(TokenKey, opens_enveloped_data) {
+class RsaTokenKey : public TokenKey {};
+
+TEST_P(RsaTokenKey, opens_enveloped_data) {
+    EXPECT_EQ(decrypt(key(), encrypt(key(), "content key")), "content key") << take_openssl_errors();
     const auto made = make_certificate(key(), key());
     ASSERT_TRUE(made);
     // As the CA has it: what was parsed holds a public key of the default provider.
@@ -85,12 +83,26 @@ TEST_P(TokenKey, tells_of_a_key_that_has_gone) {
     EXPECT_FALSE(make_request(key()));
     ASSERT_TRUE(last_key_error(key()));
     EXPECT_EQ(last_key_error(key())->code(), ErrorCode::token_key_missing);
+}
+
+TEST_P(RsaTokenKey, tells_of_a_key_that_has_gone) {
+    ASSERT_TRUE(token_->destroy(reference_->id));
     EXPECT_FALSE(decrypt(key(), encrypt(key(), "x")));
+    ASSERT_TRUE(last_key_error(key()));
     EXPECT_EQ(last_key_error(key())->code(), ErrorCode::token_key_missing);
 }
 
-INSTANTIATE_TEST_SUITE_P(Sizes, TokenKey, ::testing::Values(KeySpec::rsa_2048, KeySpec::rsa_3072),
-                         [](const auto& test) { return std::to_string(bits_of(test.param)); });
+std::string kind(const testing::TestParamInfo<KeySpec>& test) {
+    return (is_ec(test.param) ? "p" : "") + std::to_string(bits_of(test.param));
+}
+
+// RSA 4096 once: SoftHSM takes seconds to make such a key.
+INSTANTIATE_TEST_SUITE_P(Kinds, AnyTokenKey,
+                         ::testing::Values(KeySpec::rsa_2048, KeySpec::rsa_3072, KeySpec::rsa_4096, KeySpec::ec_p256,
+                                           KeySpec::ec_p384),
+                         kind);
+INSTANTIATE_TEST_SUITE_P(Kinds, TokenKey, ::testing::Values(KeySpec::rsa_2048, KeySpec::ec_p256), kind);
+INSTANTIATE_TEST_SUITE_P(Kinds, RsaTokenKey, ::testing::Values(KeySpec::rsa_2048, KeySpec::rsa_3072), kind);
 
 }  // namespace
 }  // namespace hwenroll::keystore::test

@@ -1,6 +1,8 @@
 // A PKCS#11 module for tests: forwards to SoftHSM2, but tells what HWENROLL_LIE says. `extractable`: every object
 // reads as CKA_EXTRACTABLE. `final-try`, `locked`, `count-low`: that flag is set in the token's information.
+// `bare-point`: CKA_EC_POINT is the point without its OCTET STRING. `short-signature`: C_Sign gives one octet less.
 #include <cstdlib>
+#include <cstring>
 #include <dlfcn.h>
 #include <string_view>
 
@@ -22,6 +24,22 @@ CK_RV get_attribute_value(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object, CK
         if (attributes[i].type == CKA_EXTRACTABLE && attributes[i].ulValueLen == 1) {
             *static_cast<CK_BBOOL*>(attributes[i].pValue) = CK_TRUE;
         }
+    }
+    for (CK_ULONG i = 0; i < count && lie() == "bare-point"; ++i) {
+        constexpr CK_ULONG head = 2;
+        if (attributes[i].type == CKA_EC_POINT && attributes[i].ulValueLen != CK_UNAVAILABLE_INFORMATION) {
+            attributes[i].ulValueLen -= head;
+            auto* const value = static_cast<CK_BYTE*>(attributes[i].pValue);
+            std::memmove(value, value + head, attributes[i].ulValueLen);
+        }
+    }
+    return rv;
+}
+
+CK_RV sign(CK_SESSION_HANDLE session, CK_BYTE* data, CK_ULONG size, CK_BYTE* signature, CK_ULONG* signature_size) {
+    const CK_RV rv = real->C_Sign(session, data, size, signature, signature_size);
+    if (rv == CKR_OK && signature != nullptr && lie() == "short-signature") {
+        --*signature_size;
     }
     return rv;
 }
@@ -49,6 +67,7 @@ extern "C" __attribute__((visibility("default"))) CK_RV C_GetFunctionList(CK_FUN
     own.C_GetFunctionList = C_GetFunctionList;
     own.C_GetAttributeValue = get_attribute_value;
     own.C_GetTokenInfo = get_token_info;
+    own.C_Sign = sign;
     *list = &own;
     return CKR_OK;
 }

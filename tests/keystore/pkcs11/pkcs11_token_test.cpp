@@ -7,15 +7,6 @@
 #include "keystore/pkcs11/key_object.h"
 #include "tests/keystore/pkcs11/token_test.h"
 
-namespace hwenroll::keystore {
-
-/// Names test cases in ctest; GoogleTest finds it by the type's namespace.
-void PrintTo(KeySpec spec, std::ostream* out) {
-    *out << to_text(spec);
-}
-
-}  // namespace hwenroll::keystore
-
 namespace hwenroll::keystore::test {
 namespace {
 
@@ -97,7 +88,8 @@ TEST_P(GeneratedKey, signs_and_decrypts_and_cannot_leave_the_token) {
     EXPECT_EQ(as_text(plain->reveal()), "content key");
 }
 
-INSTANTIATE_TEST_SUITE_P(Sizes, GeneratedKey, ::testing::Values(KeySpec::rsa_2048, KeySpec::rsa_3072),
+INSTANTIATE_TEST_SUITE_P(Sizes, GeneratedKey,
+                         ::testing::Values(KeySpec::rsa_2048, KeySpec::rsa_3072, KeySpec::rsa_4096),
                          [](const auto& test) { return std::to_string(bits_of(test.param)); });
 
 // T5: by id and public key, in a login and module of its own.

@@ -11,6 +11,14 @@
 #include "keystore/pkcs11/slot.h"
 #include "tests/support/test_paths.h"
 
+namespace hwenroll::keystore {
+
+void PrintTo(KeySpec spec, std::ostream* out) {
+    *out << to_text(spec);
+}
+
+}  // namespace hwenroll::keystore
+
 namespace hwenroll::keystore::test {
 
 namespace {
@@ -35,12 +43,21 @@ Bytes digest_info(std::string_view text) {
     return info;
 }
 
-bool verifies(const PublicKey& key, ByteView digest_info, ByteView signature) {
+Bytes digest(const char* algorithm, std::string_view text) {
+    Bytes value(EVP_MAX_MD_SIZE);
+    std::size_t size = 0;
+    if (EVP_Q_digest(nullptr, algorithm, nullptr, text.data(), text.size(), value.data(), &size) != 1) {
+        throw std::runtime_error("cannot hash");
+    }
+    value.resize(size);
+    return value;
+}
+
+bool verifies(const PublicKey& key, ByteView input, ByteView signature) {
     const OpenSslPtr<EVP_PKEY_CTX> context(EVP_PKEY_CTX_new_from_pkey(nullptr, key.get(), nullptr));
     return EVP_PKEY_verify_init(context.get()) == 1 &&
-           EVP_PKEY_CTX_set_rsa_padding(context.get(), RSA_PKCS1_PADDING) == 1 &&
-           EVP_PKEY_verify(context.get(), signature.data(), signature.size(), digest_info.data(), digest_info.size()) ==
-               1;
+           (key.is_ec() || EVP_PKEY_CTX_set_rsa_padding(context.get(), RSA_PKCS1_PADDING) == 1) &&
+           EVP_PKEY_verify(context.get(), signature.data(), signature.size(), input.data(), input.size()) == 1;
 }
 
 Bytes encrypt(const PublicKey& key, std::string_view text) {
@@ -67,10 +84,10 @@ std::vector<CK_OBJECT_HANDLE> RawToken::find(CK_OBJECT_CLASS half, const KeyId& 
     return session_->find(pkcs11::key_search(half, &id)).value();
 }
 
-void RawToken::generate(const KeyId& id) {
+void RawToken::generate(const KeyId& id, KeySpec spec) {
     session_
-        ->generate_rsa(pkcs11::public_half_template(KeySpec::rsa_2048, id, "foreign"),
-                       pkcs11::private_half_template(id, "foreign"))
+        ->generate(pkcs11::generation_mechanism(spec), pkcs11::public_half_template(spec, id, "foreign"),
+                   pkcs11::private_half_template(spec, id, "foreign"))
         .value();
 }
 

@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <optional>
+#include <ostream>
 #include <string>
 
 #include <gtest/gtest.h>
@@ -10,6 +11,13 @@
 #include "keystore/pkcs11/pkcs11_token.h"
 #include "keystore/pkcs11/session.h"
 #include "tests/support/softhsm.h"
+
+namespace hwenroll::keystore {
+
+/// Names test cases in ctest; GoogleTest finds it by the type's namespace.
+void PrintTo(KeySpec spec, std::ostream* out);
+
+}  // namespace hwenroll::keystore
 
 namespace hwenroll::keystore::test {
 
@@ -21,8 +29,11 @@ KeyId key_id(std::uint8_t fill);
 /// SHA-256 of `text` as DigestInfo (RFC 8017 §9.2).
 Bytes digest_info(std::string_view text);
 
-/// PKCS#1 v1.5 in software.
-bool verifies(const PublicKey& key, ByteView digest_info, ByteView signature);
+/// SHA-256, SHA-384, … of `text`.
+Bytes digest(const char* algorithm, std::string_view text);
+
+/// PKCS#1 v1.5 over a DigestInfo, or ECDSA over a digest, in software.
+bool verifies(const PublicKey& key, ByteView input, ByteView signature);
 Bytes encrypt(const PublicKey& key, std::string_view text);
 
 /// A second user of the token in this process, by the Cryptoki calls themselves.
@@ -37,7 +48,7 @@ class RawToken {
     std::vector<CK_OBJECT_HANDLE> find(CK_OBJECT_CLASS half, const KeyId& id);
 
     /// Generates a pair under `id`, whether or not it is in use.
-    void generate(const KeyId& id);
+    void generate(const KeyId& id, KeySpec spec = KeySpec::rsa_2048);
 
     void destroy(CK_OBJECT_CLASS half, const KeyId& id);
 

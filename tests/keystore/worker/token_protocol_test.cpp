@@ -17,8 +17,20 @@ PublicKey some_key() {
     return *PublicKey::from_rsa(modulus, Bytes{1, 0, 1});
 }
 
+PublicKey some_ec_key() {
+    // The generator of P-256 (FIPS 186-4 §D.1.2.3).
+    return *PublicKey::from_ec(*from_hex("06082A8648CE3D030107"),
+                               *from_hex("036B17D1F2E12C4247F8BCE6E563A440F277037D812DEB33A0F4A13945D898C296"));
+}
+
 KeyDescription some_description(bool flag) {
-    return {{KeyId{{1, 2, 3}}, some_key()}, "a label", {flag, !flag, flag, !flag, flag}, !flag, flag, "pkcs11:id=%01"};
+    return {{KeyId{{1, 2, 3}}, flag ? some_key() : some_ec_key()},
+            "a label",
+            {flag, !flag, flag, !flag, flag},
+            !flag,
+            flag,
+            !flag,
+            "pkcs11:id=%01"};
 }
 
 Error full_error() {
@@ -42,8 +54,10 @@ std::vector<Request> requests() {
     add(LoginRequest{});
     add(ListKeysRequest{});
     add(GenerateRequest{KeySpec::rsa_3072, KeyId{{9}}, "web"});
+    add(GenerateRequest{KeySpec::ec_p384, KeyId{{9}}, "web"});
     add(FindRequest{KeyId{{0, 1}}});
     add(SignRequest{key, SignMechanism::rsa_pkcs1, Bytes(51, 1)});
+    add(SignRequest{{KeyId{{1}}, some_ec_key()}, SignMechanism::ecdsa, Bytes(48, 1)});
     add(DecryptRequest{key, DecryptMechanism::rsa_pkcs1, Bytes(256, 2)});
     add(DestroyRequest{KeyId{}});
     add(ListTokensRequest{"/m.so"});
@@ -123,6 +137,31 @@ TEST(TokenProtocol, fields_arrive_where_they_were) {
     EXPECT_EQ(description.key.public_key, some_key());
     EXPECT_EQ(description.label, "a label");
     EXPECT_FALSE(description.can_sign);
+    EXPECT_TRUE(description.can_decrypt);
+    EXPECT_FALSE(description.can_derive);
+    const auto other = decode_response(encode(Response{1, some_description(false)}).reveal());
+    EXPECT_TRUE(std::get<KeyDescription>(other->body).can_derive);
+    EXPECT_EQ(std::get<KeyDescription>(other->body).key.public_key.text(), "EC P-256");
+}
+
+TEST(TokenProtocol, every_kind_of_key_and_mechanism_travels_and_no_other) {
+    for (std::uint8_t number = 0; number < 8; ++number) {
+        const auto spec = static_cast<KeySpec>(number);
+        const auto generate = decode_request(
+            encode(Request{1, std::chrono::milliseconds(1), GenerateRequest{spec, KeyId{{9}}, "web"}}).reveal());
+        ASSERT_EQ(generate.has_value(), number >= 1 && number <= 5) << int{number};
+        const auto mechanism = static_cast<SignMechanism>(number);
+        const KeyReference key{KeyId{{1}}, some_ec_key()};
+        const auto sign = decode_request(
+            encode(Request{1, std::chrono::milliseconds(1), SignRequest{key, mechanism, Bytes(32, 1)}}).reveal());
+        ASSERT_EQ(sign.has_value(), number >= 1 && number <= 2) << int{number};
+        if (generate) {
+            EXPECT_EQ(std::get<GenerateRequest>(generate->body).spec, spec);
+        }
+        if (sign) {
+            EXPECT_EQ(std::get<SignRequest>(sign->body).mechanism, mechanism);
+        }
+    }
 }
 
 TEST(TokenProtocol, an_error_keeps_its_code_and_four_texts) {

@@ -87,6 +87,29 @@ TEST_F(WorkerTokenTest, does_all_a_token_does) {
     EXPECT_TRUE(token->list_keys()->empty());
 }
 
+TEST_F(WorkerTokenTest, does_with_an_ec_key_what_a_token_does) {
+    const auto token = this->token();
+    log_in(*token);
+    const auto made = token->generate(KeySpec::ec_p384, key_id_, "web");
+    ASSERT_TRUE(made) << made.error().line();
+    EXPECT_TRUE(made->protection.confined());
+    EXPECT_TRUE(made->can_derive);
+    EXPECT_FALSE(made->can_decrypt);
+    EXPECT_EQ(made->key.public_key.text(), "EC P-384");
+    const auto keys = token->list_keys();
+    ASSERT_TRUE(keys) << keys.error().line();
+    ASSERT_EQ(keys->size(), 1U);
+    EXPECT_EQ(keys->front().key.public_key, made->key.public_key);
+    const auto signature = token->sign(made->key, SignMechanism::ecdsa, sha256(message_));
+    ASSERT_TRUE(signature) << signature.error().line();
+    EXPECT_TRUE(verifies(made->key.public_key, message_, *signature));
+    const auto plain = token->decrypt(made->key, DecryptMechanism::rsa_pkcs1, Bytes(256, 1));
+    ASSERT_FALSE(plain);
+    EXPECT_THAT(plain.error().line(), HasSubstr("a key of kind EC P-384 cannot decrypt"));
+    ASSERT_TRUE(token->destroy(key_id_));
+    EXPECT_TRUE(token->list_keys()->empty());
+}
+
 TEST_F(WorkerTokenTest, passes_on_the_tokens_own_errors_and_keeps_its_worker) {
     const auto key = make_key();
     const auto token = this->token();

@@ -373,7 +373,6 @@ void IdentityRunner::judge(const SharedAuthority& authority, const RequestForm& 
     ReplyPlan plan{settings_,
                    permissions_of(authority_.settings().legacy, now),
                    parse_limits(authority_.limits()),
-                   authority_.limits().clock_skew,
                    *state_.enrollment->transaction,
                    state_.enrollment->key.id,
                    state_.enrollment->key.spki,

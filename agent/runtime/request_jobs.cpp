@@ -54,7 +54,6 @@ scep::IssueExpectation expectation_of(const ReplyPlan& plan, PublicKey key) {
                                     .anchor = set.anchor,
                                     .intermediates = set.intermediates,
                                     .now = plan.now,
-                                    .clock_skew = plan.clock_skew,
                                     .min_lifetime = Seconds(1),
                                     .current = {},
                                     .legacy = plan.legacy,

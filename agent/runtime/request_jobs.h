@@ -57,7 +57,6 @@ struct ReplyPlan {
     config::IdentitySettings identity;
     scep::LegacyPermissions legacy;
     scep::ParseLimits limits;
-    Seconds clock_skew{300};
     lifecycle::Transaction transaction;
     Bytes key_id;
     Bytes spki;

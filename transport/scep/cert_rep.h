@@ -65,7 +65,6 @@ struct IssueExpectation {
     Certificate anchor;                      ///< CaSet::anchor
     std::vector<Certificate> intermediates;  ///< CaSet::intermediates
     TimePoint now;
-    std::chrono::seconds clock_skew{300};
     std::chrono::seconds min_lifetime{3600};  ///< from now; the caller scales it for short-lived certificates
     std::optional<Certificate> current;       ///< a renewal must not return it (DEG-4)
     LegacyPermissions legacy;

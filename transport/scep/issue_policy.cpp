@@ -56,7 +56,8 @@ Status check_validity(const Certificate& leaf, const IssueExpectation& expected,
     if (leaf.not_after() <= expected.now) {
         return refuse("has already expired", validity);
     }
-    if (leaf.not_before() > expected.now + expected.clock_skew) {
+    const Seconds skew = for_lifetime(expected.limits.clock_skew, leaf.not_after() - leaf.not_before());
+    if (leaf.not_before() > expected.now + skew) {
         return refuse("is not valid yet", validity, "check the clock of this machine and of the CA");
     }
     if (leaf.not_after() <= expected.now + expected.min_lifetime) {
@@ -179,25 +180,6 @@ Status check_usages(const Certificate& leaf, const IssueExpectation& expected, s
 
 }  // namespace
 
-Status check_signature_algorithm(const Certificate& certificate, const LegacyPermissions& legacy) {
-    int digest = NID_undef;
-    int key = NID_undef;
-    const std::string subject = fmt::format("the certificate '{}'", printable(certificate.subject().text(), 200));
-    if (X509_get_signature_info(certificate.get(), &digest, &key, nullptr, nullptr) != 1) {
-        ERR_clear_error();
-        return fail(ErrorCode::scep_algorithm, subject + " is signed in a way that is unknown here");
-    }
-    if (digest == NID_sha1) {
-        return check_digest(Digest::sha1, legacy, subject);
-    }
-    constexpr std::array<int, 5> broken{{NID_md2, NID_md4, NID_md5, NID_mdc2, NID_sha}};
-    if (std::ranges::find(broken, digest) != broken.end()) {
-        return fail(ErrorCode::scep_algorithm, subject + " is signed with a broken digest", OBJ_nid2ln(digest),
-                    "the CA must use SHA-256");
-    }
-    return {};
-}
-
 Status check_leaf(const Certificate& leaf, const IssueExpectation& expected, std::vector<std::string>& warnings) {
     if (Status form = check_form(leaf, warnings); !form) {
         return form;
@@ -207,7 +189,8 @@ Status check_leaf(const Certificate& leaf, const IssueExpectation& expected, std
             return passed;
         }
     }
-    return check_signature_algorithm(leaf, expected.legacy);
+    return check_signature_algorithm(leaf, expected.legacy,
+                                     fmt::format("the certificate '{}'", printable(leaf.subject().text(), 200)));
 }
 
 }  // namespace hwenroll::scep

@@ -12,7 +12,4 @@ namespace hwenroll::scep {
 /// scep_certificate; scep_algorithm for a SHA-1 signature.
 Status check_leaf(const Certificate& leaf, const IssueExpectation& expected, std::vector<std::string>& warnings);
 
-/// Refuses signatures below the floor (CERT-9). Error code: scep_algorithm.
-Status check_signature_algorithm(const Certificate& certificate, const LegacyPermissions& legacy);
-
 }  // namespace hwenroll::scep

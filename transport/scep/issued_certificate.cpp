@@ -7,6 +7,7 @@
 #include "transport/scep/cert_rep.h"
 #include "transport/scep/certificate_path.h"
 #include "transport/scep/issue_policy.h"
+#include "transport/scep/reply_algorithms.h"
 
 namespace hwenroll::scep {
 namespace {
@@ -72,7 +73,8 @@ Status check_issuer(const std::vector<Certificate>& path, const IssueExpectation
 
 Status check_intermediates(const std::vector<Certificate>& path, const IssueExpectation& expected) {
     for (const Certificate& intermediate : path) {
-        if (Status algorithm = check_signature_algorithm(intermediate, expected.legacy); !algorithm) {
+        const std::string what = fmt::format("the certificate '{}'", printable(intermediate.subject().text(), 200));
+        if (Status algorithm = check_signature_algorithm(intermediate, expected.legacy, what); !algorithm) {
             return algorithm;
         }
     }

@@ -16,16 +16,7 @@ namespace {
 
 constexpr std::array<Digest, 4> digests{{Digest::sha1, Digest::sha256, Digest::sha384, Digest::sha512}};
 
-struct SchemeOid {
-    std::string_view oid;
-    SignatureScheme scheme;
-};
-
-constexpr std::array<SchemeOid, 5> schemes{{{"1.2.840.113549.1.1.1", {true, std::nullopt}},
-                                            {"1.2.840.113549.1.1.5", {true, Digest::sha1}},
-                                            {"1.2.840.113549.1.1.11", {true, Digest::sha256}},
-                                            {"1.2.840.113549.1.1.12", {true, Digest::sha384}},
-                                            {"1.2.840.113549.1.1.13", {true, Digest::sha512}}}};
+constexpr std::string_view oid_rsa_encryption = "1.2.840.113549.1.1.1";
 
 constexpr std::array<CipherInfo, 5> ciphers{
     {{"1.3.14.3.2.7", ContentCipher::des, "DES-CBC", 8, 8},
@@ -33,12 +24,6 @@ constexpr std::array<CipherInfo, 5> ciphers{
      {"2.16.840.1.101.3.4.1.2", ContentCipher::aes128, "AES-128-CBC", 16, 16},
      {"2.16.840.1.101.3.4.1.22", ContentCipher::aes192, "AES-192-CBC", 24, 16},
      {"2.16.840.1.101.3.4.1.42", ContentCipher::aes256, "AES-256-CBC", 32, 16}}};
-
-template <class Table>
-auto find(const Table& table, std::string_view oid) -> decltype(table.data()) {
-    const auto* found = std::ranges::find_if(table, [&](const auto& row) { return row.oid == oid; });
-    return found == table.end() ? nullptr : &*found;
-}
 
 int exponent_bits(const PublicKey& key) {
     BIGNUM* raw = nullptr;
@@ -57,15 +42,24 @@ std::optional<Digest> digest_by_oid(std::string_view oid) {
 }
 
 std::optional<SignatureScheme> signature_scheme_by_oid(std::string_view oid) {
-    if (const auto* row = find(schemes, oid); row != nullptr) {
-        return row->scheme;
+    if (oid == oid_rsa_encryption) {
+        return SignatureScheme{true, std::nullopt};
     }
-    const auto* found = std::ranges::find_if(digests, [&](Digest digest) { return ecdsa_oid(digest) == oid; });
-    return found == digests.end() ? std::nullopt : std::optional(SignatureScheme{false, *found});
+    for (const Digest digest : digests) {
+        if (oid == rsa_oid(digest) || oid == ecdsa_oid(digest)) {
+            return SignatureScheme{oid == rsa_oid(digest), digest};
+        }
+    }
+    return std::nullopt;
 }
 
 const CipherInfo* cipher_by_oid(std::string_view oid) {
-    return find(ciphers, oid);
+    const auto* found = std::ranges::find(ciphers, oid, &CipherInfo::oid);
+    return found == ciphers.end() ? nullptr : found;
+}
+
+const CipherInfo& cipher_info(ContentCipher cipher) {
+    return *std::ranges::find(ciphers, cipher, &CipherInfo::cipher);
 }
 
 std::string name_of_oid(std::string_view oid) {
@@ -79,6 +73,25 @@ Status check_digest(Digest digest, const LegacyPermissions& legacy, std::string_
     if (digest == Digest::sha1 && !legacy.sha1_reply) {
         return fail(ErrorCode::scep_algorithm, fmt::format("{} is signed with SHA-1", what), {},
                     "enable SHA-256 on the CA, or set legacy = [\"sha1-reply\"] with 'legacy_until'");
+    }
+    return {};
+}
+
+Status check_signature_algorithm(const Certificate& certificate, const LegacyPermissions& legacy,
+                                 std::string_view what) {
+    constexpr int least_security_bits = 112;  // of SHA-224 and better
+    int digest = NID_undef;
+    int security_bits = 0;
+    if (X509_get_signature_info(certificate.get(), &digest, nullptr, &security_bits, nullptr) != 1) {
+        ERR_clear_error();
+        return fail(ErrorCode::scep_algorithm, fmt::format("{} is signed in a way that is unknown here", what));
+    }
+    if (digest == NID_sha1) {
+        return check_digest(Digest::sha1, legacy, what);
+    }
+    if (security_bits < least_security_bits) {
+        return fail(ErrorCode::scep_algorithm, fmt::format("{} is signed with a broken digest", what),
+                    OBJ_nid2ln(digest), "the CA must use SHA-256");
     }
     return {};
 }

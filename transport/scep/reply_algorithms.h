@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-#include "base/public_key.h"
+#include "base/certificate.h"
 #include "transport/scep/vocabulary.h"
 
 namespace hwenroll::scep {
@@ -33,12 +33,19 @@ struct CipherInfo {
 /// Null for everything that is not CBC with DES, 3DES or AES (ENV-17).
 const CipherInfo* cipher_by_oid(std::string_view oid);
 
+const CipherInfo& cipher_info(ContentCipher cipher);
+
 /// libcrypto's name for `oid` where it has one, for messages.
 std::string name_of_oid(std::string_view oid);
 
 /// Success when `digest` is SHA-256 or better, or SHA-1 and `legacy` says so (SIG-15). Error code: scep_algorithm.
 /// `what` names what is signed.
 Status check_digest(Digest digest, const LegacyPermissions& legacy, std::string_view what);
+
+/// The same for the signature on `certificate`, which is `what` (CERT-9). What is weaker than SHA-1, MD5 above all, no
+/// permission allows. Error code: scep_algorithm.
+Status check_signature_algorithm(const Certificate& certificate, const LegacyPermissions& legacy,
+                                 std::string_view what);
 
 /// Success for RSA of 2048 bits up to the limits (SEC-11) and for curves of 256 bits or more; otherwise an Error of
 /// `code` whose why() says what key it is.

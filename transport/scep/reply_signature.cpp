@@ -4,11 +4,11 @@
 #include <utility>
 
 #include <fmt/format.h>
-#include <openssl/err.h>
 
 #include "transport/scep/ca_chain.h"
 #include "transport/scep/der_writer.h"
 #include "transport/scep/digests.h"
+#include "transport/scep/digital_signature.h"
 #include "transport/scep/reply_algorithms.h"
 #include "transport/scep/reply_attributes.h"
 
@@ -52,15 +52,6 @@ std::vector<Bytes> members_of(const BerValue& set) {
         members.push_back(to_bytes(reader.next("an attribute").encoding));
     }
     return members;
-}
-
-bool verifies(const PublicKey& key, Digest digest, ByteView signature, ByteView data) {
-    const OpenSslPtr<EVP_MD_CTX> context(EVP_MD_CTX_new());
-    const bool good =
-        EVP_DigestVerifyInit(context.get(), nullptr, message_digest(digest), nullptr, key.get()) == 1 &&
-        EVP_DigestVerify(context.get(), signature.data(), signature.size(), data.data(), data.size()) == 1;
-    ERR_clear_error();
-    return good;
 }
 
 Status check_message_digest(const SignedData& message, Digest digest) {
@@ -157,11 +148,11 @@ Result<VerifiedSigner> verify_with_any(const SignedData& message, const ReplyExp
 
 bool signature_is_good(const SignerInfo& signer, const PublicKey& key, Digest digest) {
     const Bytes received = der::value(der::tag_set, signer.signed_attributes->content);
-    if (verifies(key, digest, signer.signature, received)) {
+    if (verify_octets(received, signer.signature, key, digest)) {
         return true;
     }
     const Bytes sorted = der::set_of(der::tag_set, members_of(*signer.signed_attributes));
-    return sorted != received && verifies(key, digest, signer.signature, sorted);
+    return sorted != received && verify_octets(sorted, signer.signature, key, digest);
 }
 
 Result<VerifiedSigner> verify_signer(const SignedData& message, const ReplyExpectation& expected) {

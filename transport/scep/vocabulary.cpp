@@ -1,5 +1,7 @@
 #include "transport/scep/vocabulary.h"
 
+#include <algorithm>
+
 namespace hwenroll::scep {
 
 std::string_view to_text(MessageType type) {
@@ -94,6 +96,10 @@ std::string_view to_text(ContentCipher cipher) {
 
 TransactionId transaction_id_from(const std::array<std::uint8_t, 16>& random) {
     return {to_hex(random)};
+}
+
+Seconds for_lifetime(Seconds limit, Seconds lifetime) {
+    return std::max(std::min(limit, lifetime / 100), Seconds(1));
 }
 
 }  // namespace hwenroll::scep

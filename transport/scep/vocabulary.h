@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "base/bytes.h"
+#include "base/clock.h"
 
 namespace hwenroll::scep {
 
@@ -83,6 +84,11 @@ struct ParseLimits {
     int max_rsa_bits = 8192;
     int max_exponent_bits = 33;  ///< e up to 2^32
     int max_path = 10;           ///< certificates between leaf and anchor
+    Seconds clock_skew{300};     ///< by which clocks may differ; see for_lifetime()
 };
+
+/// The part of a time limit that applies to a certificate of this lifetime: min(limit, 1 % of the lifetime), and at
+/// least 1 s, the resolution of X.509. So certificates of minutes behave like certificates of years.
+Seconds for_lifetime(Seconds limit, Seconds lifetime);
 
 }  // namespace hwenroll::scep

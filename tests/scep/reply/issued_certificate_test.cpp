@@ -181,6 +181,24 @@ TEST(IssuedCertificate, unusual_certificates_are_accepted) {
     const auto zero = accept({issued_leaf(leaf_with([](auto& s) { s.serial = 0; }))});
     ASSERT_TRUE(zero) << zero.error().line();
     EXPECT_THAT(zero->warnings, Contains(HasSubstr("serial number 0")));
+    const auto within = [](Seconds early, Seconds lifetime, Seconds skew) {
+        const auto start = test::present() + early;
+        return accept({issued_leaf(leaf_with([&](auto& s) {
+                          s.not_before = start;
+                          s.not_after = start + lifetime;
+                      }))},
+                      [&](IssueExpectation& e) {
+                          e.limits.clock_skew = skew;
+                          e.min_lifetime = Seconds(1);
+                      })
+            .has_value();
+    };
+    EXPECT_TRUE(within(Seconds(300), days(30), Seconds(300)));
+    EXPECT_FALSE(within(Seconds(301), days(30), Seconds(300)));
+    EXPECT_TRUE(within(Seconds(6), Seconds(600), Seconds(300))) << "1 % of the lifetime";
+    EXPECT_FALSE(within(Seconds(7), Seconds(600), Seconds(300)));
+    EXPECT_TRUE(within(Seconds(1), Seconds(30), Seconds(300))) << "the resolution of X.509";
+    EXPECT_FALSE(within(Seconds(2), Seconds(30), Seconds(300)));
     const auto soon = accept({issued_leaf(leaf_with([](auto& s) { s.not_before = test::present() + minutes(4); }))});
     EXPECT_TRUE(soon) << soon.error().line();
 }

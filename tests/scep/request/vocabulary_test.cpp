@@ -47,5 +47,16 @@ TEST(Vocabulary, MSG_5_transaction_ids_are_32_upper_case_hexadecimal_characters)
     EXPECT_EQ(id.value, "00010AA0FF7F80DEADBEEF123456789A");
 }
 
+TEST(Vocabulary, a_time_limit_shrinks_with_the_lifetime_down_to_a_second) {
+    using std::chrono::days;
+    EXPECT_EQ(for_lifetime(Seconds(300), days(365)), Seconds(300));
+    EXPECT_EQ(for_lifetime(Seconds(300), Seconds(30000)), Seconds(300));
+    EXPECT_EQ(for_lifetime(Seconds(300), Seconds(29900)), Seconds(299));
+    EXPECT_EQ(for_lifetime(Seconds(300), Seconds(600)), Seconds(6));
+    EXPECT_EQ(for_lifetime(Seconds(300), Seconds(20)), Seconds(1));
+    EXPECT_EQ(for_lifetime(Seconds(0), days(365)), Seconds(1));
+    EXPECT_EQ(for_lifetime(Seconds(300), Seconds(-5)), Seconds(1)) << "notAfter before notBefore";
+}
+
 }  // namespace
 }  // namespace hwenroll::scep

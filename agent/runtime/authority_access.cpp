@@ -26,6 +26,7 @@ scep::ParseLimits parse_limits(const config::LimitSettings& limits) {
     out.max_rsa_bits = limits.max_rsa_bits;
     out.max_exponent_bits = limits.max_exponent_bits;
     out.max_path = limits.max_path;
+    out.clock_skew = limits.clock_skew;
     return out;
 }
 
@@ -107,6 +108,10 @@ Error AuthorityAccess::asked_too_soon(Seconds wait) const {
         .retry_after(wait);
 }
 
+scep::CaExpectation AuthorityAccess::expectation(TimePoint now) const {
+    return {settings_.fingerprints, now, parse_limits(limits_), {}, permissions_of(settings_.legacy, now)};
+}
+
 /// Works the roles out again from what is stored: they depend on the time.
 Status AuthorityAccess::restore() {
     std::vector<Certificate> certificates;
@@ -117,7 +122,7 @@ Status AuthorityAccess::restore() {
         }
         certificates.push_back(*std::move(certificate));
     }
-    auto set = scep::authenticate(certificates, settings_.fingerprints, at_.clock.now(), parse_limits(limits_));
+    auto set = scep::authenticate(certificates, expectation(at_.clock.now()));
     if (!set) {
         return fail(set.error());
     }
@@ -161,7 +166,7 @@ Status AuthorityAccess::accept(scep::Capabilities capabilities, const Result<htt
         return fail(received.error());
     }
     const TimePoint now = at_.clock.now();
-    auto set = scep::authenticate(*received, settings_.fingerprints, now, parse_limits(limits_));
+    auto set = scep::authenticate(*received, expectation(now));
     if (!set) {
         return fail(set.error());
     }

@@ -59,6 +59,7 @@ class AuthorityAccess {
     using MakeRequest = std::function<http::Request(const std::string&)>;
 
     Status advance(const lifecycle::AuthorityEvent& event);
+    [[nodiscard]] scep::CaExpectation expectation(TimePoint now) const;
     Status restore();
     void fetch_capabilities(bool repeated);
     void fetch_certificates(const scep::Capabilities& capabilities);

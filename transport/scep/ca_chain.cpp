@@ -13,13 +13,11 @@ namespace hwenroll::scep {
 namespace {
 
 constexpr int max_signature_trials = 100;  // SEC-11
-constexpr int security_level = 2;          // of libcrypto: 112 bits, so no SHA-1 and no RSA below 2048 bits
 
-/// Clocks differ by 5 min, or by 1 % of short lifetimes, but at least by the resolution of X.509.
-Seconds tolerated_skew(const Certificate& certificate) {
-    const Seconds lifetime = certificate.not_after() - certificate.not_before();
-    return std::clamp(lifetime / 100, Seconds(1), Seconds(300));
-}
+// Levels of libcrypto: 112 bits, so no SHA-1 and no RSA below 2048 bits; or no floor, since no level tells SHA-1 from
+// MD5. Below it stand our own checks of keys and signatures, which always apply.
+constexpr int full_security_level = 2;
+constexpr int sha1_security_level = 0;
 
 /// An even modulus is no product of two odd primes, and libcrypto's arithmetic does not take it.
 bool has_even_modulus(const PublicKey& key) {
@@ -48,7 +46,8 @@ std::string not_judged() {
 /// Empty, or what libcrypto has against the path (RFC 5280 §6): path lengths, critical extensions, name constraints,
 /// digests. Times are not its affair: unfitness() judged them.
 std::string path_objection(const Certificate& candidate, const std::vector<ChainMember>& members,
-                           const std::vector<std::size_t>& path, const ParseLimits& limits) {
+                           const std::vector<std::size_t>& path, const ParseLimits& limits,
+                           const LegacyPermissions& legacy) {
     const OpenSslPtr<X509_STORE> trusted(X509_STORE_new());
     const OpenSslPtr<X509_STORE_CTX> context(X509_STORE_CTX_new());
     const OpenSslPtr<STACK_OF(X509)> others(sk_X509_new_null());
@@ -69,10 +68,20 @@ std::string path_objection(const Certificate& candidate, const std::vector<Chain
     X509_VERIFY_PARAM* rules = X509_STORE_CTX_get0_param(context.get());
     X509_VERIFY_PARAM_set_flags(rules, X509_V_FLAG_PARTIAL_CHAIN | X509_V_FLAG_NO_CHECK_TIME);
     X509_VERIFY_PARAM_set_depth(rules, limits.max_path);
-    X509_VERIFY_PARAM_set_auth_level(rules, security_level);
+    X509_VERIFY_PARAM_set_auth_level(rules, legacy.sha1_reply ? sha1_security_level : full_security_level);
     const bool good = X509_verify_cert(context.get()) == 1;
     ERR_clear_error();
     return good ? std::string() : X509_verify_cert_error_string(X509_STORE_CTX_get_error(context.get()));
+}
+
+/// Empty, or why the algorithm of the signature on `certificate` is not good enough.
+std::string signature_objection(const Certificate& certificate, const LegacyPermissions& legacy) {
+    const Status fit = check_signature_algorithm(certificate, legacy, "it");
+    if (fit) {
+        return {};
+    }
+    const Error& error = fit.error();
+    return fmt::format("{}{}; {}", error.what(), error.why().empty() ? "" : " (" + error.why() + ")", error.next());
 }
 
 /// A CA above the path that allows fewer CAs below itself than there would be with one more at the end (RFC 5280
@@ -89,23 +98,26 @@ bool has_no_room_for_ca(const std::vector<ChainMember>& members, const std::vect
 
 /// Empty, or why `candidate`, whose signature by members[parent] is good, is no member.
 std::string objection(const Certificate& candidate, const std::vector<ChainMember>& members, std::size_t parent,
-                      TimePoint now, const ParseLimits& limits) {
+                      TimePoint now, const ParseLimits& limits, const LegacyPermissions& legacy) {
     if (std::string reason = unfitness(candidate, now, limits); !reason.empty()) {
+        return reason;
+    }
+    if (std::string reason = signature_objection(candidate, legacy); !reason.empty()) {
         return reason;
     }
     const std::vector<std::size_t> path = path_of(members, parent);
     if (candidate.is_ca() && has_no_room_for_ca(members, path)) {
         return "a CA above it has a path length constraint that forbids it";
     }
-    return path_objection(candidate, members, path, limits);
+    return path_objection(candidate, members, path, limits, legacy);
 }
 
 /// A set in which the search goes from the anchor downwards.
 class Search {
  public:
     Search(const Certificate& anchor, const std::vector<Certificate>& received, TimePoint now,
-           const ParseLimits& limits)
-        : now_(now), limits_(limits) {
+           const ParseLimits& limits, const LegacyPermissions& legacy)
+        : now_(now), limits_(limits), legacy_(legacy) {
         chain_.members.push_back({anchor, 0, 0});
         for (const Certificate& certificate : received) {
             if (!(certificate == anchor)) {
@@ -127,6 +139,7 @@ class Search {
 
     TimePoint now_;
     const ParseLimits& limits_;
+    const LegacyPermissions& legacy_;
     CaChain chain_;
     std::vector<Certificate> waiting_;
     int trials_ = 0;
@@ -153,7 +166,8 @@ void Search::place(const Certificate& candidate, std::size_t parent) {
         chain_.dropped.push_back({candidate, "it is another certificate of a CA in its own path"});
     } else if (candidate.is_self_issued()) {
         chain_.dropped.push_back({candidate, "it links two keys of one CA and has no role outside a rollover"});
-    } else if (std::string reason = objection(candidate, chain_.members, parent, now_, limits_); !reason.empty()) {
+    } else if (std::string reason = objection(candidate, chain_.members, parent, now_, limits_, legacy_);
+               !reason.empty()) {
         chain_.dropped.push_back({candidate, std::move(reason), true});
     } else {
         chain_.members.push_back({candidate, parent, chain_.members[parent].depth + 1});
@@ -195,7 +209,8 @@ std::string unfitness(const Certificate& certificate, TimePoint now, const Parse
     if (certificate.not_after() < now) {
         return "it expired at " + to_iso8601(certificate.not_after());
     }
-    if (certificate.not_before() > now + tolerated_skew(certificate)) {
+    const Seconds skew = for_lifetime(limits.clock_skew, certificate.not_after() - certificate.not_before());
+    if (certificate.not_before() > now + skew) {
         return "it is not valid before " + to_iso8601(certificate.not_before());
     }
     if (const Status fit = check_key_size(certificate.public_key(), limits, ErrorCode::ca_certificate, "it"); !fit) {
@@ -205,8 +220,8 @@ std::string unfitness(const Certificate& certificate, TimePoint now, const Parse
 }
 
 Result<CaChain> chain_to_anchor(const Certificate& anchor, const std::vector<Certificate>& received, TimePoint now,
-                                const ParseLimits& limits) {
-    return Search(anchor, received, now, limits).run();
+                                const ParseLimits& limits, const LegacyPermissions& legacy) {
+    return Search(anchor, received, now, limits, legacy).run();
 }
 
 std::string identify(const Certificate& certificate) {

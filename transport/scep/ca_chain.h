@@ -34,9 +34,11 @@ struct CaChain {
 std::string unfitness(const Certificate& certificate, TimePoint now, const ParseLimits& limits);
 
 /// Finds every path from `received` to `anchor`, by signature among issuers of the right name (BAD-30), and has
-/// libcrypto judge each. Error code: ca_certificate, when the set takes more than 100 trials of signatures (BAD-31).
+/// libcrypto judge each. SHA-1 signatures pass with `legacy.sha1_reply`, since a CA that signs its replies so mostly
+/// signs its RA certificates so too. Error code: ca_certificate, when the set takes more than 100 trials of signatures
+/// (BAD-31).
 Result<CaChain> chain_to_anchor(const Certificate& anchor, const std::vector<Certificate>& received, TimePoint now,
-                                const ParseLimits& limits);
+                                const ParseLimits& limits, const LegacyPermissions& legacy);
 
 /// `'CN=…' (SHA256:…)`, for messages.
 std::string identify(const Certificate& certificate);

@@ -8,7 +8,7 @@
 #include <fmt/format.h>
 
 #include "transport/scep/ca_chain.h"
-#include "transport/scep/object_identifiers.h"
+#include "transport/scep/ca_roles.h"
 #include "transport/scep/signed_data.h"
 
 namespace hwenroll::scep {
@@ -112,171 +112,6 @@ Result<Certificate> find_anchor(const std::vector<Certificate>& received, const 
     return fail(refused ? *std::move(refused) : no_match(received));
 }
 
-// ----- roles -----
-
-bool is_later(const Certificate& a, const Certificate& b) {
-    return a.not_before() != b.not_before() ? a.not_before() > b.not_before() : a.der() < b.der();
-}
-
-/// The CA that will issue: the lowest below the anchor, or the anchor when there is none (CACERT-9). Fails when CAs
-/// below the anchor were received but none is acceptable (BAD-29, BAD-37): a request to the anchor in its place would
-/// be one to the wrong CA.
-Result<std::size_t> choose_issuer(const CaChain& chain, std::vector<std::string>& warnings) {
-    const auto& members = chain.members;
-    std::vector<std::size_t> lowest;
-    for (std::size_t i = 1; i < members.size(); ++i) {
-        if (!members[i].certificate.is_ca() || (!lowest.empty() && members[lowest[0]].depth > members[i].depth)) {
-            continue;
-        }
-        if (!lowest.empty() && members[lowest[0]].depth < members[i].depth) {
-            lowest.clear();
-        }
-        lowest.push_back(i);
-    }
-    if (lowest.empty()) {
-        const auto bad = std::ranges::find_if(chain.dropped, [](const DroppedCertificate& dropped) {
-            return dropped.signed_below_anchor && dropped.certificate.is_ca();
-        });
-        if (bad != chain.dropped.end()) {
-            return fail(ErrorCode::ca_certificate,
-                        "the issuing CA " + identify(bad->certificate) + " is not acceptable", bad->reason);
-        }
-        return 0;
-    }
-    std::ranges::sort(
-        lowest, [&](std::size_t a, std::size_t b) { return is_later(members[a].certificate, members[b].certificate); });
-    if (lowest.size() > 1) {
-        warnings.push_back(fmt::format(
-            "{} CAs stand side by side below the pinned one; the newest, {}, is taken for the one that issues",
-            lowest.size(), identify(members[lowest[0]].certificate)));
-    }
-    return lowest[0];
-}
-
-/// SIG-13, strict: only a purpose that a CA gives to no ordinary client makes an RA.
-bool has_ra_purpose(const Certificate& certificate) {
-    const OpenSslPtr<EXTENDED_KEY_USAGE> purposes(
-        static_cast<EXTENDED_KEY_USAGE*>(X509_get_ext_d2i(certificate.get(), NID_ext_key_usage, nullptr, nullptr)));
-    for (const auto wanted : {oid_cmc_ra, oid_certificate_request_agent}) {
-        const OpenSslPtr<ASN1_OBJECT> object(OBJ_txt2obj(wanted, 1));
-        for (int i = 0; purposes && i < sk_ASN1_OBJECT_num(purposes.get()); ++i) {
-            if (OBJ_cmp(sk_ASN1_OBJECT_value(purposes.get(), i), object.get()) == 0) {
-                return true;
-            }
-        }
-    }
-    return false;
-}
-
-/// The RA certificates; others of end entities are named in a warning (BAD-27).
-std::vector<Certificate> find_ras(const CaChain& chain, std::vector<std::string>& warnings) {
-    std::vector<Certificate> ras;
-    for (const ChainMember& member : chain.members) {
-        if (member.certificate.is_ca()) {
-            continue;
-        }
-        if (has_ra_purpose(member.certificate)) {
-            ras.push_back(member.certificate);
-        } else {
-            warnings.push_back(fmt::format(
-                "certificate {} is not used: it is no CA and has neither the purpose cmcRA nor certificate request "
-                "agent; if the CA's operator says that it is the RA, pin it with ra = \"pinned\" and 'ra_fingerprints'",
-                identify(member.certificate)));
-        }
-    }
-    return ras;
-}
-
-/// Place in the order of ENV-2; 0 cannot receive.
-int recipient_rank(const Certificate& certificate, bool is_ra) {
-    if (!certificate.public_key().is_rsa()) {
-        return 0;
-    }
-    const std::uint32_t usage = certificate.key_usage();
-    const bool unrestricted = usage == std::numeric_limits<std::uint32_t>::max();
-    const bool key_encipherment = !unrestricted && (usage & KU_KEY_ENCIPHERMENT) != 0;
-    if (!is_ra) {
-        return key_encipherment ? 2 : 1;
-    }
-    if (key_encipherment) {
-        return 5;
-    }
-    if (unrestricted) {
-        return 3;
-    }
-    return (usage & KU_DATA_ENCIPHERMENT) != 0 ? 4 : 0;
-}
-
-Result<Certificate> choose_recipient(const Certificate& issuer, const std::vector<Certificate>& ras) {
-    const Certificate* best = &issuer;
-    int best_rank = recipient_rank(issuer, false);
-    for (const Certificate& ra : ras) {
-        const int rank = recipient_rank(ra, true);
-        if (rank > best_rank || (rank == best_rank && rank != 0 && is_later(ra, *best))) {
-            best = &ra;
-            best_rank = rank;
-        }
-    }
-    if (best_rank == 0) {
-        return fail(ErrorCode::ca_no_recipient, "no certificate of the CA can receive an encrypted request",
-                    "none of " + identify(issuer) +
-                        fmt::format(" and its {} RA certificates has an RSA key for encryption", ras.size()));
-    }
-    return *best;
-}
-
-/// CACERT-10: many CAs lack these bits and work nevertheless.
-void warn_of_usage(const Certificate& issuer, const Certificate& recipient, bool signs_itself,
-                   std::vector<std::string>& warnings) {
-    const auto lacks = [](const Certificate& certificate, std::uint32_t flag) {
-        return (certificate.key_usage() & flag) == 0;
-    };
-    if (signs_itself && lacks(issuer, KU_DIGITAL_SIGNATURE)) {
-        warnings.push_back("the key usage of the CA certificate " + identify(issuer) +
-                           " lacks digitalSignature, which signing replies needs (RFC 8894 §2.1.2)");
-    }
-    if (lacks(recipient, KU_KEY_ENCIPHERMENT)) {
-        warnings.push_back("the key usage of " + identify(recipient) +
-                           ", to which requests are encrypted, lacks keyEncipherment (RFC 8894 §2.1.2)");
-    }
-}
-
-/// CA certificates from `issuer` up, without the anchor.
-std::vector<Certificate> intermediates_of(const CaChain& chain, std::size_t issuer) {
-    std::vector<Certificate> path;
-    for (std::size_t index = issuer; index != 0; index = chain.members[index].parent) {
-        path.push_back(chain.members[index].certificate);
-    }
-    return path;
-}
-
-Result<CaSet> assign_roles(const CaChain& chain) {
-    std::vector<std::string> warnings;
-    for (const DroppedCertificate& dropped : chain.dropped) {
-        warnings.push_back(
-            fmt::format("certificate {} is not used: {}", identify(dropped.certificate), dropped.reason));
-    }
-    const auto issuer_index = choose_issuer(chain, warnings);
-    if (!issuer_index) {
-        return fail(issuer_index.error());
-    }
-    const Certificate& issuer = chain.members[*issuer_index].certificate;
-    const std::vector<Certificate> ras = find_ras(chain, warnings);
-    auto recipient = choose_recipient(issuer, ras);
-    if (!recipient) {
-        return fail(std::move(recipient).error());
-    }
-    warn_of_usage(issuer, *recipient, ras.empty(), warnings);
-    std::vector<Certificate> signers{issuer};
-    signers.insert(signers.end(), ras.begin(), ras.end());
-    return CaSet{chain.members[0].certificate,
-                 issuer,
-                 *std::move(recipient),
-                 std::move(signers),
-                 intermediates_of(chain, *issuer_index),
-                 std::move(warnings)};
-}
-
 }  // namespace
 
 Result<std::vector<Certificate>> parse_ca_certificates(ByteView body, const ParseLimits& limits) {
@@ -302,17 +137,16 @@ Result<std::vector<Certificate>> parse_ca_certificates(ByteView body, const Pars
     return std::vector<Certificate>{*std::move(certificate)};
 }
 
-Result<CaSet> authenticate(const std::vector<Certificate>& received, const std::vector<Bytes>& pinned, TimePoint now,
-                           const ParseLimits& limits) {
-    const auto anchor = find_anchor(received, pinned, now, limits);
+Result<CaSet> authenticate(const std::vector<Certificate>& received, const CaExpectation& expected) {
+    const auto anchor = find_anchor(received, expected.pinned, expected.now, expected.limits);
     if (!anchor) {
         return fail(anchor.error());
     }
-    const auto chain = chain_to_anchor(*anchor, received, now, limits);
+    const auto chain = chain_to_anchor(*anchor, received, expected.now, expected.limits, expected.legacy);
     if (!chain) {
         return fail(chain.error());
     }
-    return assign_roles(*chain);
+    return assign_roles(*chain, expected.ras);
 }
 
 }  // namespace hwenroll::scep

@@ -25,11 +25,30 @@ struct CaSet {
     std::vector<std::string> warnings;  ///< keyUsage missing (CACERT-10), certificates dropped and why (BAD-27, BAD-28)
 };
 
-/// Authenticates a set against pinned SHA-256 fingerprints (32 octets each; one match suffices) and gives out the
-/// roles. RA certificates count only by the strict default: cmcRA or Microsoft's certificate request agent purpose
-/// (SIG-13). Errors: ca_fingerprint (no match; lists what was received), ca_certificate (match is no CA, BAD-26;
-/// expired; weak or absurd key, BAD-35), ca_no_recipient (BAD-38).
-Result<CaSet> authenticate(const std::vector<Certificate>& received, const std::vector<Bytes>& pinned, TimePoint now,
-                           const ParseLimits& limits);
+/// Which certificates that are no CA's count as RAs of the issuing CA (SIG-13). They receive challenges and sign
+/// replies, so an attacker who can add a certificate to a set must not be able to add one that counts (SEC-4).
+struct RaRule {
+    enum class Kind : std::uint8_t {
+        eku,           ///< with the purpose cmcRA or Microsoft's certificate request agent
+        pinned,        ///< with one of `fingerprints`, whatever its purposes
+        issued_by_ca,  ///< any: whoever holds a certificate of the CA can pose as its RA
+    } kind = Kind::eku;
+    std::vector<Bytes> fingerprints;  ///< SHA-256, 32 octets each; for `pinned`
+    friend bool operator==(const RaRule&, const RaRule&) = default;
+};
+
+/// What a received set must match.
+struct CaExpectation {
+    std::vector<Bytes> pinned;  ///< SHA-256 of acceptable anchors, 32 octets each; one match suffices
+    TimePoint now;
+    ParseLimits limits{};
+    RaRule ras{};
+    LegacyPermissions legacy{};  ///< `sha1_reply` lets certificates below the anchor be signed with SHA-1
+};
+
+/// Authenticates a set and gives out the roles. An RA counts only when the issuing CA itself issued it. Errors:
+/// ca_fingerprint (no match; lists what was received), ca_certificate (match is no CA, BAD-26; expired; weak or absurd
+/// key, BAD-35; RAs of several CAs, so that nothing tells which of these issues), ca_no_recipient (BAD-38).
+Result<CaSet> authenticate(const std::vector<Certificate>& received, const CaExpectation& expected);
 
 }  // namespace hwenroll::scep

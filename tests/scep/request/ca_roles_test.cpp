@@ -49,7 +49,7 @@ const Pki& pki() {
 }
 
 Result<CaSet> authenticate_at(TimePoint now, const std::vector<Certificate>& received, const Certificate& pinned) {
-    return authenticate(received, {pinned.fingerprint()}, now, {});
+    return authenticate(received, {{pinned.fingerprint()}, now});
 }
 
 Result<CaSet> authenticate_now(const std::vector<Certificate>& received, const Certificate& pinned) {
@@ -70,20 +70,20 @@ TEST(Authenticate, CACERT_5_a_single_CA_has_every_role) {
 }
 
 TEST(Authenticate, BAD_25_without_a_match_nothing_is_trusted_and_all_that_came_is_listed) {
-    const auto set = authenticate({pki().root, pki().intermediate}, {Bytes(32, 0xAB)}, present(), {});
+    const auto set = authenticate({pki().root, pki().intermediate}, {{Bytes(32, 0xAB)}, present()});
     ASSERT_FALSE(set);
     EXPECT_EQ(set.error().code(), ErrorCode::ca_fingerprint);
     EXPECT_THAT(set.error().line(), AllOf(HasSubstr(fingerprint_text(pki().root)), HasSubstr("CN=Root"),
                                           HasSubstr(fingerprint_text(pki().intermediate))));
-    EXPECT_EQ(authenticate({pki().root}, {}, present(), {}).error().code(), ErrorCode::ca_fingerprint) << "no pin";
-    EXPECT_EQ(authenticate({}, {Bytes(32, 0)}, present(), {}).error().code(), ErrorCode::ca_fingerprint);
+    EXPECT_EQ(authenticate({pki().root}, {{}, present()}).error().code(), ErrorCode::ca_fingerprint) << "no pin";
+    EXPECT_EQ(authenticate({}, {{Bytes(32, 0)}, present()}).error().code(), ErrorCode::ca_fingerprint);
 }
 
 TEST(Authenticate, CACERT_4_a_pin_is_all_32_octets) {
     Bytes shorter = pki().root.fingerprint();
     shorter.pop_back();
-    EXPECT_FALSE(authenticate({pki().root}, {shorter, {}}, present(), {}));
-    EXPECT_TRUE(authenticate({pki().root}, {shorter, pki().root.fingerprint()}, present(), {})) << "one match suffices";
+    EXPECT_FALSE(authenticate({pki().root}, {{shorter, {}}, present()}));
+    EXPECT_TRUE(authenticate({pki().root}, {{shorter, pki().root.fingerprint()}, present()})) << "one match suffices";
 }
 
 TEST(Authenticate, CACERT_5_with_several_matches_the_first_acceptable_pin_wins) {
@@ -93,9 +93,9 @@ TEST(Authenticate, CACERT_5_with_several_matches_the_first_acceptable_pin_wins) 
         spec.not_before = present() - days(9);
         return test::self_signed(spec, test::rsa_key(4));
     }();
-    const auto set = authenticate({pki().intermediate, pki().root, expired},
-                                  {expired.fingerprint(), pki().root.fingerprint(), pki().intermediate.fingerprint()},
-                                  present(), {});
+    const auto set =
+        authenticate({pki().intermediate, pki().root, expired},
+                     {{expired.fingerprint(), pki().root.fingerprint(), pki().intermediate.fingerprint()}, present()});
     ASSERT_TRUE(set) << set.error().line();
     EXPECT_EQ(set->anchor, pki().root);
 }
@@ -119,6 +119,20 @@ TEST(Authenticate, an_anchor_out_of_its_time_is_refused) {
               ErrorCode::ca_certificate);
     EXPECT_TRUE(authenticate_at(pki().root.not_after(), {pki().root}, pki().root));
     EXPECT_TRUE(authenticate_at(pki().root.not_before() - minutes(4), {pki().root}, pki().root)) << "clocks differ";
+}
+
+TEST(Authenticate, the_clock_skew_is_a_limit) {
+    const auto at = [](TimePoint now, Seconds skew) {
+        ParseLimits limits;
+        limits.clock_skew = skew;
+        return authenticate({pki().root}, {{pki().root.fingerprint()}, now, limits}).has_value();
+    };
+    const TimePoint start = pki().root.not_before();
+    EXPECT_TRUE(at(start - Seconds(60), Seconds(60)));
+    EXPECT_FALSE(at(start - Seconds(61), Seconds(60)));
+    EXPECT_TRUE(at(start - Seconds(1), Seconds(0))) << "the resolution of X.509";
+    EXPECT_FALSE(at(start - Seconds(2), Seconds(0)));
+    EXPECT_TRUE(at(start - hours(2), hours(2)));
 }
 
 TEST(Authenticate, a_certificate_of_minutes_tolerates_seconds) {
@@ -335,7 +349,7 @@ TEST(Authenticate, SEC_11_paths_have_at_most_ten_intermediates) {
     const Certificate ra =
         test::issued(test::ra_spec("CN=RA", "keyEncipherment"), test::rsa_key(3), low, test::rsa_key(4));
     const std::vector<Certificate> received{pki().root, pki().intermediate, low, ra};
-    const auto set = authenticate(received, {pki().root.fingerprint()}, present(), limits);
+    const auto set = authenticate(received, {{pki().root.fingerprint()}, present(), limits});
     ASSERT_TRUE(set) << set.error().line();
     EXPECT_EQ(set->recipient, low) << "the RA stands below two";
     EXPECT_EQ(authenticate_now(received, pki().root)->recipient, ra);
@@ -352,7 +366,71 @@ TEST(Authenticate, an_unknown_critical_extension_or_a_weak_digest_bars_a_certifi
     ASSERT_TRUE(set);
     EXPECT_EQ(set->recipient, pki().root);
     EXPECT_THAT(set->warnings, UnorderedElementsAre(AllOf(HasSubstr(fingerprint_text(odd)), HasSubstr("critical")),
-                                                    AllOf(HasSubstr(fingerprint_text(old)), HasSubstr("weak"))));
+                                                    AllOf(HasSubstr(fingerprint_text(old)), HasSubstr("SHA-1"))));
+}
+
+/// A root, an issuing CA and its RA, the last two signed with `digest`.
+struct OldSet {
+    explicit OldSet(const EVP_MD* digest) {
+        test::CertificateSpec ca_spec = test::ca_spec("CN=Old issuing");
+        ca_spec.digest = digest;
+        issuing = test::issued(ca_spec, pki().intermediate_key, pki().root, pki().root_key);
+        test::CertificateSpec ra_spec = test::ra_spec("CN=Old RA", "digitalSignature,keyEncipherment");
+        ra_spec.digest = digest;
+        ra = test::issued(ra_spec, pki().ra_key, issuing, pki().intermediate_key);
+    }
+    [[nodiscard]] Result<CaSet> judged(const LegacyPermissions& legacy) const {
+        return authenticate({ra, pki().root, issuing}, {{pki().root.fingerprint()}, present(), {}, {}, legacy});
+    }
+    Certificate issuing = pki().root;
+    Certificate ra = pki().root;
+};
+
+constexpr LegacyPermissions sha1_reply{false, false, true, false};
+
+TEST(Authenticate, SIG_15_with_sha1_reply_an_issuing_CA_and_an_RA_signed_with_SHA_1_are_used) {
+    const OldSet old(EVP_sha1());
+    const auto set = old.judged(sha1_reply);
+    ASSERT_TRUE(set) << set.error().line();
+    EXPECT_EQ(set->issuer, old.issuing);
+    EXPECT_EQ(set->recipient, old.ra);
+    EXPECT_THAT(set->signers, ElementsAre(old.issuing, old.ra));
+    EXPECT_THAT(set->warnings, IsEmpty());
+}
+
+TEST(Authenticate, SIG_15_without_sha1_reply_they_are_refused_and_the_permission_is_named) {
+    const OldSet old(EVP_sha1());
+    for (const LegacyPermissions& others : {LegacyPermissions{}, LegacyPermissions{true, true, false, true}}) {
+        const auto set = old.judged(others);
+        ASSERT_FALSE(set);
+        EXPECT_EQ(set.error().code(), ErrorCode::ca_certificate);
+        EXPECT_THAT(set.error().line(), AllOf(HasSubstr(fingerprint_text(old.issuing)), HasSubstr("sha1-reply")));
+    }
+}
+
+TEST(Authenticate, SIG_15_MD5_is_refused_with_every_permission) {
+    const OldSet old(EVP_md5());
+    const auto set = old.judged({true, true, true, true});
+    ASSERT_FALSE(set);
+    EXPECT_EQ(set.error().code(), ErrorCode::ca_certificate);
+    EXPECT_THAT(set.error().line(), HasSubstr("md5"));
+    test::CertificateSpec spec = test::ra_spec("CN=RA", "keyEncipherment");
+    spec.digest = EVP_md5();
+    const Certificate ra = test::issued(spec, pki().ra_key, pki().intermediate, pki().intermediate_key);
+    const auto without = authenticate({ra, pki().root, pki().intermediate},
+                                      {{pki().root.fingerprint()}, present(), {}, {}, {true, true, true, true}});
+    ASSERT_TRUE(without) << without.error().line();
+    EXPECT_EQ(without->recipient, pki().intermediate);
+    EXPECT_THAT(without->warnings, ElementsAre(AllOf(HasSubstr(fingerprint_text(ra)), HasSubstr("md5"))));
+}
+
+TEST(Authenticate, BAD_35_with_sha1_reply_keys_below_the_floor_stay_refused) {
+    const Certificate weak =
+        test::issued(test::ca_spec("CN=Weak"), test::new_rsa_key(1024), pki().root, pki().root_key);
+    const auto set =
+        authenticate({pki().root, weak}, {{pki().root.fingerprint()}, present(), {}, {}, {true, true, true, true}});
+    ASSERT_FALSE(set);
+    EXPECT_THAT(set.error().line(), HasSubstr("1024"));
 }
 
 TEST(Authenticate, a_link_certificate_or_a_reissued_anchor_takes_no_role) {
@@ -397,6 +475,184 @@ TEST(Authenticate, SIG_12_SIG_13_either_RA_purpose_makes_a_signer_and_a_recipien
         EXPECT_THAT(set->intermediates, ElementsAre(pki().intermediate));
         EXPECT_THAT(set->warnings, IsEmpty());
     }
+}
+
+// ----- the rule for RAs -----
+
+/// A second CA below the root, newer than the first, with an RA of its own.
+struct Sibling {
+    Key key = test::rsa_key(6);
+    Certificate ca = [this] {
+        test::CertificateSpec spec = test::ca_spec("CN=Sibling");
+        spec.not_before = present() - hours(1);
+        return test::issued(spec, key, pki().root, pki().root_key);
+    }();
+    Certificate ra =
+        test::issued(test::ra_spec("CN=Sibling RA", "digitalSignature,keyEncipherment"), test::rsa_key(7), ca, key);
+    Certificate client = test::issued(test::ra_spec("CN=Sibling client", "digitalSignature,keyEncipherment", ""),
+                                      test::rsa_key(7), ca, key);
+};
+
+Result<CaSet> authenticate_by(const RaRule& rule, const std::vector<Certificate>& received) {
+    return authenticate(received, {{pki().root.fingerprint()}, present(), {}, rule, {}});
+}
+
+const RaRule any_issued{RaRule::Kind::issued_by_ca, {}};
+
+RaRule pinned(const std::vector<Certificate>& certificates) {
+    RaRule rule{RaRule::Kind::pinned, {}};
+    for (const Certificate& certificate : certificates) {
+        rule.fingerprints.push_back(certificate.fingerprint());
+    }
+    return rule;
+}
+
+TEST(RaRule, SIG_13_pinned_takes_the_pinned_ones_whatever_their_purpose_and_no_others) {
+    const Certificate plain = pki().ra("Plain", "digitalSignature,keyEncipherment", "");
+    const Certificate agent = pki().ra("Agent", "digitalSignature,keyEncipherment");
+    const auto set = authenticate_by(pinned({plain}), {agent, pki().root, plain, pki().intermediate});
+    ASSERT_TRUE(set) << set.error().line();
+    EXPECT_EQ(set->issuer, pki().intermediate);
+    EXPECT_EQ(set->recipient, plain);
+    EXPECT_THAT(set->signers, ElementsAre(pki().intermediate, plain));
+    EXPECT_THAT(set->warnings, ElementsAre(AllOf(HasSubstr(fingerprint_text(agent)), HasSubstr("ra_fingerprints"))));
+}
+
+TEST(RaRule, SIG_13_pinned_without_a_match_leaves_the_CA_itself_and_says_so) {
+    const Certificate agent = pki().ra("Agent", "digitalSignature,keyEncipherment");
+    const auto set = authenticate_by(pinned({pki().root}), {agent, pki().root, pki().intermediate});
+    ASSERT_TRUE(set) << set.error().line();
+    EXPECT_EQ(set->recipient, pki().intermediate);
+    EXPECT_THAT(set->signers, ElementsAre(pki().intermediate));
+    EXPECT_THAT(set->warnings, Contains(HasSubstr("no certificate in 'ra_fingerprints' was received")));
+}
+
+TEST(RaRule, BAD_28_a_pin_does_not_replace_the_path_to_the_anchor) {
+    const Certificate foreign =
+        test::self_signed(test::ra_spec("CN=RA", "digitalSignature,keyEncipherment"), test::rsa_key(4));
+    const auto set = authenticate_by(pinned({foreign}), {foreign, pki().root, pki().intermediate});
+    ASSERT_TRUE(set);
+    EXPECT_EQ(set->recipient, pki().intermediate);
+    EXPECT_THAT(set->signers, ElementsAre(pki().intermediate));
+}
+
+TEST(RaRule, SIG_13_issued_by_ca_takes_what_the_issuing_CA_issued) {
+    const Certificate plain = pki().ra("Plain", "digitalSignature,keyEncipherment", "");
+    const auto set = authenticate_by(any_issued, {pki().root, plain, pki().intermediate});
+    ASSERT_TRUE(set) << set.error().line();
+    EXPECT_EQ(set->issuer, pki().intermediate);
+    EXPECT_EQ(set->recipient, plain);
+    EXPECT_THAT(set->signers, ElementsAre(pki().intermediate, plain));
+    EXPECT_THAT(set->warnings, IsEmpty());
+}
+
+TEST(RaRule, SIG_12_the_anchor_is_the_issuer_of_the_RAs_that_it_issued) {
+    const Certificate ra = test::issued(test::ra_spec("CN=RA", "digitalSignature,keyEncipherment"), pki().ra_key,
+                                        pki().root, pki().root_key);
+    for (const RaRule& rule : {RaRule{}, pinned({ra}), any_issued}) {
+        const auto alone = authenticate_by(rule, {pki().root, ra});
+        ASSERT_TRUE(alone) << alone.error().line();
+        EXPECT_EQ(alone->issuer, pki().root);
+        EXPECT_THAT(alone->signers, ElementsAre(pki().root, ra));
+        const auto beside = authenticate_by(rule, {pki().intermediate, pki().root, ra});
+        ASSERT_TRUE(beside) << beside.error().line();
+        EXPECT_EQ(beside->issuer, pki().root) << "an added CA changes nothing";
+        EXPECT_EQ(beside->recipient, ra);
+    }
+}
+
+TEST(RaRule, CACERT_9_an_added_sibling_CA_does_not_change_the_issuer_of_a_set_with_an_RA) {
+    const Sibling sibling;
+    const Certificate deeper = test::issued(test::ca_spec("CN=Deeper"), test::rsa_key(4), sibling.ca, sibling.key);
+    const Certificate ra = pki().ra("RA", "digitalSignature,keyEncipherment");
+    for (const RaRule& rule : {RaRule{}, pinned({ra}), any_issued}) {
+        const auto set = authenticate_by(rule, {sibling.ca, pki().root, deeper, ra, pki().intermediate});
+        ASSERT_TRUE(set) << set.error().line();
+        EXPECT_EQ(set->issuer, pki().intermediate) << "though the others are newer and deeper";
+        EXPECT_EQ(set->recipient, ra);
+        EXPECT_THAT(set->signers, ElementsAre(pki().intermediate, ra));
+        EXPECT_THAT(set->intermediates, ElementsAre(pki().intermediate));
+        EXPECT_THAT(set->warnings, ElementsAre(AllOf(HasSubstr(fingerprint_text(pki().intermediate)),
+                                                     HasSubstr("other CAs were received"))));
+    }
+}
+
+TEST(RaRule, BAD_27_SEC_4_an_RA_of_a_sibling_CA_becomes_neither_recipient_nor_signer) {
+    const Sibling sibling;
+    const Certificate ra = pki().ra("RA", "digitalSignature,keyEncipherment");
+    const std::vector<Certificate> received{sibling.ra, sibling.ca, pki().root, ra, pki().intermediate};
+    // Both CAs have an RA: the set alone does not tell whose challenge this is, so nothing is sent to either.
+    const auto set = authenticate_by({}, received);
+    ASSERT_FALSE(set);
+    EXPECT_EQ(set.error().code(), ErrorCode::ca_certificate);
+    EXPECT_THAT(set.error().line(),
+                AllOf(HasSubstr(fingerprint_text(pki().intermediate)), HasSubstr(fingerprint_text(sibling.ca)),
+                      HasSubstr("'fingerprint'"), HasSubstr("ra_fingerprints")));
+    // What the message advises helps, either way.
+    const auto by_pin = authenticate_by(pinned({ra}), received);
+    ASSERT_TRUE(by_pin) << by_pin.error().line();
+    const auto by_anchor = authenticate_now(received, pki().intermediate);
+    ASSERT_TRUE(by_anchor) << by_anchor.error().line();
+    for (const CaSet& decided : {*by_pin, *by_anchor}) {
+        EXPECT_EQ(decided.issuer, pki().intermediate);
+        EXPECT_EQ(decided.recipient, ra);
+        EXPECT_THAT(decided.signers, ElementsAre(pki().intermediate, ra));
+        EXPECT_THAT(decided.warnings, Contains(HasSubstr(fingerprint_text(sibling.ra))));
+    }
+}
+
+TEST(RaRule, BAD_27_SEC_4_of_pinned_RAs_only_those_of_the_issuing_CA_count) {
+    const Sibling sibling;
+    const Certificate ra = pki().ra("RA", "digitalSignature,keyEncipherment");
+    const auto set =
+        authenticate_by(pinned({ra, sibling.ra}), {ra, sibling.ra, sibling.ca, pki().root, pki().intermediate});
+    ASSERT_TRUE(set) << set.error().line();
+    EXPECT_EQ(set->issuer, sibling.ca) << "the newer of two that the operator named";
+    EXPECT_EQ(set->recipient, sibling.ra);
+    EXPECT_THAT(set->signers, ElementsAre(sibling.ca, sibling.ra));
+    EXPECT_THAT(set->warnings, ElementsAre(AllOf(HasSubstr(fingerprint_text(ra)), HasSubstr("RA of another CA"))));
+}
+
+TEST(RaRule, BAD_27_a_client_of_a_sibling_is_an_RA_of_the_issuing_CA_under_no_rule) {
+    const Sibling sibling;
+    const Certificate ra = pki().ra("RA", "digitalSignature,keyEncipherment");
+    const std::vector<Certificate> received{sibling.client, sibling.ca, pki().root, ra, pki().intermediate};
+    for (const RaRule& rule : {RaRule{}, pinned({ra})}) {
+        const auto set = authenticate_by(rule, received);
+        ASSERT_TRUE(set) << set.error().line();
+        EXPECT_EQ(set->recipient, ra);
+        EXPECT_THAT(set->signers, ElementsAre(pki().intermediate, ra));
+    }
+    EXPECT_EQ(authenticate_by(any_issued, received).error().code(), ErrorCode::ca_certificate) << "undecidable";
+}
+
+TEST(RaRule, CACERT_9_Q_NDES_4_every_rule_takes_both_RAs_of_NDES) {
+    const Certificate sign = pki().ra("MSCEP-RA sign", "digitalSignature", request_agent);
+    const Certificate encrypt = pki().ra("MSCEP-RA encrypt", "keyEncipherment", request_agent);
+    for (const RaRule& rule : {RaRule{}, pinned({sign, encrypt}), any_issued}) {
+        const auto set = authenticate_by(rule, {encrypt, pki().root, sign, pki().intermediate});
+        ASSERT_TRUE(set) << set.error().line();
+        EXPECT_EQ(set->recipient, encrypt);
+        EXPECT_THAT(set->signers, UnorderedElementsAre(pki().intermediate, sign, encrypt));
+    }
+}
+
+TEST(RaRule, CACERT_9_a_set_of_CAs_only_is_the_same_under_every_rule) {
+    for (const RaRule& rule : {RaRule{}, pinned({}), any_issued}) {
+        const auto set = authenticate_by(rule, {pki().root, pki().intermediate});
+        ASSERT_TRUE(set);
+        EXPECT_EQ(set->issuer, pki().intermediate);
+        EXPECT_EQ(set->recipient, pki().intermediate);
+        EXPECT_THAT(set->signers, ElementsAre(pki().intermediate));
+    }
+}
+
+TEST(RaRule, Q_STEP_1_the_decrypter_of_step_ca_counts_when_it_is_pinned_or_issued_by_the_CA) {
+    const Certificate decrypter = pki().ra("SCEP decrypter", "keyEncipherment,dataEncipherment", "");
+    const std::vector<Certificate> received{decrypter, pki().intermediate, pki().root};
+    EXPECT_EQ(authenticate_by({}, received)->recipient, pki().intermediate);
+    EXPECT_EQ(authenticate_by(pinned({decrypter}), received)->recipient, decrypter);
+    EXPECT_EQ(authenticate_by(any_issued, received)->recipient, decrypter);
 }
 
 TEST(Authenticate, CACERT_9_Q_NDES_4_two_RAs_for_two_purposes) {

@@ -1,0 +1,14 @@
+// Which certificate of an authenticated set issues, receives and signs (CACERT-9, ENV-2, SIG-12).
+#pragma once
+
+#include "transport/scep/ca_chain.h"
+#include "transport/scep/ca_set.h"
+
+namespace hwenroll::scep {
+
+/// Gives out the roles among the members of `chain`, with a warning for each certificate that gets none. The issuer is
+/// the CA that issued the RAs; where there are none, the lowest CA, and of several of them the newest. Errors:
+/// ca_certificate, ca_no_recipient.
+Result<CaSet> assign_roles(const CaChain& chain, const RaRule& rule);
+
+}  // namespace hwenroll::scep

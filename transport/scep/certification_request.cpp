@@ -6,7 +6,9 @@
 
 #include <openssl/err.h>
 
+#include "transport/scep/der_writer.h"
 #include "transport/scep/digests.h"
+#include "transport/scep/digital_signature.h"
 #include "transport/scep/requested_extensions.h"
 #include "transport/scep/string_types.h"
 
@@ -16,103 +18,84 @@ namespace {
 constexpr std::size_t max_challenge = 255;  // characters; RFC 2985 §5.4.1, pkcs-9-ub-challengePassword
 constexpr std::size_t serial_size = 16;     // octets; SIG-2
 
-/// Overwrites the copy of the challenge that libcrypto keeps in an attribute: releasing it does not.
-class ChallengeAttribute {
- public:
-    ChallengeAttribute() = default;
-    ChallengeAttribute(const ChallengeAttribute&) = delete;
-    ChallengeAttribute& operator=(const ChallengeAttribute&) = delete;
-    ~ChallengeAttribute() {
-        if (text_ != nullptr) {
-            wipe({const_cast<unsigned char*>(ASN1_STRING_get0_data(text_)),
-                  static_cast<std::size_t>(ASN1_STRING_length(text_))});
-        }
-    }
+constexpr std::string_view oid_challenge_password = "1.2.840.113549.1.9.7";
+constexpr std::string_view oid_extension_request = "1.2.840.113549.1.9.14";
 
-    /// Adds `challenge` to `request`, which must outlive this object.
-    Status add_to(X509_REQ* request, ByteView challenge);
-
- private:
-    const ASN1_STRING* text_ = nullptr;
-};
-
-Status ChallengeAttribute::add_to(X509_REQ* request, ByteView challenge) {
-    const std::string_view text = as_text(challenge);
+Status check_challenge(const Secret& challenge) {
+    const std::string_view text = as_text(challenge.reveal());
     if (!is_utf8(text) || utf8_length(text) > max_challenge || text.find('\0') != std::string_view::npos) {
         return fail(ErrorCode::config_value, "the challenge password cannot be put into a request",
                     "it is not UTF-8, holds a NUL or has more than 255 characters");
     }
-    const int type = is_printable_string(text) ? V_ASN1_PRINTABLESTRING : V_ASN1_UTF8STRING;  // CSR-2
-    if (X509_REQ_add1_attr_by_NID(request, NID_pkcs9_challengePassword, type, challenge.data(),
-                                  static_cast<int>(challenge.size())) != 1) {
-        return fail(openssl_error("the challenge password cannot be put into a request"));
-    }
-    auto* attribute = X509_REQ_get_attr(request, X509_REQ_get_attr_count(request) - 1);
-    text_ = static_cast<const ASN1_STRING*>(X509_ATTRIBUTE_get0_data(attribute, 0, type, nullptr));
     return {};
 }
 
-/// Everything but the challenge and the signature.
-Result<OpenSslPtr<X509_REQ>> unsigned_request(const CertificationRequest& contents, const PublicKey& key) {
+// The request is written here and not by libcrypto, whose X509_REQ frees copies of the challenge without overwriting
+// them.
+
+/// The challengePassword as an Attribute (RFC 2985 §5.4.1); empty when there is none.
+Secret challenge_attribute(const Secret& challenge) {
+    if (challenge.empty()) {
+        return {};
+    }
+    const ByteView text = challenge.reveal();
+    const bool printable_string = is_printable_string(as_text(text));  // CSR-2
+    const Secret value = der::secret(printable_string ? der::tag_printable_string : der::tag_utf8_string, {text});
+    const Secret values = der::secret(der::tag_set, {value.reveal()});
+    return der::secret(der::tag_sequence, {der::object_identifier(oid_challenge_password), values.reveal()});
+}
+
+/// The extensionRequest as an Attribute (RFC 2985 §5.4.2); empty when nothing is requested.
+Result<Bytes> extension_attribute(const CertificationRequest& contents) {
     auto extensions = requested_extensions(contents);
     if (!extensions) {
         return fail(std::move(extensions).error());
     }
-    OpenSslPtr<X509_REQ> request(X509_REQ_new());
-    const OpenSslPtr<X509_NAME> subject = contents.subject.to_x509_name();
-    // An unset version is refused by X509_REQ_verify of OpenSSL 3.5 and newer.
-    if (!request || X509_REQ_set_version(request.get(), X509_REQ_VERSION_1) != 1 ||
-        X509_REQ_set_subject_name(request.get(), subject.get()) != 1 ||
-        X509_REQ_set_pubkey(request.get(), key.get()) != 1) {
-        return fail(openssl_error("a request for '" + contents.subject.text() + "' cannot be made"));
+    if (sk_X509_EXTENSION_num(extensions->get()) == 0) {
+        return Bytes();
     }
-    if (sk_X509_EXTENSION_num(extensions->get()) > 0 &&
-        X509_REQ_add_extensions_nid(request.get(), extensions->get(), NID_ext_req) != 1) {
+    const Bytes list = der_of([&](unsigned char** out) { return i2d_X509_EXTENSIONS(extensions->get(), out); });
+    if (list.empty()) {
         return fail(openssl_error("extensions cannot be put into a request"));
     }
-    return request;
+    return der::constructed(der::tag_sequence,
+                            {der::object_identifier(oid_extension_request), der::value(der::tag_set, list)});
 }
 
-/// One value at the start of `rest`, which is advanced behind it; empty when there is none.
-ByteView take_value(ByteView& rest, ByteView* content = nullptr) {
-    const unsigned char* at = rest.data();
-    long length = 0;
-    int tag = 0;
-    int xclass = 0;
-    if ((ASN1_get_object(&at, &length, &tag, &xclass, static_cast<long>(rest.size())) & 0x80) != 0) {
-        return {};
+/// CertificationRequestInfo (RFC 2986 §4.1).
+Result<Secret> request_info(const CertificationRequest& contents, const PublicKey& key, const Secret& challenge) {
+    const auto extensions = extension_attribute(contents);
+    if (!extensions) {
+        return fail(extensions.error());
     }
-    const auto header = static_cast<std::size_t>(at - rest.data());
-    const ByteView whole = rest.first(header + static_cast<std::size_t>(length));
-    if (content != nullptr) {
-        *content = whole.subspan(header);
-    }
-    rest = rest.subspan(whole.size());
-    return whole;
+    const Secret password = challenge_attribute(challenge);
+    const ByteView one = password.reveal();
+    const ByteView other = *extensions;
+    const bool sorted = std::ranges::lexicographical_compare(one, other);  // of a SET OF in DER (X.690 §11.6)
+    const Secret attributes = der::secret(der::tag_context(0), {sorted ? one : other, sorted ? other : one});
+    return der::secret(der::tag_sequence,
+                       {der::small_integer(0), contents.subject.der(), key.spki(), attributes.reveal()});
 }
 
-/// Verifies a PKCS#10 over its octets. X509_REQ_verify would do, but reading the request back into an X509_REQ makes
-/// copies of the challenge that are released without being overwritten.
-bool signature_verifies(ByteView der, const PublicKey& key, Digest digest) {
-    ByteView parts;
-    take_value(der, &parts);
-    const ByteView signed_part = take_value(parts);
-    const ByteView algorithm = take_value(parts);
-    ByteView bits;
-    take_value(parts, &bits);
-    if (signed_part.empty() || algorithm.empty() || bits.size() < 2) {
-        return false;
-    }
-    const ByteView signature = bits.subspan(1);  // behind the count of unused bits
-    const OpenSslPtr<EVP_MD_CTX> context(EVP_MD_CTX_new());
-    return context && EVP_DigestVerifyInit(context.get(), nullptr, message_digest(digest), nullptr, key.get()) == 1 &&
-           EVP_DigestVerify(context.get(), signature.data(), signature.size(), signed_part.data(),
-                            signed_part.size()) == 1;
+Bytes signature_algorithm(const PublicKey& key, Digest digest) {
+    return key.is_rsa() ? der::algorithm_with_null(rsa_oid(digest)) : der::algorithm(ecdsa_oid(digest));
 }
 
 template <class Value>
 bool add_extension(X509* certificate, int nid, Value* value, bool critical) {
     return value != nullptr && X509_add1_ext_i2d(certificate, nid, value, critical ? 1 : 0, X509V3_ADD_DEFAULT) == 1;
+}
+
+/// RFC 5280 §4.2.1.2, method 1: by it a CA may name the certificate as the recipient of a reply (ENV-10).
+OpenSslPtr<ASN1_STRING> key_identifier(const X509* certificate) {
+    std::array<std::uint8_t, EVP_MAX_MD_SIZE> hash{};
+    unsigned int size = 0;
+    OpenSslPtr<ASN1_STRING> identifier(ASN1_OCTET_STRING_new());
+    if (X509_pubkey_digest(certificate, message_digest(Digest::sha1), hash.data(), &size) != 1 || !identifier ||
+        ASN1_STRING_set(identifier.get(), hash.data(), static_cast<int>(size)) != 1) {
+        identifier.reset();
+    }
+    return identifier;
 }
 
 /// SIG-1, SIG-2: what a CA needs to see to take the certificate for a signer and a recipient.
@@ -123,7 +106,8 @@ bool add_signer_extensions(X509* certificate, const PublicKey& key) {
     return usage && ASN1_BIT_STRING_set_bit(usage.get(), 0, 1) == 1 &&
            ASN1_BIT_STRING_set_bit(usage.get(), second_bit, 1) == 1 &&
            add_extension(certificate, NID_key_usage, usage.get(), true) &&
-           add_extension(certificate, NID_basic_constraints, no_ca.get(), true);
+           add_extension(certificate, NID_basic_constraints, no_ca.get(), true) &&
+           add_extension(certificate, NID_subject_key_identifier, key_identifier(certificate).get(), false);
 }
 
 /// Positive, and always of the same length whatever was drawn (RFC 5280 §4.1.2.2).
@@ -177,26 +161,23 @@ Result<Secret> build_csr(const CertificationRequest& request, EVP_PKEY* key, con
     if (!public_key) {
         return fail(std::move(public_key).error());
     }
-    auto csr = unsigned_request(request, *public_key);
-    if (!csr) {
-        return fail(std::move(csr).error());
+    if (Status checked = check_challenge(challenge); !checked) {
+        return fail(std::move(checked).error());
     }
-    ChallengeAttribute attribute;
-    if (!challenge.empty()) {
-        if (Status added = attribute.add_to(csr->get(), challenge.reveal()); !added) {
-            return fail(std::move(added).error());
-        }
+    auto info = request_info(request, *public_key, challenge);
+    if (!info) {
+        return fail(std::move(info).error());
     }
-    if (X509_REQ_sign(csr->get(), key, message_digest(request.digest)) <= 0) {
-        return fail(openssl_error("a request for '" + request.subject.text() + "' cannot be signed with its key"));
+    const std::string what = "the request for '" + request.subject.text() + "'";
+    auto signature = sign_octets(info->reveal(), key, *public_key, request.digest, what);
+    if (!signature) {
+        return fail(std::move(signature).error());
     }
-    Secret der(der_of([&](unsigned char** out) { return i2d_X509_REQ(csr->get(), out); }));
-    if (!signature_verifies(der.reveal(), *public_key, request.digest)) {
-        return fail(ErrorCode::token_self_test,
-                    "the signature of the request for '" + request.subject.text() + "' does not verify",
-                    take_openssl_errors());
+    if (!verify_octets(info->reveal(), *signature, *public_key, request.digest)) {
+        return fail(ErrorCode::token_self_test, "the signature of " + what + " does not verify");
     }
-    return der;
+    return der::secret(der::tag_sequence,
+                       {info->reveal(), signature_algorithm(*public_key, request.digest), der::bit_string(*signature)});
 }
 
 Result<Certificate> build_signer_certificate(const DistinguishedName& subject, EVP_PKEY* key, ByteView serial,

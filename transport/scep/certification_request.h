@@ -29,8 +29,8 @@ Status check(const CertificationRequest& request);
 Result<Secret> build_csr(const CertificationRequest& request, EVP_PKEY* key, const Secret& challenge);
 
 /// The locally made certificate of a first enrollment (SIG-1, SIG-2): subject = issuer, v3, critical keyUsage
-/// digitalSignature + keyEncipherment, CA:FALSE. `serial` is 16 random octets, made positive here. One private
-/// operation of `key`. Errors: crypto.
+/// digitalSignature + keyEncipherment, CA:FALSE, subjectKeyIdentifier. `serial` is 16 random octets, made positive
+/// here. One private operation of `key`. Errors: crypto.
 Result<Certificate> build_signer_certificate(const DistinguishedName& subject, EVP_PKEY* key, ByteView serial,
                                              TimePoint not_before, TimePoint not_after, Digest digest);
 

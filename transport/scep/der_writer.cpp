@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include "base/openssl_ptr.h"
 
@@ -47,6 +48,21 @@ Bytes constructed(std::uint8_t tag, std::initializer_list<ByteView> parts) {
     return value(tag, content);
 }
 
+Secret secret(std::uint8_t tag, std::initializer_list<ByteView> parts) {
+    std::size_t size = 0;
+    for (const ByteView part : parts) {
+        size += part.size();
+    }
+    Bytes out;
+    out.reserve(size + 2 + sizeof size);  // a vector that grew would leave copies behind
+    out.push_back(tag);
+    append_length(out, size);
+    for (const ByteView part : parts) {
+        append(out, part);
+    }
+    return Secret(std::move(out));
+}
+
 Bytes set_of(std::uint8_t tag, std::vector<Bytes> parts) {
     // Complete encodings differ before one ends, so the order of vectors is that of §11.6.
     std::ranges::sort(parts);
@@ -59,6 +75,11 @@ Bytes set_of(std::uint8_t tag, std::vector<Bytes> parts) {
 
 Bytes small_integer(std::uint8_t number) {
     return {0x02, 0x01, number};
+}
+
+Bytes bit_string(ByteView octets) {
+    constexpr std::array<std::uint8_t, 1> no_unused_bits{0};
+    return constructed(tag_bit_string, {no_unused_bits, octets});
 }
 
 Bytes object_identifier(std::string_view dotted) {

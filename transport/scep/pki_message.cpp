@@ -5,10 +5,14 @@
 
 #include <fmt/format.h>
 #include <openssl/err.h>
+#include <openssl/rand.h>
+#include <openssl/rsa.h>
 
 #include "transport/scep/der_writer.h"
 #include "transport/scep/digests.h"
+#include "transport/scep/digital_signature.h"
 #include "transport/scep/object_identifiers.h"
+#include "transport/scep/reply_algorithms.h"
 #include "transport/scep/signed_data.h"
 #include "transport/scep/string_types.h"
 
@@ -19,21 +23,83 @@ constexpr std::string_view oid_rsa_encryption = "1.2.840.113549.1.1.1";
 
 constexpr std::size_t max_transaction_id = 128;  // MSG-5
 
-const EVP_CIPHER* cipher_of(ContentCipher cipher) {
-    switch (cipher) {
-        case ContentCipher::des3:
-            return EVP_des_ede3_cbc();
-        case ContentCipher::aes128:
-            return EVP_aes_128_cbc();
-        case ContentCipher::aes192:
-            return EVP_aes_192_cbc();
-        case ContentCipher::aes256:
-            return EVP_aes_256_cbc();
-        case ContentCipher::des:
-            break;  // RFC 8894 §2.9: must not be used
-    }
-    return nullptr;
+Bytes issuer_and_serial(const Certificate& certificate) {
+    const ASN1_INTEGER* serial = X509_get0_serialNumber(certificate.get());
+    return der::constructed(
+        der::tag_sequence,
+        {certificate.issuer().der(), der_of([&](unsigned char** out) { return i2d_ASN1_INTEGER(serial, out); })});
 }
+
+// ----- EnvelopedData -----
+
+// libcrypto's own CMS_encrypt frees buffers with the plaintext, hence with the challenge, without overwriting them.
+
+/// An encrypted content and what it was encrypted with.
+struct EncryptedContent {
+    Secret key;
+    Bytes iv;
+    Bytes octets;
+};
+
+Result<EncryptedContent> encrypt(ByteView plaintext, const CipherInfo& info) {
+    const OpenSslPtr<EVP_CIPHER> cipher(EVP_CIPHER_fetch(nullptr, info.libcrypto_name, nullptr));
+    const OpenSslPtr<EVP_CIPHER_CTX> context(EVP_CIPHER_CTX_new());
+    Bytes key(info.key_size);
+    Bytes iv(info.iv_size);
+    Bytes octets(plaintext.size() + EVP_MAX_BLOCK_LENGTH);
+    int size = 0;
+    int tail = 0;
+    const bool good =
+        cipher && context && EVP_EncryptInit_ex2(context.get(), cipher.get(), nullptr, nullptr, nullptr) == 1 &&
+        EVP_CIPHER_CTX_rand_key(context.get(), key.data()) == 1 &&
+        RAND_bytes(iv.data(), static_cast<int>(iv.size())) == 1 &&
+        EVP_EncryptInit_ex2(context.get(), nullptr, key.data(), iv.data(), nullptr) == 1 &&
+        EVP_EncryptUpdate(context.get(), octets.data(), &size, plaintext.data(), static_cast<int>(plaintext.size())) ==
+            1 &&
+        EVP_EncryptFinal_ex(context.get(), octets.data() + size, &tail) == 1;
+    EncryptedContent result{Secret(std::move(key)), std::move(iv), std::move(octets)};
+    if (!good) {
+        return fail(openssl_error(fmt::format("a request cannot be encrypted in {}", to_text(info.cipher))));
+    }
+    result.octets.resize(static_cast<std::size_t>(size) + static_cast<std::size_t>(tail));
+    return result;
+}
+
+/// RSAES-PKCS1-v1_5 (ALG-8).
+Result<Bytes> wrap(const Secret& content_key, const Certificate& recipient) {
+    const PublicKey& key = recipient.public_key();
+    const OpenSslPtr<EVP_PKEY_CTX> context(EVP_PKEY_CTX_new_from_pkey(nullptr, key.get(), nullptr));
+    std::size_t size = static_cast<std::size_t>(EVP_PKEY_get_size(key.get()));
+    Bytes wrapped(size);
+    const ByteView octets = content_key.reveal();
+    if (!context || EVP_PKEY_encrypt_init(context.get()) <= 0 ||
+        EVP_PKEY_CTX_set_rsa_padding(context.get(), RSA_PKCS1_PADDING) <= 0 ||
+        EVP_PKEY_encrypt(context.get(), wrapped.data(), &size, octets.data(), octets.size()) <= 0) {
+        return fail(openssl_error("a request cannot be encrypted for '" + recipient.subject().text() + "'"));
+    }
+    wrapped.resize(size);
+    return wrapped;
+}
+
+/// ContentInfo(EnvelopedData version 0) with a KeyTransRecipientInfo version 0 (RFC 5652 §6, ENV-3, ENV-4).
+Bytes enveloped_data(const EncryptedContent& content, ByteView wrapped_key, const Certificate& recipient,
+                     const CipherInfo& info) {
+    const Bytes recipient_info =
+        der::constructed(der::tag_sequence, {der::small_integer(0), issuer_and_serial(recipient),
+                                             der::algorithm_with_null(oid_rsa_encryption),
+                                             der::value(der::tag_octet_string, wrapped_key)});
+    const Bytes algorithm = der::constructed(
+        der::tag_sequence, {der::object_identifier(info.oid), der::value(der::tag_octet_string, content.iv)});
+    constexpr std::uint8_t encrypted_content = 0x80;  // [0] IMPLICIT OCTET STRING
+    const Bytes content_info = der::constructed(der::tag_sequence, {der::object_identifier(oid_data), algorithm,
+                                                                    der::value(encrypted_content, content.octets)});
+    const Bytes body = der::constructed(
+        der::tag_sequence, {der::small_integer(0), der::value(der::tag_set, recipient_info), content_info});
+    return der::constructed(der::tag_sequence,
+                            {der::object_identifier(oid_enveloped_data), der::value(der::tag_context(0), body)});
+}
+
+// ----- SignedData -----
 
 /// Attribute with a single value (MSG-2).
 Bytes attribute(std::string_view type, ByteView value) {
@@ -53,26 +119,12 @@ Bytes signed_attributes(const PkiMessage& message, ByteView content_digest) {
         printable_attribute(oid_transaction_id, message.transaction_id.value),
         printable_attribute(oid_message_type, std::to_string(static_cast<int>(message.type))),
         attribute(oid_sender_nonce, der::value(der::tag_octet_string, message.sender_nonce.value))};
-    if (message.signing_time) {
+    if (message.signing_time && *message.signing_time >= message.signer.not_before()) {
         const OpenSslPtr<ASN1_TIME> time = to_asn1_time(*message.signing_time);
         attributes.push_back(
             attribute(oid_signing_time, der_of([&](unsigned char** out) { return i2d_ASN1_TIME(time.get(), out); })));
     }
     return der::set_of(der::tag_set, std::move(attributes));
-}
-
-/// The one private operation.
-Result<Bytes> signature_over(ByteView octets, EVP_PKEY* key, const Certificate& signer, Digest digest) {
-    const OpenSslPtr<EVP_MD_CTX> context(EVP_MD_CTX_new());
-    // The size comes from the public half: asking the key itself could cost a second operation.
-    std::size_t size = static_cast<std::size_t>(EVP_PKEY_get_size(signer.public_key().get()));
-    Bytes signature(size);
-    if (!context || EVP_DigestSignInit(context.get(), nullptr, message_digest(digest), nullptr, key) <= 0 ||
-        EVP_DigestSign(context.get(), signature.data(), &size, octets.data(), octets.size()) <= 0) {
-        return fail(openssl_error("a message cannot be signed with the key of '" + signer.subject().text() + "'"));
-    }
-    signature.resize(size);
-    return signature;
 }
 
 Bytes signature_algorithm(const Certificate& signer, Digest digest) {
@@ -83,14 +135,10 @@ Bytes signature_algorithm(const Certificate& signer, Digest digest) {
 /// SignerInfo version 1 (RFC 5652 §5.3, SIG-7).
 Bytes signer_info(const PkiMessage& message, Bytes attributes, ByteView signature) {
     attributes[0] = der::tag_context(0);
-    const ASN1_INTEGER* serial = X509_get0_serialNumber(message.signer.get());
-    const Bytes identifier = der::constructed(
-        der::tag_sequence,
-        {message.signer.issuer().der(), der_of([&](unsigned char** out) { return i2d_ASN1_INTEGER(serial, out); })});
-    return der::constructed(
-        der::tag_sequence,
-        {der::small_integer(1), identifier, der::algorithm_with_null(digest_oid(message.digest)), attributes,
-         signature_algorithm(message.signer, message.digest), der::value(der::tag_octet_string, signature)});
+    return der::constructed(der::tag_sequence, {der::small_integer(1), issuer_and_serial(message.signer),
+                                                der::algorithm_with_null(digest_oid(message.digest)), attributes,
+                                                signature_algorithm(message.signer, message.digest),
+                                                der::value(der::tag_octet_string, signature)});
 }
 
 /// ContentInfo(SignedData version 1) with one signer and its certificate (RFC 5652 §5.1, SIG-5, SIG-6).
@@ -128,6 +176,10 @@ Status check(const PkiMessage& message, EVP_PKEY* key) {
                     fmt::format("its transactionID '{}' is not a PrintableString of 1 to {} characters", printable(id),
                                 max_transaction_id));
     }
+    if (message.type == MessageType::renewal_req && message.signer.is_self_issued()) {
+        return fail(ErrorCode::crypto, "a RenewalReq cannot be made",
+                    "its signer '" + message.signer.subject().text() + "' is self-signed instead of issued by a CA");
+    }
     auto public_key = PublicKey::of(key);
     if (!public_key) {
         return fail(std::move(public_key).error());
@@ -151,24 +203,20 @@ Result<Bytes> seal(ByteView message_data, const Certificate& recipient, ContentC
                     "the CA's certificate '" + recipient.subject().text() + "' cannot receive an encrypted request",
                     "its key is " + recipient.public_key().text());
     }
-    const EVP_CIPHER* algorithm = cipher_of(cipher);
-    if (algorithm == nullptr) {
+    if (cipher == ContentCipher::des) {  // RFC 8894 §2.9: must not be used
         return fail(ErrorCode::ca_algorithm, fmt::format("a request may not be encrypted in {}", to_text(cipher)));
     }
     ERR_clear_error();
-    constexpr unsigned int flags = CMS_BINARY | CMS_PARTIAL;
-    const OpenSslPtr<BIO> in(BIO_new_mem_buf(message_data.data(), static_cast<int>(message_data.size())));
-    const OpenSslPtr<CMS_ContentInfo> cms(CMS_encrypt(nullptr, nullptr, algorithm, flags));
-    if (!in || !cms || CMS_add1_recipient_cert(cms.get(), recipient.get(), 0) == nullptr ||
-        CMS_final(cms.get(), in.get(), nullptr, flags) != 1) {
-        return fail(openssl_error(
-            fmt::format("a request cannot be encrypted for '{}' in {}", recipient.subject().text(), to_text(cipher))));
+    const CipherInfo& info = cipher_info(cipher);
+    auto content = encrypt(message_data, info);
+    if (!content) {
+        return fail(std::move(content).error());
     }
-    Bytes der = der_of([&](unsigned char** out) { return i2d_CMS_ContentInfo(cms.get(), out); });
-    if (der.empty()) {
-        return fail(openssl_error("an encrypted request cannot be encoded"));
+    auto wrapped = wrap(content->key, recipient);
+    if (!wrapped) {
+        return fail(std::move(wrapped).error());
     }
-    return der;
+    return enveloped_data(*content, *wrapped, recipient, info);
 }
 
 Bytes cert_poll_data(const DistinguishedName& issuer, const DistinguishedName& subject) {
@@ -185,7 +233,8 @@ Result<Bytes> sign_message(const PkiMessage& message, EVP_PKEY* key) {
         return fail(std::move(content_digest).error());
     }
     Bytes attributes = signed_attributes(message, *content_digest);
-    auto signature = signature_over(attributes, key, message.signer, message.digest);
+    auto signature = sign_octets(attributes, key, message.signer.public_key(), message.digest,
+                                 "a message of '" + message.signer.subject().text() + "'");
     if (!signature) {
         return fail(std::move(signature).error());
     }

@@ -10,8 +10,9 @@
 namespace hwenroll::scep {
 
 /// Encrypts messageData for one recipient: ContentInfo(EnvelopedData v0), one KeyTransRecipientInfo by issuer and
-/// serial, RSAES-PKCS1-v1_5 (ENV-1…5, ALG-8). DER. The content key is drawn by libcrypto. Errors: ca_no_recipient,
-/// ca_algorithm (3DES needs the provider's support), crypto.
+/// serial, RSAES-PKCS1-v1_5 (ENV-1…5, ALG-8). DER. The content key is drawn by libcrypto and wiped; no copy of the
+/// messageData, which may hold a challenge, is left in memory. Errors: ca_no_recipient, ca_algorithm (single DES),
+/// crypto.
 Result<Bytes> seal(ByteView message_data, const Certificate& recipient, ContentCipher cipher);
 
 /// messageData of a CertPoll (MSG-22): issuer = subject of the issuing CA, subject = that of the request.
@@ -23,13 +24,16 @@ struct PkiMessage {
     TransactionId transaction_id;
     Nonce sender_nonce;  ///< fresh for every call (MSG-7)
     Bytes envelope;      ///< from seal()
-    Certificate signer;  ///< embedded (SIG-5)
+    Certificate signer;  ///< embedded (SIG-5); of a RenewalReq the current certificate (SIG-3)
     Digest digest = Digest::sha256;
-    std::optional<TimePoint> signing_time;  ///< when the clock is trusted (SIG-8)
+    /// The present, when the clock is trusted. Left out of the message while the signer is not valid yet: servers would
+    /// answer badTime (SIG-8).
+    std::optional<TimePoint> signing_time;
 };
 
 /// Signs: one private operation of `key`, which must be the signer's. One SignerInfo, version 1, attributes as §2.1 of
-/// the requirements, DER (SIG-4…9, MSG-1…7). Errors: crypto.
+/// the requirements, DER (SIG-4…9, MSG-1…7). A RenewalReq is refused to a self-issued signer: the server could not tell
+/// whose renewal it is (RFC 8894 §2.3). Errors: crypto.
 Result<Bytes> sign_message(const PkiMessage& message, EVP_PKEY* key);
 
 }  // namespace hwenroll::scep

@@ -83,8 +83,12 @@ TEST(CertificationRequest, ALG_11_its_digest_is_the_one_asked_for) {
 }
 
 TEST(CertificationRequest, an_EC_key_signs_too) {
-    const test::Key key = test::new_ec_key();
-    EXPECT_THAT(shown(build_csr(web_request(), key.get(), {})), HasSubstr("ecdsa-with-SHA256"));
+    CertificationRequest request = web_request();
+    EXPECT_THAT(shown(build_csr(request, test::new_ec_key("P-256").get(), secret("secret"))),
+                AllOf(HasSubstr("ecdsa-with-SHA256"), HasSubstr("NIST CURVE: P-256"), HasSubstr("UPN:")));
+    request.digest = Digest::sha384;
+    EXPECT_THAT(shown(build_csr(request, test::new_ec_key("P-384").get(), secret("secret"))),
+                AllOf(HasSubstr("ecdsa-with-SHA384"), HasSubstr("NIST CURVE: P-384")));
 }
 
 TEST(CertificationRequest, CSR_2_the_challenge_is_a_PrintableString_where_it_can_be) {

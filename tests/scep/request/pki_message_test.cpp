@@ -6,6 +6,7 @@
 #include "base/pem.h"
 #include "tests/scep/request/counting_token.h"
 #include "tests/scep/request/openssl_program.h"
+#include "transport/scep/certification_request.h"
 
 namespace hwenroll::scep {
 namespace {
@@ -27,6 +28,14 @@ const Certificate& ca() {
 const Certificate& signer() {
     static const Certificate certificate =
         test::self_signed(test::ra_spec("CN=web01", "critical,digitalSignature,keyEncipherment", ""), test::rsa_key(1));
+    return certificate;
+}
+
+/// What the CA issued for the same key.
+const Certificate& current() {
+    static const Certificate certificate =
+        test::issued(test::ra_spec("CN=web01", "critical,digitalSignature,keyEncipherment", "clientAuth"),
+                     test::rsa_key(1), ca(), test::rsa_key(9));
     return certificate;
 }
 
@@ -204,6 +213,7 @@ TEST(SignMessage, every_message_type_is_a_decimal) {
              {MessageType::renewal_req, "17"}, {MessageType::pkcs_req, "19"}, {MessageType::cert_poll, "20"}}) {
         PkiMessage request = message();
         request.type = type;
+        request.signer = current();
         const auto der = sign_message(request, test::rsa_key(1).get());
         ASSERT_TRUE(der);
         EXPECT_THAT(structure(*der), HasSubstr("PRINTABLESTRING   :" + text + "\n"));
@@ -238,6 +248,18 @@ TEST(SignMessage, SIG_8_no_signingTime_unless_one_is_given) {
     EXPECT_THAT(verified_by_openssl(*late).text, HasSubstr("GENERALIZEDTIME   :20500101000000Z"));
 }
 
+TEST(SignMessage, SIG_8_no_signingTime_before_the_signer_is_valid) {
+    PkiMessage request = message();
+    request.signing_time = signer().not_before() - std::chrono::seconds(1);
+    const auto early = sign_message(request, test::rsa_key(1).get());
+    ASSERT_TRUE(early);
+    EXPECT_THAT(verified_by_openssl(*early).text, Not(HasSubstr(":signingTime")));
+    request.signing_time = signer().not_before();
+    const auto valid = sign_message(request, test::rsa_key(1).get());
+    ASSERT_TRUE(valid);
+    EXPECT_THAT(verified_by_openssl(*valid).text, HasSubstr(":signingTime"));
+}
+
 TEST(SignMessage, ALG_11_every_digest) {
     for (const auto& [digest, text] : std::vector<std::pair<Digest, std::string>>{{Digest::sha1, ":sha1\n"},
                                                                                   {Digest::sha256, ":sha256\n"},
@@ -251,6 +273,70 @@ TEST(SignMessage, ALG_11_every_digest) {
         EXPECT_EQ(verified.exit_code, 0);
         EXPECT_EQ(occurrences(verified.text, text), 2U) << "digestAlgorithms and digestAlgorithm";
     }
+}
+
+// ----- RenewalReq -----
+
+TEST(RenewalReq, SIG_3_REN_3_openssl_verifies_the_current_signer_up_to_the_CA_and_reads_the_request_for_the_new_key) {
+    const CertificationRequest contents{DistinguishedName::from_text("CN=web01").value(), {}, {"digitalSignature"}, {}};
+    const auto csr = build_csr(contents, test::rsa_key(2).get(), {});
+    ASSERT_TRUE(csr) << csr.error().line();
+    PkiMessage renewal = message();
+    renewal.type = MessageType::renewal_req;
+    renewal.envelope = seal(csr->reveal(), ca(), ContentCipher::aes128).value();
+    renewal.signer = current();
+    const auto der = sign_message(renewal, test::rsa_key(1).get());
+    ASSERT_TRUE(der) << der.error().line();
+    EXPECT_EQ(test::der_fault(*der), "");
+    OpenSslProgram openssl;
+    const auto verified = OpenSslProgram::run(
+        {"cms", "-verify", "-inform", "DER", "-binary", "-purpose", "any", "-attime",
+         std::to_string(present().time_since_epoch().count()), "-CAfile", openssl.file("ca.pem", to_pem(ca())), "-in",
+         openssl.file("message", *der), "-out", openssl.path("content"), "-signer", openssl.path("signer.pem")});
+    ASSERT_EQ(verified.exit_code, 0) << verified.err;
+    EXPECT_EQ(openssl.contents("signer.pem"), to_pem(current()));
+    EXPECT_THAT(structure(*der), ContainsRegex(":2.16.840.1.113733.1.9.2\n.*cons: SET *\n.*PRINTABLESTRING +:17\n"));
+    const std::string inner = openssl.contents("content");
+    const std::string request = opened_by_openssl(as_bytes(inner));
+    EXPECT_TRUE(equal(as_bytes(request), csr->reveal()));
+    const auto shown = OpenSslProgram::run(
+        {"req", "-inform", "DER", "-in", openssl.file("csr", request), "-verify", "-noout", "-pubkey"});
+    EXPECT_EQ(shown.exit_code, 0) << shown.err;
+    EXPECT_THAT(shown.out, HasSubstr(to_pem("PUBLIC KEY", PublicKey::of(test::rsa_key(2).get())->spki())));
+}
+
+TEST(RenewalReq, ROLL_10_an_EC_certificate_signs_it_too) {
+    const test::Key key = test::new_ec_key();
+    PkiMessage renewal = message();
+    renewal.type = MessageType::renewal_req;
+    renewal.signer = test::issued(test::ra_spec("CN=ec", "critical,digitalSignature", ""), key, ca(), test::rsa_key(9));
+    const auto der = sign_message(renewal, key.get());
+    ASSERT_TRUE(der) << der.error().line();
+    EXPECT_EQ(verified_by_openssl(*der).exit_code, 0);
+}
+
+TEST(RenewalReq, SIG_3_it_needs_the_key_of_the_current_certificate_and_no_self_signed_one) {
+    PkiMessage renewal = message();
+    renewal.type = MessageType::renewal_req;
+    const auto self_signed = sign_message(renewal, test::rsa_key(1).get());
+    ASSERT_FALSE(self_signed);
+    EXPECT_EQ(self_signed.error().code(), ErrorCode::crypto);
+    EXPECT_THAT(self_signed.error().line(), HasSubstr("self-signed"));
+    renewal.signer = current();
+    EXPECT_THAT(sign_message(renewal, test::rsa_key(2).get()).error().line(),
+                HasSubstr("not that of the signer certificate"));
+}
+
+TEST(RenewalReq, TOK_1_the_current_key_on_a_token_signs_once) {
+    const auto token = std::make_shared<test::CountingToken>(test::rsa_key(1));
+    const auto key = test::token_key(token, test::rsa_key(1));
+    PkiMessage renewal = message();
+    renewal.type = MessageType::renewal_req;
+    renewal.signer = current();
+    const auto der = sign_message(renewal, key.get());
+    ASSERT_TRUE(der) << der.error().line();
+    EXPECT_EQ(verified_by_openssl(*der).exit_code, 0);
+    EXPECT_EQ(token->signatures, 1);
 }
 
 TEST(SignMessage, an_EC_key_signs_too) {

@@ -37,6 +37,10 @@ TEST(SignerCertificate, SIG_1_SIG_2_openssl_sees_what_a_CA_needs_to_see) {
     EXPECT_THAT(text, HasSubstr("Version: 3 (0x2)"));
     EXPECT_THAT(text, ContainsRegex("X509v3 Key Usage: critical\n *Digital Signature, Key Encipherment\n"));
     EXPECT_THAT(text, ContainsRegex("X509v3 Basic Constraints: critical\n *CA:FALSE\n"));
+    const auto* identifier = X509_get0_subject_key_id(certificate->get());
+    ASSERT_NE(identifier, nullptr);
+    EXPECT_EQ(ASN1_STRING_length(identifier), 20);
+    EXPECT_THAT(text, ContainsRegex("X509v3 Subject Key Identifier: *\n"));
     EXPECT_THAT(text, HasSubstr("Not Before: Nov 22 18:00:00 2026 GMT"));
     EXPECT_THAT(text, HasSubstr("Not After : Dec  7 18:00:00 2026 GMT"));
     EXPECT_EQ(certificate->subject(), subject());

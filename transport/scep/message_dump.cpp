@@ -129,6 +129,17 @@ std::string word_of_status(const std::string& number) {
     return number == "0" ? "SUCCESS" : number == "2" ? "FAILURE" : number == "3" ? "PENDING" : "of unknown status";
 }
 
+/// SIG-3: a renewal is signed by a certificate that the server, or another CA, issued.
+void note_signer_of_renewal(const SignedData& data, DumpWriter& out) {
+    for (const ByteView der : data.certificates) {
+        const auto certificate = Certificate::from_der(der);
+        if (certificate && names(data.signers[0].id, *certificate) && certificate->is_self_issued()) {
+            out.note("a RenewalReq is signed by a self-signed certificate");
+        }
+    }
+    ERR_clear_error();
+}
+
 void dump_signed_message(const SignedData& data, const Tools& tools, MessageDump& result) {
     DumpWriter out(result);
     const std::string type = dump_signed_data(data, out);
@@ -148,6 +159,9 @@ void dump_signed_message(const SignedData& data, const Tools& tools, MessageDump
     }
     result.kind = type == "3" ? "CertRep " + word_of_status(attribute_text(data, oid_pki_status))
                               : "pkiMessage " + word_of_type(type);
+    if (type == std::to_string(static_cast<unsigned>(MessageType::renewal_req))) {
+        note_signer_of_renewal(data, out);
+    }
     if (data.content_type != oid_data) {
         out.note("the content type is not data");
     }

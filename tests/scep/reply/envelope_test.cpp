@@ -1,5 +1,7 @@
 // Opening of envelopes (ENV-*, SEC-9, BAD-91 … BAD-106).
 // Not here: BAD-102 and BAD-104 (no key agreement in this version; the count of failures is the lifecycle's).
+#include "transport/scep/envelope.h"
+
 #include <functional>
 
 #include <gmock/gmock.h>
@@ -7,15 +9,19 @@
 #include <openssl/err.h>
 #include <openssl/rsa.h>
 
+#include "base/pem.h"
 #include "tests/scep/reply/asn1_forge.h"
 #include "tests/scep/reply/reply_forge.h"
 #include "tests/scep/request/counting_token.h"
+#include "tests/scep/request/openssl_program.h"
+#include "transport/scep/certification_request.h"
 
 namespace hwenroll::scep {
 namespace {
 
 namespace asn1 = test::asn1;
 using test::ForgedEnvelope;
+using test::issued_leaf;
 using test::world;
 using ::testing::HasSubstr;
 
@@ -67,6 +73,30 @@ TEST(Envelope, good_envelopes_open) {
         const auto opened = open(envelope, {false, true, false, false});
         EXPECT_TRUE(opens_to(opened, envelope.plaintext)) << (opened ? "other content" : opened.error().line());
     }
+}
+
+// ENV-10: the certificate that we make for a first request can be named by its subject key identifier (version 2).
+TEST(Envelope, ENV_10_openssl_addresses_our_own_signer_certificate_by_its_key_identifier) {
+    const auto signer = build_signer_certificate(
+        DistinguishedName::from_text("CN=web01").value(), world().client_key.get(), Bytes(16, 0x5A),
+        test::present() - std::chrono::days(1), test::present() + std::chrono::days(14), Digest::sha256);
+    ASSERT_TRUE(signer) << signer.error().line();
+    const Bytes content = test::degenerate({issued_leaf().der()});
+    test::OpenSslProgram openssl;
+    const auto outcome = test::OpenSslProgram::run(
+        {"cms", "-encrypt", "-keyid", "-aes128", "-binary", "-outform", "DER", "-in", openssl.file("content", content),
+         "-out", openssl.path("envelope"), "-recip", openssl.file("signer.pem", to_pem(*signer))});
+    ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+    const std::string octets = openssl.contents("envelope");
+    const Bytes envelope = to_bytes(as_bytes(octets));
+    const auto data = parse_enveloped_data(envelope, {});
+    ASSERT_TRUE(data) << data.error().line();
+    ASSERT_EQ(data->recipients.size(), 1U);
+    EXPECT_TRUE(data->recipients[0].id.subject_key_id) << "the test's own premise";
+    EXPECT_TRUE(opens_to(open_envelope(envelope, *signer, world().client_key.get(), {}, {}), content));
+    EXPECT_EQ(open_envelope(envelope, world().request_signer, world().client_key.get(), {}, {}).error().code(),
+              ErrorCode::scep_recipient)
+        << "the same key under another identifier";
 }
 
 struct BadEnvelope {

@@ -16,6 +16,7 @@ namespace hwenroll::scep {
 namespace {
 
 namespace asn1 = test::asn1;
+using test::issued_leaf;
 using test::world;
 using ::testing::Contains;
 using ::testing::HasSubstr;
@@ -104,6 +105,51 @@ TEST(MessageDump, names_in_a_poll_are_shown) {
         text_of(dump_of(sign_message(message, world().client_key.get()).value(), world().ca_key.get()));
     EXPECT_THAT(text, HasSubstr("pkiMessage CertPoll"));
     EXPECT_THAT(text, HasSubstr("issuer: CN=Test CA,O=Example"));
+}
+
+/// A RenewalReq by `signer`, whose key is the client's, for the key of another client.
+Bytes renewal_by(const Certificate& signer) {
+    const CertificationRequest request{world().issue.subject, {}, {"digitalSignature"}, {}};
+    const auto csr = build_csr(request, world().other_key.get(), {});
+    const PkiMessage message{MessageType::renewal_req,
+                             world().expectation.transaction_id,
+                             {},
+                             seal(csr->reveal(), world().ca, ContentCipher::aes128).value(),
+                             signer,
+                             Digest::sha256,
+                             std::nullopt};
+    return sign_message(message, world().client_key.get()).value();
+}
+
+// SIG-3, REN-3: a renewal is named, with its signer and what it asks for.
+TEST(MessageDump, a_RenewalReq_is_recognised_and_opened) {
+    const MessageDump result = dump_of(renewal_by(issued_leaf()), world().ca_key.get());
+    EXPECT_EQ(result.kind, "pkiMessage RenewalReq");
+    EXPECT_THAT(result.notes, ::testing::IsEmpty());
+    const std::string text = text_of(result);
+    EXPECT_THAT(text, HasSubstr("messageType: 17"));
+    EXPECT_THAT(text, HasSubstr("signature: intact"));
+    EXPECT_THAT(text, HasSubstr("content: CSR"));
+    EXPECT_THAT(text, HasSubstr(to_hex(sha256(PublicKey::of(world().other_key.get())->spki()))));
+}
+
+TEST(MessageDump, SIG_3_a_RenewalReq_by_a_self_signed_certificate_is_noted) {
+    // We do not make one, so the type of a PKCSReq is changed; its signature then is none.
+    const PkiMessage first{MessageType::pkcs_req,
+                           world().expectation.transaction_id,
+                           {},
+                           seal(as_bytes("0"), world().ca, ContentCipher::aes128).value(),
+                           world().request_signer,
+                           Digest::sha256,
+                           std::nullopt};
+    Bytes body = sign_message(first, world().client_key.get()).value();
+    const Bytes type{0x13, 0x02, '1', '9'};
+    const auto at = std::ranges::search(body, type);
+    ASSERT_FALSE(at.empty());
+    *(at.begin() + 3) = '7';
+    const MessageDump result = dump_of(body);
+    EXPECT_EQ(result.kind, "pkiMessage RenewalReq");
+    EXPECT_THAT(result.notes, Contains(HasSubstr("self-signed")));
 }
 
 TEST(MessageDump, deviations_are_noted) {

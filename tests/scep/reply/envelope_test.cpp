@@ -94,9 +94,9 @@ TEST(Envelope, ENV_10_openssl_addresses_our_own_signer_certificate_by_its_key_id
     ASSERT_EQ(data->recipients.size(), 1U);
     EXPECT_TRUE(data->recipients[0].id.subject_key_id) << "the test's own premise";
     EXPECT_TRUE(opens_to(open_envelope(envelope, *signer, world().client_key.get(), {}, {}), content));
-    EXPECT_EQ(open_envelope(envelope, world().request_signer, world().client_key.get(), {}, {}).error().code(),
+    EXPECT_EQ(open_envelope(envelope, world().other, world().other_key.get(), {}, {}).error().code(),
               ErrorCode::scep_recipient)
-        << "the same key under another identifier";
+        << "another key has another identifier";
 }
 
 struct BadEnvelope {

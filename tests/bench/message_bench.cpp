@@ -69,7 +69,7 @@ void read_to_the_certificate(const test::CapturedExchange& exchange, const scep:
 }
 
 void read_ca_set(const Bytes& body, const Bytes& fingerprint) {
-    must(scep::authenticate(must(scep::parse_ca_certificates(body, {})), {fingerprint}, test::capture_time(), {}));
+    must(scep::authenticate(must(scep::parse_ca_certificates(body, {})), {{fingerprint}, test::capture_time()}));
 }
 
 /// SHA-256 of the root that the captured set of step-ca ends in.

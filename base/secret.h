@@ -11,8 +11,8 @@
 namespace hwenroll {
 
 /// An octet string that is wiped when it ends. It has no formatter, no comparison and no implicit copy, so that it does
-/// not reach a log, a message or a std::string by accident. Its memory is not locked: the token worker locks all of its
-/// own pages. Not thread-safe.
+/// not reach a log, a message or a std::string by accident. Its memory is not locked: the token worker locks its pages
+/// where RLIMIT_MEMLOCK is unlimited or it has CAP_IPC_LOCK, else swap may see it. Not thread-safe.
 class Secret {
  public:
     Secret() = default;

@@ -127,6 +127,14 @@ Result<Pin> read_pin_file(const std::string& path) {
         }
         buffer.size += got > 0 ? static_cast<std::size_t>(got) : 0;
     }
+    // Half of an old and half of a new PIN would cost a try, under the identity of either.
+    struct stat after {};
+    if (fstat(file.get(), &after) != 0) {
+        return refuse_file(path, error_text(errno));
+    }
+    if (identity_of(after) != identity_of(status)) {
+        return refuse_file(path, "it changed while it was read", "write it anew and rename it into place");
+    }
     auto pin = pin_from(path, buffer);
     if (!pin) {
         return fail(std::move(pin.error()));

@@ -56,8 +56,11 @@ void lock_memory() {
 }  // namespace
 
 Status confine_process() {
-    std::signal(SIGINT, SIG_IGN);
-    std::signal(SIGHUP, SIG_IGN);
+    // A signal to the whole service or terminal must not end a C_Login half-way: the connection's end and the deadline
+    // end the worker.
+    for (const int number : {SIGINT, SIGHUP, SIGTERM, SIGQUIT}) {
+        std::signal(number, SIG_IGN);
+    }
     const rlimit none{0, 0};
     if (setrlimit(RLIMIT_CORE, &none) != 0) {
         return refuse("core files cannot be switched off: " + std::generic_category().message(errno));

@@ -6,8 +6,9 @@
 namespace hwenroll::keystore {
 
 /// Core files off; not dumpable, so that no process of the same user reads its memory (ptrace(2), proc(5)); all pages
-/// locked where the limit allows it; SIGINT and SIGHUP of a terminal left to the agent, whose end is the worker's.
-/// Sanitizer builds skip what stops the sanitizers. Call once, before other threads. Error code: token_worker.
+/// locked where RLIMIT_MEMLOCK is unlimited or the process has CAP_IPC_LOCK, else none; SIGINT, SIGHUP, SIGTERM and
+/// SIGQUIT left to the agent, whose end is the worker's. Sanitizer builds skip what stops the sanitizers. Call once,
+/// before other threads. Error code: token_worker.
 Status confine_process();
 
 /// `descriptor` is a connected SOCK_SEQPACKET Unix socket whose peer runs as this user or root. Marks it close-on-exec.

@@ -2,8 +2,12 @@
 #include "keystore/worker/process_confinement.h"
 
 #include <array>
+#include <csignal>
 #include <fcntl.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <gmock/gmock.h>
@@ -54,6 +58,52 @@ TEST(CheckConnection, refuses_another_user) {
     const auto usable = check_connection(pair.ends[0]);
     ASSERT_FALSE(usable);
     EXPECT_THAT(usable.error().line(), HasSubstr("user 12345"));
+}
+
+/// What confine_process() leaves behind, told by a child that it was called in.
+struct Confined {
+    bool done = false;
+    int dumpable = -1;
+    rlim_t core = 1;
+    bool ignores_signals = false;
+};
+
+Confined confined_child() {
+    std::array<int, 2> ends{};
+    EXPECT_EQ(pipe(ends.data()), 0);
+    const pid_t child = fork();
+    if (child == 0) {
+        Confined seen;
+        seen.done = confine_process().has_value();
+        seen.dumpable = prctl(PR_GET_DUMPABLE);
+        rlimit core{};
+        getrlimit(RLIMIT_CORE, &core);
+        seen.core = core.rlim_max;
+        seen.ignores_signals = true;
+        for (const int number : {SIGINT, SIGHUP, SIGTERM, SIGQUIT}) {
+            seen.ignores_signals = seen.ignores_signals && std::signal(number, SIG_DFL) == SIG_IGN;
+        }
+        _exit(write(ends[1], &seen, sizeof seen) == sizeof seen ? 0 : 1);
+    }
+    Confined seen;
+    close(ends[1]);
+    EXPECT_EQ(read(ends[0], &seen, sizeof seen), static_cast<ssize_t>(sizeof seen));
+    close(ends[0]);
+    waitpid(child, nullptr, 0);
+    return seen;
+}
+
+TEST(ConfineProcess, invariant_7_leaves_no_core_and_no_readable_memory) {
+    const Confined seen = confined_child();
+    EXPECT_TRUE(seen.done);
+    EXPECT_EQ(seen.core, 0U);
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+    EXPECT_EQ(seen.dumpable, 0);
+#endif
+}
+
+TEST(ConfineProcess, leaves_the_end_to_the_connection_and_the_deadline) {
+    EXPECT_TRUE(confined_child().ignores_signals);
 }
 
 }  // namespace

@@ -48,9 +48,17 @@ struct LoginHistory {
     bool outcome_unknown = false;
 };
 
+/// What prepare_login() found, for the caller to check against its record and to commit with its intent.
+struct LoginPreparation {
+    std::optional<PinSourceIdentity> source;  ///< for file: sources, from fstat of the descriptor that was read
+    TokenDescription token;                   ///< its `uri` says which device a refusal belongs to
+    friend bool operator==(const LoginPreparation&, const LoginPreparation&) = default;
+};
+
 /// How a login ended. Errors of login() carry the same facts in their code; this is for the record.
 struct LoginOutcome {
-    /// unknown: the worker ended during the login; the committed intent stays open (LoginHistory::outcome_unknown).
+    /// unknown: the worker ended during the login, or C_Login failed without saying whether it judged the PIN; the
+    /// committed intent stays open (LoginHistory::outcome_unknown).
     enum class Result : std::uint8_t { accepted = 1, refused = 2, not_tried = 3, unknown = 4 };
     Result result = Result::not_tried;
     std::optional<PinSourceIdentity> source;  ///< for file: sources
@@ -75,7 +83,8 @@ enum class DecryptMechanism : std::uint8_t {
 /// deadline of its class; WorkerToken guarantees the deadline, in-process tokens do not.
 ///
 /// Errors of every call: token_module, token_absent, token_ambiguous, token_worker, token_deadline, token_protocol,
-/// token_operation; those that need a login also token_pin, token_pin_source, token_pin_locked, token_pin_low.
+/// token_operation, token_login_lost; the two of the login also token_pin, token_pin_source, token_pin_locked,
+/// token_pin_low. After token_login_lost only a new login helps.
 class Token {
  public:
     Token() = default;
@@ -86,8 +95,14 @@ class Token {
     /// Needs no login.
     virtual Result<TokenDescription> describe() = 0;
 
-    /// Reads the PIN from the configured source and logs in, at most one C_Login. Does nothing when already logged in.
-    /// The caller has committed its intent before and records the outcome after (PIN rules of the design).
+    /// All of a login that cannot cost a PIN try: reads the PIN from its source, then loads the module, finds the token
+    /// and opens a session. Refuses a token whose PIN is locked or has its last try left. Ends an earlier login and
+    /// replaces an earlier preparation. Whatever fails or hangs here is no login of unknown outcome.
+    virtual Result<LoginPreparation> prepare_login() = 0;
+
+    /// Logs in with what prepare_login() has made ready and wipes the PIN: at most one C_Login and no other call. Does
+    /// nothing when already logged in. The caller has committed its intent before and records the outcome after (PIN
+    /// rules of the design).
     virtual LoginOutcome login(const LoginHistory& history) = 0;
 
     /// Every private key on the token. Needs a login.

@@ -1,9 +1,35 @@
 #include "agent/runtime/login_rules.h"
 
+#include <algorithm>
+
 namespace hwenroll::runtime {
 
 using store::LoginRecord;
 using store::LoginRecordOutcome;
+
+namespace {
+
+/// A file that cannot be told apart now counts as the same one.
+bool same_source(const LoginRecord& record, const LoginAttempt& attempt) {
+    return record.source == attempt.source && (!record.file || !attempt.file || *record.file == *attempt.file);
+}
+
+/// Logins that were begun and not followed, on any section's behalf, by one that the same device accepted.
+std::vector<const LoginRecord*> unanswered(const std::vector<LoginRecord>& records) {
+    std::vector<const LoginRecord*> found;
+    for (const LoginRecord& record : records) {
+        const bool answered = std::any_of(records.begin(), records.end(), [&](const LoginRecord& other) {
+            return other.outcome == LoginRecordOutcome::accepted && other.token_uri == record.token_uri &&
+                   other.begun_at > record.begun_at;
+        });
+        if (record.outcome == LoginRecordOutcome::begun && !answered) {
+            found.push_back(&record);
+        }
+    }
+    return found;
+}
+
+}  // namespace
 
 store::PinFile to_pin_file(const keystore::PinSourceIdentity& identity) {
     return {identity.device, identity.inode, identity.size, identity.modified_ns, identity.changed_ns};
@@ -13,41 +39,62 @@ keystore::PinSourceIdentity to_identity(const store::PinFile& file) {
     return {file.device, file.inode, file.size, file.modified_ns, file.changed_ns};
 }
 
-Result<keystore::LoginHistory> allow_login(const std::string& token, const LoginRecord& record,
-                                           const std::optional<store::PinFile>& source) {
-    keystore::LoginHistory history;
-    const bool changed = record.file && source && *record.file != *source;
-    if (record.outcome == LoginRecordOutcome::refused && !changed) {
-        return fail(
-            ErrorCode::token_pin, "token '" + token + "' refused this PIN at " + to_iso8601(record.begun_at), {},
-            record.file ? "not trying again until the PIN source changes" : "correct it, then 'hwenroll resume'");
-    }
-    if (record.outcome == LoginRecordOutcome::begun && !changed) {
-        if (record.unknown > 1) {
-            return fail(ErrorCode::token_pin, "two logins to token '" + token + "' ended without an answer",
-                        "the PIN may have been counted as wrong",
-                        "check the token with its own tools, then write the PIN file anew or 'hwenroll resume'");
+const LoginRecord* forbidding(const std::vector<LoginRecord>& records, const LoginAttempt& attempt) {
+    for (const LoginRecord& record : records) {
+        if (record.outcome == LoginRecordOutcome::refused && same_source(record, attempt)) {
+            return &record;
         }
-        history.outcome_unknown = true;
     }
+    for (const LoginRecord* record : unanswered(records)) {
+        if (record->unknown > 1 && same_source(*record, attempt)) {
+            return record;
+        }
+    }
+    return nullptr;
+}
+
+Error forbidden(const std::string& token, const LoginRecord& record) {
+    if (record.outcome == LoginRecordOutcome::begun) {
+        return Error(ErrorCode::token_pin, "two logins to token '" + token + "' ended without an answer",
+                     "the PIN may have been counted as wrong",
+                     "check the token with its own tools, then write the PIN file anew or 'hwenroll resume'");
+    }
+    return Error(ErrorCode::token_pin, "token '" + token + "' refused this PIN at " + to_iso8601(record.begun_at), {},
+                 record.file ? "not trying again until the PIN source changes" : "correct it, then 'hwenroll resume'");
+}
+
+keystore::LoginHistory history_of(const std::vector<LoginRecord>& records) {
+    keystore::LoginHistory history;
+    history.outcome_unknown = !unanswered(records).empty();
     return history;
 }
 
-LoginRecord begun(const LoginRecord& before, const std::optional<store::PinFile>& source, TimePoint now) {
-    const bool repeat = before.outcome == LoginRecordOutcome::begun && before.file == source;
-    return {LoginRecordOutcome::begun, now, repeat ? before.unknown + 1 : 1, source};
+LoginRecord begun(const std::vector<LoginRecord>& records, const LoginAttempt& attempt, TimePoint now) {
+    std::uint32_t before = 0;
+    for (const LoginRecord* record : unanswered(records)) {
+        before = std::max(before, same_source(*record, attempt) ? record->unknown : 0);
+    }
+    return {LoginRecordOutcome::begun, now, before + 1, attempt.file, attempt.source, attempt.token_uri};
 }
 
 LoginRecord ended(const LoginRecord& before, const LoginRecord& begun, const keystore::LoginOutcome& outcome) {
     using Outcome = keystore::LoginOutcome::Result;
-    if (outcome.result == Outcome::accepted) {
-        return {LoginRecordOutcome::accepted, begun.begun_at, 0, {}};
+    LoginRecord record = begun;
+    switch (outcome.result) {
+        case Outcome::accepted:
+            record.outcome = LoginRecordOutcome::accepted;
+            record.unknown = 0;
+            return record;
+        case Outcome::refused:
+            record.outcome = LoginRecordOutcome::refused;
+            record.unknown = 0;
+            return record;
+        case Outcome::not_tried:
+            return before;
+        case Outcome::unknown:
+            break;
     }
-    if (outcome.result == Outcome::refused) {
-        const auto file = outcome.source ? std::optional(to_pin_file(*outcome.source)) : std::nullopt;
-        return {LoginRecordOutcome::refused, begun.begun_at, 0, file};
-    }
-    return outcome.result == Outcome::unknown ? begun : before;
+    return record;
 }
 
 }  // namespace hwenroll::runtime

@@ -1,8 +1,5 @@
 #include "agent/runtime/token_access.h"
 
-#include "agent/runtime/failpoint.h"
-#include "agent/runtime/login_rules.h"
-
 namespace hwenroll::runtime {
 
 keystore::Pkcs11Options options_of(const config::TokenSettings& settings) {
@@ -29,16 +26,29 @@ void TokenAccess::login(Continuation then) {
     if (waiting_.size() > 1) {
         return;  // a login is under way
     }
-    keystore::LoginHistory history;
-    if (const Status allowed = begin_login(history); !allowed) {
+    if (const Status allowed = allow_preparation(); !allowed) {
         return answer(allowed);
     }
-    thread_.run([token = token_, history] { return token->login(history); },
-                [this](const keystore::LoginOutcome& outcome) { finish_login(outcome); });
+    thread_.run([token = token_] { return token->prepare_login(); },
+                [this](Result<keystore::LoginPreparation> preparation) {
+                    if (!preparation) {
+                        return answer(fail(std::move(preparation.error())));
+                    }
+                    try_login(*preparation);
+                });
 }
 
-/// Commits the intent before the worker may call C_Login.
-Status TokenAccess::begin_login(keystore::LoginHistory& history) {
+LoginAttempt TokenAccess::attempt(const std::optional<keystore::PinSourceIdentity>& identity) const {
+    LoginAttempt attempt;
+    attempt.source = settings_.pin ? settings_.pin->text() : std::string();
+    if (identity) {
+        attempt.file = to_pin_file(*identity);
+    }
+    return attempt;
+}
+
+/// What the section's own record forbids needs neither a worker nor a run of the PIN command.
+Status TokenAccess::allow_preparation() {
     if (!pin_) {
         return fail(pin_.error());
     }
@@ -47,18 +57,47 @@ Status TokenAccess::begin_login(keystore::LoginHistory& history) {
         return fail(before.error());
     }
     before_ = *std::move(before);
-    std::optional<store::PinFile> source;
-    // A source that cannot be looked at is the worker's to report, before any C_Login.
-    if (const auto identity = pin_->identity(); identity && *identity) {
-        source = to_pin_file(**identity);
+    const auto identity = pin_->identity();
+    if (!identity) {
+        return {};  // the worker reports a file that cannot be looked at
     }
-    auto allowed = allow_login(settings_.name, before_, source);
-    if (!allowed) {
-        return fail(allowed.error());
+    const auto* const record = forbidding({before_}, attempt(*identity));
+    return record == nullptr ? Status{} : fail(forbidden(settings_.name, *record));
+}
+
+void TokenAccess::try_login(const keystore::LoginPreparation& preparation) {
+    auto history = begin_login(preparation);
+    if (!history) {
+        return answer(fail(std::move(history.error())));
     }
-    history = *allowed;
-    begun_ = begun(before_, source, at_.clock.now());
-    return at_.store.commit(settings_.name, begun_, {}, at_.clock.now());
+    thread_.run([token = token_, known = *history] { return token->login(known); },
+                [this](const keystore::LoginOutcome& outcome) { finish_login(outcome); });
+}
+
+/// Commits the intent before the worker may call C_Login. What another section's record says about the same device is
+/// taken over into this one's, so that it is seen, and resumed, under the name in use.
+Result<keystore::LoginHistory> TokenAccess::begin_login(const keystore::LoginPreparation& preparation) {
+    auto records = at_.store.logins_of_device(preparation.token.uri);
+    if (!records) {
+        return fail(records.error());
+    }
+    records->push_back(before_);
+    LoginAttempt now_tried = attempt(preparation.source);
+    now_tried.token_uri = preparation.token.uri;
+    const TimePoint now = at_.clock.now();
+    if (const auto* const record = forbidding(*records, now_tried); record != nullptr) {
+        if (*record != before_) {
+            if (const Status kept = at_.store.commit(settings_.name, *record, {}, now); !kept) {
+                return fail(kept.error());
+            }
+        }
+        return fail(forbidden(settings_.name, *record));
+    }
+    begun_ = begun(*records, now_tried, now);
+    if (const Status committed = at_.store.commit(settings_.name, begun_, {}, now); !committed) {
+        return fail(committed.error());
+    }
+    return history_of(*records);
 }
 
 void TokenAccess::finish_login(const keystore::LoginOutcome& outcome) {

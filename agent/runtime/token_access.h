@@ -9,6 +9,7 @@
 
 #include "agent/config/configuration.h"
 #include "agent/observe/log.h"
+#include "agent/runtime/login_rules.h"
 #include "agent/runtime/token_thread.h"
 #include "agent/store/store.h"
 #include "keystore/pin_source.h"
@@ -51,7 +52,10 @@ class TokenAccess {
  private:
     using Continuation = std::function<void(const Status&)>;
     void login(Continuation then);
-    Status begin_login(keystore::LoginHistory& history);
+    [[nodiscard]] LoginAttempt attempt(const std::optional<keystore::PinSourceIdentity>& identity) const;
+    Status allow_preparation();
+    void try_login(const keystore::LoginPreparation& preparation);
+    Result<keystore::LoginHistory> begin_login(const keystore::LoginPreparation& preparation);
     void finish_login(const keystore::LoginOutcome& outcome);
     void answer(const Status& status);
 

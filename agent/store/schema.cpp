@@ -80,7 +80,9 @@ CREATE TABLE logins (
     outcome INTEGER NOT NULL,
     begun_at INTEGER NOT NULL,
     unknown INTEGER NOT NULL,
-    device INTEGER, inode INTEGER, size INTEGER, modified_ns INTEGER, changed_ns INTEGER
+    device INTEGER, inode INTEGER, size INTEGER, modified_ns INTEGER, changed_ns INTEGER,
+    source TEXT NOT NULL,
+    token_uri TEXT NOT NULL
 ) STRICT;
 CREATE TABLE events (
     id INTEGER PRIMARY KEY,

@@ -14,6 +14,35 @@ std::int64_t seconds(TimePoint time) {
     return time.time_since_epoch().count();
 }
 
+const std::string select_logins =
+    "SELECT outcome, begun_at, device, inode, size, modified_ns, changed_ns, unknown, source, token_uri FROM logins "
+    "WHERE ";
+
+Result<std::vector<LoginRecord>> read_logins(Statement& row) {
+    std::vector<LoginRecord> records;
+    for (;;) {
+        const auto found = row.step();
+        if (!found) {
+            return fail(found.error());
+        }
+        if (!*found) {
+            return records;
+        }
+        LoginRecord record{static_cast<LoginRecordOutcome>(row.integer(0)),
+                           TimePoint(Seconds(row.integer(1))),
+                           static_cast<std::uint32_t>(row.integer(7)),
+                           {},
+                           row.text(8),
+                           row.text(9)};
+        if (!row.is_null(2)) {
+            record.file =
+                PinFile{static_cast<std::uint64_t>(row.integer(2)), static_cast<std::uint64_t>(row.integer(3)),
+                        static_cast<std::uint64_t>(row.integer(4)), row.integer(5), row.integer(6)};
+        }
+        records.push_back(std::move(record));
+    }
+}
+
 }  // namespace
 
 class Store::Impl {
@@ -151,34 +180,35 @@ Result<std::vector<HistoryEntry>> Store::history(const std::string& kind, const 
 }
 
 Result<LoginRecord> Store::login(const std::string& token) {
-    Statement row(impl_->database(),
-                  "SELECT outcome, begun_at, device, inode, size, modified_ns, changed_ns, unknown FROM logins "
-                  "WHERE token=?");
-    const auto found = row.bind(std::string_view(token)).step();
-    if (!found) {
-        return fail(found.error());
+    Statement row(impl_->database(), select_logins + "token=?");
+    auto records = read_logins(row.bind(std::string_view(token)));
+    if (!records) {
+        return fail(records.error());
     }
-    LoginRecord record;
-    if (*found) {
-        record.outcome = static_cast<LoginRecordOutcome>(row.integer(0));
-        record.begun_at = TimePoint(Seconds(row.integer(1)));
-        record.unknown = static_cast<std::uint32_t>(row.integer(7));
-        if (!row.is_null(2)) {
-            record.file =
-                PinFile{static_cast<std::uint64_t>(row.integer(2)), static_cast<std::uint64_t>(row.integer(3)),
-                        static_cast<std::uint64_t>(row.integer(4)), row.integer(5), row.integer(6)};
-        }
-    }
-    return record;
+    return records->empty() ? LoginRecord{} : std::move(records->front());
+}
+
+Result<std::vector<LoginRecord>> Store::logins_of_device(const std::string& token_uri) {
+    Statement row(impl_->database(), select_logins + "token_uri=? ORDER BY begun_at");
+    return read_logins(row.bind(std::string_view(token_uri)));
+}
+
+Status Store::forget_logins(const std::string& token, const std::string& note, TimePoint now) {
+    return impl_->commit("token", token, note, now, [&]() -> Status {
+        Statement rows(impl_->database(),
+                       "DELETE FROM logins WHERE token=?1 OR token_uri=(SELECT token_uri FROM logins WHERE token=?1)");
+        return rows.bind(std::string_view(token)).run();
+    });
 }
 
 Status Store::commit(const std::string& token, const LoginRecord& record, const std::string& note, TimePoint now) {
     return impl_->commit("token", token, note, now, [&]() -> Status {
         Statement row(impl_->database(),
-                      "INSERT OR REPLACE INTO logins (token, outcome, begun_at, unknown, device, inode, size, "
-                      "modified_ns, changed_ns) VALUES (?,?,?,?,?,?,?,?,?)");
+                      "INSERT OR REPLACE INTO logins (token, outcome, begun_at, unknown, source, token_uri, device, "
+                      "inode, size, modified_ns, changed_ns) VALUES (?,?,?,?,?,?,?,?,?,?,?)");
         row.bind(std::string_view(token)).bind(static_cast<std::int64_t>(record.outcome));
         row.bind(seconds(record.begun_at)).bind(std::int64_t{record.unknown});
+        row.bind(std::string_view(record.source)).bind(std::string_view(record.token_uri));
         if (record.file) {
             row.bind(static_cast<std::int64_t>(record.file->device))
                 .bind(static_cast<std::int64_t>(record.file->inode));

@@ -34,11 +34,15 @@ struct PinFile {
     friend bool operator==(const PinFile&, const PinFile&) = default;
 };
 
+/// A row for each [token.*] section. It says which device it is about, so that it holds for that device under every
+/// section's name.
 struct LoginRecord {
     LoginRecordOutcome outcome = LoginRecordOutcome::not_tried;
     TimePoint begun_at;
     std::uint32_t unknown = 0;    ///< logins in a row that were begun and have no known outcome
     std::optional<PinFile> file;  ///< where the PIN of that login came from, for file: sources
+    std::string source;           ///< the configuration's `pin`, which is no secret: `exec:/usr/bin/pin`
+    std::string token_uri;        ///< TokenDescription::uri of the device
     friend bool operator==(const LoginRecord&, const LoginRecord&) = default;
 };
 
@@ -80,6 +84,13 @@ class Store {
                   TimePoint now);
 
     Result<LoginRecord> login(const std::string& token);
+
+    /// The records of all sections about the device with this URI.
+    Result<std::vector<LoginRecord>> logins_of_device(const std::string& token_uri);
+
+    /// Removes the record of `token` and all others about the same device, so that its PIN may be tried again.
+    Status forget_logins(const std::string& token, const std::string& note, TimePoint now);
+
     Status commit(const std::string& token, const LoginRecord& record, const std::string& note, TimePoint now);
 
     /// The newest `limit` entries of one name, newest first.

@@ -22,6 +22,12 @@ Attributes& Attributes::put_number(CK_ATTRIBUTE_TYPE type, CK_ULONG value) {
     return put_octets(type, octets);
 }
 
+/// Neither CK_TRUE nor CK_FALSE: a module that says CKR_OK and writes nothing has not answered (T21).
+Attributes& Attributes::expect_flag(CK_ATTRIBUTE_TYPE type) {
+    constexpr CK_BBOOL unwritten = 0xA5;
+    return put_octets(type, ByteView(&unwritten, sizeof unwritten));
+}
+
 Attributes& Attributes::expect(CK_ATTRIBUTE_TYPE type, std::size_t capacity) {
     return put_octets(type, Bytes(capacity));
 }
@@ -37,7 +43,9 @@ std::optional<ByteView> Attributes::octets(CK_ATTRIBUTE_TYPE type) const {
 
 bool Attributes::flag(CK_ATTRIBUTE_TYPE type, bool otherwise) const {
     const auto value = octets(type);
-    return value && value->size() == sizeof(CK_BBOOL) ? value->front() != CK_FALSE : otherwise;
+    const bool given =
+        value && value->size() == sizeof(CK_BBOOL) && (value->front() == CK_TRUE || value->front() == CK_FALSE);
+    return given ? value->front() == CK_TRUE : otherwise;
 }
 
 }  // namespace hwenroll::keystore::pkcs11

@@ -28,7 +28,7 @@ class Attributes {
 
     /// Room for a value of at most `capacity` octets.
     Attributes& expect(CK_ATTRIBUTE_TYPE type, std::size_t capacity);
-    Attributes& expect_flag(CK_ATTRIBUTE_TYPE type) { return expect(type, sizeof(CK_BBOOL)); }
+    Attributes& expect_flag(CK_ATTRIBUTE_TYPE type);
 
     [[nodiscard]] CK_ATTRIBUTE* data() { return list_.data(); }
     [[nodiscard]] CK_ULONG size() const { return list_.size(); }
@@ -36,7 +36,7 @@ class Attributes {
     /// The value of `type`, borrowed; nothing when the token has not given it.
     [[nodiscard]] std::optional<ByteView> octets(CK_ATTRIBUTE_TYPE type) const;
 
-    /// The value of a CK_BBOOL; `otherwise` when the token has not given it.
+    /// The value of a CK_BBOOL; `otherwise` when the token has given neither CK_TRUE nor CK_FALSE, or nothing.
     [[nodiscard]] bool flag(CK_ATTRIBUTE_TYPE type, bool otherwise) const;
 
  private:

@@ -3,6 +3,7 @@
 #include <array>
 #include <cstring>
 
+#include "keystore/key_id_limit.h"
 #include "keystore/pkcs11/token_uri.h"
 
 namespace hwenroll::keystore::pkcs11 {
@@ -176,7 +177,7 @@ CK_MECHANISM_TYPE generation_mechanism(KeySpec spec) {
 Outcome<std::optional<KeyDescription>> read_key(Session& session, const CK_TOKEN_INFO& token, CK_OBJECT_HANDLE key) {
     Attributes attributes;
     attributes.expect(CKA_KEY_TYPE, sizeof(CK_KEY_TYPE))
-        .expect(CKA_ID, text_room)
+        .expect(CKA_ID, max_key_id_size)
         .expect(CKA_LABEL, text_room)
         .expect_flag(CKA_SENSITIVE)
         .expect_flag(CKA_EXTRACTABLE)
@@ -194,7 +195,11 @@ Outcome<std::optional<KeyDescription>> read_key(Session& session, const CK_TOKEN
     if (type != CKK_RSA && type != CKK_EC) {
         return std::nullopt;
     }
-    KeyId id{to_bytes(attributes.octets(CKA_ID).value_or(ByteView()))};
+    const auto given_id = attributes.octets(CKA_ID);
+    if (!given_id) {  // longer than any that we look for
+        return std::nullopt;
+    }
+    KeyId id{to_bytes(*given_id)};
     std::optional<PublicKey> public_key = public_key_in(attributes, *type);
     if (!public_key) {
         auto half = public_half_of(session, id, *type);
@@ -207,6 +212,15 @@ Outcome<std::optional<KeyDescription>> read_key(Session& session, const CK_TOKEN
         return std::nullopt;
     }
     return description_of(attributes, std::move(id), *std::move(public_key), token);
+}
+
+Outcome<KeyPlacement> read_placement(Session& session, CK_OBJECT_HANDLE key) {
+    Attributes attributes;
+    attributes.expect_flag(CKA_TOKEN).expect_flag(CKA_PRIVATE);
+    if (const auto read = session.read(key, attributes); !read) {
+        return tl::unexpected(read.error());
+    }
+    return KeyPlacement{attributes.flag(CKA_TOKEN, false), attributes.flag(CKA_PRIVATE, false)};
 }
 
 }  // namespace hwenroll::keystore::pkcs11

@@ -26,4 +26,11 @@ CK_MECHANISM_TYPE generation_mechanism(KeySpec spec);
 /// key cannot be had.
 Outcome<std::optional<KeyDescription>> read_key(Session& session, const CK_TOKEN_INFO& token, CK_OBJECT_HANDLE key);
 
+/// Where a key object lives, as read back.
+struct KeyPlacement {
+    bool on_token = false;    ///< CKA_TOKEN: outlives the session
+    bool is_private = false;  ///< CKA_PRIVATE: not to be seen or used without a login
+};
+Outcome<KeyPlacement> read_placement(Session& session, CK_OBJECT_HANDLE key);
+
 }  // namespace hwenroll::keystore::pkcs11

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <mutex>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -17,6 +18,7 @@ class Pkcs11Token::Impl {
     Impl(Pkcs11Options options, PinSource pin) : options_(std::move(options)), pin_(std::move(pin)) {}
 
     Result<TokenDescription> describe_token();
+    Result<LoginPreparation> prepare_login();
     LoginOutcome login(const LoginHistory& history);
 
     /// Runs `operation` on the keys of the logged-in token, one caller at a time.
@@ -30,11 +32,20 @@ class Pkcs11Token::Impl {
     }
 
  private:
+    /// A login but for its C_Login.
+    struct Prepared {
+        Pin pin;
+        Slot slot;
+        Session session;
+    };
+
     Result<Slot> look_at_token();
     Result<Slot> find_token();
     [[nodiscard]] LoginHistory with_own_refusals(const LoginHistory& history) const;
     std::optional<Error> pin_is_missing(const CK_TOKEN_INFO& token) const;
-    LoginOutcome log_in(const Slot& slot, const Pin& pin);
+    LoginOutcome log_in(Prepared prepared);
+    LoginOutcome failed_login(const CallFailure& failure, const std::optional<PinSourceIdentity>& source);
+    [[nodiscard]] tl::unexpected<Error> cannot(const char* doing, const CallFailure& failure) const;
 
     const Pkcs11Options options_;
     const PinSource pin_;
@@ -42,6 +53,7 @@ class Pkcs11Token::Impl {
     // In this order, so that destruction ends keys and session before the module.
     std::shared_ptr<Module> module_;
     std::optional<Slot> slot_;
+    std::optional<Prepared> prepared_;
     std::optional<TokenKeys> keys_;
     LoginHistory own_refusals_;
 };
@@ -122,82 +134,96 @@ std::optional<Error> Pkcs11Token::Impl::pin_is_missing(const CK_TOKEN_INFO& toke
     return std::nullopt;
 }
 
-/// The PIN is read before vendor code is loaded, unless a refusal forbids reading it; a locked PIN is reported before
-/// a refused one, because it needs more than a new PIN.
+tl::unexpected<Error> Pkcs11Token::Impl::cannot(const char* doing, const CallFailure& failure) const {
+    return fail(code_of(failure.rv), fmt::format("token '{}' cannot {}", options_.name, doing), failure.text());
+}
+
+/// The PIN is read before vendor code is loaded; a locked PIN is reported before a refused one, because it needs more
+/// than a new PIN.
+Result<LoginPreparation> Pkcs11Token::Impl::prepare_login() {
+    const std::lock_guard lock(mutex_);
+    prepared_.reset();
+    const bool lost = keys_ && keys_->login_lost();
+    keys_.reset();
+    if (lost) {
+        slot_.reset();
+        module_.reset();
+    }
+    Pin pin;
+    if (pin_.kind() != PinSource::Kind::none) {
+        // A command that hangs must end before the worker does, or its fault would look like the token's.
+        auto read = pin_.read(options_.deadlines.login / 2);
+        if (!read) {
+            return fail(std::move(read.error()));
+        }
+        pin = *std::move(read);
+    }
+    const auto slot = look_at_token();
+    if (!slot) {
+        return fail(slot.error());
+    }
+    LoginPreparation found{pin.identity, description_of(slot->token)};
+    if (auto forbidden = forbidden_by_flags(options_.name, found.token, {})) {
+        return fail(*std::move(forbidden));
+    }
+    if (auto missing = pin_is_missing(slot->token)) {
+        return fail(*std::move(missing));
+    }
+    auto session = Session::open(module_, slot->number);
+    if (!session) {
+        return cannot("open a session", session.error());
+    }
+    prepared_.emplace(Prepared{std::move(pin), *slot, *std::move(session)});
+    return found;
+}
+
 LoginOutcome Pkcs11Token::Impl::login(const LoginHistory& given) {
     const std::lock_guard lock(mutex_);
     if (keys_ && !keys_->login_lost()) {
         return LoginOutcome{LoginOutcome::Result::accepted, std::nullopt, std::nullopt};
     }
-    keys_.reset();
-    LoginOutcome not_tried;
-    const auto stop = [&](Error error) {
-        not_tried.error = std::move(error);
-        return std::move(not_tried);
-    };
-
+    auto prepared = std::exchange(prepared_, std::nullopt);
+    if (!prepared) {
+        return {LoginOutcome::Result::not_tried, std::nullopt,
+                Error(ErrorCode::token_operation, fmt::format("token '{}' cannot log in", options_.name),
+                      "the login was not prepared")};
+    }
     const LoginHistory history = with_own_refusals(given);
-    const auto identity = pin_.identity();
-    if (!identity) {
-        return stop(identity.error());
+    auto forbidden = forbidden_by_flags(options_.name, description_of(prepared->slot.token), history);
+    if (!forbidden) {
+        forbidden = forbidden_by_refusal(options_.name, prepared->pin.identity, history);
     }
-    not_tried.source = *identity;
-    std::optional<Error> refused = forbidden_by_refusal(options_.name, *identity, history);
-    Pin pin;
-    if (!refused && pin_.kind() != PinSource::Kind::none) {
-        auto read = pin_.read(options_.deadlines.login);
-        if (!read) {
-            return stop(read.error());
-        }
-        pin = *std::move(read);
-        not_tried.source = pin.identity;
-        refused = forbidden_by_refusal(options_.name, pin.identity, history);  // the file may just have been replaced
+    if (forbidden) {
+        return {LoginOutcome::Result::not_tried, prepared->pin.identity, std::move(forbidden)};
     }
-    const auto slot = look_at_token();
-    if (!slot) {
-        return stop(refused ? *refused : slot.error());
-    }
-    if (auto forbidden = forbidden_by_flags(options_.name, description_of(slot->token), history)) {
-        return stop(*std::move(forbidden));
-    }
-    if (refused) {
-        return stop(*std::move(refused));
-    }
-    if (auto missing = pin_is_missing(slot->token)) {
-        return stop(*std::move(missing));
-    }
-    return log_in(*slot, pin);
+    return log_in(*std::move(prepared));
 }
 
 /// At most one C_Login, none without a PIN.
-LoginOutcome Pkcs11Token::Impl::log_in(const Slot& slot, const Pin& pin) {
-    LoginOutcome outcome{LoginOutcome::Result::not_tried, pin.identity, std::nullopt};
-    auto session = Session::open(module_, slot.number);
-    if (!session) {
-        outcome.error = Error(code_of(session.error().rv),
-                              fmt::format("token '{}' cannot open a session", options_.name), session.error().text());
-        return outcome;
-    }
+LoginOutcome Pkcs11Token::Impl::log_in(Prepared prepared) {
+    const Pin& pin = prepared.pin;
     const bool with_pin = !pin.value.empty();
     if (with_pin) {
-        if (const auto done = session->login(pin.value); !done) {
-            const CallFailure& failure = done.error();
-            if (is_pin_refusal(failure.rv)) {
-                outcome.result = LoginOutcome::Result::refused;
-                outcome.error = refusal(options_.name, code_of(failure.rv), failure.text(), pin.identity.has_value());
-                own_refusals_.refused = pin.identity;
-                own_refusals_.refused_unidentified = !pin.identity;
-            } else {
-                outcome.error =
-                    Error(code_of(failure.rv), fmt::format("token '{}' cannot log in", options_.name), failure.text());
-            }
-            return outcome;
+        if (const auto done = prepared.session.login(pin.value); !done) {
+            return failed_login(done.error(), pin.identity);
         }
     }
     own_refusals_ = LoginHistory{};
-    outcome.result = LoginOutcome::Result::accepted;
-    keys_.emplace(options_.name, module_, slot, *std::move(session), with_pin);
-    return outcome;
+    keys_.emplace(options_.name, module_, prepared.slot, std::move(prepared.session), with_pin);
+    return {LoginOutcome::Result::accepted, pin.identity, std::nullopt};
+}
+
+/// What is neither a refusal nor an answer from before the PIN was looked at may have cost a try.
+LoginOutcome Pkcs11Token::Impl::failed_login(const CallFailure& failure,
+                                             const std::optional<PinSourceIdentity>& source) {
+    if (is_pin_refusal(failure.rv)) {
+        own_refusals_.refused = source;
+        own_refusals_.refused_unidentified = !source;
+        return {LoginOutcome::Result::refused, source,
+                refusal(options_.name, code_of(failure.rv), failure.text(), source.has_value())};
+    }
+    const auto result = precedes_pin(failure.rv) ? LoginOutcome::Result::not_tried : LoginOutcome::Result::unknown;
+    return {result, source, cannot("log in", failure).value()};
 }
 
 Pkcs11Token::Pkcs11Token(Pkcs11Options options, PinSource pin)
@@ -207,6 +233,10 @@ Pkcs11Token::~Pkcs11Token() = default;
 
 Result<TokenDescription> Pkcs11Token::describe() {
     return impl_->describe_token();
+}
+
+Result<LoginPreparation> Pkcs11Token::prepare_login() {
+    return impl_->prepare_login();
 }
 
 LoginOutcome Pkcs11Token::login(const LoginHistory& history) {

@@ -16,12 +16,13 @@ namespace hwenroll::keystore {
 Result<std::vector<TokenDescription>> list_tokens(const std::string& module);
 
 /// A Token through p11-kit and raw PKCS#11 v2.40 calls. The module is loaded with the first call that needs it; for
-/// login() that is after the PIN has been read. Errors of every call also: config_value for a bad `uri`. A PIN that
-/// this object has seen refused is refused again without asking the token, whatever the history says.
+/// prepare_login() that is after the PIN has been read; a PIN command gets half of the login deadline. Errors of every
+/// call also: config_value for a bad `uri`. A PIN that this object has seen refused is refused again without asking the
+/// token, whatever the history says.
 ///
 /// After the token itself has ended the login (removed card, another program's logout) key operations fail with
-/// token_operation until login() succeeds again; nothing logs in by itself. Only RSA keys and EC
-/// keys on named curves are listed, and of the latter only P-256 and P-384 are used.
+/// token_login_lost until prepare_login() and login() succeed again; nothing logs in by itself. Only RSA keys and EC keys
+/// on named curves are listed, and of the latter only P-256 and P-384 are used.
 class Pkcs11Token final : public Token {
  public:
     /// Touches neither the module nor the PIN.
@@ -31,6 +32,7 @@ class Pkcs11Token final : public Token {
     ~Pkcs11Token() override;
 
     Result<TokenDescription> describe() override;
+    Result<LoginPreparation> prepare_login() override;
     LoginOutcome login(const LoginHistory& history) override;
     Result<std::vector<KeyDescription>> list_keys() override;
     Result<KeyDescription> generate(KeySpec spec, const KeyId& id, const std::string& label) override;

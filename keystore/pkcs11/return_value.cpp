@@ -142,6 +142,8 @@ ErrorCode code_of(CK_RV rv) {
         case CKR_PIN_LEN_RANGE:
         case CKR_PIN_EXPIRED:
             return ErrorCode::token_pin;
+        case CKR_CRYPTOKI_NOT_INITIALIZED:
+            return ErrorCode::token_login_lost;
         default:
             return ErrorCode::token_operation;
     }
@@ -164,6 +166,15 @@ bool is_padding_failure(CK_RV rv) {
 bool is_pin_refusal(CK_RV rv) {
     return rv == CKR_PIN_INCORRECT || rv == CKR_PIN_INVALID || rv == CKR_PIN_LEN_RANGE || rv == CKR_PIN_EXPIRED ||
            rv == CKR_PIN_LOCKED;
+}
+
+bool precedes_pin(CK_RV rv) {
+    return rv == CKR_SESSION_HANDLE_INVALID || rv == CKR_ARGUMENTS_BAD || rv == CKR_CRYPTOKI_NOT_INITIALIZED ||
+           rv == CKR_USER_PIN_NOT_INITIALIZED;
+}
+
+bool is_module_gone(CK_RV rv) {
+    return rv == CKR_CRYPTOKI_NOT_INITIALIZED;
 }
 
 }  // namespace hwenroll::keystore::pkcs11

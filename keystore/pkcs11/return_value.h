@@ -46,4 +46,11 @@ bool is_padding_failure(CK_RV rv);
 /// The token itself judged the PIN and refused it.
 bool is_pin_refusal(CK_RV rv);
 
+/// An answer of C_Login that is given before the PIN is looked at (PKCS#11 v2.40 §5.1, §5.6). Short on purpose: every
+/// other failure may have cost a try.
+bool precedes_pin(CK_RV rv);
+
+/// The module has forgotten this process, as network HSMs do when idle (T8): only C_Initialize helps.
+bool is_module_gone(CK_RV rv);
+
 }  // namespace hwenroll::keystore::pkcs11

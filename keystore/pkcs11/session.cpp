@@ -78,7 +78,8 @@ Outcome<std::vector<CK_OBJECT_HANDLE>> Session::find(Attributes search) {
     do {
         rv = module_->call(&CK_FUNCTION_LIST::C_FindObjects, handle_, batch.data(), CK_ULONG{batch.size()}, &count);
         if (rv == CKR_OK) {
-            found.insert(found.end(), batch.begin(), batch.begin() + static_cast<std::ptrdiff_t>(count));
+            found.insert(found.end(), batch.begin(),
+                         batch.begin() + static_cast<std::ptrdiff_t>(std::min<CK_ULONG>(count, batch.size())));
         }
     } while (rv == CKR_OK && count > 0);
     const CK_RV final_rv = module_->call(&CK_FUNCTION_LIST::C_FindObjectsFinal, handle_);

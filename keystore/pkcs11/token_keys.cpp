@@ -62,6 +62,7 @@ Result<T> TokenKeys::recovering(int tries, const std::function<Attempt<T>()>& at
             }
         }
         const CK_RV rv = outcome.error().rv;
+        login_lost_ = login_lost_ || is_module_gone(rv);
         const bool stale = is_stale(rv) && !was_stale;
         if (!stale && !(is_transient(rv) && done < tries)) {
             return fail(std::move(outcome.error().error));
@@ -76,6 +77,9 @@ Result<T> TokenKeys::recovering(int tries, const std::function<Attempt<T>()>& at
 /// The new session is opened before the old one is closed: closing the last session would end the login.
 Status TokenKeys::renew_session(const Error& reason) {
     const auto lost = [&](const CallFailure& failure) {
+        if (is_stale(failure.rv) || is_module_gone(failure.rv)) {
+            return login_ended(failure.text());
+        }
         return fail(code_of(failure.rv), fmt::format("token '{}' cannot open a new session", name_), failure.text());
     };
     known_.clear();
@@ -89,13 +93,32 @@ Status TokenKeys::renew_session(const Error& reason) {
             return lost(logged_in.error());
         }
         if (!*logged_in) {
-            login_lost_ = true;
-            return fail(ErrorCode::token_operation, fmt::format("token '{}' has ended the login", name_), reason.why(),
-                        "logging in again in a new worker");
+            return login_ended(reason.why());
         }
     }
     session_ = *std::move(fresh);
     session_spoiled_ = false;
+    return {};
+}
+
+tl::unexpected<Error> TokenKeys::login_ended(std::string why) {
+    login_lost_ = true;
+    return fail(ErrorCode::token_login_lost, fmt::format("token '{}' has ended the login", name_), std::move(why));
+}
+
+/// A session without login finds no private object and says CKR_OK (PKCS#11 v2.40 §5.7), so an empty answer proves
+/// nothing by itself (T13).
+TokenKeys::Attempt<void> TokenKeys::require_login() {
+    if (!login_done_) {
+        return {};
+    }
+    const auto logged_in = session_.is_logged_in();
+    if (!logged_in) {
+        return problem("tell whether it is logged in", logged_in.error());
+    }
+    if (!*logged_in) {
+        return problem("show its private keys", CallFailure{"C_GetSessionInfo", CKR_USER_NOT_LOGGED_IN});
+    }
     return {};
 }
 
@@ -118,7 +141,13 @@ TokenKeys::Attempt<std::optional<CK_OBJECT_HANDLE>> TokenKeys::private_half(cons
                        fmt::format("holds {} private keys with id {}", found->size(), to_hex(id.value)), {},
                        "remove or rename the foreign key; 'hwenroll token keys' lists them");
     }
-    return found->empty() ? std::nullopt : std::optional(found->front());
+    if (!found->empty()) {
+        return found->front();
+    }
+    if (auto believable = require_login(); !believable) {
+        return tl::unexpected(std::move(believable.error()));
+    }
+    return std::nullopt;
 }
 
 TokenKeys::Attempt<KeyDescription> TokenKeys::read(CK_OBJECT_HANDLE handle, const KeyId& id) {
@@ -172,6 +201,9 @@ Result<std::vector<KeyDescription>> TokenKeys::list() {
         if (!found) {
             return problem("list its keys", found.error());
         }
+        if (auto complete = require_login(); !complete) {
+            return tl::unexpected(std::move(complete.error()));
+        }
         Keys keys;
         for (const CK_OBJECT_HANDLE handle : *found) {
             auto description = read_key(session_, slot_.token, handle);
@@ -212,11 +244,33 @@ Result<std::optional<KeyDescription>> TokenKeys::find(const KeyId& id) {
     });
 }
 
+/// C_GenerateKeyPair is never repeated, whatever became of its session: only what looks before and after it is.
 Result<KeyDescription> TokenKeys::generate(KeySpec spec, const KeyId& id, const std::string& label) {
-    return recovering<KeyDescription>(one_try, [&] { return generate_once(spec, id, label); });
+    if (const Status free = recovering<void>(one_try, [&] { return require_unused(id); }); !free) {
+        return fail(free.error());
+    }
+    const auto pair = session_.generate(generation_mechanism(spec), public_half_template(spec, id, label),
+                                        private_half_template(spec, id, label));
+    if (!pair) {
+        session_spoiled_ = is_stale(pair.error().rv);
+        login_lost_ = login_lost_ || is_module_gone(pair.error().rv);
+        return fail(problem("generate a key", pair.error()).value().error);
+    }
+    std::optional<CK_OBJECT_HANDLE> handle = pair->private_half;
+    auto made = recovering<NewKey>(one_try, [&] {
+        auto read_back = read_new(handle, id);
+        handle.reset();  // dead in another session
+        return read_back;
+    });
+    if (made && made->placement.on_token && made->placement.is_private && made->key.protection.confined() &&
+        matches(spec, made->key.key.public_key)) {
+        remember(made->key.key, made->handle);
+        return std::move(made->key);
+    }
+    return fail(reject_new(id, made));
 }
 
-TokenKeys::Attempt<KeyDescription> TokenKeys::generate_once(KeySpec spec, const KeyId& id, const std::string& label) {
+TokenKeys::Attempt<void> TokenKeys::require_unused(const KeyId& id) {
     for (const CK_OBJECT_CLASS half : {CKO_PRIVATE_KEY, CKO_PUBLIC_KEY}) {
         const auto found = halves(half, id);
         if (!found) {
@@ -227,29 +281,49 @@ TokenKeys::Attempt<KeyDescription> TokenKeys::generate_once(KeySpec spec, const 
                            fmt::format("already holds a key with id {}", to_hex(id.value)), "nothing was generated");
         }
     }
-    const auto pair = session_.generate(generation_mechanism(spec), public_half_template(spec, id, label),
-                                        private_half_template(spec, id, label));
-    if (!pair) {
-        return problem("generate a key", pair.error());
+    return {};
+}
+
+TokenKeys::Attempt<TokenKeys::NewKey> TokenKeys::read_new(std::optional<CK_OBJECT_HANDLE> handle, const KeyId& id) {
+    if (!handle) {
+        const auto again = private_half(id);
+        if (!again) {
+            return tl::unexpected(again.error());
+        }
+        if (!*again) {
+            return problem(ErrorCode::token_key_missing,
+                           fmt::format("does not show the key with id {} that it made", to_hex(id.value)));
+        }
+        handle = **again;
     }
-    auto description = read(pair->private_half, id);
-    if (description && description->protection.confined() && matches(spec, description->key.public_key)) {
-        remember(description->key, pair->private_half);
-        return *std::move(description);
-    }
-    // T21: whatever is wrong with the new key, it must not stay.
-    const auto private_gone = session_.destroy(pair->private_half);
-    const auto public_gone = session_.destroy(pair->public_half);
+    auto description = read(*handle, id);
     if (!description) {
         return tl::unexpected(std::move(description.error()));
     }
-    const std::string why =
-        fmt::format("sensitive={:d} extractable={:d} always_sensitive={:d} never_extractable={:d} local={:d} kind={}",
-                    description->protection.sensitive, description->protection.extractable,
-                    description->protection.always_sensitive, description->protection.never_extractable,
-                    description->protection.local, description->key.public_key.text());
-    return problem(ErrorCode::token_key_policy, fmt::format("made key {} otherwise than asked", to_hex(id.value)), why,
-                   private_gone && public_gone ? "" : "it could not be destroyed: remove it by hand");
+    const auto placement = read_placement(session_, *handle);
+    if (!placement) {
+        return problem("read a key's attributes", placement.error());
+    }
+    return NewKey{*std::move(description), *handle, *placement};
+}
+
+/// T21: whatever is wrong with a new key, it must not stay.
+Error TokenKeys::reject_new(const KeyId& id, const Result<NewKey>& made) {
+    const Status gone = destroy(id);
+    const std::string next = gone ? "" : "it could not be destroyed: remove it by hand; 'hwenroll token keys' lists it";
+    if (!made) {
+        const Error& error = made.error();
+        return gone ? error : Error(error.code(), error.what(), error.why() + "; " + gone.error().why(), next);
+    }
+    const KeyProtection& is = made->key.protection;
+    return problem(ErrorCode::token_key_policy, fmt::format("made key {} otherwise than asked", to_hex(id.value)),
+                   fmt::format("sensitive={:d} extractable={:d} always_sensitive={:d} never_extractable={:d} "
+                               "local={:d} token={:d} private={:d} kind={}",
+                               is.sensitive, is.extractable, is.always_sensitive, is.never_extractable, is.local,
+                               made->placement.on_token, made->placement.is_private, made->key.key.public_key.text()),
+                   next)
+        .value()
+        .error;
 }
 
 Result<Bytes> TokenKeys::sign(const KeyReference& key, SignMechanism mechanism, ByteView input) {
@@ -329,6 +403,9 @@ Status TokenKeys::destroy(const KeyId& id) {
 /// Destroyed objects have been seen to come back (T24, SoftHSM issue 903): a second round, then it is an error.
 TokenKeys::Attempt<void> TokenKeys::destroy_once(const KeyId& id) {
     std::erase_if(known_, [&](const KnownKey& known) { return known.key.id == id; });
+    if (auto able = require_login(); !able) {
+        return able;
+    }
     if (const auto only = private_half(id); !only) {
         return tl::unexpected(only.error());
     }
@@ -347,7 +424,7 @@ TokenKeys::Attempt<void> TokenKeys::destroy_once(const KeyId& id) {
             }
         }
         if (nothing_left) {
-            return {};
+            return require_login();
         }
     }
     return problem(ErrorCode::token_operation, fmt::format("still lists key {}", to_hex(id.value)),

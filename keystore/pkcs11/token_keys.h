@@ -43,6 +43,13 @@ class TokenKeys {
         CK_OBJECT_HANDLE handle;
     };
 
+    /// A key that was just generated, as read back.
+    struct NewKey {
+        KeyDescription key;
+        CK_OBJECT_HANDLE handle;
+        KeyPlacement placement;
+    };
+
     [[nodiscard]] tl::unexpected<Problem> problem(const char* doing, const CallFailure& failure) const;
     [[nodiscard]] tl::unexpected<Problem> problem(ErrorCode code, const std::string& what, std::string why = {},
                                                   std::string next = {}) const;
@@ -50,12 +57,16 @@ class TokenKeys {
     template <class T>
     Result<T> recovering(int tries, const std::function<Attempt<T>()>& attempt);
     Status renew_session(const Error& reason);
+    [[nodiscard]] tl::unexpected<Error> login_ended(std::string why);
+    Attempt<void> require_login();
 
     Attempt<std::vector<CK_OBJECT_HANDLE>> halves(CK_OBJECT_CLASS half, const KeyId& id);
     Attempt<std::optional<CK_OBJECT_HANDLE>> private_half(const KeyId& id);
     Attempt<KeyDescription> read(CK_OBJECT_HANDLE handle, const KeyId& id);
     Attempt<CK_OBJECT_HANDLE> handle_of(const KeyReference& key);
-    Attempt<KeyDescription> generate_once(KeySpec spec, const KeyId& id, const std::string& label);
+    Attempt<void> require_unused(const KeyId& id);
+    Attempt<NewKey> read_new(std::optional<CK_OBJECT_HANDLE> handle, const KeyId& id);
+    Error reject_new(const KeyId& id, const Result<NewKey>& made);
     /// C_Sign; the token's own form of the signature.
     Result<Bytes> sign_raw(const KeyReference& key, CK_MECHANISM_TYPE type, ByteView input, std::size_t signature_size);
     Result<Bytes> sign_ecdsa(const KeyReference& key, ByteView digest);

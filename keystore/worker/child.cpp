@@ -4,10 +4,12 @@
 #include <cerrno>
 #include <csignal>
 #include <cstring>
+#include <mutex>
 #include <poll.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <vector>
 
 #include <fmt/format.h>
 
@@ -25,6 +27,31 @@ pid_t wait_for(pid_t pid, int& status, int options) {
     return got;
 }
 
+/// Children that were killed and had not ended in time, of all threads.
+class StuckChildren {
+ public:
+    void add(pid_t pid) {
+        const std::lock_guard lock(mutex_);
+        pids_.push_back(pid);
+    }
+    void reap() {
+        const std::lock_guard lock(mutex_);
+        std::erase_if(pids_, [](pid_t pid) {
+            int status = 0;
+            return wait_for(pid, status, WNOHANG) != 0;
+        });
+    }
+
+ private:
+    std::mutex mutex_;
+    std::vector<pid_t> pids_;
+};
+
+StuckChildren& stuck_children() {
+    static StuckChildren children;
+    return children;
+}
+
 }  // namespace
 
 int poll_timeout(Deadline deadline) {
@@ -33,18 +60,19 @@ int poll_timeout(Deadline deadline) {
 }
 
 // glibc 2.36 declares pidfd_open without C linkage, so the call is made by number.
-Child::Child(pid_t pid) : pid_(pid), exit_(static_cast<int>(syscall(SYS_pidfd_open, pid, 0))) {}
+Child::Child(pid_t pid) : pid_(pid), exit_(static_cast<int>(syscall(SYS_pidfd_open, pid, 0))) {
+    stuck_children().reap();
+}
 
 Child::~Child() {
-    if (!status_) {
-        kill();
-    }
+    kill();
 }
 
 std::optional<int> Child::wait(Deadline deadline) {
-    // Without a pidfd the end of the child is looked for every 10 ms.
+    // Without a pidfd, or while a tracer keeps an ended child from us, its end is looked for every 10 ms.
     constexpr int step_ms = 10;
-    while (!status_) {
+    bool stepping = !exit_.valid();
+    while (!status_ && !given_up_) {
         int status = 0;
         const pid_t got = wait_for(pid_, status, WNOHANG);
         if (got != 0) {
@@ -55,20 +83,25 @@ std::optional<int> Child::wait(Deadline deadline) {
         if (left == 0) {
             return std::nullopt;
         }
-        pollfd ended{exit_.get(), POLLIN, 0};
-        poll(&ended, 1, exit_.valid() ? left : std::min(left, step_ms));
+        if (stepping) {
+            poll(nullptr, 0, std::min(left, step_ms));
+        } else {
+            pollfd ended{exit_.get(), POLLIN, 0};
+            stepping = poll(&ended, 1, left) > 0;
+        }
     }
     return status_;
 }
 
-int Child::kill(bool group) {
-    if (!status_) {
+std::optional<int> Child::kill(bool group) {
+    if (!status_ && !given_up_) {
         ::kill(group ? -pid_ : pid_, SIGKILL);
-        int status = 0;
-        wait_for(pid_, status, 0);
-        status_ = status;
+        if (!wait(steady_clock::now() + kill_patience)) {
+            given_up_ = true;
+            stuck_children().add(pid_);
+        }
     }
-    return *status_;
+    return status_;
 }
 
 std::string describe_wait_status(int status) {

@@ -16,6 +16,10 @@ using Deadline = std::chrono::steady_clock::time_point;
 /// Milliseconds until `deadline` for poll(2): rounded up, never negative.
 int poll_timeout(Deadline deadline);
 
+/// How long a killed child may take to end. One that is stuck in the kernel (a driver in uninterruptible sleep) takes
+/// longer: it is given up and reaped later, by whoever next kills or starts a child here.
+inline constexpr std::chrono::milliseconds kill_patience{500};
+
 /// Owns a child process: kills (SIGKILL) and reaps it on destruction unless it has been reaped. Not thread-safe.
 class Child {
  public:
@@ -33,12 +37,14 @@ class Child {
     /// Waits until the child ends and reaps it; the wait status of wait(2), or nothing if it still runs at `deadline`.
     std::optional<int> wait(Deadline deadline);
 
-    /// SIGKILL to the child, or to the process group it leads, then reaps it. Returns the wait status.
-    int kill(bool group = false);
+    /// SIGKILL to the child, or to the process group it leads, then reaps it. Returns the wait status, or nothing when
+    /// the child has not ended within kill_patience.
+    std::optional<int> kill(bool group = false);
 
  private:
     pid_t pid_;
     std::optional<int> status_;
+    bool given_up_ = false;
     FileDescriptor exit_;
 };
 

@@ -3,11 +3,12 @@
 #include <algorithm>
 #include <utility>
 
+#include "keystore/key_id_limit.h"
+
 namespace hwenroll::keystore {
 namespace {
 
-/// Largest variable parts, in octets.
-constexpr std::size_t max_id = 255;
+/// Longest SubjectPublicKeyInfo, in octets.
 constexpr std::size_t max_spki = std::size_t{16} * 1024;
 
 }  // namespace
@@ -54,6 +55,11 @@ void write(OctetWriter& out, const LoginOutcome& outcome) {
     }
 }
 
+void write(OctetWriter& out, const LoginPreparation& preparation) {
+    write(out, preparation.source);
+    write(out, preparation.token);
+}
+
 void write(OctetWriter& out, const KeyReference& key) {
     out.octets(key.id.value);
     out.octets(key.public_key.spki());
@@ -81,7 +87,7 @@ void write(OctetWriter& out, const KeyDescription& key) {
 }
 
 KeyId read_id(OctetReader& in) {
-    return {to_bytes(in.octets(max_id))};
+    return {to_bytes(in.octets(max_key_id_size))};
 }
 
 std::chrono::milliseconds read_duration(OctetReader& in) {
@@ -172,6 +178,13 @@ std::optional<KeyDescription> read_key(OctetReader& in) {
         *flag = in.flag();
     }
     return key;
+}
+
+LoginPreparation read_preparation(OctetReader& in) {
+    LoginPreparation preparation;
+    preparation.source = read_identity(in);
+    preparation.token = read_token(in);
+    return preparation;
 }
 
 std::vector<KeyDescription> read_keys(OctetReader& in) {

@@ -25,6 +25,7 @@ enum class Kind : std::uint8_t {
     decrypt = 8,
     destroy = 9,
     list_tokens = 10,
+    prepare_login = 11,
 
     done = 128,
     error = 129,
@@ -36,19 +37,22 @@ enum class Kind : std::uint8_t {
     tokens = 135,
     octets = 136,
     secret = 137,
+    login_preparation = 138,
 };
 
 Kind kind_of(const RequestBody& body) {
     // In the order of the variant's alternatives.
-    constexpr std::array kinds{Kind::configure, Kind::describe, Kind::login,   Kind::list_keys, Kind::generate,
-                               Kind::find,      Kind::sign,     Kind::decrypt, Kind::destroy,   Kind::list_tokens};
+    constexpr std::array kinds{Kind::configure, Kind::describe,    Kind::login,        Kind::list_keys,
+                               Kind::generate,  Kind::find,        Kind::sign,         Kind::decrypt,
+                               Kind::destroy,   Kind::list_tokens, Kind::prepare_login};
     static_assert(kinds.size() == std::variant_size_v<RequestBody>);
     return kinds.at(body.index());
 }
 
 Kind kind_of(const ResponseBody& body) {
-    constexpr std::array kinds{Kind::done,      Kind::error, Kind::token,  Kind::login_outcome, Kind::key,
-                               Kind::maybe_key, Kind::keys,  Kind::tokens, Kind::octets,        Kind::secret};
+    constexpr std::array kinds{
+        Kind::done,   Kind::error,  Kind::token,  Kind::login_outcome,    Kind::key, Kind::maybe_key, Kind::keys,
+        Kind::tokens, Kind::octets, Kind::secret, Kind::login_preparation};
     static_assert(kinds.size() == std::variant_size_v<ResponseBody>);
     return kinds.at(body.index());
 }
@@ -66,6 +70,7 @@ struct BodyWriter {
 
     void operator()(const ConfigureRequest& body) const { write(out, body.options); }
     void operator()(const DescribeRequest&) const {}
+    void operator()(const PrepareLoginRequest&) const {}
     void operator()(const LoginRequest& body) const {
         write(out, body.history.refused);
         out.flag(body.history.refused_unidentified);
@@ -112,6 +117,8 @@ std::optional<RequestBody> read_request_body(OctetReader& in, Kind kind) {
             return ConfigureRequest{read_options(in)};
         case Kind::describe:
             return DescribeRequest{};
+        case Kind::prepare_login:
+            return PrepareLoginRequest{};
         case Kind::login: {
             LoginHistory history;
             history.refused = read_identity(in);
@@ -165,6 +172,8 @@ std::optional<ResponseBody> read_response_body(OctetReader& in, Kind kind) {
             return read_error(in);
         case Kind::token:
             return read_token(in);
+        case Kind::login_preparation:
+            return read_preparation(in);
         case Kind::login_outcome:
             return read_outcome(in);
         case Kind::key:

@@ -29,6 +29,8 @@ struct ConfigureRequest {
 };
 /// Token::describe. Answered by TokenDescription.
 struct DescribeRequest {};
+/// Token::prepare_login. Answered by LoginPreparation.
+struct PrepareLoginRequest {};
 /// Token::login. Answered by LoginOutcome.
 struct LoginRequest {
     LoginHistory history;
@@ -66,8 +68,9 @@ struct ListTokensRequest {
     std::string module;
 };
 
-using RequestBody = std::variant<ConfigureRequest, DescribeRequest, LoginRequest, ListKeysRequest, GenerateRequest,
-                                 FindRequest, SignRequest, DecryptRequest, DestroyRequest, ListTokensRequest>;
+using RequestBody =
+    std::variant<ConfigureRequest, DescribeRequest, LoginRequest, ListKeysRequest, GenerateRequest, FindRequest,
+                 SignRequest, DecryptRequest, DestroyRequest, ListTokensRequest, PrepareLoginRequest>;
 
 /// A request. `deadline` counts from its arrival; the worker ends itself when it is over.
 struct Request {
@@ -81,7 +84,7 @@ struct Done {};
 
 using ResponseBody =
     std::variant<Done, Error, TokenDescription, LoginOutcome, KeyDescription, std::optional<KeyDescription>,
-                 std::vector<KeyDescription>, std::vector<TokenDescription>, Bytes, Secret>;
+                 std::vector<KeyDescription>, std::vector<TokenDescription>, Bytes, Secret, LoginPreparation>;
 
 /// The one answer to a request, with its sequence number.
 struct Response {

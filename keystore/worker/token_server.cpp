@@ -51,6 +51,7 @@ struct Dispatch {
     Token& token;
 
     ResponseBody operator()(const DescribeRequest&) const { return body_of(token.describe()); }
+    ResponseBody operator()(const PrepareLoginRequest&) const { return body_of(token.prepare_login()); }
     ResponseBody operator()(const LoginRequest& is) const { return token.login(is.history); }
     ResponseBody operator()(const ListKeysRequest&) const { return body_of(token.list_keys()); }
     ResponseBody operator()(const GenerateRequest& is) const {

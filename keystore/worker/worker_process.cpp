@@ -148,7 +148,7 @@ Result<ResponseBody> WorkerProcess::exchange(RequestBody body, Deadline deadline
         case Transfer::timed_out:
             return fail(late(subject));
         case Transfer::closed:
-            return fail(ended(subject));
+            return fail(ended(deadline + grace, subject));
         case Transfer::malformed:
             return fail(confused(subject, "its packets make no message, or the request is too long"));
         case Transfer::done:
@@ -168,8 +168,8 @@ Error WorkerProcess::late(const ExchangeSubject& subject) {
                  "its worker was killed");
 }
 
-Error WorkerProcess::ended(const ExchangeSubject& subject) {
-    const auto status = child_.wait(steady_clock::now() + farewell);
+Error WorkerProcess::ended(Deadline last, const ExchangeSubject& subject) {
+    const auto status = child_.wait(std::min(last, steady_clock::now() + farewell));
     const std::string how = status ? describe_wait_status(*status) : "closed its connection";
     if (!status) {
         child_.kill();

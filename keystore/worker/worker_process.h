@@ -31,8 +31,8 @@ struct ExchangeSubject {
 
 /// A running worker: a child with one end of a SOCK_SEQPACKET socketpair as descriptor 3, standard input on /dev/null,
 /// its output and errors on our standard error, and nothing else of ours open. It gets the agent's environment, which
-/// holds no secret, without what systemd addresses to the agent alone. Ends, at the latest after 2 s by SIGKILL, and is
-/// reaped with this object. Not thread-safe.
+/// holds no secret, without what systemd addresses to the agent alone. Ends with this object, which takes at most 2 s
+/// for that and then kills it. Not thread-safe.
 class WorkerProcess {
  public:
     /// Starts the program. Error code: token_worker.
@@ -42,8 +42,9 @@ class WorkerProcess {
     WorkerProcess& operator=(const WorkerProcess&) = delete;
     ~WorkerProcess();
 
-    /// Sends one request and waits for its answer until `deadline`. An Error that the worker answered is a value here.
-    /// After an error of this call the worker is gone: killed and reaped. Error codes: token_deadline, token_worker,
+    /// Sends one request and waits for its answer until `deadline`; returns at most 0.2 s later, or 0.7 s when the
+    /// killed worker is stuck in the kernel. An Error that the worker answered is a value here. After an error of this
+    /// call the worker is gone: killed, and reaped if it ends at all. Error codes: token_deadline, token_worker,
     /// token_protocol.
     Result<ResponseBody> exchange(RequestBody body, Deadline deadline, const ExchangeSubject& subject);
 
@@ -53,7 +54,7 @@ class WorkerProcess {
     WorkerProcess(FileDescriptor socket, pid_t pid) : socket_(std::move(socket)), child_(pid) {}
 
     Error late(const ExchangeSubject& subject);
-    Error ended(const ExchangeSubject& subject);
+    Error ended(Deadline last, const ExchangeSubject& subject);
     Error confused(const ExchangeSubject& subject, const std::string& why);
 
     FileDescriptor socket_;

@@ -27,7 +27,12 @@ Result<T> expect(ResponseBody body, const std::string& token) {
 /// A call that uses a key shows that the module works; describe() and login() succeed before every crash of a sign.
 bool shows_health(const RequestBody& body) {
     return !std::holds_alternative<ConfigureRequest>(body) && !std::holds_alternative<DescribeRequest>(body) &&
-           !std::holds_alternative<LoginRequest>(body);
+           !std::holds_alternative<PrepareLoginRequest>(body) && !std::holds_alternative<LoginRequest>(body);
+}
+
+/// A token that went away needs a fresh C_Initialize before it is seen again, and a new login (T1, T5, T8, T13).
+bool ends_login(ErrorCode code) {
+    return code == ErrorCode::token_absent || code == ErrorCode::token_login_lost;
 }
 
 }  // namespace
@@ -39,25 +44,36 @@ Result<TokenDescription> WorkerToken::describe() {
     return call<TokenDescription>(DescribeRequest{}, Need::worker, options_.deadlines.use, "describing itself");
 }
 
-LoginOutcome WorkerToken::login(const LoginHistory& history) {
+Result<LoginPreparation> WorkerToken::prepare_login() {
     const std::lock_guard lock(mutex_);
     const Deadline deadline = steady_clock::now() + options_.deadlines.login;
-    if (login_refused_) {
+    if (!fresh_) {
         drop_worker();
     }
     if (auto ready = ensure_worker(deadline); !ready) {
-        return {LoginOutcome::Result::not_tried, std::nullopt, std::move(ready.error())};
+        return fail(std::move(ready.error()));
     }
-    auto body = exchange(LoginRequest{history}, deadline, "logging in");
-    if (!body) {
-        return {LoginOutcome::Result::unknown, std::nullopt, std::move(body.error())};
+    auto preparation = ask<LoginPreparation>(PrepareLoginRequest{}, deadline, "preparing a login");
+    prepared_ = preparation.has_value();
+    return preparation;
+}
+
+LoginOutcome WorkerToken::login(const LoginHistory& history) {
+    const std::lock_guard lock(mutex_);
+    if (logged_in_) {
+        return {LoginOutcome::Result::accepted, std::nullopt, std::nullopt};
     }
-    auto outcome = expect<LoginOutcome>(std::move(*body), name_);
+    if (!std::exchange(prepared_, false)) {
+        return {LoginOutcome::Result::not_tried, std::nullopt,
+                Error(ErrorCode::token_operation, fmt::format("{} cannot log in", name_),
+                      "its worker holds no prepared login")};
+    }
+    const Deadline deadline = steady_clock::now() + options_.deadlines.login;
+    auto outcome = ask<LoginOutcome>(LoginRequest{history}, deadline, "logging in");
     if (!outcome) {
         return {LoginOutcome::Result::unknown, std::nullopt, std::move(outcome.error())};
     }
     logged_in_ = outcome->result == LoginOutcome::Result::accepted;
-    login_refused_ = outcome->result == LoginOutcome::Result::refused;
     return std::move(*outcome);
 }
 
@@ -101,28 +117,30 @@ Result<T> WorkerToken::call(RequestBody body, Need need, milliseconds limit, con
         !ready) {
         return fail(std::move(ready.error()));
     }
-    auto answer = exchange(std::move(body), deadline, doing);
+    return ask<T>(std::move(body), deadline, doing);
+}
+
+/// An answer of the wrong kind ends the worker, and counts, as its death does.
+template <class T>
+Result<T> WorkerToken::ask(RequestBody body, Deadline deadline, const char* doing) {
+    const bool healthy = shows_health(body);
+    fresh_ = std::holds_alternative<ConfigureRequest>(body);
+    auto answer = worker_->exchange(std::move(body), deadline, {name_, doing});
+    if (!answer || (!std::holds_alternative<T>(*answer) && !std::holds_alternative<Error>(*answer))) {
+        ++ends_in_a_row_;
+        drop_worker();
+    }
     if (!answer) {
         return fail(std::move(answer.error()));
     }
     auto value = expect<T>(std::move(*answer), name_);
-    // A token that went away needs a fresh C_Initialize before it is seen again, and a new login (T1).
-    if (!value && value.error().code() == ErrorCode::token_absent) {
+    if (value && healthy) {
+        ends_in_a_row_ = 0;
+    }
+    if (!value && ends_login(value.error().code())) {
         drop_worker();
     }
     return value;
-}
-
-Result<ResponseBody> WorkerToken::exchange(RequestBody body, Deadline deadline, const char* doing) {
-    const bool healthy = shows_health(body);
-    auto answer = worker_->exchange(std::move(body), deadline, {name_, doing});
-    if (!answer) {
-        ++ends_in_a_row_;
-        drop_worker();
-    } else if (healthy && !std::holds_alternative<Error>(*answer)) {
-        ends_in_a_row_ = 0;
-    }
-    return answer;
 }
 
 Status WorkerToken::ensure_worker(Deadline deadline) {
@@ -141,12 +159,7 @@ Status WorkerToken::ensure_worker(Deadline deadline) {
     }
     worker_ = std::move(*started);
     pid_ = worker_->pid();
-    auto answer = exchange(ConfigureRequest{options_}, deadline, "starting");
-    if (!answer) {
-        return fail(std::move(answer.error()));
-    }
-    auto configured = expect<Done>(std::move(*answer), name_);
-    if (!configured) {
+    if (auto configured = ask<Done>(ConfigureRequest{options_}, deadline, "starting"); !configured) {
         drop_worker();
         return fail(std::move(configured.error()));
     }
@@ -157,7 +170,8 @@ void WorkerToken::drop_worker() {
     worker_.reset();
     pid_ = -1;
     logged_in_ = false;
-    login_refused_ = false;
+    fresh_ = false;
+    prepared_ = false;
 }
 
 Result<std::vector<TokenDescription>> list_tokens(const WorkerProgram& program, const std::string& module,

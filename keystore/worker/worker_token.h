@@ -11,11 +11,14 @@ namespace hwenroll::keystore {
 
 /// The Token interface across a socketpair to hwenroll-token. The worker is started by the first call that needs it.
 /// Every call ends within its class's deadline (TokenDeadlines: login; generate; use for all others) plus 0.2 s, start
-/// of the worker included: a late worker is killed (token_deadline), one that ended by itself is reaped (token_worker,
-/// naming the signal), and the next describe() or login() starts a new one (T2, T3).
+/// of the worker included; ending a worker that is to be replaced, or that does not even end when it is killed, takes
+/// up to 2.5 s more. A late worker is killed (token_deadline), one that ended by itself is reaped (token_worker, naming
+/// the signal), and the next describe() or login() starts a new one (T2, T3).
 ///
 /// It never logs in by itself: after a restart, calls that need a login fail with token_operation "not logged in" until
-/// the caller, who knows the PIN rules, calls login(). A login after a refused one runs in a new worker.
+/// the caller, who knows the PIN rules, calls prepare_login() and login(). Each such pair has a worker of its own:
+/// prepare_login() replaces one that has done anything before. A worker whose token or login is gone (token_absent,
+/// token_login_lost) is ended, so that logged_in() tells what the next use needs.
 ///
 /// A worker that ended three times in a row without a successful key operation between makes every further call fail
 /// at once (token_worker); the owner makes a new WorkerToken when its own backoff allows another try.
@@ -27,6 +30,7 @@ class WorkerToken final : public Token {
     ~WorkerToken() override = default;
 
     Result<TokenDescription> describe() override;
+    Result<LoginPreparation> prepare_login() override;
     LoginOutcome login(const LoginHistory& history) override;
     Result<std::vector<KeyDescription>> list_keys() override;
     Result<KeyDescription> generate(KeySpec spec, const KeyId& id, const std::string& label) override;
@@ -47,7 +51,8 @@ class WorkerToken final : public Token {
     /// One exchange; `T` is the body that answers it.
     template <class T>
     Result<T> call(RequestBody body, Need need, std::chrono::milliseconds limit, const char* doing);
-    Result<ResponseBody> exchange(RequestBody body, Deadline deadline, const char* doing);
+    template <class T>
+    Result<T> ask(RequestBody body, Deadline deadline, const char* doing);
     Status ensure_worker(Deadline deadline);
     void drop_worker();
 
@@ -57,7 +62,8 @@ class WorkerToken final : public Token {
     std::mutex mutex_;
     std::unique_ptr<WorkerProcess> worker_;
     int ends_in_a_row_ = 0;
-    bool login_refused_ = false;  ///< by the token, in the worker that runs now
+    bool fresh_ = false;     ///< the worker that runs now has served nothing but its ConfigureRequest
+    bool prepared_ = false;  ///< it holds what prepare_login() made ready
     std::atomic<bool> logged_in_ = false;
     std::atomic<pid_t> pid_ = -1;
 };

@@ -15,85 +15,117 @@ using store::PinFile;
 const TimePoint now = TimePoint(Seconds(1'800'000'000));
 const PinFile file{1, 2, 3, 4, 5};
 const PinFile other_file{1, 2, 3, 4, 6};
+const std::string device = "pkcs11:serial=1";
 
-LoginOutcome refused(std::optional<PinFile> source) {
+LoginAttempt from(const std::string& source, std::optional<PinFile> identity = {}) {
+    return {source, identity, device};
+}
+
+LoginOutcome outcome(LoginOutcome::Result result) {
     LoginOutcome outcome;
-    outcome.result = LoginOutcome::Result::refused;
-    if (source) {
-        outcome.source = to_identity(*source);
+    outcome.result = result;
+    if (result != LoginOutcome::Result::accepted) {
+        outcome.error = Error(ErrorCode::token_pin, "failed");
     }
-    outcome.error = Error(ErrorCode::token_pin, "refused");
     return outcome;
 }
 
-LoginOutcome not_tried(ErrorCode code) {
-    LoginOutcome outcome;
-    outcome.error = Error(code, "not tried");
-    return outcome;
+LoginRecord refused(const LoginAttempt& attempt) {
+    return ended({}, begun({}, attempt, now), outcome(LoginOutcome::Result::refused));
+}
+
+bool allowed(const std::vector<LoginRecord>& records, const LoginAttempt& attempt) {
+    return forbidding(records, attempt) == nullptr;
 }
 
 TEST(LoginRules, a_first_login_is_allowed_without_conditions) {
-    const auto history = allow_login("lab", {}, file);
-    ASSERT_TRUE(history);
-    EXPECT_FALSE(history->outcome_unknown);
-    EXPECT_FALSE(history->refused);
+    EXPECT_TRUE(allowed({}, from("file:/pin", file)));
+    EXPECT_TRUE(allowed({LoginRecord{}}, from("file:/pin", file)));
+    EXPECT_FALSE(history_of({LoginRecord{}}).outcome_unknown);
 }
 
 TEST(LoginRules, T9_a_refused_file_is_not_tried_again_until_it_changes) {
-    const LoginRecord begun_record = begun({}, file, now);
-    const LoginRecord record = ended({}, begun_record, refused(file));
+    const LoginRecord record = refused(from("file:/pin", file));
     EXPECT_EQ(record.outcome, LoginRecordOutcome::refused);
-    const auto same = allow_login("lab", record, file);
-    ASSERT_FALSE(same);
-    EXPECT_EQ(same.error().code(), ErrorCode::token_pin);
-    EXPECT_THAT(same.error().line(), testing::HasSubstr("until the PIN source changes"));
-    EXPECT_TRUE(allow_login("lab", record, other_file));
+    ASSERT_EQ(forbidding({record}, from("file:/pin", file))->outcome, LoginRecordOutcome::refused);
+    const Error error = forbidden("lab", record);
+    EXPECT_EQ(error.code(), ErrorCode::token_pin);
+    EXPECT_THAT(error.line(), testing::HasSubstr("until the PIN source changes"));
+    EXPECT_TRUE(allowed({record}, from("file:/pin", other_file)));
+    EXPECT_FALSE(allowed({record}, from("file:/pin"))) << "a file that cannot be told apart counts as unchanged";
 }
 
 TEST(LoginRules, T9_a_refused_command_or_credential_waits_for_an_operator) {
-    const LoginRecord record = ended({}, begun({}, {}, now), refused({}));
-    const auto again = allow_login("lab", record, {});
-    ASSERT_FALSE(again);
-    EXPECT_THAT(again.error().line(), testing::HasSubstr("hwenroll resume"));
+    const LoginRecord record = refused(from("exec:/pin"));
+    EXPECT_FALSE(allowed({record}, from("exec:/pin")));
+    EXPECT_THAT(forbidden("lab", record).line(), testing::HasSubstr("hwenroll resume"));
+}
+
+TEST(LoginRules, T9_another_kind_or_place_of_the_source_is_a_change) {
+    EXPECT_TRUE(allowed({refused(from("exec:/pin"))}, from("file:/pin", file)));
+    EXPECT_TRUE(allowed({refused(from("exec:/pin"))}, from("exec:/other")));
+    EXPECT_TRUE(allowed({refused(from("file:/pin", file))}, from("file:/other", file)));
+    EXPECT_TRUE(allowed({refused(from("file:/pin", file))}, from("credential:pin")));
+}
+
+TEST(LoginRules, invariant_6_a_refusal_counts_whichever_section_it_is_recorded_under) {
+    const std::vector<LoginRecord> records{refused(from("exec:/a")), refused(from("exec:/b"))};
+    EXPECT_FALSE(allowed(records, from("exec:/a")));
+    EXPECT_FALSE(allowed(records, from("exec:/b")));
+    EXPECT_TRUE(allowed(records, from("exec:/c")));
 }
 
 TEST(LoginRules, a_login_whose_outcome_is_unknown_is_repeated_once_with_that_knowledge) {
-    const LoginRecord once = begun({}, file, now);
-    const auto second = allow_login("lab", once, file);
-    ASSERT_TRUE(second);
-    EXPECT_TRUE(second->outcome_unknown);
-    const LoginRecord twice = begun(once, file, now);
+    const LoginAttempt attempt = from("file:/pin", file);
+    const LoginRecord once = begun({}, attempt, now);
+    EXPECT_TRUE(allowed({once}, attempt));
+    EXPECT_TRUE(history_of({once}).outcome_unknown);
+    const LoginRecord twice = begun({once}, attempt, now);
     EXPECT_EQ(twice.unknown, 2U);
-    const auto third = allow_login("lab", twice, file);
-    ASSERT_FALSE(third);
-    EXPECT_EQ(third.error().info().exit_code, 77);
-    const auto changed = allow_login("lab", twice, other_file);
-    ASSERT_TRUE(changed);
-    EXPECT_FALSE(changed->outcome_unknown);
+    const auto* const record = forbidding({twice}, attempt);
+    ASSERT_NE(record, nullptr);
+    EXPECT_EQ(forbidden("lab", *record).info().exit_code, 77);
+    EXPECT_TRUE(allowed({twice}, from("file:/pin", other_file)));
+    EXPECT_EQ(begun({twice}, from("file:/pin", other_file), now).unknown, 1U);
 }
 
-TEST(LoginRules, T2_T3_a_worker_that_ends_in_the_login_leaves_the_outcome_unknown) {
-    LoginOutcome lost;
-    lost.result = LoginOutcome::Result::unknown;
-    lost.error = Error(ErrorCode::token_worker, "ended");
-    const LoginRecord begun_record = begun({}, file, now);
-    EXPECT_EQ(ended({}, begun_record, lost), begun_record);
+// What the lost logins may have cost is the token's to say (CKF_USER_PIN_COUNT_LOW), whatever PIN comes next.
+TEST(LoginRules, T10_a_changed_file_leaves_the_earlier_outcome_unknown) {
+    const LoginRecord once = begun({}, from("file:/pin", file), now);
+    EXPECT_TRUE(allowed({once}, from("file:/pin", other_file)));
+    EXPECT_TRUE(history_of({once}).outcome_unknown);
+}
+
+TEST(LoginRules, a_login_that_the_device_accepted_later_settles_an_unknown_one) {
+    const LoginRecord lost = begun({}, from("file:/pin", file), now);
+    LoginRecord accepted =
+        ended({}, begun({}, from("file:/pin", file), now + Seconds(1)), outcome(LoginOutcome::Result::accepted));
+    EXPECT_FALSE(history_of({lost, accepted}).outcome_unknown);
+    accepted.token_uri = "pkcs11:serial=2";
+    EXPECT_TRUE(history_of({lost, accepted}).outcome_unknown) << "another device";
+}
+
+TEST(LoginRules, T2_T3_an_unknown_outcome_leaves_the_begun_record) {
+    const LoginRecord record = begun({}, from("file:/pin", file), now);
+    EXPECT_EQ(record.source, "file:/pin");
+    EXPECT_EQ(record.file, file);
+    EXPECT_EQ(record.token_uri, device);
+    EXPECT_EQ(ended({}, record, outcome(LoginOutcome::Result::unknown)), record);
 }
 
 TEST(LoginRules, a_login_that_was_not_tried_leaves_the_record_as_it_was) {
-    const LoginRecord before{LoginRecordOutcome::refused, now, 0, file};
-    EXPECT_EQ(ended(before, begun(before, other_file, now), not_tried(ErrorCode::token_pin_source)), before);
-    EXPECT_EQ(ended(before, begun(before, other_file, now), not_tried(ErrorCode::token_worker)), before)
-        << "a worker that never started cannot have used a PIN";
+    const LoginRecord before = refused(from("file:/pin", file));
+    const LoginRecord begun_record = begun({before}, from("file:/pin", other_file), now);
+    EXPECT_EQ(ended(before, begun_record, outcome(LoginOutcome::Result::not_tried)), before);
 }
 
 TEST(LoginRules, an_accepted_login_forgets_what_was_before) {
-    LoginOutcome accepted;
-    accepted.result = LoginOutcome::Result::accepted;
-    const LoginRecord record = ended({LoginRecordOutcome::refused, now, 0, file}, begun({}, file, now), accepted);
+    const LoginRecord before = refused(from("file:/pin", file));
+    const LoginRecord record =
+        ended(before, begun({before}, from("file:/pin", other_file), now), outcome(LoginOutcome::Result::accepted));
     EXPECT_EQ(record.outcome, LoginRecordOutcome::accepted);
     EXPECT_EQ(record.unknown, 0U);
-    EXPECT_TRUE(allow_login("lab", record, file));
+    EXPECT_TRUE(allowed({record}, from("file:/pin", other_file)));
 }
 
 }  // namespace

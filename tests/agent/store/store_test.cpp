@@ -118,10 +118,29 @@ TEST_F(StoreTest, an_authority_comes_back_after_a_restart) {
 }
 
 TEST_F(StoreTest, invariant_6_the_record_of_a_login_comes_back_after_a_restart) {
-    const LoginRecord record{LoginRecordOutcome::refused, now, 2, PinFile{1, 2, 3, -4, 5}};
+    const LoginRecord record{LoginRecordOutcome::refused, now,         2,
+                             PinFile{1, 2, 3, -4, 5},     "file:/pin", "pkcs11:serial=1"};
     ASSERT_TRUE(open().commit("lab", record, "refused", now));
     EXPECT_EQ(*open().login("lab"), record);
     EXPECT_EQ(*open().login("other"), LoginRecord{});
+}
+
+TEST_F(StoreTest, invariant_6_the_records_of_a_device_are_found_and_forgotten_together) {
+    const LoginRecord lab{LoginRecordOutcome::refused, now, 0, {}, "exec:/pin", "pkcs11:serial=1"};
+    LoginRecord renamed = lab;
+    renamed.begun_at = now + Seconds(1);
+    LoginRecord other = lab;
+    other.token_uri = "pkcs11:serial=2";
+    Store store = open();
+    ASSERT_TRUE(store.commit("lab", lab, {}, now));
+    ASSERT_TRUE(store.commit("renamed", renamed, {}, now));
+    ASSERT_TRUE(store.commit("other", other, {}, now));
+    EXPECT_THAT(*store.logins_of_device("pkcs11:serial=1"), ElementsAre(lab, renamed));
+    ASSERT_TRUE(store.forget_logins("renamed", "resumed", now));
+    EXPECT_TRUE(store.logins_of_device("pkcs11:serial=1")->empty());
+    EXPECT_EQ(*store.login("lab"), LoginRecord{});
+    EXPECT_EQ(*store.login("other"), other);
+    EXPECT_EQ(store.history("token", "renamed", 1)->front().text, "resumed");
 }
 
 TEST_F(StoreTest, history_is_kept_newest_first_within_its_bounds) {

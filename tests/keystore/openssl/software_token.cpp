@@ -36,6 +36,10 @@ Result<TokenDescription> SoftwareToken::describe() {
     return not_here();
 }
 
+Result<LoginPreparation> SoftwareToken::prepare_login() {
+    return LoginPreparation{};
+}
+
 LoginOutcome SoftwareToken::login(const LoginHistory& /*history*/) {
     return {};
 }

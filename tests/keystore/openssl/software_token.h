@@ -32,6 +32,7 @@ class SoftwareToken final : public Token {
     void swap_key();
 
     Result<TokenDescription> describe() override;
+    Result<LoginPreparation> prepare_login() override;
     LoginOutcome login(const LoginHistory& history) override;
     Result<std::vector<KeyDescription>> list_keys() override;
     Result<KeyDescription> generate(KeySpec spec, const KeyId& id, const std::string& label) override;

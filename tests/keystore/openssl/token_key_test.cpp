@@ -6,6 +6,7 @@
 #include "keystore/pkcs11/pkcs11_token.h"
 #include "tests/keystore/openssl/messages.h"
 #include "tests/keystore/openssl/software_token.h"
+#include "tests/keystore/try_login.h"
 #include "tests/support/softhsm.h"
 
 namespace hwenroll::keystore::test {
@@ -21,7 +22,7 @@ class TokenKey : public ::testing::TestWithParam<KeySpec> {
         options.uri = hsm_.token_uri("lab");
         options.pin = hsm_.pin_file();
         token_ = std::make_shared<Pkcs11Token>(options, PinSource::parse(options.pin).value());
-        ASSERT_EQ(token_->login({}).result, LoginOutcome::Result::accepted);
+        ASSERT_EQ(try_login(*token_).result, LoginOutcome::Result::accepted);
         const auto made = token_->generate(GetParam(), KeyId{Bytes(16, 7)}, "web");
         ASSERT_TRUE(made) << made.error().line();
         reference_ = made->key;

@@ -111,7 +111,7 @@ TEST_P(GeneratedEcKey, T7_with_another_public_key_behind_its_id_is_not_used) {
 }
 
 TEST_P(GeneratedEcKey, T21_that_could_leave_the_token_is_destroyed) {
-    const EnvironmentVariable lie("HWENROLL_LIE", "extractable");
+    const EnvironmentVariable lie("HWENROLL_LIE", "extractable=wrong");
     const auto key = lying(options())->generate(GetParam(), key_id(5), "web");
     ASSERT_FALSE(key);
     EXPECT_EQ(key.error().code(), ErrorCode::token_key_policy);

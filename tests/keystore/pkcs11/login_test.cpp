@@ -20,7 +20,7 @@ class RefusedPin : public ShimTest {
     RefusedPin() {
         pin_ = hsm_.pin_file(canary);
         const auto first = token_with(shim_options());
-        const LoginOutcome outcome = first->login({});
+        const LoginOutcome outcome = try_login(*first);
         EXPECT_EQ(outcome.result, Result::refused);
         EXPECT_EQ(calls("C_Login"), 1);
         history_.refused = outcome.source;
@@ -30,7 +30,7 @@ class RefusedPin : public ShimTest {
 
 TEST_F(ShimTest, T13_a_login_is_made_once_and_tells_its_source) {
     const auto token = token_with(shim_options());
-    const LoginOutcome outcome = token->login({});
+    const LoginOutcome outcome = try_login(*token);
     EXPECT_EQ(outcome.result, Result::accepted);
     EXPECT_FALSE(outcome.error);
     EXPECT_EQ(outcome.source, PinSource::parse(pin_)->identity().value());
@@ -38,14 +38,47 @@ TEST_F(ShimTest, T13_a_login_is_made_once_and_tells_its_source) {
     EXPECT_EQ(calls("C_Login"), 1);
 }
 
+TEST_F(ShimTest, a_prepared_login_names_device_and_pin_file_and_has_tried_nothing) {
+    const auto token = token_with(shim_options());
+    const auto prepared = token->prepare_login();
+    ASSERT_TRUE(prepared) << prepared.error().line();
+    EXPECT_EQ(prepared->source, PinSource::parse(pin_)->identity().value());
+    EXPECT_EQ(prepared->token, *token_with(options())->describe());
+    EXPECT_EQ(calls("C_Login"), 0);
+}
+
+TEST_F(ShimTest, T9_a_prepared_pin_is_used_once) {
+    script("C_Login:1:rv=0x30");
+    const auto token = token_with(shim_options());
+    EXPECT_EQ(token->login({}).result, Result::not_tried) << "nothing was prepared";
+    ASSERT_TRUE(token->prepare_login());
+    EXPECT_EQ(token->login({}).result, Result::unknown);
+    EXPECT_EQ(token->login({}).result, Result::not_tried);
+    EXPECT_EQ(calls("C_Login"), 1);
+}
+
+// A command that takes the whole deadline would look like a hanging token.
+TEST_F(ShimTest, T3_a_pin_command_that_hangs_ends_at_half_the_login_deadline) {
+    const auto command = hsm_.directory() / "pin-command";
+    ::hwenroll::test::write_file(command, "#!/bin/sh\nsleep 1000\n", 0700);
+    Pkcs11Options hanging = shim_options();
+    hanging.pin = "exec:" + command.string();
+    hanging.deadlines.login = std::chrono::milliseconds(800);
+    const auto prepared = token_with(hanging)->prepare_login();
+    ASSERT_FALSE(prepared);
+    EXPECT_EQ(prepared.error().code(), ErrorCode::token_pin_source);
+    EXPECT_THAT(prepared.error().line(), HasSubstr("400 ms"));
+    EXPECT_EQ(calls("C_Initialize"), 0);
+}
+
 TEST_F(ShimTest, T13_already_logged_in_is_success) {
     script("C_Login:1:rv=0x100");
-    EXPECT_EQ(token_with(shim_options())->login({}).result, Result::accepted);
+    EXPECT_EQ(try_login(*token_with(shim_options())).result, Result::accepted);
 }
 
 TEST_F(ShimTest, T9_a_refused_pin_is_reported_without_showing_it) {
     pin_ = hsm_.pin_file(canary);
-    const LoginOutcome outcome = token_with(shim_options())->login({});
+    const LoginOutcome outcome = try_login(*token_with(shim_options()));
     EXPECT_EQ(outcome.result, Result::refused);
     ASSERT_TRUE(outcome.error);
     EXPECT_EQ(outcome.error->code(), ErrorCode::token_pin);
@@ -58,7 +91,7 @@ TEST_F(ShimTest, T9_a_refused_pin_is_reported_without_showing_it) {
 
 // Invariant 6, across restarts: another object stands for another process.
 TEST_F(RefusedPin, T9_is_not_tried_again_while_its_file_stays) {
-    const LoginOutcome second = token_with(shim_options())->login(history_);
+    const LoginOutcome second = try_login(*token_with(shim_options()), history_);
     EXPECT_EQ(second.result, Result::not_tried);
     EXPECT_EQ(second.error->code(), ErrorCode::token_pin);
     EXPECT_EQ(second.source, history_.refused);
@@ -67,7 +100,7 @@ TEST_F(RefusedPin, T9_is_not_tried_again_while_its_file_stays) {
 
 TEST_F(RefusedPin, T9_allows_one_more_login_when_its_file_changes) {
     pin_ = hsm_.pin_file("1234");
-    const LoginOutcome second = token_with(shim_options())->login(history_);
+    const LoginOutcome second = try_login(*token_with(shim_options()), history_);
     EXPECT_EQ(second.result, Result::accepted) << second.error->line();
     EXPECT_EQ(calls("C_Login"), 2);
     EXPECT_NE(second.source, history_.refused);
@@ -76,7 +109,7 @@ TEST_F(RefusedPin, T9_allows_one_more_login_when_its_file_changes) {
 TEST_F(RefusedPin, T10_is_not_followed_by_a_repeat_of_unknown_outcome) {
     pin_ = hsm_.pin_file("1234");
     history_.outcome_unknown = true;
-    const LoginOutcome second = token_with(shim_options())->login(history_);
+    const LoginOutcome second = try_login(*token_with(shim_options()), history_);
     EXPECT_EQ(second.result, Result::not_tried);
     EXPECT_EQ(second.error->code(), ErrorCode::token_pin_low);
     EXPECT_EQ(calls("C_Login"), 1);
@@ -85,8 +118,8 @@ TEST_F(RefusedPin, T10_is_not_followed_by_a_repeat_of_unknown_outcome) {
 TEST_F(ShimTest, T9_the_same_object_does_not_try_again_even_without_history) {
     pin_ = hsm_.pin_file(canary);
     const auto token = token_with(shim_options());
-    EXPECT_EQ(token->login({}).result, Result::refused);
-    EXPECT_EQ(token->login({}).result, Result::not_tried);
+    EXPECT_EQ(try_login(*token).result, Result::refused);
+    EXPECT_EQ(try_login(*token).result, Result::not_tried);
     EXPECT_EQ(calls("C_Login"), 1);
 }
 
@@ -94,13 +127,13 @@ TEST_F(ShimTest, T9_a_refused_command_pin_waits_for_resume) {
     const auto command = hsm_.directory() / "pin-command";
     ::hwenroll::test::write_file(command, "#!/bin/sh\necho canary9876\n", 0700);
     pin_ = "exec:" + command.string();
-    const LoginOutcome first = token_with(shim_options())->login({});
+    const LoginOutcome first = try_login(*token_with(shim_options()));
     EXPECT_EQ(first.result, Result::refused) << first.error->line();
     EXPECT_FALSE(first.source);
     EXPECT_THAT(first.error->line(), HasSubstr("'hwenroll resume'"));
     LoginHistory history;
     history.refused_unidentified = true;
-    const LoginOutcome second = token_with(shim_options())->login(history);
+    const LoginOutcome second = try_login(*token_with(shim_options()), history);
     EXPECT_EQ(second.result, Result::not_tried);
     EXPECT_EQ(second.error->code(), ErrorCode::token_pin);
     EXPECT_THAT(second.error->line(), HasSubstr("'hwenroll resume'"));
@@ -110,13 +143,13 @@ TEST_F(ShimTest, T9_a_refused_command_pin_waits_for_resume) {
 TEST_F(ShimTest, an_unknown_outcome_allows_one_repeat_when_tries_are_not_low) {
     LoginHistory history;
     history.outcome_unknown = true;
-    EXPECT_EQ(token_with(shim_options())->login(history).result, Result::accepted);
+    EXPECT_EQ(try_login(*token_with(shim_options()), history).result, Result::accepted);
     EXPECT_EQ(calls("C_Login"), 1);
 }
 
 TEST_F(ShimTest, an_unreadable_pin_file_is_found_out_before_the_module_is_loaded) {
     pin_ = "file:" + (hsm_.directory() / "absent").string();
-    const LoginOutcome outcome = token_with(shim_options())->login({});
+    const LoginOutcome outcome = try_login(*token_with(shim_options()));
     EXPECT_EQ(outcome.result, Result::not_tried);
     EXPECT_EQ(outcome.error->code(), ErrorCode::token_pin_source);
     EXPECT_EQ(calls("C_Initialize"), 0);
@@ -124,7 +157,7 @@ TEST_F(ShimTest, an_unreadable_pin_file_is_found_out_before_the_module_is_loaded
 
 TEST_F(ShimTest, a_token_that_needs_a_login_needs_a_pin) {
     pin_.clear();
-    const LoginOutcome outcome = token_with(shim_options())->login({});
+    const LoginOutcome outcome = try_login(*token_with(shim_options()));
     EXPECT_EQ(outcome.result, Result::not_tried);
     EXPECT_EQ(outcome.error->code(), ErrorCode::token_pin_source);
     EXPECT_EQ(calls("C_Login"), 0);
@@ -140,11 +173,12 @@ void PrintTo(const LoginFailure& failure, std::ostream* out) {
     *out << failure.rule;
 }
 
+/// What C_Login answers decides whether a PIN try may have been used (invariant 6).
 class FailingLogin : public ShimTest, public ::testing::WithParamInterface<LoginFailure> {};
 
-TEST_P(FailingLogin, is_a_refusal_only_if_the_token_judged_the_pin) {
+TEST_P(FailingLogin, is_untried_only_if_the_token_cannot_have_looked_at_the_pin) {
     script(GetParam().rule);
-    const LoginOutcome outcome = token_with(shim_options())->login({});
+    const LoginOutcome outcome = try_login(*token_with(shim_options()));
     EXPECT_EQ(outcome.result, GetParam().result);
     ASSERT_TRUE(outcome.error);
     EXPECT_EQ(outcome.error->code(), GetParam().code);
@@ -157,9 +191,18 @@ INSTANTIATE_TEST_SUITE_P(
                       LoginFailure{"C_Login:1:rv=0xa3", Result::refused, ErrorCode::token_pin},
                       LoginFailure{"C_Login:1:rv=0xa1", Result::refused, ErrorCode::token_pin},
                       LoginFailure{"C_Login:1:rv=0xa2", Result::refused, ErrorCode::token_pin},
-                      LoginFailure{"C_Login:1:rv=0x30", Result::not_tried, ErrorCode::token_operation},
-                      LoginFailure{"C_Login:1:rv=0xe0", Result::not_tried, ErrorCode::token_absent},
-                      LoginFailure{"C_Login:1:rv=0x102", Result::not_tried, ErrorCode::token_operation}),
+                      LoginFailure{"C_Login:1:rv=0x5", Result::unknown, ErrorCode::token_operation},
+                      LoginFailure{"C_Login:1:rv=0x6", Result::unknown, ErrorCode::token_operation},
+                      LoginFailure{"C_Login:1:rv=0x30", Result::unknown, ErrorCode::token_operation},
+                      LoginFailure{"C_Login:1:rv=0x31", Result::unknown, ErrorCode::token_full},
+                      LoginFailure{"C_Login:1:rv=0x32", Result::unknown, ErrorCode::token_absent},
+                      LoginFailure{"C_Login:1:rv=0xb0", Result::unknown, ErrorCode::token_operation},
+                      LoginFailure{"C_Login:1:rv=0xe0", Result::unknown, ErrorCode::token_absent},
+                      LoginFailure{"C_Login:1:rv=0x80000001", Result::unknown, ErrorCode::token_operation},
+                      LoginFailure{"C_Login:1:rv=0x7", Result::not_tried, ErrorCode::token_operation},
+                      LoginFailure{"C_Login:1:rv=0xb3", Result::not_tried, ErrorCode::token_operation},
+                      LoginFailure{"C_Login:1:rv=0x102", Result::not_tried, ErrorCode::token_operation},
+                      LoginFailure{"C_Login:1:rv=0x190", Result::not_tried, ErrorCode::token_login_lost}),
     [](const auto& test) { return "rv_" + std::string(test.param.rule).substr(15); });
 
 struct FlagLie {
@@ -178,13 +221,13 @@ TEST_P(TokenFlags, forbid_a_login) {
     const EnvironmentVariable lie("HWENROLL_LIE", GetParam().lie);
     Pkcs11Options lying = options();
     lying.module = hwenroll::test::module("libhwenroll-lying-pkcs11-module.so");
-    const LoginOutcome outcome = token_with(lying)->login({});
+    const LoginOutcome outcome = try_login(*token_with(lying));
     EXPECT_EQ(outcome.result, Result::not_tried);
     ASSERT_TRUE(outcome.error);
     EXPECT_EQ(outcome.error->code(), GetParam().code);
     LoginHistory refused;
     refused.refused = PinSource::parse(pin_)->identity().value();
-    EXPECT_EQ(token_with(lying)->login(refused).error->code(), GetParam().code) << "worse than a refused PIN";
+    EXPECT_EQ(try_login(*token_with(lying), refused).error->code(), GetParam().code) << "worse than a refused PIN";
 }
 
 INSTANTIATE_TEST_SUITE_P(T10_T11, TokenFlags,

@@ -227,7 +227,7 @@ TEST_F(TokenTest, two_tokens_of_one_label_are_ambiguous_until_a_serial_is_given)
     const auto ambiguous = token_with(options())->describe();
     ASSERT_FALSE(ambiguous);
     EXPECT_EQ(ambiguous.error().code(), ErrorCode::token_ambiguous);
-    EXPECT_EQ(token_with(options())->login({}).error->code(), ErrorCode::token_ambiguous);
+    EXPECT_EQ(try_login(*token_with(options())).error->code(), ErrorCode::token_ambiguous);
 
     const std::string serial = list_tokens(SoftHsm::module()).value().at(1).serial;
     Pkcs11Options by_serial = options();
@@ -245,7 +245,7 @@ TEST_F(TokenTest, T4_a_missing_token_is_absent_and_found_when_it_comes) {
     ASSERT_FALSE(absent);
     EXPECT_EQ(absent.error().code(), ErrorCode::token_absent);
     EXPECT_THAT(absent.error().line(), HasSubstr("pkcs11:token=later"));
-    const LoginOutcome outcome = token->login({});
+    const LoginOutcome outcome = try_login(*token);
     EXPECT_EQ(outcome.result, LoginOutcome::Result::not_tried);
     EXPECT_EQ(outcome.error->code(), ErrorCode::token_absent);
     hsm_.init_token("later");
@@ -272,7 +272,7 @@ TEST_F(TokenTest, T1_a_module_that_cannot_be_loaded_is_named_with_the_reason) {
         EXPECT_THAT(description.error().line(), HasSubstr(path));
         EXPECT_THAT(description.error().why(), HasSubstr(reason));
         EXPECT_EQ(list_tokens(path).error().code(), ErrorCode::token_module);
-        const LoginOutcome outcome = token_with(bad)->login({});
+        const LoginOutcome outcome = try_login(*token_with(bad));
         EXPECT_EQ(outcome.result, LoginOutcome::Result::not_tried);
         EXPECT_EQ(outcome.error->code(), ErrorCode::token_module);
     }

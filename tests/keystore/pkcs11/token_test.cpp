@@ -134,7 +134,7 @@ std::unique_ptr<Pkcs11Token> TokenTest::token_with(const Pkcs11Options& options)
 
 std::unique_ptr<Pkcs11Token> TokenTest::logged_in(const Pkcs11Options& options) {
     auto token = token_with(options);
-    const LoginOutcome outcome = token->login({});
+    const LoginOutcome outcome = try_login(*token);
     EXPECT_EQ(outcome.result, LoginOutcome::Result::accepted)
         << (outcome.error ? outcome.error->line() : "without error");
     return token;

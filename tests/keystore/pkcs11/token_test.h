@@ -10,6 +10,7 @@
 
 #include "keystore/pkcs11/pkcs11_token.h"
 #include "keystore/pkcs11/session.h"
+#include "tests/keystore/try_login.h"
 #include "tests/support/softhsm.h"
 
 namespace hwenroll::keystore {

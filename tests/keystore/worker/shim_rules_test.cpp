@@ -7,12 +7,14 @@ namespace hwenroll::pkcs11_shim {
 namespace {
 
 TEST(ShimRules, name_function_calls_and_action) {
-    const auto rules = parse_rules("C_Sign:2:crash,C_Login:3+:rv=0xA4,C_Decrypt:2-4:hang,C_Finalize:*:crash");
+    const auto rules =
+        parse_rules("C_Sign:2:crash,C_Login:3+:rv=0xA4,C_Decrypt:2-4:hang,C_Finalize:*:crash,C_Sign:4:logout");
     ASSERT_TRUE(rules);
-    ASSERT_EQ(rules->size(), 4U);
+    ASSERT_EQ(rules->size(), 5U);
     EXPECT_FALSE(find_action(*rules, Function::C_Sign, 1));
     EXPECT_EQ(find_action(*rules, Function::C_Sign, 2)->kind, Action::Kind::crash);
     EXPECT_FALSE(find_action(*rules, Function::C_Sign, 3));
+    EXPECT_EQ(find_action(*rules, Function::C_Sign, 4)->kind, Action::Kind::logout);
     EXPECT_FALSE(find_action(*rules, Function::C_Login, 2));
     EXPECT_EQ(find_action(*rules, Function::C_Login, 1000)->value, CKR_PIN_LOCKED);
     EXPECT_EQ(find_action(*rules, Function::C_Decrypt, 4)->kind, Action::Kind::hang);

@@ -61,6 +61,7 @@ std::vector<Request> requests() {
     add(DecryptRequest{key, DecryptMechanism::rsa_pkcs1, Bytes(256, 2)});
     add(DestroyRequest{KeyId{}});
     add(ListTokensRequest{"/m.so"});
+    add(PrepareLoginRequest{});
     return all;
 }
 
@@ -76,6 +77,8 @@ std::vector<Response> responses() {
     add(token);
     add(LoginOutcome{LoginOutcome::Result::accepted, std::nullopt, std::nullopt});
     add(LoginOutcome{LoginOutcome::Result::refused, PinSourceIdentity{5, 4, 3, 2, -1}, full_error()});
+    add(LoginPreparation{PinSourceIdentity{5, 4, 3, 2, -1}, token});
+    add(LoginPreparation{});
     add(some_description(true));
     add(ResponseBody(std::in_place_type<std::optional<KeyDescription>>, some_description(false)));
     add(ResponseBody(std::in_place_type<std::optional<KeyDescription>>));

@@ -8,6 +8,7 @@
 #include <gtest/gtest.h>
 
 #include "keystore/worker/worker_token.h"
+#include "tests/keystore/try_login.h"
 #include "tests/support/softhsm.h"
 #include "tests/support/test_paths.h"
 
@@ -54,7 +55,7 @@ class WorkerFixture : public testing::Test {
     }
 
     static void log_in(Token& token) {
-        const auto outcome = token.login({});
+        const auto outcome = try_login(token);
         ASSERT_EQ(outcome.result, LoginOutcome::Result::accepted) << outcome.error->line();
     }
 

@@ -7,6 +7,7 @@
 #include <functional>
 #include <poll.h>
 #include <sys/mman.h>
+#include <sys/ptrace.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -55,7 +56,7 @@ class AgentDeath : public WorkerFixture {
             const auto described = token->describe();
             const pid_t worker = described ? token->worker_pid() : -1;
             if (write(ends[1], &worker, sizeof worker) == sizeof worker) {
-                token->login({});
+                try_login(*token);
                 pause();
             }
             _exit(1);
@@ -125,6 +126,10 @@ TEST_F(OddWorker, that_answers_another_question_is_not_believed) {
     const auto described = token.describe();
     ASSERT_FALSE(described);
     EXPECT_EQ(described.error().code(), ErrorCode::token_protocol);
+    EXPECT_EQ(token.worker_pid(), -1) << "it is not asked again";
+    EXPECT_FALSE(token.describe());
+    EXPECT_FALSE(token.describe());
+    EXPECT_THAT(token.describe().error().line(), HasSubstr("3 times in a row"));
 }
 
 TEST_F(OddWorker, that_is_not_installed_is_named) {
@@ -209,6 +214,73 @@ TEST_F(RawWorker, ends_when_a_request_makes_no_sense) {
 TEST_F(RawWorker, ends_at_the_end_of_the_connection) {
     socket_.reset();
     EXPECT_EQ(exit_code(), 0);
+}
+
+/// A child that stays unreapable after SIGKILL, as one in uninterruptible sleep does: its tracer does not let it go.
+class StuckChild : public testing::Test {
+ protected:
+    void SetUp() override {
+        child_ = fork();
+        ASSERT_GE(child_, 0);
+        if (child_ == 0) {
+            for (;;) {
+                pause();
+            }
+        }
+        std::array<int, 2> ends{};
+        ASSERT_EQ(pipe2(ends.data(), O_CLOEXEC), 0);
+        tracer_ = fork();
+        ASSERT_GE(tracer_, 0);
+        if (tracer_ == 0) {
+            const char traces = ptrace(PTRACE_SEIZE, child_, nullptr, nullptr) == 0 ? 1 : 0;
+            while (write(ends[1], &traces, 1) == 1) {
+                pause();
+            }
+            _exit(0);
+        }
+        close(ends[1]);
+        char traces = 0;
+        ASSERT_EQ(read(ends[0], &traces, 1), 1);
+        close(ends[0]);
+        traced_ = traces == 1;
+    }
+    void TearDown() override {
+        end_tracer();
+        kill(child_, SIGKILL);
+        waitpid(child_, nullptr, 0);
+    }
+    void end_tracer() {
+        if (tracer_ > 0) {
+            kill(tracer_, SIGKILL);
+            waitpid(tracer_, nullptr, 0);
+            tracer_ = -1;
+        }
+    }
+
+    pid_t child_ = -1;
+    pid_t tracer_ = -1;
+    bool traced_ = false;
+};
+
+TEST_F(StuckChild, T3_is_given_up_in_time_and_reaped_later) {
+    if (!traced_) {
+        GTEST_SKIP() << "this system lets no other process trace a child";
+    }
+    const auto begin = steady_clock::now();
+    {
+        Child child(child_);
+        EXPECT_FALSE(child.kill());
+    }
+    EXPECT_LT(steady_clock::now() - begin, 5s);
+    end_tracer();
+    EXPECT_TRUE(eventually([this] {
+        const pid_t other = fork();
+        if (other == 0) {
+            _exit(0);
+        }
+        Child(other).kill();
+        return kill(child_, 0) != 0;
+    })) << "it stays a zombie";
 }
 
 TEST(TokenProgram, explains_itself) {

@@ -17,6 +17,10 @@ Result<keystore::TokenDescription> CountingToken::describe() {
     return keystore::TokenDescription{};
 }
 
+Result<keystore::LoginPreparation> CountingToken::prepare_login() {
+    return keystore::LoginPreparation{};
+}
+
 keystore::LoginOutcome CountingToken::login(const keystore::LoginHistory& /*history*/) {
     return {keystore::LoginOutcome::Result::accepted, std::nullopt, std::nullopt};
 }

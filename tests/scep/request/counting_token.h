@@ -16,6 +16,7 @@ class CountingToken : public keystore::Token {
     bool refuse = false;  ///< operations fail
 
     Result<keystore::TokenDescription> describe() override;
+    Result<keystore::LoginPreparation> prepare_login() override;
     keystore::LoginOutcome login(const keystore::LoginHistory& history) override;
     Result<std::vector<keystore::KeyDescription>> list_keys() override;
     Result<keystore::KeyDescription> generate(keystore::KeySpec spec, const keystore::KeyId& id,

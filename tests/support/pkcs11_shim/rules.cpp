@@ -45,6 +45,9 @@ std::optional<Action> parse_action(std::string_view text) {
     if (text == "hang") {
         return Action{Action::Kind::hang, CKR_OK};
     }
+    if (text == "logout") {
+        return Action{Action::Kind::logout, CKR_OK};
+    }
     if (text.starts_with("rv=0x")) {
         const auto value = parse_number(text.substr(5), 16);
         return value ? std::optional(Action{Action::Kind::return_value, *value}) : std::nullopt;

@@ -15,6 +15,7 @@ struct Action {
         crash,         ///< SIGSEGV with its default disposition, before the call is forwarded
         hang,          ///< never returns, the call is not forwarded
         return_value,  ///< returns `value`, the call is not forwarded
+        logout,        ///< C_Logout in the call's session, then the call is forwarded
     };
     Kind kind = Kind::crash;
     CK_RV value = CKR_OK;
@@ -29,7 +30,7 @@ struct Rule {
 };
 
 /// Reads `FUNCTION:CALLS:ACTION`, several separated by commas. CALLS: `3`, `3+` (from the third on), `2-4`, `*`.
-/// ACTION: `crash`, `hang`, `rv=0xA0`. Nothing when any part is not understood.
+/// ACTION: `crash`, `hang`, `rv=0xA0`, `logout`. Nothing when any part is not understood.
 std::optional<std::vector<Rule>> parse_rules(std::string_view text);
 
 /// The action for the `number`-th call of `function`: the first rule that fits.

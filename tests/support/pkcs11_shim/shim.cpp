@@ -10,6 +10,7 @@
 #include <cstdlib>
 #include <dlfcn.h>
 #include <string>
+#include <type_traits>
 #include <unistd.h>
 
 #include "tests/support/pkcs11_shim/call_log.h"
@@ -93,10 +94,21 @@ struct Forwarder<function, member> {
                 crash();
             case Action::Kind::hang:
                 hang();
+            case Action::Kind::logout:
+                log_out(self, arguments...);
+                return (self.real->*member)(arguments...);
             case Action::Kind::return_value:
                 break;
         }
         return action->value;
+    }
+
+ private:
+    template <class First, class... Others>
+    static void log_out(const Shim& self, First first, Others...) {
+        if constexpr (std::is_same_v<First, CK_SESSION_HANDLE>) {
+            self.real->C_Logout(first);
+        }
     }
 };
 

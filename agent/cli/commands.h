@@ -27,6 +27,9 @@ int status(const CommandContext& context, const std::optional<std::string>& iden
 /// Names only.
 int list(const CommandContext& context);
 
+/// Ends the hold of an identity and lets the PIN of its token be tried again. Only while no agent runs.
+int resume(const CommandContext& context, const std::string& identity);
+
 /// `target` is a URL or the name of a configured CA. Prints fingerprints and a block to paste; trusts nothing.
 int ca_show(const CommandContext& context, const std::string& target);
 

@@ -42,6 +42,10 @@ void add_identity_commands(CLI::App& app, CommandLine& line) {
         [&] { line.run = [&line](const cli::CommandContext& context) { return cli::status(context, line.name); }; });
     auto* list = app.add_subcommand("list", "configured identities");
     list->callback([&] { line.run = cli::list; });
+    auto* resume = app.add_subcommand("resume", "end an identity's hold and let its token's PIN be tried again");
+    resume->add_option("ID", line.target, "identity")->required();
+    resume->callback(
+        [&] { line.run = [&line](const cli::CommandContext& context) { return cli::resume(context, line.target); }; });
 }
 
 void add_ca_and_token_commands(CLI::App& app, CommandLine& line) {

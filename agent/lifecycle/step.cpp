@@ -335,6 +335,18 @@ void on(Decision& d, const EffectFailed& event) {
     }
 }
 
+void on(Decision& d, const Resumed& /*event*/) {
+    const bool held = d.next.phase == Phase::held;
+    if (!held && d.next.wait.reason != WaitingFor::pin) {
+        return;
+    }
+    if (held) {
+        d.go(phase_of(d.next.enrollment));
+    }
+    d.next.wait = Wait{WaitingFor::timer, d.now + Seconds(1)};
+    d.note = held ? "released by an operator" : "an operator has corrected the PIN";
+}
+
 }  // namespace
 
 Phase phase_of(const std::optional<Enrollment>& enrollment) {

@@ -62,8 +62,12 @@ struct EffectFailed {
     bool issued = false;
 };
 
+/// An operator has said that what the identity waits for is done: a hold ends and a wait for a PIN is over. The next
+/// try is due a second later; nothing is begun here, since no agent may be running.
+struct Resumed {};
+
 using Event = std::variant<Started, Due, KeyReady, RequestPrepared, RecipientChanged, CertificateIssued, RequestPending,
-                           RequestRejected, GenerationPublished, EffectFailed>;
+                           RequestRejected, GenerationPublished, EffectFailed, Resumed>;
 
 /// Find the key under the committed id or generate it there, in place of one of another kind.
 struct MakeKey {

@@ -9,6 +9,7 @@
 
 #include "base/pem.h"
 #include "keystore/pkcs11/pkcs11_token.h"
+#include "tests/keystore/try_login.h"
 #include "tests/support/test_paths.h"
 
 namespace hwenroll::bench {
@@ -120,7 +121,7 @@ Agent::Agent(int keys) {
     options.uri = test::SoftHsm::token_uri("lab");
     options.pin = pin_;
     keystore::Pkcs11Token token(options, keystore::PinSource::parse(pin_).value());
-    if (const auto outcome = token.login({}); outcome.error) {
+    if (const auto outcome = try_login(token); outcome.error) {
         throw std::runtime_error(outcome.error->line());
     }
     for (int i = 0; i < keys; ++i) {

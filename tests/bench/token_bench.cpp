@@ -13,6 +13,7 @@
 #include "keystore/worker/worker_token.h"
 #include "tests/bench/measurement.h"
 #include "tests/bench/table.h"
+#include "tests/keystore/try_login.h"
 #include "tests/support/softhsm.h"
 #include "tests/support/test_paths.h"
 
@@ -40,7 +41,7 @@ void must(CK_RV rv, const char* call) {
 }
 
 void log_in(Token& token) {
-    const LoginOutcome outcome = token.login({});
+    const LoginOutcome outcome = try_login(token);
     if (outcome.result != LoginOutcome::Result::accepted) {
         throw std::runtime_error(outcome.error ? outcome.error->line() : "the login was not accepted");
     }

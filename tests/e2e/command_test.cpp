@@ -78,6 +78,34 @@ TEST_F(Command, an_unknown_identity_is_a_usage_error) {
     EXPECT_THAT(result.err, HasSubstr("E-UNKNOWN-NAME"));
 }
 
+TEST_F(Command, SM_15_resume_ends_a_hold) {
+    const auto path = world_.directory() / "mine.challenge";
+    write_file(path, "not-the-right-one", 0600);
+    world_.configure({.challenge = "file:" + path.string()});
+    ASSERT_EQ(world_.once().exit_code, 76);
+    EXPECT_THAT(world_.hwenroll({"status"}).out, HasSubstr("HELD(rejected)"));
+    const json resumed = parsed(world_.hwenroll({"resume", "web", "--json"}));
+    EXPECT_EQ(resumed["identity"], "web");
+    EXPECT_TRUE(resumed["hold_released"].get<bool>());
+    EXPECT_FALSE(resumed["pin_released"].get<bool>());
+    EXPECT_THAT(world_.hwenroll({"status"}).out, Not(HasSubstr("HELD")));
+    EXPECT_THAT(world_.hwenroll({"status", "web"}).out, HasSubstr("released by an operator"));
+    EXPECT_EQ(world_.once().exit_code, 76) << "asked once more";
+    std::filesystem::remove(path);
+}
+
+TEST_F(Command, resume_of_what_needs_none_and_of_an_unknown_identity) {
+    const RunResult before = world_.hwenroll({"resume", "web"});
+    EXPECT_EQ(before.exit_code, 0) << before.err;
+    EXPECT_THAT(before.out, HasSubstr("web: nothing to resume"));
+    EXPECT_FALSE(std::filesystem::exists(world_.directory() / "state")) << "no agent has ever run";
+    enroll();
+    EXPECT_THAT(world_.hwenroll({"resume", "web"}).out, HasSubstr("nothing to resume"));
+    const RunResult unknown = world_.hwenroll({"resume", "nobody"});
+    EXPECT_EQ(unknown.exit_code, 64);
+    EXPECT_THAT(unknown.err, HasSubstr("E-UNKNOWN-NAME"));
+}
+
 TEST_F(Command, list_names_identities_with_ca_and_token) {
     EXPECT_THAT(world_.hwenroll({"list"}).out, AllOf(HasSubstr("web"), HasSubstr("corp"), HasSubstr("lab")));
     EXPECT_EQ(parsed(world_.hwenroll({"list", "--json"}))["identities"][0]["ca"], "corp");

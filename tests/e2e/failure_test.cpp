@@ -56,6 +56,18 @@ class Failure : public testing::Test {
         return options;
     }
 
+    /// Gives the [token.*] section another name; everything in it stays.
+    void rename_token(const std::string& from, const std::string& to) const {
+        std::string text = read_file(world_.config());
+        for (const auto& [old_text, new_text] :
+             {std::pair("[token." + from + "]", "[token." + to + "]"), std::pair('"' + from + '"', '"' + to + '"')}) {
+            for (auto at = text.find(old_text); at != std::string::npos; at = text.find(old_text, at + 1)) {
+                text.replace(at, old_text.size(), new_text);
+            }
+        }
+        write_file(world_.config(), text, 0644);
+    }
+
     static std::string shim_module() { return module("libhwenroll-pkcs11-shim.so"); }
 
     [[nodiscard]] int requests_of(const std::string& operation) const {
@@ -142,6 +154,68 @@ TEST_F(Failure, T9_wrong_pin_is_tried_once_over_two_runs) {
     const RunResult corrected = world_.once(shim(""));
     EXPECT_EQ(corrected.exit_code, 0) << corrected.err;
     EXPECT_EQ(calls("C_Login"), 2);
+}
+
+// Invariant 6: neither a renamed section nor a restart gives a refused PIN another try on the same device.
+TEST_F(Failure, T9_a_refused_command_stays_refused_under_another_name_until_resume) {
+    world_.start_lab_ca();
+    const auto command = world_.directory() / "pin-command";
+    write_file(command, "#!/bin/sh\necho 0000\n", 0700);
+    world_.configure({.module = shim_module(), .pin = "exec:" + command.string()});
+    expect_failure(77, "E-TOKEN-PIN", shim(""));
+    rename_token("lab", "renamed");
+    expect_failure(77, "E-TOKEN-PIN", shim(""));
+    EXPECT_THAT(error_, HasSubstr("hwenroll resume"));
+    EXPECT_EQ(calls("C_Login"), 1);
+    write_file(command, std::string("#!/bin/sh\necho ") + canary_pin + "\n", 0700);
+    expect_failure(77, "E-TOKEN-PIN", shim(""));
+    EXPECT_EQ(calls("C_Login"), 1);
+    const RunResult resumed = world_.hwenroll({"resume", "web"});
+    EXPECT_EQ(resumed.exit_code, 0) << resumed.err;
+    EXPECT_THAT(resumed.out, HasSubstr("the PIN of token 'renamed' may be tried once more"));
+    const RunResult corrected = world_.once(shim(""));
+    EXPECT_EQ(corrected.exit_code, 0) << corrected.err;
+    EXPECT_EQ(calls("C_Login"), 2);
+}
+
+TEST_F(Failure, T9_another_pin_source_is_tried_at_once) {
+    world_.start_lab_ca();
+    const auto command = world_.directory() / "pin-command";
+    write_file(command, "#!/bin/sh\necho 0000\n", 0700);
+    world_.configure({.module = shim_module(), .pin = "exec:" + command.string()});
+    expect_failure(77, "E-TOKEN-PIN", shim(""));
+    world_.configure({.module = shim_module()});
+    const RunResult corrected = world_.once(shim(""));
+    EXPECT_EQ(corrected.exit_code, 0) << corrected.err;
+    EXPECT_EQ(calls("C_Login"), 2);
+}
+
+TEST_F(Failure, T15_a_login_that_fails_unclearly_is_repeated_once_and_then_waits_for_a_person) {
+    world_.start_lab_ca();
+    world_.configure({.module = shim_module()});
+    expect_failure(69, "E-TOKEN-OPERATION", shim("C_Login:1:rv=0x30"));
+    expect_failure(69, "E-TOKEN-OPERATION", shim("C_Login:1:rv=0x80000001"));
+    expect_failure(77, "E-TOKEN-PIN", shim(""));
+    EXPECT_EQ(calls("C_Login"), 2);
+}
+
+TEST_F(Failure, T2_T3_what_fails_before_C_Login_is_no_login) {
+    world_.start_lab_ca();
+    world_.configure({.module = shim_module()});
+    for (int run = 0; run < 3; ++run) {
+        expect_failure(69, "E-TOKEN-WORKER", shim("C_Initialize:1:crash"));
+    }
+    const auto command = world_.directory() / "pin-command";
+    write_file(command, "#!/bin/sh\nsleep 1000\n", 0700);
+    world_.configure(
+        {.module = shim_module(), .pin = "exec:" + command.string(), .token_extra = "deadline_login = \"1s\""});
+    for (int run = 0; run < 3; ++run) {
+        expect_failure(77, "E-TOKEN-PIN-SOURCE", shim(""));
+    }
+    EXPECT_EQ(calls("C_Login"), 0);
+    world_.configure({.module = shim_module()});
+    const RunResult healed = world_.once(shim(""));
+    EXPECT_EQ(healed.exit_code, 0) << healed.err;
 }
 
 TEST_F(Failure, N3_ca_unreachable_and_the_next_run_succeeds) {
@@ -466,6 +540,9 @@ TEST_F(Failure, a_second_instance_is_kept_out_with_75) {
         ASSERT_FALSE(first.wait(std::chrono::milliseconds(10)));
     }
     expect_failure(75, "E-STATE-LOCKED");
+    const RunResult resume = world_.hwenroll({"resume", "web"});
+    EXPECT_EQ(resume.exit_code, 75);
+    EXPECT_THAT(resume.err, HasSubstr("E-STATE-LOCKED"));
     first.kill(SIGTERM);
     const auto ended = first.wait(std::chrono::seconds(30));
     ASSERT_TRUE(ended);

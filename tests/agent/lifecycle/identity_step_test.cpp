@@ -240,6 +240,52 @@ TEST(IdentityStep, FI_2_a_held_identity_stays_quiet_until_its_day_is_over) {
     EXPECT_EQ(walk.state.phase, Phase::need_submit);
 }
 
+TEST(IdentityStep, SM_15_an_operator_releases_a_hold_and_the_next_try_is_due) {
+    Walk walk;
+    walk.to_sent().on(RequestRejected{scep::FailInfo::bad_request, Error(ErrorCode::ca_rejected, "no")});
+    ASSERT_EQ(walk.state.phase, Phase::held);
+    walk.on(Resumed{});
+    EXPECT_EQ(walk.state.phase, Phase::need_submit);
+    EXPECT_FALSE(walk.state.hold);
+    EXPECT_TRUE(walk.effects.empty()) << "whoever resumes need not be the agent";
+    EXPECT_TRUE(walk.state.failure) << "kept until the next success";
+    walk.now += Seconds(1);
+    walk.on(Due{});
+    EXPECT_TRUE(walk.only<PrepareRequest>());
+}
+
+TEST(IdentityStep, T9_an_operator_ends_a_wait_for_a_pin) {
+    Walk walk;
+    walk.to_key().on(failure(ErrorCode::token_pin));
+    ASSERT_EQ(walk.state.wait.reason, WaitingFor::pin);
+    walk.on(Resumed{});
+    walk.now += Seconds(1);
+    walk.on(Due{});
+    EXPECT_TRUE(walk.only<MakeKey>());
+}
+
+TEST(IdentityStep, invariant_5_an_operator_s_resume_starts_no_new_count) {
+    Walk walk;
+    walk.rules.max_messages = 1;
+    walk.to_sent().on(EffectFailed{Error(ErrorCode::scep_signature, "bad"), true});
+    ASSERT_EQ(walk.state.hold->reason, HoldReason::message_cap);
+    walk.on(Resumed{}).on(Started{});
+    EXPECT_TRUE(walk.only<SendRequest>());
+    walk.on(EffectFailed{Error(ErrorCode::scep_signature, "bad"), true});
+    EXPECT_EQ(walk.state.phase, Phase::held);
+}
+
+TEST(IdentityStep, an_operator_s_resume_changes_nothing_that_does_not_wait_for_one) {
+    for (const auto& reach : {&Walk::to_key, &Walk::to_sent, &Walk::to_publish, &Walk::to_valid}) {
+        Walk walk;
+        (walk.*reach)();
+        const IdentityState before = walk.state;
+        walk.on(Resumed{});
+        EXPECT_EQ(walk.state, before);
+        EXPECT_TRUE(walk.effects.empty());
+    }
+}
+
 TEST(IdentityStep, SM_15_a_changed_configuration_releases_a_hold_at_once) {
     Walk walk;
     walk.to_sent().on(RequestRejected{scep::FailInfo::bad_request, Error(ErrorCode::ca_rejected, "no")});

@@ -13,7 +13,7 @@ Event any_event(IdentityState& state) {
     Transaction transaction;
     transaction.id.value = "T" + std::to_string(*rc::gen::inRange(0, 1'000'000));
     const TimePoint now(Seconds(*rc::gen::inRange(1'800'000'000, 1'900'000'000)));
-    switch (*rc::gen::inRange(0, 11)) {
+    switch (*rc::gen::inRange(0, 12)) {
         case 0:
         case 1:
             return Started{*rc::gen::inRange<std::uint64_t>(0, 6), *rc::gen::inRange<std::uint64_t>(0, 6),
@@ -35,6 +35,8 @@ Event any_event(IdentityState& state) {
             return GenerationPublished{state.last_generation};
         case 9:
             return RecipientChanged{};
+        case 10:
+            return Resumed{};
         default:
             return EffectFailed{Error(ErrorCode::scep_signature, "bad"), *rc::gen::arbitrary<bool>(),
                                 *rc::gen::arbitrary<bool>()};

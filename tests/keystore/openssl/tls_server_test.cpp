@@ -6,6 +6,7 @@
 #include "keystore/pkcs11/pkcs11_token.h"
 #include "tests/keystore/openssl/messages.h"
 #include "tests/keystore/openssl/software_token.h"
+#include "tests/keystore/try_login.h"
 #include "tests/support/child_process.h"
 #include "tests/support/private_network.h"
 #include "tests/support/softhsm.h"
@@ -37,7 +38,7 @@ TEST_P(EcKeyInTlsServer, is_used_through_libp11s_engine) {
     options.uri = SoftHsm::token_uri("lab");
     options.pin = hsm.pin_file();
     const auto token = std::make_shared<Pkcs11Token>(options, PinSource::parse(options.pin).value());
-    ASSERT_EQ(token->login({}).result, LoginOutcome::Result::accepted);
+    ASSERT_EQ(try_login(*token).result, LoginOutcome::Result::accepted);
     const KeyDescription made = token->generate(GetParam(), KeyId{Bytes(16, 7)}, "web").value();
     const auto key = to_evp_pkey(token, made.key).value();
     const auto certificate = make_certificate(key.get(), key.get());

@@ -1,0 +1,21 @@
+// `hwenroll resume`: an operator's word that a PIN or a hold has been seen to (ADR 0007).
+#pragma once
+
+#include "agent/config/configuration.h"
+#include "base/clock.h"
+
+namespace hwenroll::runtime {
+
+/// What resuming has changed.
+struct Resumption {
+    bool hold_released = false;  ///< the identity was held, or waited for a PIN
+    bool pin_released = false;   ///< the identity's token had a refused PIN or a login of unknown outcome on record
+};
+
+/// Ends the identity's hold and forgets the logins to its token, whatever section's name they are recorded under. Takes
+/// the state directory's lock; makes no state directory. Errors: state_locked (an agent runs), state_directory,
+/// state_database, state_version.
+Result<Resumption> resume(const config::AgentSettings& agent, const config::IdentitySettings& identity,
+                          const Clock& clock);
+
+}  // namespace hwenroll::runtime

@@ -281,7 +281,7 @@ TokenKeys::Attempt<void> TokenKeys::require_unused(const KeyId& id) {
                            fmt::format("already holds a key with id {}", to_hex(id.value)), "nothing was generated");
         }
     }
-    return {};
+    return require_login();
 }
 
 TokenKeys::Attempt<TokenKeys::NewKey> TokenKeys::read_new(std::optional<CK_OBJECT_HANDLE> handle, const KeyId& id) {
@@ -310,10 +310,11 @@ TokenKeys::Attempt<TokenKeys::NewKey> TokenKeys::read_new(std::optional<CK_OBJEC
 /// T21: whatever is wrong with a new key, it must not stay.
 Error TokenKeys::reject_new(const KeyId& id, const Result<NewKey>& made) {
     const Status gone = destroy(id);
-    const std::string next = gone ? "" : "it could not be destroyed: remove it by hand; 'hwenroll token keys' lists it";
     if (!made) {
         const Error& error = made.error();
-        return gone ? error : Error(error.code(), error.what(), error.why() + "; " + gone.error().why(), next);
+        return gone ? error
+                    : Error(error.code(), error.what(), error.why(),
+                            "the new key could not be destroyed; it is looked for again under its id");
     }
     const KeyProtection& is = made->key.protection;
     return problem(ErrorCode::token_key_policy, fmt::format("made key {} otherwise than asked", to_hex(id.value)),
@@ -321,7 +322,7 @@ Error TokenKeys::reject_new(const KeyId& id, const Result<NewKey>& made) {
                                "local={:d} token={:d} private={:d} kind={}",
                                is.sensitive, is.extractable, is.always_sensitive, is.never_extractable, is.local,
                                made->placement.on_token, made->placement.is_private, made->key.key.public_key.text()),
-                   next)
+                   gone ? "" : "it could not be destroyed: remove it by hand; 'hwenroll token keys' lists it")
         .value()
         .error;
 }

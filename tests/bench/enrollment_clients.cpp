@@ -121,7 +121,7 @@ Agent::Agent(int keys) {
     options.uri = test::SoftHsm::token_uri("lab");
     options.pin = pin_;
     keystore::Pkcs11Token token(options, keystore::PinSource::parse(pin_).value());
-    if (const auto outcome = try_login(token); outcome.error) {
+    if (const auto outcome = keystore::try_login(token); outcome.error) {
         throw std::runtime_error(outcome.error->line());
     }
     for (int i = 0; i < keys; ++i) {

@@ -1,11 +1,14 @@
 // PIN sources: SEC (secrets), T9, invariant 7. Nothing that is refused is ever repeated in an error.
 #include "keystore/pin_source.h"
 
+#include <atomic>
 #include <chrono>
 #include <csignal>
 #include <cstdlib>
+#include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <thread>
 #include <unistd.h>
 
 #include <gmock/gmock.h>
@@ -93,6 +96,30 @@ TEST_F(PinFile, missing_empty_or_of_several_lines_is_refused) {
         write_file(path_, text, 0600);
         expect_refused("more than one line");
     }
+}
+
+// Half of an old and half of a new PIN must not cost a try.
+TEST_F(PinFile, T9_that_changes_while_it_is_read_is_refused) {
+    write_file(path_, canary, 0600);
+    std::atomic<bool> seen = false;
+    std::thread writer([&] {
+        const int file = open(path_.c_str(), O_WRONLY | O_CLOEXEC);
+        for (off_t size = 5; !seen; size = 16 - size) {
+            EXPECT_EQ(ftruncate(file, size), 0);
+            EXPECT_EQ(pwrite(file, canary.data(), static_cast<std::size_t>(size), 0), size);
+        }
+        close(file);
+    });
+    std::string why;
+    for (const auto until = std::chrono::steady_clock::now() + 60s;
+         !seen && std::chrono::steady_clock::now() < until;) {
+        const auto pin = read();
+        why = pin ? why : pin.error().why();
+        seen = why == "it changed while it was read";
+    }
+    EXPECT_EQ(why, "it changed while it was read");
+    seen = true;
+    writer.join();
 }
 
 TEST_F(PinFile, that_is_no_regular_file_is_refused_without_waiting) {

@@ -53,10 +53,10 @@ class AgentDeath : public WorkerFixture {
         ASSERT_GE(agent_, 0);
         if (agent_ == 0) {
             const auto token = this->token(rule);
-            const auto described = token->describe();
-            const pid_t worker = described ? token->worker_pid() : -1;
+            const auto prepared = token->prepare_login();
+            const pid_t worker = prepared ? token->worker_pid() : -1;
             if (write(ends[1], &worker, sizeof worker) == sizeof worker) {
-                try_login(*token);
+                token->login({});
                 pause();
             }
             _exit(1);

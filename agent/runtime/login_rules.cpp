@@ -39,18 +39,18 @@ keystore::PinSourceIdentity to_identity(const store::PinFile& file) {
     return {file.device, file.inode, file.size, file.modified_ns, file.changed_ns};
 }
 
-const LoginRecord* forbidding(const std::vector<LoginRecord>& records, const LoginAttempt& attempt) {
+std::optional<LoginRecord> forbidding(const std::vector<LoginRecord>& records, const LoginAttempt& attempt) {
     for (const LoginRecord& record : records) {
         if (record.outcome == LoginRecordOutcome::refused && same_source(record, attempt)) {
-            return &record;
+            return record;
         }
     }
     for (const LoginRecord* record : unanswered(records)) {
         if (record->unknown > 1 && same_source(*record, attempt)) {
-            return record;
+            return *record;
         }
     }
-    return nullptr;
+    return std::nullopt;
 }
 
 Error forbidden(const std::string& token, const LoginRecord& record) {

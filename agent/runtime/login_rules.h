@@ -23,7 +23,8 @@ struct LoginAttempt {
 
 /// The record that forbids the attempt, or nothing: the PIN of the same source was refused, or two logins with it ended
 /// without an answer. A source is another one when its text differs or its file has changed.
-const store::LoginRecord* forbidding(const std::vector<store::LoginRecord>& records, const LoginAttempt& attempt);
+std::optional<store::LoginRecord> forbidding(const std::vector<store::LoginRecord>& records,
+                                             const LoginAttempt& attempt);
 
 /// What a person reads about it. Error code: token_pin.
 Error forbidden(const std::string& token, const store::LoginRecord& record);

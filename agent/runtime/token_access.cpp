@@ -61,8 +61,8 @@ Status TokenAccess::allow_preparation() {
     if (!identity) {
         return {};  // the worker reports a file that cannot be looked at
     }
-    const auto* const record = forbidding({before_}, attempt(*identity));
-    return record == nullptr ? Status{} : fail(forbidden(settings_.name, *record));
+    const auto record = forbidding({before_}, attempt(*identity));
+    return record ? fail(forbidden(settings_.name, *record)) : Status{};
 }
 
 void TokenAccess::try_login(const keystore::LoginPreparation& preparation) {
@@ -85,7 +85,7 @@ Result<keystore::LoginHistory> TokenAccess::begin_login(const keystore::LoginPre
     LoginAttempt now_tried = attempt(preparation.source);
     now_tried.token_uri = preparation.token.uri;
     const TimePoint now = at_.clock.now();
-    if (const auto* const record = forbidding(*records, now_tried); record != nullptr) {
+    if (const auto record = forbidding(*records, now_tried); record) {
         if (*record != before_) {
             if (const Status kept = at_.store.commit(settings_.name, *record, {}, now); !kept) {
                 return fail(kept.error());

@@ -35,7 +35,7 @@ LoginRecord refused(const LoginAttempt& attempt) {
 }
 
 bool allowed(const std::vector<LoginRecord>& records, const LoginAttempt& attempt) {
-    return forbidding(records, attempt) == nullptr;
+    return !forbidding(records, attempt);
 }
 
 TEST(LoginRules, a_first_login_is_allowed_without_conditions) {
@@ -82,8 +82,8 @@ TEST(LoginRules, a_login_whose_outcome_is_unknown_is_repeated_once_with_that_kno
     EXPECT_TRUE(history_of({once}).outcome_unknown);
     const LoginRecord twice = begun({once}, attempt, now);
     EXPECT_EQ(twice.unknown, 2U);
-    const auto* const record = forbidding({twice}, attempt);
-    ASSERT_NE(record, nullptr);
+    const auto record = forbidding({twice}, attempt);
+    ASSERT_TRUE(record);
     EXPECT_EQ(forbidden("lab", *record).info().exit_code, 77);
     EXPECT_TRUE(allowed({twice}, from("file:/pin", other_file)));
     EXPECT_EQ(begun({twice}, from("file:/pin", other_file), now).unknown, 1U);

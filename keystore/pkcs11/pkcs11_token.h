@@ -21,8 +21,8 @@ Result<std::vector<TokenDescription>> list_tokens(const std::string& module);
 /// token, whatever the history says.
 ///
 /// After the token itself has ended the login (removed card, another program's logout) key operations fail with
-/// token_login_lost until prepare_login() and login() succeed again; nothing logs in by itself. Only RSA keys and EC keys
-/// on named curves are listed, and of the latter only P-256 and P-384 are used.
+/// token_login_lost until prepare_login() and login() succeed again; nothing logs in by itself. Only RSA keys and EC
+/// keys on named curves are listed, and of the latter only P-256 and P-384 are used.
 class Pkcs11Token final : public Token {
  public:
     /// Touches neither the module nor the PIN.

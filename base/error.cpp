@@ -10,8 +10,8 @@ namespace hwenroll {
 namespace {
 
 constexpr std::array table{
-#define HWENROLL_ERROR(identifier, name, exit_code, remedy, meaning, next) \
-    ErrorInfo{ErrorCode::identifier, name, exit_code, Remedy::remedy, meaning, next},
+#define HWENROLL_ERROR(identifier, name, exit_code, remedy, meaning, next, explanation) \
+    ErrorInfo{ErrorCode::identifier, name, exit_code, Remedy::remedy, meaning, next, explanation},
 #include "base/error_table.def"
 #undef HWENROLL_ERROR
 };

@@ -24,7 +24,7 @@ enum class Remedy : std::uint8_t {
 /// One code for each kind of failure, spelled E-AREA-REASON for people. The values are not stored anywhere: the
 /// spelling is.
 enum class ErrorCode : std::uint16_t {
-#define HWENROLL_ERROR(identifier, name, exit_code, remedy, meaning, next) identifier,
+#define HWENROLL_ERROR(identifier, name, exit_code, remedy, meaning, next, explanation) identifier,
 #include "base/error_table.def"
 #undef HWENROLL_ERROR
 };
@@ -35,8 +35,9 @@ struct ErrorInfo {
     std::string_view name;  ///< E-AREA-REASON
     int exit_code;          ///< sysexits value, design of `hwenrolld --once` and `hwenroll`
     Remedy remedy;
-    std::string_view meaning;  ///< one sentence for an operator
-    std::string_view next;     ///< what to do, completes "…; "
+    std::string_view meaning;      ///< one sentence for an operator
+    std::string_view next;         ///< what to do, completes "…; "
+    std::string_view explanation;  ///< what it means, usual causes, what to do: two or three sentences
 };
 
 /// The row of `code`. Never fails: every enumerator has a row.

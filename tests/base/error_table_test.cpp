@@ -1,11 +1,13 @@
 // The one table of errors: what scripts and people rely on in it.
 #include <algorithm>
 #include <cctype>
+#include <iterator>
 #include <map>
 #include <regex>
 #include <set>
 #include <string>
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "base/error.h"
@@ -71,11 +73,27 @@ TEST(ErrorTable, every_text_is_one_phrase_for_a_sentence) {
     }
 }
 
-TEST(ErrorTable, advice_names_only_commands_of_the_design) {
-    const std::regex command("'hwenroll ([a-z-]+)");
-    const std::set<std::string> known{"check-config", "token", "ca", "resume", "scep", "list", "status", "doctor"};
+TEST(ErrorTable, every_explanation_is_a_few_sentences) {
+    static const std::regex sentence_end(R"([.?](?= |$))");
+    std::set<std::string_view> seen;
     for (const ErrorInfo& row : error_table()) {
-        const std::string next(row.next);
+        const std::string text(row.explanation);
+        const auto sentences = std::distance(std::sregex_iterator(text.begin(), text.end(), sentence_end), {});
+        EXPECT_GE(sentences, 2) << row.name << ": " << text;
+        EXPECT_LE(sentences, 5) << row.name << ": " << text;
+        EXPECT_TRUE(text.ends_with('.')) << row.name;
+        EXPECT_EQ(text.find("  "), std::string::npos) << row.name;
+        EXPECT_EQ(printable(text, 2000), text) << row.name;
+        EXPECT_TRUE(seen.insert(row.explanation).second) << row.name << " has another code's explanation";
+    }
+}
+
+TEST(ErrorTable, advice_names_only_commands_of_the_design) {
+    const std::regex command("'hwenroll ([a-z][a-z-]*)");
+    const std::set<std::string> known{"check-config", "token",  "ca",     "resume", "scep",
+                                      "list",         "status", "doctor", "explain"};
+    for (const ErrorInfo& row : error_table()) {
+        const std::string next = fmt::format("{} {}", row.next, row.explanation);
         for (std::sregex_iterator at(next.begin(), next.end(), command), end; at != end; ++at) {
             EXPECT_TRUE(known.contains((*at)[1].str())) << row.name << ": " << next;
         }

@@ -1,4 +1,4 @@
-// [agent], [limits] and [token.*].
+// [agent] and [limits].
 #include <chrono>
 
 #include "agent/config/sections.h"
@@ -54,53 +54,6 @@ LimitSettings read_limits(SectionReader& reader) {
     }
     reader.finish();
     return limits;
-}
-
-namespace {
-
-enum class TokenType : std::uint8_t { pkcs11, later };
-
-/// `type`, which decides what the other keys mean.
-std::optional<TokenType> read_token_type(SectionReader& reader) {
-    if (reader.required_text("type", "\"pkcs11\"") == nullptr) {
-        return std::nullopt;
-    }
-    std::optional<TokenType> type;
-    reader.read_choice<std::optional<TokenType>>("type", type, {{"pkcs11", TokenType::pkcs11}}, {"tpm2"});
-    return type;
-}
-
-void read_deadlines(SectionReader& reader, TokenSettings& token) {
-    reader.read_duration<milliseconds>("deadline_login", token.deadline_login, parse_duration, milliseconds(100),
-                                       minutes(10));
-    reader.read_duration<milliseconds>("deadline_use", token.deadline_use, parse_duration, milliseconds(100), hours(1));
-    reader.read_duration<milliseconds>("deadline_generate", token.deadline_generate, parse_duration, milliseconds(100),
-                                       hours(4));
-}
-
-}  // namespace
-
-std::optional<TokenSettings> read_token(SectionReader& reader, std::string_view name) {
-    TokenSettings token;
-    token.name = name;
-    const auto type = read_token_type(reader);
-    read_deadlines(reader, token);
-    if (type != TokenType::pkcs11) {
-        // The rest cannot be judged; its keys are no further faults.
-        for (const char* key : {"module", "uri", "pin", "tcti", "auth", "storage"}) {
-            reader.accept(key);
-        }
-        reader.finish();
-        return std::nullopt;
-    }
-    if (reader.required_text("module", "\"/usr/lib/softhsm/libsofthsm2.so\"") != nullptr) {
-        reader.read("module", token.module, parse_path);
-    }
-    if (reader.required_text("uri", "\"pkcs11:token=LABEL\"") != nullptr) {
-        reader.read("uri", token.uri, parse_token_uri);
-    }
-    reader.read("pin", token.pin, parse_secret_source);
-    return reader.finish() ? std::optional(token) : std::nullopt;
 }
 
 }  // namespace hwenroll::config

@@ -4,20 +4,78 @@
 #include <fmt/format.h>
 
 #include "agent/config/sections.h"
+#include "agent/config/unsupported.h"
 #include "agent/config/value_syntax.h"
 
 namespace hwenroll::config {
 namespace {
 
-void read_trust(SectionReader& reader, AuthoritySettings& authority) {
+Result<std::string> parse_preset_url(std::string_view text, std::string_view path) {
+    if (text.find_first_of("/?#") != std::string_view::npos) {
+        return parse_url(text);
+    }
+    if (auto completed = parse_url(fmt::format("http://{}{}", text, path))) {
+        return completed;
+    }
+    return fail(ErrorCode::config_value, "is neither a full URL nor a host", {},
+                "write it as in ca.example.com or http://ca.example.com/scep");
+}
+
+Result<std::string> parse_cisco_ios_url(std::string_view text) {
+    return parse_preset_url(text, "/pkiclient.exe");
+}
+
+Result<std::string> parse_ndes_url(std::string_view text) {
+    return parse_preset_url(text, "/certsrv/mscep/mscep.dll");
+}
+
+/// Is the value of `key` a list of nothing? One whose elements were all refused is another fault.
+bool is_empty_list(SectionReader& reader, std::string_view key) {
+    const Value* const value = reader.find(key);
+    const auto* const list = value == nullptr ? nullptr : value->get<Array>();
+    return list != nullptr && list->empty();
+}
+
+void read_urls(SectionReader& reader, AuthoritySettings& authority) {
+    reader.read_choice("preset", authority.preset, presets);
     if (reader.find("url") == nullptr) {
         reader.report_at(reader.at(), ErrorCode::config_missing, fmt::format("{} has no 'url'", reader.title()), {},
                          "add a line like url = \"http://ca.example.com/scep\"");
     }
-    reader.read_list("url", authority.urls, parse_url);
-    if (reader.find("url") != nullptr && authority.urls.empty()) {
+    switch (authority.preset) {
+        case Preset::none:
+            reader.read_list("url", authority.urls, parse_url);
+            break;
+        case Preset::cisco_ios:
+            reader.read_list("url", authority.urls, parse_cisco_ios_url);
+            break;
+        case Preset::ndes:
+            reader.read_list("url", authority.urls, parse_ndes_url);
+            break;
+    }
+    if (is_empty_list(reader, "url")) {
         reader.report("url", ErrorCode::config_value, "names no address of the CA");
     }
+}
+
+/// A list of fingerprints that belongs to one value of another key, and that value to it.
+void read_pins_of(SectionReader& reader, std::string_view key, std::vector<Bytes>& pins, bool wanted,
+                  std::string_view rule) {
+    reader.read_list(key, pins, parse_fingerprint);
+    const bool there = reader.find(key) != nullptr;
+    if (there && !wanted) {
+        reader.report(key, ErrorCode::config_value, fmt::format("counts only with {}", rule), {},
+                      fmt::format("add {} or remove the key", rule));
+    } else if (wanted && !there) {
+        reader.report_at(reader.at(), ErrorCode::config_missing,
+                         fmt::format("{} has {} but no '{}'", reader.title(), rule, key), {},
+                         fmt::format("add a line like {} = \"SHA256:…\"", key));
+    } else if (is_empty_list(reader, key)) {
+        reader.report(key, ErrorCode::config_value, "pins no certificate");
+    }
+}
+
+void read_trust(SectionReader& reader, AuthoritySettings& authority) {
     if (reader.find("fingerprint") == nullptr) {
         reader.report_at(
             reader.at(), ErrorCode::config_missing, fmt::format("{} has no 'fingerprint'", reader.title()),
@@ -26,9 +84,15 @@ void read_trust(SectionReader& reader, AuthoritySettings& authority) {
             "and add fingerprint = \"SHA256:…\"");
     }
     reader.read_list("fingerprint", authority.fingerprints, parse_fingerprint);
-    if (reader.find("fingerprint") != nullptr && authority.fingerprints.empty()) {
+    if (is_empty_list(reader, "fingerprint")) {
         reader.report("fingerprint", ErrorCode::config_value, "pins no certificate");
     }
+    reader.read_choice("ra", authority.ra, ra_rules);
+    read_pins_of(reader, "ra_fingerprints", authority.ra_fingerprints, authority.ra == RaRule::pinned,
+                 "ra = \"pinned\"");
+    reader.read_choice("rollover", authority.rollover, rollover_rules);
+    read_pins_of(reader, "next_fingerprint", authority.next_fingerprints,
+                 authority.rollover == RolloverRule::fingerprint, "rollover = \"fingerprint\"");
 }
 
 /// The first second after the day; nothing (with a finding) when the value is no date.
@@ -49,10 +113,10 @@ std::optional<TimePoint> read_last_day(SectionReader& reader, std::string_view k
     return TimePoint(std::chrono::sys_days(date) + std::chrono::days(1));
 }
 
-Result<std::string> parse_legacy(std::string_view text) {
-    for (const std::string_view word : {"des-cbc-reply", "des3", "sha1-reply", "sha1-request"}) {
+Result<bool LegacySettings::*> parse_legacy(std::string_view text) {
+    for (const auto& [word, part] : legacy_parts) {
         if (word == text) {
-            return std::string(text);
+            return part;
         }
     }
     return fail(ErrorCode::config_value, fmt::format("does not know \"{}\"", text), {},
@@ -60,13 +124,11 @@ Result<std::string> parse_legacy(std::string_view text) {
 }
 
 void read_legacy(SectionReader& reader, LegacySettings& legacy) {
-    std::vector<std::string> words;
-    reader.read_list("legacy", words, parse_legacy);
-    const auto has = [&](std::string_view word) { return std::ranges::find(words, word) != words.end(); };
-    legacy.des_cbc_reply = has("des-cbc-reply");
-    legacy.des3 = has("des3");
-    legacy.sha1_reply = has("sha1-reply");
-    legacy.sha1_request = has("sha1-request");
+    std::vector<bool LegacySettings::*> parts;
+    reader.read_list("legacy", parts, parse_legacy);
+    for (bool LegacySettings::*const part : parts) {
+        legacy.*part = true;
+    }
     legacy.until = read_last_day(reader, "legacy_until");
     const bool dated = reader.find("legacy_until") != nullptr;
     if (legacy.any() && !dated) {
@@ -83,15 +145,13 @@ Result<std::vector<Resync>> parse_resync(std::string_view text) {
     while (true) {
         const std::size_t comma = std::min(text.find(','), text.size());
         const std::string_view word = text.substr(0, comma);
-        const std::optional<Resync> step = word == "same"   ? std::optional(Resync::same)
-                                           : word == "poll" ? std::optional(Resync::poll)
-                                           : word == "new"  ? std::optional(Resync::fresh)
-                                                            : std::nullopt;
-        if (!step || std::ranges::find(steps, *step) != steps.end()) {
+        const auto* const step = std::find_if(resync_steps.begin(), resync_steps.end(),
+                                              [&](const auto& known) { return known.first == word; });
+        if (step == resync_steps.end() || std::ranges::find(steps, step->second) != steps.end()) {
             return fail(ErrorCode::config_value, "is no list of same, poll and new, each at most once", {},
                         "write it as in \"same,poll,new\"");
         }
-        steps.push_back(*step);
+        steps.push_back(step->second);
         if (comma == text.size()) {
             return steps;
         }
@@ -107,9 +167,7 @@ void read_renewal_type(SectionReader& reader, RenewalType& type) {
         type = *number == 17 ? RenewalType::renewal_req : RenewalType::pkcs_req;
         return;
     }
-    reader.read_choice<RenewalType>(
-        "renewal_type", type,
-        {{"auto", RenewalType::automatic}, {"17", RenewalType::renewal_req}, {"19", RenewalType::pkcs_req}});
+    reader.read_choice("renewal_type", type, renewal_types);
 }
 
 void read_protocol(SectionReader& reader, AuthoritySettings& authority) {
@@ -120,24 +178,15 @@ void read_protocol(SectionReader& reader, AuthoritySettings& authority) {
             reader.report("identifier", ErrorCode::config_value, "holds control characters or more than 256 octets");
         }
     }
-    reader.read_choice<HttpMethod>(
-        "http", authority.http,
-        {{"auto", HttpMethod::automatic}, {"get", HttpMethod::get}, {"post", HttpMethod::post}});
+    reader.read_choice("http", authority.http, http_methods);
     read_renewal_type(reader, authority.renewal_type);
-    reader.read_choice<bool>("renewal_challenge", authority.renewal_sends_challenge, {{"omit", false}, {"send", true}});
+    reader.read_choice("renewal_challenge", authority.renewal_sends_challenge, renewal_challenges);
     reader.read("txid", authority.transaction_id, parse_transaction_id_rule);
     reader.read("resync", authority.resync, parse_resync);
-    reader.read_choice<SwitchAt>(
-        "switch_at", authority.switch_at,
-        {{"ca-expiry", SwitchAt::ca_expiry}, {"not-before", SwitchAt::not_before}, {"now", SwitchAt::now}});
-    reader.read_only_choice("envelope", "auto", {"password", "token-rsa", "agree"});
-    reader.read_only_choice("challenge_encoding", "auto", {"printable", "utf8"});
-    reader.read_only_choice("ra", "eku", {"pinned", "issued-by-ca"});
-    reader.read_only_choice("rollover", "signature", {"fingerprint", "operator"});
-    reader.read_only_choice("crl", "off", {"scep", "cdp"});
-    for (const char* key : {"preset", "ra_fingerprints", "next_fingerprint"}) {
-        reader.not_yet(key);
-    }
+    reader.read_choice("switch_at", authority.switch_at, switch_times);
+    reader.read_choice("envelope", authority.envelope, envelope_modes);
+    reader.read_choice("challenge_encoding", authority.challenge_encoding, challenge_encodings);
+    reader.read_choice("crl", authority.crl, crl_sources);
 }
 
 void read_route(SectionReader& reader, AuthoritySettings& authority) {
@@ -151,11 +200,13 @@ void read_route(SectionReader& reader, AuthoritySettings& authority) {
 std::optional<AuthoritySettings> read_authority(SectionReader& reader, std::string_view name) {
     AuthoritySettings authority;
     authority.name = name;
+    read_urls(reader, authority);
     read_trust(reader, authority);
     reader.read("challenge", authority.challenge, parse_secret_source);
     read_protocol(reader, authority);
     read_legacy(reader, authority.legacy);
     read_route(reader, authority);
+    refuse_unsupported(reader, authority);
     return reader.finish() ? std::optional(authority) : std::nullopt;
 }
 

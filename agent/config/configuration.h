@@ -45,12 +45,25 @@ struct SecretSource {
     friend bool operator==(const SecretSource&, const SecretSource&) = default;
 };
 
-/// `[token.NAME]` of type pkcs11.
+enum class TokenType : std::uint8_t { pkcs11, tpm2 };
+
+/// Where a TPM keeps keys: as blobs in the state directory, or under persistent handles of this range.
+struct TpmStorage {
+    std::uint32_t first = 0;  ///< 0: blobs
+    std::uint32_t last = 0;
+    friend bool operator==(const TpmStorage&, const TpmStorage&) = default;
+};
+
+/// `[token.NAME]`.
 struct TokenSettings {
     std::string name;
-    std::filesystem::path module;
-    std::string uri;                  ///< RFC 7512; without PIN, slot number and module
-    std::optional<SecretSource> pin;  ///< nothing: a token without login
+    TokenType type = TokenType::pkcs11;
+    std::filesystem::path module;      ///< pkcs11
+    std::string uri;                   ///< pkcs11: RFC 7512; without PIN, slot number and module
+    std::optional<SecretSource> pin;   ///< pkcs11; nothing: a token without login
+    std::string tcti;                  ///< tpm2: `NAME` or `NAME:CONFIGURATION` of a TCTI
+    std::optional<SecretSource> auth;  ///< tpm2: of the keys; nothing: empty
+    TpmStorage storage;                ///< tpm2
     std::chrono::milliseconds deadline_login{30'000};
     std::chrono::milliseconds deadline_use{60'000};
     std::chrono::milliseconds deadline_generate{15 * 60'000};
@@ -81,12 +94,35 @@ struct LegacySettings {
     friend bool operator==(const LegacySettings&, const LegacySettings&) = default;
 };
 
+/// Completes a `url` that is only a host (HTTP-3).
+enum class Preset : std::uint8_t { none, cisco_ios, ndes };
+
+/// Which certificates beside the CA's own may sign replies and receive requests.
+enum class RaRule : std::uint8_t { eku, pinned, issued_by_ca };
+
+/// What makes a successor of the CA trusted.
+enum class RolloverRule : std::uint8_t { signature, fingerprint, operator_ };
+
+/// How a reply reaches a key that cannot decrypt.
+enum class EnvelopeMode : std::uint8_t { automatic, password, token_rsa, agree };
+
+enum class CrlSource : std::uint8_t { off, scep, cdp };
+enum class ChallengeEncoding : std::uint8_t { automatic, printable, utf8 };
+
 /// `[ca.NAME]`.
 struct AuthoritySettings {
     std::string name;
-    std::vector<std::string> urls;    ///< at least one, tried in order; http: or https:
+    Preset preset = Preset::none;
+    std::vector<std::string> urls;    ///< at least one, tried in order; http: or https:, completed by the preset
     std::vector<Bytes> fingerprints;  ///< at least one SHA-256, 32 octets each (CACERT-4)
     std::optional<SecretSource> challenge;
+    ChallengeEncoding challenge_encoding = ChallengeEncoding::automatic;
+    RaRule ra = RaRule::eku;
+    std::vector<Bytes> ra_fingerprints;  ///< RaRule::pinned only: at least one SHA-256
+    RolloverRule rollover = RolloverRule::signature;
+    std::vector<Bytes> next_fingerprints;  ///< RolloverRule::fingerprint only: at least one SHA-256
+    EnvelopeMode envelope = EnvelopeMode::automatic;
+    CrlSource crl = CrlSource::off;
     std::string identifier;  ///< `message` of GetCACaps and GetCACert; may be empty (HTTP-6)
     HttpMethod http = HttpMethod::automatic;
     RenewalType renewal_type = RenewalType::automatic;
@@ -101,7 +137,28 @@ struct AuthoritySettings {
     friend bool operator==(const AuthoritySettings&, const AuthoritySettings&) = default;
 };
 
-enum class KeyType : std::uint8_t { rsa_2048, rsa_3072 };
+/// A kind of key to generate.
+enum class KeyType : std::uint8_t { rsa_2048, rsa_3072, rsa_4096, ec_p256, ec_p384 };
+
+/// `existing:pkcs11:id=%9a;object=web`: a key that is on the token already. It is used and never destroyed.
+struct ExistingKey {
+    Bytes id;           ///< CKA_ID; empty: any
+    std::string label;  ///< CKA_LABEL; empty: any. One of the two is there
+    friend bool operator==(const ExistingKey&, const ExistingKey&) = default;
+};
+
+/// `existing:handle:0x81010001`: a persistent key of a TPM.
+struct PersistentHandle {
+    std::uint32_t value = 0;  ///< 0x81000000 … 0x81FFFFFF
+    friend bool operator==(const PersistentHandle&, const PersistentHandle&) = default;
+};
+
+/// `key`.
+using KeyChoice = std::variant<KeyType, ExistingKey, PersistentHandle>;
+
+/// `rsa:2048`, `existing:pkcs11:id=%9a`: the configuration's spelling.
+std::string to_text(const KeyChoice& key);
+
 enum class NewKey : std::uint8_t { require, prefer, reuse };
 enum class AcceptSubject : std::uint8_t { same_rdns, exact, any };
 enum class AcceptAltNames : std::uint8_t { superset, any };
@@ -144,12 +201,22 @@ struct PollSchedule {
     friend bool operator==(const PollSchedule&, const PollSchedule&) = default;
 };
 
+/// `signer`: a manufacturer's certificate and its key sign the first request.
+struct SignerSettings {
+    std::string token;
+    KeyChoice key;  ///< an existing one
+    std::filesystem::path certificate;
+    std::filesystem::path chain;  ///< empty: none
+    friend bool operator==(const SignerSettings&, const SignerSettings&) = default;
+};
+
 /// `[identity.NAME]`.
 struct IdentitySettings {
     std::string name;  ///< after expansion of variables
     std::string ca;
     std::string token;
-    KeyType key = KeyType::rsa_2048;
+    KeyChoice key = KeyType::rsa_2048;
+    std::string subject_text;  ///< `subject` as written, after expansion of variables
     DistinguishedName subject;
     std::vector<std::string> subject_alt_names;  ///< `dns:`, `ip:`, `email:`, `uri:` or `upn:`
     std::vector<std::string> key_usage{"digitalSignature", "keyEncipherment"};  ///< RFC 5280 §4.2.1.3 names
@@ -159,6 +226,8 @@ struct IdentitySettings {
     NewKey new_key = NewKey::require;
     std::vector<Command> on_change;
     std::string verify_tls;  ///< `host:port`; empty: none
+    Command verify_command;  ///< empty: none; at most one of the two is set
+    std::optional<SignerSettings> signer;
     AcceptRule accept;
     Seconds retire_after = std::chrono::hours(24);
     std::optional<ActivateWindow> activate_window;
@@ -192,6 +261,9 @@ struct LimitSettings {
     friend bool operator==(const LimitSettings&, const LimitSettings&) = default;
 };
 
+/// Where values were written: `identity/web/poll/start`, after expansion of the name. A default has no entry.
+using Origins = std::map<std::string, Location, std::less<>>;
+
 /// The whole configuration. A part with a finding is absent from its map.
 struct Configuration {
     AgentSettings agent;
@@ -201,6 +273,7 @@ struct Configuration {
     std::map<std::string, IdentitySettings, std::less<>> identities;
     std::vector<Finding> findings;             ///< in the order of files and lines; empty: all is well
     std::vector<std::filesystem::path> files;  ///< what was read, in order
+    Origins origins;
 
     /// A finding disables the part of that kind and name.
     [[nodiscard]] bool is_disabled(Part part, std::string_view name) const;

@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "agent/config/sections.h"
+#include "agent/config/suggestion.h"
 #include "agent/config/value_syntax.h"
 
 namespace hwenroll::config {
@@ -123,6 +124,8 @@ class ConfigurationBuilder {
 
     /// False when [agent] has a fault.
     bool build() {
+        note_origins("agent", sections_.agent);
+        note_origins("limits", sections_.limits);
         SectionReader agent(Part::agent, {}, "[agent]", sections_.agent, sections_.agent_at, out_->findings);
         if (const auto settings = read_agent(agent)) {
             out_->agent = *settings;
@@ -150,6 +153,18 @@ class ConfigurationBuilder {
     }
 
  private:
+    /// The places of all keys below `table`, an inner table's by its own name.
+    void note_origins(const std::string& path, const Table& table) {
+        for (const Entry& entry : table) {
+            const std::string inner = path + '/' + entry.key;
+            if (const auto* const deeper = entry.value.get<Table>()) {
+                note_origins(inner, *deeper);
+            } else {
+                out_->origins.emplace(inner, entry.value.at());
+            }
+        }
+    }
+
     template <class Settings>
     static void keep(std::map<std::string, Settings, std::less<>>& map, std::optional<Settings> settings) {
         if (settings) {
@@ -198,6 +213,7 @@ class ConfigurationBuilder {
         if (definitions.size() > 1) {
             return std::nullopt;
         }
+        note_origins(fmt::format("{}/{}", to_text(part), name), *first.table);
         return SectionReader(part, name, fmt::format("[{}.{}]", to_text(part), name), *first.table, first.at,
                              out_->findings);
     }
@@ -207,18 +223,27 @@ class ConfigurationBuilder {
         const Definitions& identities = sections_.identities;
         const Table& table = *identities.find(name)->second.front().table;
         const bool has_ca =
-            check_reference(name, table, reader, "ca", Part::authority, sections_.authorities,
+            check_reference(name, table, reader.at_of("ca"), "ca", Part::authority, sections_.authorities,
                             [&](const std::string& wanted) { return out_->authorities.contains(wanted); });
+        const auto is_good_token = [&](const std::string& wanted) { return out_->tokens.contains(wanted); };
         const bool has_token =
-            check_reference(name, table, reader, "token", Part::token, sections_.tokens,
-                            [&](const std::string& wanted) { return out_->tokens.contains(wanted); });
-        if (!has_ca || !has_token) {
+            check_reference(name, table, reader.at_of("token"), "token", Part::token, sections_.tokens, is_good_token);
+        if (!has_ca || !has_token || !check_signer(name, table, is_good_token)) {
             out_->identities.erase(name);
         }
     }
 
     template <class IsGood>
-    bool check_reference(const std::string& name, const Table& table, const SectionReader& reader, std::string_view key,
+    bool check_signer(const std::string& name, const Table& table, const IsGood& is_good_token) {
+        const Entry* const entry = find(table, "signer");
+        const auto* const signer = entry == nullptr ? nullptr : entry->value.get<Table>();
+        const Entry* const token = signer == nullptr ? nullptr : find(*signer, "token");
+        return token == nullptr ||
+               check_reference(name, *signer, token->value.at(), "token", Part::token, sections_.tokens, is_good_token);
+    }
+
+    template <class IsGood>
+    bool check_reference(const std::string& name, const Table& table, const Location& at, std::string_view key,
                          Part kind, const Definitions& defined, const IsGood& is_good) {
         const Entry* const entry = find(table, key);
         const std::string* const wanted = entry == nullptr ? nullptr : entry->value.get<std::string>();
@@ -226,7 +251,7 @@ class ConfigurationBuilder {
             return wanted != nullptr;
         }
         if (defined.contains(*wanted)) {
-            report(Part::identity, name, reader.at_of(key), ErrorCode::config_reference,
+            report(Part::identity, name, at, ErrorCode::config_reference,
                    fmt::format("[{}.{}], which this identity uses, is disabled", to_text(kind), *wanted), {},
                    fmt::format("correct [{}.{}]", to_text(kind), *wanted));
             return false;
@@ -236,7 +261,7 @@ class ConfigurationBuilder {
             names.push_back(known);
         }
         const std::string near = nearest(*wanted, names);
-        report(Part::identity, name, reader.at_of(key), ErrorCode::config_reference,
+        report(Part::identity, name, at, ErrorCode::config_reference,
                fmt::format("there is no [{}.{}]", to_text(kind), *wanted), {},
                near.empty() ? std::string() : fmt::format("did you mean '{}'?", near));
         return false;

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "agent/config/sections.h"
+#include "agent/config/unsupported.h"
 #include "agent/config/value_syntax.h"
 
 namespace hwenroll::config {
@@ -28,6 +29,7 @@ void read_subject(SectionReader& reader, IdentitySettings& identity, const HostF
                       subject.error().why(), std::string(subject.error().next()));
         return;
     }
+    identity.subject_text = *expanded;
     identity.subject = *std::move(subject);
 }
 
@@ -44,6 +46,36 @@ void read_alt_names(SectionReader& reader, IdentitySettings& identity, const Hos
     }
 }
 
+Result<KeyChoice> parse_existing_key(std::string_view text) {
+    auto key = parse_key(text);
+    if (key && std::holds_alternative<KeyType>(*key)) {
+        return fail(ErrorCode::config_value, fmt::format("asks for a new key by \"{}\"", text), {},
+                    "name the manufacturer's key, as in existing:handle:0x81010001");
+    }
+    return key;
+}
+
+void read_signer(SectionReader& reader, std::optional<SignerSettings>& signer) {
+    auto inner = reader.table("signer");
+    if (!inner) {
+        return;
+    }
+    SignerSettings settings;
+    if (const std::string* const token = inner->required_text("token", "\"NAME\", the NAME of a [token.NAME]")) {
+        settings.token = *token;
+    }
+    if (inner->required_text("key", "\"existing:handle:0x81010001\"") != nullptr) {
+        inner->read("key", settings.key, parse_existing_key);
+    }
+    if (inner->required_text("cert", "\"/etc/idevid.pem\"") != nullptr) {
+        inner->read("cert", settings.certificate, parse_path);
+    }
+    inner->read("chain", settings.chain, parse_path);
+    if (inner->finish()) {
+        signer = settings;
+    }
+}
+
 void read_request(SectionReader& reader, IdentitySettings& identity, const HostFacts& facts) {
     if (const std::string* const ca = reader.required_text("ca", "\"NAME\", the NAME of a [ca.NAME]")) {
         identity.ca = *ca;
@@ -51,13 +83,12 @@ void read_request(SectionReader& reader, IdentitySettings& identity, const HostF
     if (const std::string* const token = reader.required_text("token", "\"NAME\", the NAME of a [token.NAME]")) {
         identity.token = *token;
     }
-    reader.read_choice<KeyType>("key", identity.key, {{"rsa:2048", KeyType::rsa_2048}, {"rsa:3072", KeyType::rsa_3072}},
-                                {"rsa:4096", "ec:p256", "ec:p384", "existing:*"});
+    reader.read("key", identity.key, parse_key);
     read_subject(reader, identity, facts);
     read_alt_names(reader, identity, facts);
     reader.read_list("key_usage", identity.key_usage, parse_key_usage);
     reader.read_list("extended_key_usage", identity.extended_key_usage, parse_extended_key_usage);
-    reader.not_yet("signer");
+    read_signer(reader, identity.signer);
 }
 
 void read_accept(SectionReader& reader, AcceptRule& accept) {
@@ -65,13 +96,9 @@ void read_accept(SectionReader& reader, AcceptRule& accept) {
     if (!inner) {
         return;
     }
-    inner->read_choice<AcceptSubject>(
-        "subject", accept.subject,
-        {{"same-rdns", AcceptSubject::same_rdns}, {"exact", AcceptSubject::exact}, {"any", AcceptSubject::any}});
-    inner->read_choice<AcceptAltNames>("san", accept.alt_names,
-                                       {{"superset", AcceptAltNames::superset}, {"any", AcceptAltNames::any}});
-    inner->read_choice<AcceptUsage>("usage", accept.usage,
-                                    {{"warn", AcceptUsage::warn}, {"require", AcceptUsage::require}});
+    inner->read_choice("subject", accept.subject, accept_subjects);
+    inner->read_choice("san", accept.alt_names, accept_alt_names);
+    inner->read_choice("usage", accept.usage, accept_usages);
     inner->finish();
 }
 
@@ -109,17 +136,37 @@ void read_renewal(SectionReader& reader, IdentitySettings& identity) {
             reader.report("renew_jitter", ErrorCode::config_value, "is no percentage from 0% to 25%");
         }
     }
-    reader.read_choice<NewKey>("new_key", identity.new_key,
-                               {{"require", NewKey::require}, {"prefer", NewKey::prefer}, {"reuse", NewKey::reuse}});
+    const bool generated = std::holds_alternative<KeyType>(identity.key);
+    identity.new_key = generated ? NewKey::require : NewKey::reuse;
+    reader.read_choice("new_key", identity.new_key, new_keys);
+    if (!generated && identity.new_key != NewKey::reuse) {
+        reader.report("new_key", ErrorCode::config_value, "asks for new keys, but 'key' names an existing one", {},
+                      "use \"reuse\", or a key that is generated, as in key = \"rsa:2048\"");
+    }
     read_poll(reader, identity.poll);
     read_accept(reader, identity.accept);
+}
+
+void read_verify(SectionReader& verify, IdentitySettings& identity) {
+    verify.read("tls", identity.verify_tls, parse_host_port);
+    verify.read_command("command", identity.verify_command);
+    const bool has_tls = verify.find("tls") != nullptr;
+    const bool has_command = verify.find("command") != nullptr;
+    if (has_tls && has_command) {
+        verify.report("command", ErrorCode::config_value, "is set beside 'tls'", {}, "keep one of the two");
+        identity.verify_tls.clear();
+        identity.verify_command.clear();
+    } else if (verify.finish() && !has_tls && !has_command) {
+        verify.report_at(verify.at(), ErrorCode::config_missing,
+                         fmt::format("{} has neither 'tls' nor 'command'", verify.title()), {},
+                         "write it as in verify = { tls = \"127.0.0.1:443\" }");
+    }
 }
 
 void read_deployment(SectionReader& reader, IdentitySettings& identity) {
     reader.read_commands("on_change", identity.on_change);
     if (auto verify = reader.table("verify")) {
-        verify->read("tls", identity.verify_tls, parse_host_port);
-        verify->finish();
+        read_verify(*verify, identity);
     }
     reader.read_duration<Seconds>("retire_after", identity.retire_after, parse_seconds, Seconds(0), hours(366 * 24));
     reader.read("activate_window", identity.activate_window, parse_activate_window);
@@ -136,6 +183,7 @@ std::optional<IdentitySettings> read_identity(SectionReader& reader, std::string
     read_request(reader, identity, facts);
     read_renewal(reader, identity);
     read_deployment(reader, identity);
+    refuse_unsupported(reader, identity);
     return reader.finish() ? std::optional(identity) : std::nullopt;
 }
 

@@ -6,29 +6,11 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "agent/config/suggestion.h"
 #include "agent/config/value_syntax.h"
 
 namespace hwenroll::config {
 namespace {
-
-/// Damerau's distance (optimal string alignment): insertions, deletions, replacements and swaps of neighbours.
-std::size_t edit_distance(std::string_view a, std::string_view b) {
-    std::vector<std::vector<std::size_t>> distance(a.size() + 1, std::vector<std::size_t>(b.size() + 1));
-    for (std::size_t i = 0; i <= a.size(); ++i) {
-        for (std::size_t j = 0; j <= b.size(); ++j) {
-            if (i == 0 || j == 0) {
-                distance[i][j] = i + j;
-                continue;
-            }
-            const std::size_t replaced = distance[i - 1][j - 1] + (a[i - 1] == b[j - 1] ? 0 : 1);
-            distance[i][j] = std::min({replaced, distance[i - 1][j] + 1, distance[i][j - 1] + 1});
-            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1]) {
-                distance[i][j] = std::min(distance[i][j], distance[i - 2][j - 2] + 1);
-            }
-        }
-    }
-    return distance[a.size()][b.size()];
-}
 
 std::string duration_text(std::chrono::milliseconds duration) {
     if (duration % std::chrono::seconds(1) != std::chrono::milliseconds(0)) {
@@ -38,18 +20,6 @@ std::string duration_text(std::chrono::milliseconds duration) {
 }
 
 }  // namespace
-
-std::string nearest(std::string_view word, const std::vector<std::string>& candidates) {
-    std::string_view best;
-    std::size_t best_distance = std::max<std::size_t>(1, std::min<std::size_t>(word.size(), 64) / 3) + 1;
-    for (const std::string& candidate : candidates) {
-        if (const std::size_t distance = edit_distance(word.substr(0, 64), candidate); distance < best_distance) {
-            best = candidate;
-            best_distance = distance;
-        }
-    }
-    return std::string(best);
-}
 
 SectionReader::SectionReader(Part part, std::string name, std::string title, const Table& table, Location at,
                              Findings& findings)
@@ -202,18 +172,6 @@ std::optional<SectionReader> SectionReader::table(std::string_view key) {
     return SectionReader(part_, name_, fmt::format("'{}' of {}", key, title_), *inner, value->at(), *findings_);
 }
 
-void SectionReader::read_only_choice(std::string_view key, std::string_view word,
-                                     std::initializer_list<std::string_view> later) {
-    bool unused = false;
-    read_choice(key, unused, {{word, true}}, later);
-}
-
-void SectionReader::not_yet(std::string_view key) {
-    if (find(key) != nullptr) {
-        report(key, ErrorCode::config_unsupported, "is not available in this version", {}, "remove the key");
-    }
-}
-
 void SectionReader::report(std::string_view key, ErrorCode code, std::string_view what, std::string why,
                            std::string next) {
     report_at(at_of(key), code, fmt::format("'{}' {}", key, what), std::move(why), std::move(next));
@@ -251,18 +209,9 @@ void SectionReader::refuse_type(std::string_view key, const Value& value, std::s
 }
 
 void SectionReader::refuse_choice(std::string_view key, std::string_view written,
-                                  const std::vector<std::string_view>& words,
-                                  std::initializer_list<std::string_view> later) {
-    const std::string known = fmt::format("use \"{}\"", fmt::join(words, "\" or \""));
-    const bool planned = std::any_of(later.begin(), later.end(), [&](std::string_view word) {
-        return word == written || (word.ends_with('*') && written.starts_with(word.substr(0, word.size() - 1)));
-    });
-    if (planned) {
-        report(key, ErrorCode::config_unsupported,
-               fmt::format("asks for \"{}\", which is not available in this version", written), {}, known);
-    } else {
-        report(key, ErrorCode::config_value, fmt::format("does not know \"{}\"", written), {}, known);
-    }
+                                  const std::vector<std::string_view>& words) {
+    report(key, ErrorCode::config_value, fmt::format("does not know \"{}\"", written), {},
+           fmt::format("use \"{}\"", fmt::join(words, "\" or \"")));
 }
 
 void SectionReader::refuse_range(std::string_view key, std::chrono::milliseconds least,

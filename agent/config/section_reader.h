@@ -3,7 +3,6 @@
 
 #include <chrono>
 #include <cstdint>
-#include <initializer_list>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -11,6 +10,7 @@
 #include <vector>
 
 #include "agent/config/toml_document.h"
+#include "agent/config/words.h"
 
 namespace hwenroll::config {
 
@@ -57,24 +57,22 @@ class SectionReader {
         target = std::move(values);
     }
 
-    /// Reads one of `choices`; a word of `later` is known but not available in this version.
-    template <class Choice>
-    void read_choice(std::string_view key, Choice& target,
-                     std::initializer_list<std::pair<std::string_view, Choice>> choices,
-                     std::initializer_list<std::string_view> later = {}) {
+    /// Reads one of `words`.
+    template <class Choice, std::size_t count>
+    void read_choice(std::string_view key, Choice& target, const Words<Choice, count>& words) {
         const std::string* const written = text(key);
         if (written == nullptr) {
             return;
         }
-        std::vector<std::string_view> words;
-        for (const auto& [word, choice] : choices) {
+        std::vector<std::string_view> known;
+        for (const auto& [word, choice] : words) {
             if (word == *written) {
                 target = choice;
                 return;
             }
-            words.push_back(word);
+            known.push_back(word);
         }
-        refuse_choice(key, *written, words, later);
+        refuse_choice(key, *written, known);
     }
 
     /// Reads an integer from `least` to `most`; a size may also be written `64KiB`.
@@ -107,12 +105,6 @@ class SectionReader {
 
     /// A reader of the inline table `key`; nothing when it is absent or (with a finding) no table. finish() it too.
     std::optional<SectionReader> table(std::string_view key);
-
-    /// Accepts only `word` and treats the words of `later` as read_choice does.
-    void read_only_choice(std::string_view key, std::string_view word, std::initializer_list<std::string_view> later);
-
-    /// A finding if `key` is there at all: design knows it, this version does not.
-    void not_yet(std::string_view key);
 
     /// Makes `key` known without looking at it.
     void accept(std::string_view key) { known_.emplace_back(key); }
@@ -149,8 +141,7 @@ class SectionReader {
     std::optional<std::vector<std::string>> command(std::string_view key, const Value& value);
     void refuse_value(std::string_view key, const Error& error, const Location& at);
     void refuse_type(std::string_view key, const Value& value, std::string_view wanted);
-    void refuse_choice(std::string_view key, std::string_view written, const std::vector<std::string_view>& words,
-                       std::initializer_list<std::string_view> later);
+    void refuse_choice(std::string_view key, std::string_view written, const std::vector<std::string_view>& words);
     void refuse_range(std::string_view key, std::chrono::milliseconds least, std::chrono::milliseconds most);
 
     Part part_;
@@ -162,8 +153,5 @@ class SectionReader {
     std::size_t findings_before_;
     std::vector<std::string> known_;
 };
-
-/// The candidate with the smallest edit distance to `word`; empty when none is near (more than a third of it differs).
-std::string nearest(std::string_view word, const std::vector<std::string>& candidates);
 
 }  // namespace hwenroll::config

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -22,7 +23,7 @@ using Array = std::vector<Value>;
 /// Keys with their values, sorted by key; each key once.
 using Table = std::vector<Entry>;
 
-/// A kind of TOML value that no key takes: times of day and points in time.
+/// A kind of TOML value that no key takes: times of day and points in time. For writing: a key that is not set.
 struct OtherValue {
     friend bool operator==(const OtherValue&, const OtherValue&) = default;
 };
@@ -41,6 +42,12 @@ class Value {
     template <class T>
     [[nodiscard]] const T* get() const {
         return std::get_if<T>(&content_);
+    }
+
+    /// Calls `visitor` with the content, whatever its type.
+    template <class Visitor>
+    auto visit(Visitor&& visitor) const {
+        return std::visit(std::forward<Visitor>(visitor), content_);
     }
 
     /// `a string`, `an integer`, …: for messages, which never show a value of the wrong type (it may be a secret).

@@ -63,6 +63,15 @@ Result<std::string> parse_key_usage(std::string_view text);
 /// extendedKeyUsage by its usual name or as a dotted OID.
 Result<std::string> parse_extended_key_usage(std::string_view text);
 
+/// `rsa:2048`, `ec:p256`, `existing:pkcs11:id=%9a;object=LABEL` or `existing:handle:0x81010001`.
+Result<KeyChoice> parse_key(std::string_view text);
+
+/// `NAME` or `NAME:CONFIGURATION` as Tss2_TctiLdr_Initialize takes it, e.g. `device:/dev/tpmrm0`.
+Result<std::string> parse_tcti(std::string_view text);
+
+/// `blob` or `persistent:FIRST-LAST`.
+Result<TpmStorage> parse_tpm_storage(std::string_view text);
+
 /// `[Sun[,Mon…]] HH:MM-HH:MM`.
 Result<ActivateWindow> parse_activate_window(std::string_view text);
 

@@ -46,8 +46,9 @@ enum class HoldReason : std::uint8_t {
 
 /// The key of an enrollment. `spki` is empty until the key is known to exist.
 struct KeyRecord {
-    Bytes id;  ///< CKA_ID, 16 octets, committed before generation
+    Bytes id;  ///< CKA_ID: 16 octets, committed before generation; 1 to 64 of an adopted key
     Bytes spki;
+    bool adopted = false;  ///< it was on the token before and is somebody else's: never destroyed
     friend bool operator==(const KeyRecord&, const KeyRecord&) = default;
 };
 

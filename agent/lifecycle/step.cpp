@@ -116,6 +116,10 @@ void begin(Decision& d) {
 void start_over(Decision& d) {
     d.next.enrollment->transaction.reset();
     d.next.enrollment->key.spki.clear();
+    if (d.next.enrollment->key.adopted) {
+        // What is made next must not take the place of a key that is not ours.
+        d.next.enrollment->key = KeyRecord{Bytes(d.draw.identifier.begin(), d.draw.identifier.end()), {}};
+    }
     d.next.enrollment->request_mark = d.policy.request_mark;
     d.go(Phase::need_key);
     d.effects.emplace_back(MakeKey{d.next.enrollment->key.id});
@@ -219,8 +223,13 @@ void on(Decision& d, const KeyReady& event) {
         return;
     }
     d.next.enrollment->key.spki = event.spki;
+    if (!event.adopted_id.empty()) {
+        d.next.enrollment->key.id = event.adopted_id;
+        d.next.enrollment->key.adopted = true;
+    }
     d.go(Phase::need_submit);
-    d.note = "key is on the token";
+    d.note = event.adopted_id.empty() ? "key is on the token"
+                                      : "existing key " + to_hex(event.adopted_id) + " is on the token";
     prepare(d);
 }
 

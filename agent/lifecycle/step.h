@@ -27,9 +27,11 @@ struct Started {
 };
 /// The time of state.wait has come.
 struct Due {};
-/// A private key with these octets as SubjectPublicKeyInfo exists on the token under the committed id.
+/// A private key with these octets as SubjectPublicKeyInfo exists on the token under the committed id, or under
+/// `adopted_id` when the configuration names an existing key.
 struct KeyReady {
     Bytes spki;
+    Bytes adopted_id = {};
 };
 /// The request is built: everything that later sends need.
 struct RequestPrepared {
@@ -69,7 +71,8 @@ struct Resumed {};
 using Event = std::variant<Started, Due, KeyReady, RequestPrepared, RecipientChanged, CertificateIssued, RequestPending,
                            RequestRejected, GenerationPublished, EffectFailed, Resumed>;
 
-/// Find the key under the committed id or generate it there, in place of one of another kind.
+/// Find the key under the committed id or generate it there, in place of one of another kind. Where the configuration
+/// names an existing key, find that, and leave nothing under the committed id. That id is always one of ours.
 struct MakeKey {
     Bytes key_id;
 };

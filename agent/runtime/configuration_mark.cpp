@@ -21,7 +21,7 @@ std::string request_text(const config::IdentitySettings& identity, const config:
                          const config::TokenSettings& token) {
     std::string text = fmt::format("{}\n{}\n{}\n{}\n{}\n{}\n", identity.name, to_hex(identity.subject.der()),
                                    fmt::join(identity.subject_alt_names, "\n"), fmt::join(identity.key_usage, "\n"),
-                                   fmt::join(identity.extended_key_usage, "\n"), static_cast<int>(identity.key));
+                                   fmt::join(identity.extended_key_usage, "\n"), config::to_text(identity.key));
     return text + fmt::format("{}\n{}\n{}\n", authority.identifier, token.module.string(), token.uri);
 }
 

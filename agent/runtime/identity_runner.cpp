@@ -15,6 +15,7 @@
 namespace hwenroll::runtime {
 namespace {
 
+/// What `key` asks to be generated. The configuration lets no other kind through yet.
 keystore::KeySpec spec_of(config::KeyType type) {
     return type == config::KeyType::rsa_2048 ? keystore::KeySpec::rsa_2048 : keystore::KeySpec::rsa_3072;
 }
@@ -234,7 +235,14 @@ std::string IdentityRunner::awaiting_answer() const {
 }
 
 void IdentityRunner::run(const lifecycle::MakeKey& effect) {
-    const keystore::KeySpec spec = spec_of(settings_.key);
+    if (const auto* const existing = std::get_if<config::ExistingKey>(&settings_.key)) {
+        return adopt_key(effect, *existing);
+    }
+    const auto* const type = std::get_if<config::KeyType>(&settings_.key);
+    if (type == nullptr) {
+        return failed(Error(ErrorCode::config_unsupported, "the key " + config::to_text(settings_.key)));
+    }
+    const keystore::KeySpec spec = spec_of(*type);
     progress_.begin(fmt::format("{}: making {} on token '{}'", name(), keystore::to_text(spec), settings_.token));
     token_.use([id = keystore::KeyId{effect.key_id}, spec, label = "hwenroll " + name()](
                    const SharedToken& token) { return find_or_generate(*token, id, spec, label); },
@@ -244,6 +252,19 @@ void IdentityRunner::run(const lifecycle::MakeKey& effect) {
                    }
                    failpoint("key-generated");
                    dispatch(lifecycle::KeyReady{key->key.public_key.spki()});
+               });
+}
+
+void IdentityRunner::adopt_key(const lifecycle::MakeKey& effect, const config::ExistingKey& existing) {
+    progress_.begin(fmt::format("{}: looking for its key on token '{}'", name(), settings_.token));
+    token_.use([id = keystore::KeyId{effect.key_id},
+                existing](const SharedToken& token) { return adopt(*token, existing, id); },
+               [this](Result<keystore::KeyDescription> key) {
+                   if (!key) {
+                       return failed(key.error());
+                   }
+                   failpoint("key-generated");
+                   dispatch(lifecycle::KeyReady{key->key.public_key.spki(), key->key.id.value});
                });
 }
 

@@ -47,6 +47,7 @@ class IdentityRunner {
     void run(const lifecycle::SendPoll& effect);
     void run(const lifecycle::PublishGeneration& effect);
 
+    void adopt_key(const lifecycle::MakeKey& effect, const config::ExistingKey& existing);
     void prepare(const scep::TransactionId& id, const SharedAuthority& authority);
     void send(scep::MessageType type);
     void sign(scep::MessageType type, const SharedAuthority& authority);

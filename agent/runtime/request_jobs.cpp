@@ -1,5 +1,7 @@
 #include "agent/runtime/request_jobs.h"
 
+#include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "agent/runtime/rejection.h"
@@ -74,6 +76,63 @@ scep::IssueExpectation expectation_of(const ReplyPlan& plan, PublicKey key) {
                                   : scep::IssueExpectation::AltNames::superset;
     expected.require_usage = plan.identity.accept.usage == config::AcceptUsage::require;
     return expected;
+}
+
+/// A key as its operator named it.
+std::string name_of(const config::ExistingKey& wanted) {
+    return "the key " + config::to_text(config::KeyChoice(wanted)).substr(std::string_view("existing:").size());
+}
+
+bool fits(const config::ExistingKey& wanted, const keystore::KeyDescription& key) {
+    return (wanted.id.empty() || key.key.id.value == wanted.id) && (wanted.label.empty() || key.label == wanted.label);
+}
+
+Result<keystore::KeyDescription> find_named(keystore::Token& token, const config::ExistingKey& wanted) {
+    std::vector<keystore::KeyDescription> fitting;
+    if (!wanted.id.empty()) {
+        // One search instead of all keys' attributes; it also needs the public half.
+        auto found = token.find({wanted.id});
+        if (!found) {
+            return fail(found.error());
+        }
+        if (*found && fits(wanted, **found)) {
+            fitting.push_back(**std::move(found));
+        }
+    } else {
+        auto keys = token.list_keys();
+        if (!keys) {
+            return fail(keys.error());
+        }
+        std::ranges::copy_if(*keys, std::back_inserter(fitting),
+                             [&](const keystore::KeyDescription& key) { return fits(wanted, key); });
+    }
+    if (fitting.empty()) {
+        return fail(ErrorCode::token_key_missing, name_of(wanted) + " is not on the token", {},
+                    "correct 'key' or insert the token that holds it; 'hwenroll token keys' lists what is there");
+    }
+    if (fitting.size() > 1) {
+        return fail(ErrorCode::token_ambiguous,
+                    std::to_string(fitting.size()) + " private keys on the token fit " + name_of(wanted), {},
+                    "add id= to 'key'; 'hwenroll token keys' lists what is there");
+    }
+    return std::move(fitting.front());
+}
+
+/// An id that the key must have to be found again, and what SCEP and our floor ask of it.
+Status check_named(const config::ExistingKey& wanted, const keystore::KeyDescription& key) {
+    if (!key.protection.confined()) {
+        return fail(ErrorCode::token_key_policy, name_of(wanted) + " could leave the token, or could have", {},
+                    "it was left as it is; use a key that was made on the token, sensitive and never extractable");
+    }
+    if (key.key.id.value.empty()) {
+        return fail(ErrorCode::token_key_missing, name_of(wanted) + " has no CKA_ID to find it by", {},
+                    "give it one, e.g. with pkcs11-tool --set-id");
+    }
+    if (!key.key.public_key.is_rsa() || key.key.public_key.bits() < 2048) {
+        return fail(ErrorCode::config_unsupported, name_of(wanted) + " is " + key.key.public_key.text(), {},
+                    "name an RSA key of 2048 bits or more");
+    }
+    return {};
 }
 
 lifecycle::IssuedRecord record_of(const scep::IssuedCertificate& issued, const Certificate& anchor) {
@@ -157,6 +216,23 @@ Result<keystore::KeyDescription> find_or_generate(keystore::Token& token, const 
         return fail(removed.error());
     }
     return token.generate(spec, id, label);
+}
+
+Result<keystore::KeyDescription> adopt(keystore::Token& token, const config::ExistingKey& wanted,
+                                       const keystore::KeyId& id) {
+    auto key = find_named(token, wanted);
+    if (!key) {
+        return fail(key.error());
+    }
+    if (const Status good = check_named(wanted, *key); !good) {
+        return fail(good.error());
+    }
+    if (key->key.id != id) {
+        if (const Status removed = token.destroy(id); !removed) {
+            return fail(removed.error());
+        }
+    }
+    return key;
 }
 
 Result<lifecycle::Transaction> prepare_request(const SharedToken& token, const RequestPlan& plan) {

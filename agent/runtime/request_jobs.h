@@ -21,6 +21,13 @@ using SharedAuthority = std::shared_ptr<const Authority>;
 Result<keystore::KeyDescription> find_or_generate(keystore::Token& token, const keystore::KeyId& id,
                                                   keystore::KeySpec spec, const std::string& label);
 
+/// Finds the key that the configuration names and removes what an earlier configuration had made under `id`, which is
+/// ours. The named key is never destroyed, whatever is wrong with it. Errors: token_key_missing, token_ambiguous (more
+/// than one key fits), token_key_policy (it could leave the token, or could have), config_unsupported (no RSA key of
+/// 2048 bits or more), those of keystore::Token.
+Result<keystore::KeyDescription> adopt(keystore::Token& token, const config::ExistingKey& wanted,
+                                       const keystore::KeyId& id);
+
 /// What a request is built from.
 struct RequestPlan {
     config::IdentitySettings identity;

@@ -35,12 +35,12 @@ struct KeyRow {
 };
 
 Result<std::optional<KeyRow>> read_key(Database& database, const std::string& name, std::string_view slot) {
-    Statement row(database, "SELECT key_id, spki, request_mark FROM keys WHERE identity=? AND slot=?");
+    Statement row(database, "SELECT key_id, spki, request_mark, adopted FROM keys WHERE identity=? AND slot=?");
     const auto found = row.bind(std::string_view(name)).bind(slot).step();
     if (!found) {
         return fail(found.error());
     }
-    return *found ? std::optional(KeyRow{{row.blob(0), row.blob(1)}, row.blob(2)}) : std::nullopt;
+    return *found ? std::optional(KeyRow{{row.blob(0), row.blob(1), row.integer(3) != 0}, row.blob(2)}) : std::nullopt;
 }
 
 Result<std::optional<Transaction>> read_transaction(Database& database, const std::string& name) {
@@ -204,9 +204,10 @@ Status write_main_row(Database& database, const std::string& name, const std::st
 
 Status write_key(Database& database, const std::string& name, std::string_view slot, const KeyRecord& key,
                  ByteView request_mark) {
-    Statement row(database, "INSERT INTO keys (identity, slot, key_id, spki, request_mark) VALUES (?,?,?,?,?)");
+    Statement row(database,
+                  "INSERT INTO keys (identity, slot, key_id, spki, request_mark, adopted) VALUES (?,?,?,?,?,?)");
     row.bind(std::string_view(name)).bind(slot).bind(ByteView(key.id)).bind(ByteView(key.spki));
-    return row.bind(request_mark).run();
+    return row.bind(request_mark).bind(std::int64_t{key.adopted ? 1 : 0}).run();
 }
 
 Status write_transaction(Database& database, const std::string& name, const Transaction& transaction) {

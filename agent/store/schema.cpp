@@ -94,7 +94,12 @@ CREATE TABLE events (
 CREATE INDEX events_of ON events (kind, name, id);
 )sql";
 
-constexpr std::array<const char*, schema_version> migrations{version_1};
+// A key that the configuration named and that was on the token before.
+constexpr const char* version_2 = R"sql(
+ALTER TABLE keys ADD COLUMN adopted INTEGER NOT NULL DEFAULT 0;
+)sql";
+
+constexpr std::array<const char*, schema_version> migrations{version_1, version_2};
 
 Result<int> version_of(Database& database) {
     Statement statement(database, "PRAGMA user_version");

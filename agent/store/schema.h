@@ -6,7 +6,7 @@
 namespace hwenroll::store {
 
 /// The version that this program reads and writes (PRAGMA user_version).
-inline constexpr int schema_version = 1;
+inline constexpr int schema_version = 2;
 
 /// Brings a database of any older version to schema_version, one transaction per step.
 /// Errors: state_database; state_version when it is newer.

@@ -32,8 +32,11 @@ TEST(Configuration, reads_every_key_of_the_design) {
     EXPECT_EQ(ca.identifier, "corp ca");
     EXPECT_EQ(ca.http, HttpMethod::get);
     EXPECT_EQ(ca.renewal_type, RenewalType::pkcs_req);
-    EXPECT_EQ(ca.transaction_id.kind, TransactionIdRule::Kind::spki_sha256);
-    EXPECT_EQ(ca.resync, (std::vector{Resync::poll, Resync::fresh}));
+    EXPECT_TRUE(ca.renewal_sends_challenge);
+    EXPECT_EQ(ca.switch_at, SwitchAt::not_before);
+    EXPECT_EQ(ca.proxy, "http://proxy.example.com:3128");
+    EXPECT_EQ(ca.tls_ca, "/etc/ssl/corp.pem");
+    EXPECT_EQ(ca.bind, "vrf-mgmt");
     EXPECT_TRUE(ca.legacy.des_cbc_reply && ca.legacy.sha1_reply);
     EXPECT_FALSE(ca.legacy.des3 || ca.legacy.sha1_request);
     EXPECT_EQ(to_iso8601(*ca.legacy.until), "2028-01-01T00:00:00Z");
@@ -44,7 +47,7 @@ TEST(Configuration, reads_every_key_of_an_identity) {
     const IdentitySettings& web = all.identities.at("web");
     EXPECT_EQ(web.ca, "corp");
     EXPECT_EQ(web.token, "lab");
-    EXPECT_EQ(web.key, KeyType::rsa_3072);
+    EXPECT_EQ(web.key, KeyChoice(KeyType::rsa_3072));
     EXPECT_EQ(web.subject, *DistinguishedName::from_text("CN=web01.example.com,O=Example"));
     EXPECT_EQ(web.subject_alt_names, (std::vector<std::string>{"dns:web01.example.com", "ip:192.0.2.1"}));
     EXPECT_EQ(web.key_usage, std::vector<std::string>{"digitalSignature"});
@@ -52,8 +55,6 @@ TEST(Configuration, reads_every_key_of_an_identity) {
     EXPECT_EQ(web.renew_at, LifetimePoint(Seconds(30 * 86'400)));
     EXPECT_EQ(web.renew_jitter_percent, 0);
     EXPECT_EQ(web.new_key, NewKey::prefer);
-    EXPECT_EQ(web.on_change, (std::vector<Command>{{"/usr/bin/systemctl", "reload", "nginx"}}));
-    EXPECT_EQ(web.verify_tls, "127.0.0.1:443");
     EXPECT_EQ(web.accept, (AcceptRule{AcceptSubject::exact, AcceptAltNames::superset, AcceptUsage::require}));
     EXPECT_EQ(web.retire_after, Seconds(10));
     EXPECT_EQ(web.activate_window->days, 1U);
@@ -79,6 +80,7 @@ TEST(Configuration, has_the_defaults_of_the_design) {
     expected.name = "web";
     expected.ca = "corp";
     expected.token = "lab";
+    expected.subject_text = "CN=web01";
     expected.subject = *DistinguishedName::from_text("CN=web01");
     EXPECT_EQ(all.identities.at("web"), expected);
     EXPECT_EQ(expected.renew_at, LifetimePoint(Percent{75}));
@@ -107,7 +109,7 @@ TEST(Configuration, F1_a_fault_of_one_identity_leaves_the_others) {
 }
 
 TEST(Configuration, an_identity_falls_with_its_token) {
-    const Configuration all = must_read(with_line(least, "type", "type = \"tpm2\""));
+    const Configuration all = must_read(with_line(least, "type", "type = \"tpm\""));
     EXPECT_EQ(
         lines_of(all.findings).back(),
         "E-CONFIG-REFERENCE identity.web: hwenroll.toml:10:9: [token.lab], which this identity uses, is disabled; "
@@ -116,10 +118,60 @@ TEST(Configuration, an_identity_falls_with_its_token) {
 }
 
 TEST(Configuration, a_token_of_a_later_type_has_one_finding) {
-    EXPECT_EQ(
-        only_finding("[token.t]\ntype = \"tpm2\"\ntcti = \"device:/dev/tpmrm0\"\nstorage = \"blob\"\n"),
-        "E-CONFIG-UNSUPPORTED token.t: hwenroll.toml:2:8: 'type' asks for \"tpm2\", which is not available in this "
-        "version; use \"pkcs11\"");
+    EXPECT_EQ(only_finding("[token.t]\ntype = \"tpm2\"\ntcti = \"device:/dev/tpmrm0\"\nstorage = \"blob\"\n"),
+              "E-CONFIG-UNSUPPORTED token.t: hwenroll.toml:2:8: 'type' asks for what this version cannot do: use a TPM "
+              "natively; use \"pkcs11\" with the module of tpm2-pkcs11");
+}
+
+// A value that this version cannot carry out is checked all the same, so that its mistakes are found today.
+TEST(Configuration, every_key_of_a_tpm2_token_is_checked) {
+    const auto lines = lines_of(must_read("[token.t]\ntype = \"tpm2\"\ntcti = \"device:tpmrm0\"\nauth = \"x\"\n"
+                                          "storage = \"persistent:0x40000001\"\ndeadline_use = \"1\"\nmodul = 1\n"
+                                          "uri = \"pkcs11:token=lab\"\n")
+                                    .findings);
+    ASSERT_EQ(lines.size(), 7U) << fmt::format("{}", fmt::join(lines, "\n"));
+    EXPECT_NE(lines[0].find("hwenroll.toml:2:8: 'type' asks for"), std::string::npos) << lines[0];
+    EXPECT_NE(lines[1].find("hwenroll.toml:3:8: 'tcti' names no absolute path of a device"), std::string::npos);
+    EXPECT_NE(lines[2].find("hwenroll.toml:4:8: 'auth' does not say where"), std::string::npos) << lines[2];
+    EXPECT_NE(lines[3].find("hwenroll.toml:5:11: 'storage' names no range of persistent handles"), std::string::npos);
+    EXPECT_NE(lines[4].find("hwenroll.toml:6:16: 'deadline_use' is no duration"), std::string::npos) << lines[4];
+    EXPECT_NE(lines[5].find("hwenroll.toml:7:1: [token.t] has no key 'modul'"), std::string::npos) << lines[5];
+    EXPECT_NE(lines[6].find("hwenroll.toml:8:7: 'uri' is a key of tokens of type \"pkcs11\""), std::string::npos);
+}
+
+TEST(Configuration, HTTP_3_a_preset_completes_a_host_and_leaves_a_url) {
+    const auto urls = [](const std::string& lines) {
+        return must_read(with_line(least, "url", lines)).authorities.at("corp").urls;
+    };
+    EXPECT_EQ(urls("preset = \"cisco-ios\"\nurl = [\"10.0.0.1\", \"http://ca/scep\"]"),
+              (std::vector<std::string>{"http://10.0.0.1/pkiclient.exe", "http://ca/scep"}));
+    EXPECT_EQ(urls("preset = \"ndes\"\nurl = \"ndes.example.com:8080\""),
+              std::vector<std::string>{"http://ndes.example.com:8080/certsrv/mscep/mscep.dll"});
+}
+
+TEST(Configuration, an_existing_key_is_used_again_and_never_replaced) {
+    const Configuration all = must_read(
+        with_line(least, "subject", "subject = \"CN=a\"\nkey = \"existing:pkcs11:id=%9a%01;object=web%20key\""));
+    ASSERT_TRUE(all.findings.empty()) << lines_of(all.findings).front();
+    EXPECT_EQ(all.identities.at("web").key, KeyChoice(ExistingKey{{0x9a, 0x01}, "web key"}));
+    EXPECT_EQ(all.identities.at("web").new_key, NewKey::reuse);
+}
+
+TEST(Configuration, a_signer_names_a_token_that_is_there) {
+    const Configuration all = must_read(with_line(
+        least, "subject",
+        "subject = \"CN=a\"\nsigner = { token = \"lap\", key = \"rsa:2048\", cert = \"idevid.pem\", chian = 1 }"));
+    const auto lines = lines_of(all.findings);
+    ASSERT_EQ(lines.size(), 4U) << fmt::format("{}", fmt::join(lines, "\n"));
+    EXPECT_NE(lines[0].find("there is no [token.lap]; did you mean 'lab'?"), std::string::npos) << lines[0];
+    EXPECT_NE(lines[1].find("'key' asks for a new key"), std::string::npos) << lines[1];
+    EXPECT_NE(lines[2].find("'cert' is no absolute path"), std::string::npos) << lines[2];
+    EXPECT_NE(lines[3].find("did you mean 'chain'?"), std::string::npos) << lines[3];
+    const Configuration good = must_read(with_line(least, "subject",
+                                                   "subject = \"CN=a\"\nsigner = { token = \"lab\", key = "
+                                                   "\"existing:handle:0x81010001\", cert = \"/etc/idevid.pem\" }"));
+    ASSERT_EQ(good.findings.size(), 1U);
+    EXPECT_EQ(good.findings.front().error.code(), ErrorCode::config_unsupported);
 }
 
 // Invariant 7, on every road that a secret in the wrong place can take.

@@ -56,19 +56,13 @@ const Fault faults[] = {
     {"bad_choice", "subject", "subject = \"CN=a\"\nnew_key = \"maybe\"",
      "E-CONFIG-VALUE identity.web: hwenroll.toml:12:11: 'new_key' does not know \"maybe\"; use \"require\" or "
      "\"prefer\" or \"reuse\""},
-    {"later_key_type", "subject", "subject = \"CN=a\"\nkey = \"ec:p256\"",
-     "E-CONFIG-UNSUPPORTED identity.web: hwenroll.toml:12:7: 'key' asks for \"ec:p256\", which is not available in "
-     "this "
-     "version; use \"rsa:2048\" or \"rsa:3072\""},
-    {"later_existing_key", "subject", "subject = \"CN=a\"\nkey = \"existing:pkcs11:id=%9a\"",
-     "E-CONFIG-UNSUPPORTED identity.web: hwenroll.toml:12:7: 'key' asks for \"existing:pkcs11:id=%9a\", which is not "
-     "available in this version; use \"rsa:2048\" or \"rsa:3072\""},
     {"weak_key", "subject", "subject = \"CN=a\"\nkey = \"rsa:1024\"",
-     "E-CONFIG-VALUE identity.web: hwenroll.toml:12:7: 'key' does not know \"rsa:1024\"; use \"rsa:2048\" or "
-     "\"rsa:3072\""},
-    {"later_signer", "subject", "subject = \"CN=a\"\nsigner = { token = \"tpm\" }",
-     "E-CONFIG-UNSUPPORTED identity.web: hwenroll.toml:12:10: 'signer' is not available in this version; remove the "
-     "key"},
+     "E-CONFIG-VALUE identity.web: hwenroll.toml:12:7: 'key' does not know \"rsa:1024\"; use \"rsa:2048\", "
+     "\"rsa:3072\", \"rsa:4096\", \"ec:p256\", \"ec:p384\", \"existing:pkcs11:id=…\" or \"existing:handle:0x…\""},
+    {"later_signer", "subject",
+     "subject = \"CN=a\"\nsigner = { token = \"lab\", key = \"existing:pkcs11:id=%01\", cert = \"/a\" }",
+     "E-CONFIG-UNSUPPORTED identity.web: hwenroll.toml:12:10: 'signer' asks for what this version cannot do: sign the "
+     "first request with a manufacturer's certificate; remove the key and set 'challenge' of the CA"},
     {"range", "subject", "subject = \"CN=a\"\nretire_after = \"400d\"",
      "E-CONFIG-VALUE identity.web: hwenroll.toml:12:16: 'retire_after' is not from 0 s to 366 d; correct the value and "
      "run 'hwenroll check-config'"},
@@ -93,9 +87,119 @@ const Fault faults[] = {
     {"undefined_token", "token = ", "token = \"elsewhere\"",
      "E-CONFIG-REFERENCE identity.web: hwenroll.toml:10:9: there is no [token.elsewhere]; define it or correct the "
      "name"},
-    {"token_type", "type", "type = \"tpm2\"",
-     "E-CONFIG-UNSUPPORTED token.lab: hwenroll.toml:2:8: 'type' asks for \"tpm2\", which is not available in this "
-     "version; use \"pkcs11\""},
+    {"later_ec", "subject", "subject = \"CN=a\"\nkey = \"ec:p256\"",
+     "E-CONFIG-UNSUPPORTED identity.web: hwenroll.toml:12:7: 'key' asks for what this version cannot do: enroll an EC "
+     "key; use \"rsa:2048\" or \"rsa:3072\""},
+    {"later_rsa_4096", "subject", "subject = \"CN=a\"\nkey = \"rsa:4096\"",
+     "E-CONFIG-UNSUPPORTED identity.web: hwenroll.toml:12:7: 'key' asks for what this version cannot do: make RSA keys "
+     "of 4096 bits; use \"rsa:2048\" or \"rsa:3072\""},
+    {"later_handle", "subject", "subject = \"CN=a\"\nkey = \"existing:handle:0x81010001\"",
+     "E-CONFIG-UNSUPPORTED identity.web: hwenroll.toml:12:7: 'key' asks for what this version cannot do: use a TPM's "
+     "persistent key; name a key on a PKCS#11 token, as in existing:pkcs11:id=%9a"},
+    {"later_on_change", "subject", "subject = \"CN=a\"\non_change = [[\"/bin/true\"]]",
+     "E-CONFIG-UNSUPPORTED identity.web: hwenroll.toml:12:13: 'on_change' asks for what this version cannot do: run "
+     "programs after a change; remove the key, and reload consumers after 'hwenrolld --once' has exited 0"},
+    {"later_verify", "subject", "subject = \"CN=a\"\nverify = { tls = \"h:1\" }",
+     "E-CONFIG-UNSUPPORTED identity.web: hwenroll.toml:12:10: 'verify' asks for what this version cannot do: check "
+     "what a consumer presents; remove the key"},
+    {"later_verify_command", "subject", "subject = \"CN=a\"\nverify = { command = [\"/bin/true\"] }",
+     "E-CONFIG-UNSUPPORTED identity.web: hwenroll.toml:12:10: 'verify' asks for what this version cannot do: check "
+     "what a consumer presents; remove the key"},
+    {"later_envelope", "url", "url = \"http://ca/\"\nenvelope = \"password\"",
+     "E-CONFIG-UNSUPPORTED ca.corp: hwenroll.toml:7:12: 'envelope' asks for what this version cannot do: receive a "
+     "reply otherwise than by RSA key transport; use \"auto\" and an RSA key"},
+    {"later_rollover", "url", "url = \"http://ca/\"\nrollover = \"operator\"",
+     "E-CONFIG-UNSUPPORTED ca.corp: hwenroll.toml:7:12: 'rollover' asks for what this version cannot do: follow a CA's "
+     "rollover by fingerprint or command; use \"signature\", and list the new CA's fingerprint in 'fingerprint' when "
+     "it changes"},
+    {"later_crl", "url", "url = \"http://ca/\"\ncrl = \"scep\"",
+     "E-CONFIG-UNSUPPORTED ca.corp: hwenroll.toml:7:7: 'crl' asks for what this version cannot do: fetch CRLs; use "
+     "\"off\""},
+    {"later_ra", "url", "url = \"http://ca/\"\nra = \"issued-by-ca\"",
+     "E-CONFIG-UNSUPPORTED ca.corp: hwenroll.toml:7:6: 'ra' asks for what this version cannot do: trust an RA by "
+     "another rule than its extended key usage; use \"eku\""},
+    {"later_pinned_ra", "url",
+     "url = \"http://ca/\"\nra = \"pinned\"\nra_fingerprints = "
+     "\"6f2b0a1c3d4e5f60718293a4b5c6d7e8f90123456789abcdef0011223344aabb\"",
+     "E-CONFIG-UNSUPPORTED ca.corp: hwenroll.toml:7:6: 'ra' asks for what this version cannot do: trust an RA by "
+     "another rule than its extended key usage; use \"eku\""},
+    {"later_challenge_encoding", "url", "url = \"http://ca/\"\nchallenge_encoding = \"utf8\"",
+     "E-CONFIG-UNSUPPORTED ca.corp: hwenroll.toml:7:22: 'challenge_encoding' asks for what this version cannot do: "
+     "choose the string type of the challenge; use \"auto\": PrintableString where the challenge allows it, else "
+     "UTF8String"},
+    {"later_txid", "url", "url = \"http://ca/\"\ntxid = \"spki-sha256\"",
+     "E-CONFIG-UNSUPPORTED ca.corp: hwenroll.toml:7:8: 'txid' asks for what this version cannot do: derive the "
+     "transactionID; use \"random\""},
+    {"later_resync", "url", "url = \"http://ca/\"\nresync = \"poll,new\"",
+     "E-CONFIG-UNSUPPORTED ca.corp: hwenroll.toml:7:10: 'resync' asks for what this version cannot do: change how an "
+     "unanswered request is taken up again; use \"same,poll,new\""},
+    {"key_misspelled", "subject", "subject = \"CN=a\"\nkey = \"rsa2048\"",
+     "E-CONFIG-VALUE identity.web: hwenroll.toml:12:7: 'key' does not know \"rsa2048\"; did you mean \"rsa:2048\"? use "
+     "\"rsa:2048\", \"rsa:3072\", \"rsa:4096\", \"ec:p256\", \"ec:p384\", \"existing:pkcs11:id=…\" or "
+     "\"existing:handle:0x…\""},
+    {"key_scheme_misspelled", "subject", "subject = \"CN=a\"\nkey = \"existing:pkcs1:id=%9a\"",
+     "E-CONFIG-VALUE identity.web: hwenroll.toml:12:7: 'key' does not know \"existing:pkcs1:id=%9a\"; did you mean "
+     "\"existing:pkcs11:\"? use \"rsa:2048\", \"rsa:3072\", \"rsa:4096\", \"ec:p256\", \"ec:p384\", "
+     "\"existing:pkcs11:id=…\" or \"existing:handle:0x…\""},
+    {"existing_without_name", "subject", "subject = \"CN=a\"\nkey = \"existing:pkcs11:type=private\"",
+     "E-CONFIG-VALUE identity.web: hwenroll.toml:12:7: 'key' names no key; write it as in existing:pkcs11:id=%9a or "
+     "existing:pkcs11:object=web; 'hwenroll token keys' shows ids and labels"},
+    {"existing_with_token", "subject", "subject = \"CN=a\"\nkey = \"existing:pkcs11:token=lab;id=%9a\"",
+     "E-CONFIG-VALUE identity.web: hwenroll.toml:12:7: 'key' holds 'token'; the token is named by 'token', the key by "
+     "id= and object= alone; write it as in existing:pkcs11:id=%9a or existing:pkcs11:object=web; 'hwenroll token "
+     "keys' shows ids and labels"},
+    {"existing_bad_percent", "subject", "subject = \"CN=a\"\nkey = \"existing:pkcs11:id=%9\"",
+     "E-CONFIG-VALUE identity.web: hwenroll.toml:12:7: 'key' is no pkcs11: URI (RFC 7512) after 'existing:'; write it "
+     "as in existing:pkcs11:id=%9a or existing:pkcs11:object=web; 'hwenroll token keys' shows ids and labels"},
+    {"handle_not_persistent", "subject", "subject = \"CN=a\"\nkey = \"existing:handle:0x80000001\"",
+     "E-CONFIG-VALUE identity.web: hwenroll.toml:12:7: 'key' names no persistent handle of a TPM; write one from "
+     "0x81000000 to 0x81ffffff, as in existing:handle:0x81010001"},
+    {"existing_with_new_key", "subject", "subject = \"CN=a\"\nkey = \"existing:pkcs11:id=%9a\"\nnew_key = \"require\"",
+     "E-CONFIG-VALUE identity.web: hwenroll.toml:13:11: 'new_key' asks for new keys, but 'key' names an existing one; "
+     "use \"reuse\", or a key that is generated, as in key = \"rsa:2048\""},
+    {"verify_both", "subject", "subject = \"CN=a\"\nverify = { tls = \"h:1\", command = [\"/bin/true\"] }",
+     "E-CONFIG-VALUE identity.web: hwenroll.toml:12:35: 'command' is set beside 'tls'; keep one of the two"},
+    {"verify_empty", "subject", "subject = \"CN=a\"\nverify = {}",
+     "E-CONFIG-MISSING identity.web: hwenroll.toml:12:10: 'verify' of [identity.web] has neither 'tls' nor 'command'; "
+     "write it as in verify = { tls = \"127.0.0.1:443\" }"},
+    {"signer_without_cert", "subject",
+     "subject = \"CN=a\"\nsigner = { token = \"lab\", key = \"existing:pkcs11:id=%01\" }",
+     "E-CONFIG-MISSING identity.web: hwenroll.toml:12:10: 'signer' of [identity.web] has no 'cert'; add a line like "
+     "cert = \"/etc/idevid.pem\""},
+    {"preset_misspelled", "url", "url = \"http://ca/\"\npreset = \"nedes\"",
+     "E-CONFIG-VALUE ca.corp: hwenroll.toml:7:10: 'preset' does not know \"nedes\"; use \"cisco-ios\" or \"ndes\""},
+    {"ra_pinned_without_pins", "url", "url = \"http://ca/\"\nra = \"pinned\"",
+     "E-CONFIG-MISSING ca.corp: hwenroll.toml:5:5: [ca.corp] has ra = \"pinned\" but no 'ra_fingerprints'; add a line "
+     "like ra_fingerprints = \"SHA256:…\""},
+    {"pins_without_ra_pinned", "url",
+     "url = \"http://ca/\"\nra_fingerprints = \"6f2b0a1c3d4e5f60718293a4b5c6d7e8f90123456789abcdef0011223344aabb\"",
+     "E-CONFIG-VALUE ca.corp: hwenroll.toml:7:19: 'ra_fingerprints' counts only with ra = \"pinned\"; add ra = "
+     "\"pinned\" or remove the key"},
+    {"ra_pin_short", "url", "url = \"http://ca/\"\nra_fingerprints = [\"6f2b\"]\nra = \"pinned\"",
+     "E-CONFIG-VALUE ca.corp: hwenroll.toml:7:20: 'ra_fingerprints' has 4 hexadecimal digits instead of the 64 of "
+     "SHA-256; copy the whole fingerprint"},
+    {"rollover_without_pin", "url", "url = \"http://ca/\"\nrollover = \"fingerprint\"",
+     "E-CONFIG-MISSING ca.corp: hwenroll.toml:5:5: [ca.corp] has rollover = \"fingerprint\" but no 'next_fingerprint'; "
+     "add a line like next_fingerprint = \"SHA256:…\""},
+    {"envelope_misspelled", "url", "url = \"http://ca/\"\nenvelope = \"pasword\"",
+     "E-CONFIG-VALUE ca.corp: hwenroll.toml:7:12: 'envelope' does not know \"pasword\"; use \"auto\" or \"password\" "
+     "or \"token-rsa\" or \"agree\""},
+    {"bad_bind", "url", "url = \"http://ca/\"\nbind = \"no such interface\"",
+     "E-CONFIG-VALUE ca.corp: hwenroll.toml:7:8: 'bind' is neither an address nor the name of an interface; correct "
+     "the value and run 'hwenroll check-config'"},
+    {"bad_tls_ca", "url", "url = \"http://ca/\"\ntls_ca = \"ca.pem\"",
+     "E-CONFIG-VALUE ca.corp: hwenroll.toml:7:10: 'tls_ca' is no absolute path; write a path that begins with /"},
+    {"preset_url", "url", "preset = \"ndes\"\nurl = \"a b\"",
+     "E-CONFIG-VALUE ca.corp: hwenroll.toml:7:7: 'url' is neither a full URL nor a host; write it as in ca.example.com "
+     "or http://ca.example.com/scep"},
+    {"token_type", "type", "type = \"tpm2\"\ntcti = \"device:/dev/tpmrm0\"",
+     "E-CONFIG-UNSUPPORTED token.lab: hwenroll.toml:2:8: 'type' asks for what this version cannot do: use a TPM "
+     "natively; use \"pkcs11\" with the module of tpm2-pkcs11"},
+    {"token_type_misspelled", "type", "type = \"pkcs1\"",
+     "E-CONFIG-VALUE token.lab: hwenroll.toml:2:8: 'type' does not know \"pkcs1\"; use \"pkcs11\" or \"tpm2\""},
+    {"tpm2_key_of_pkcs11", "uri", "uri = \"pkcs11:token=lab\"\ntcti = \"device:/dev/tpmrm0\"",
+     "E-CONFIG-KEY token.lab: hwenroll.toml:5:8: 'tcti' is a key of tokens of type \"tpm2\"; remove the key or change "
+     "'type'"},
     {"module_path", "module", "module = \"libsofthsm2.so\"",
      "E-CONFIG-VALUE token.lab: hwenroll.toml:3:10: 'module' is no absolute path; write a path that begins with /"},
     {"pin_in_uri", "uri", "uri = \"pkcs11:token=lab?pin-value=hunter2\"",
@@ -125,20 +229,6 @@ const Fault faults[] = {
     {"bad_date", "url", "url = \"http://ca/\"\nlegacy = [\"des3\"]\nlegacy_until = \"2027-02-30\"",
      "E-CONFIG-VALUE ca.corp: hwenroll.toml:8:16: 'legacy_until' is a day that does not exist; write a day of the "
      "calendar as in 2027-12-31"},
-    {"later_preset", "url", "url = \"http://ca/\"\npreset = \"ndes\"",
-     "E-CONFIG-UNSUPPORTED ca.corp: hwenroll.toml:7:10: 'preset' is not available in this version; remove the key"},
-    {"later_envelope", "url", "url = \"http://ca/\"\nenvelope = \"password\"",
-     "E-CONFIG-UNSUPPORTED ca.corp: hwenroll.toml:7:12: 'envelope' asks for \"password\", which is not available in "
-     "this version; use \"auto\""},
-    {"later_rollover", "url", "url = \"http://ca/\"\nrollover = \"operator\"",
-     "E-CONFIG-UNSUPPORTED ca.corp: hwenroll.toml:7:12: 'rollover' asks for \"operator\", which is not available in "
-     "this version; use \"signature\""},
-    {"later_crl", "url", "url = \"http://ca/\"\ncrl = \"scep\"",
-     "E-CONFIG-UNSUPPORTED ca.corp: hwenroll.toml:7:7: 'crl' asks for \"scep\", which is not available in this "
-     "version; use \"off\""},
-    {"later_ra", "url", "url = \"http://ca/\"\nra = \"pinned\"",
-     "E-CONFIG-UNSUPPORTED ca.corp: hwenroll.toml:7:6: 'ra' asks for \"pinned\", which is not available in this "
-     "version; use \"eku\""},
     {"unknown_section", "[identity.web]", "[limit]\n[identity.web]",
      "E-CONFIG-KEY configuration: hwenroll.toml:8:2: 'limit' is no section of the configuration; did you mean "
      "'limits'?"},

@@ -36,8 +36,18 @@ http = "get"
 legacy = ["des-cbc-reply", "sha1-reply"]
 legacy_until = 2027-12-31
 renewal_type = 19
-txid = "spki-sha256"
-resync = "poll,new"
+renewal_challenge = "send"
+switch_at = "not-before"
+txid = "random"
+resync = "same,poll,new"
+ra = "eku"
+rollover = "signature"
+envelope = "auto"
+challenge_encoding = "auto"
+crl = "off"
+proxy = "http://proxy.example.com:3128"
+tls_ca = "/etc/ssl/corp.pem"
+bind = "vrf-mgmt"
 
 [identity.web]
 ca = "corp"
@@ -50,8 +60,6 @@ extended_key_usage = ["serverAuth", "clientAuth"]
 renew_at = "30d"
 renew_jitter = "0%"
 new_key = "prefer"
-on_change = [["/usr/bin/systemctl", "reload", "nginx"]]
-verify = { tls = "127.0.0.1:443" }
 accept = { subject = "exact", usage = "require" }
 retire_after = "10s"
 activate_window = "Sun 02:00-04:00"

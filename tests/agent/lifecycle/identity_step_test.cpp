@@ -582,5 +582,32 @@ TEST(IdentityStep, events_that_make_no_sense_in_a_phase_change_nothing) {
     EXPECT_EQ(publishing.on(CertificateIssued{issued()}).state, before);
 }
 
+TEST(IdentityStep, an_existing_key_takes_the_place_of_the_committed_id_and_is_marked_as_not_ours) {
+    Walk walk;
+    walk.to_key().on(KeyReady{{7}, {0x9a, 1}});
+    EXPECT_EQ(walk.state.phase, Phase::need_submit);
+    EXPECT_EQ(walk.state.enrollment->key, (KeyRecord{{0x9a, 1}, {7}, true}));
+}
+
+TEST(IdentityStep, what_is_made_after_an_existing_key_never_takes_its_id) {
+    Walk walk;
+    walk.to_key().on(KeyReady{{7}, {0x9a, 1}}).on(RequestPrepared{prepared()});
+    walk.rules.request_mark = {102};
+    const std::uint8_t drawn = walk.octet;
+    walk.on(Started{});
+    ASSERT_EQ(walk.state.phase, Phase::need_key);
+    EXPECT_EQ(walk.state.enrollment->key, (KeyRecord{Bytes(16, drawn), {}, false}));
+    ASSERT_EQ(walk.effects.size(), 1U);
+    EXPECT_EQ(std::get<MakeKey>(walk.effects[0]).key_id, Bytes(16, drawn));
+}
+
+TEST(IdentityStep, a_published_existing_key_stays_marked) {
+    Walk walk;
+    walk.to_key().on(KeyReady{{7}, {0x9a, 1}}).on(RequestPrepared{prepared()}).on(CertificateIssued{issued()});
+    walk.on(GenerationPublished{walk.state.last_generation});
+    ASSERT_EQ(walk.state.phase, Phase::valid);
+    EXPECT_TRUE(walk.state.current->key.adopted);
+}
+
 }  // namespace
 }  // namespace hwenroll::lifecycle

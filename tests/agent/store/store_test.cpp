@@ -224,6 +224,25 @@ TEST_F(StoreTest, a_database_of_a_newer_version_is_left_alone) {
     EXPECT_EQ(store.error().code(), ErrorCode::state_version);
 }
 
+TEST_F(StoreTest, a_key_that_is_not_ours_is_known_as_such_after_a_restart) {
+    IdentityState state = full_state();
+    state.current->key.adopted = true;
+    ASSERT_TRUE(open().commit("web", "lab", state, {}, now));
+    EXPECT_TRUE(open().identity("web")->current->key.adopted);
+    EXPECT_EQ(*open().identity("web"), state);
+}
+
+TEST_F(StoreTest, a_database_of_version_1_is_brought_up_with_its_keys_as_ours) {
+    ASSERT_TRUE(open().commit("web", "lab", full_state(), {}, now));
+    sqlite3* raw = nullptr;
+    ASSERT_EQ(sqlite3_open(database().c_str(), &raw), SQLITE_OK);
+    EXPECT_EQ(
+        sqlite3_exec(raw, "ALTER TABLE keys DROP COLUMN adopted; PRAGMA user_version=1", nullptr, nullptr, nullptr),
+        SQLITE_OK);
+    sqlite3_close(raw);
+    EXPECT_EQ(*open().identity("web"), full_state());
+}
+
 TEST_F(StoreTest, S8_a_torn_database_is_an_error_and_not_an_empty_state) {
     { ASSERT_TRUE(open().commit("web", "lab", full_state(), {}, now)); }
     test::write_file(database(), test::read_file(database()).substr(0, 5000), 0600);

@@ -1,4 +1,4 @@
-#include "agent/config/section_reader.h"
+#include "agent/config/suggestion.h"
 
 #include <gtest/gtest.h>
 

@@ -1,0 +1,83 @@
+#include "agent/config/unsupported.h"
+
+#include <string_view>
+
+#include <fmt/format.h>
+
+namespace hwenroll::config {
+namespace {
+
+void refuse(SectionReader& reader, std::string_view key, std::string_view cannot, std::string instead) {
+    reader.report(key, ErrorCode::config_unsupported, fmt::format("asks for what this version cannot do: {}", cannot),
+                  {}, std::move(instead));
+}
+
+void refuse_key(SectionReader& reader, const KeyChoice& key) {
+    constexpr const char* instead = "use \"rsa:2048\" or \"rsa:3072\"";
+    if (std::holds_alternative<PersistentHandle>(key)) {
+        return refuse(reader, "key", "use a TPM's persistent key",
+                      "name a key on a PKCS#11 token, as in existing:pkcs11:id=%9a");
+    }
+    const auto* const type = std::get_if<KeyType>(&key);
+    if (type == nullptr) {
+        return;
+    }
+    if (*type == KeyType::ec_p256 || *type == KeyType::ec_p384) {
+        // SCEP encrypts the reply for the key that asked, which an EC key cannot decrypt.
+        refuse(reader, "key", "enroll an EC key", instead);
+    } else if (*type == KeyType::rsa_4096) {
+        refuse(reader, "key", "make RSA keys of 4096 bits", instead);
+    }
+}
+
+}  // namespace
+
+void refuse_unsupported(SectionReader& reader, const TokenSettings& token) {
+    if (token.type == TokenType::tpm2) {
+        refuse(reader, "type", "use a TPM natively", "use \"pkcs11\" with the module of tpm2-pkcs11");
+    }
+}
+
+void refuse_unsupported(SectionReader& reader, const AuthoritySettings& authority) {
+    if (authority.ra != RaRule::eku) {
+        refuse(reader, "ra", "trust an RA by another rule than its extended key usage", "use \"eku\"");
+    }
+    if (authority.rollover != RolloverRule::signature) {
+        refuse(reader, "rollover", "follow a CA's rollover by fingerprint or command",
+               "use \"signature\", and list the new CA's fingerprint in 'fingerprint' when it changes");
+    }
+    if (authority.envelope != EnvelopeMode::automatic) {
+        refuse(reader, "envelope", "receive a reply otherwise than by RSA key transport",
+               "use \"auto\" and an RSA key");
+    }
+    if (authority.crl != CrlSource::off) {
+        refuse(reader, "crl", "fetch CRLs", "use \"off\"");
+    }
+    if (authority.challenge_encoding != ChallengeEncoding::automatic) {
+        refuse(reader, "challenge_encoding", "choose the string type of the challenge",
+               "use \"auto\": PrintableString where the challenge allows it, else UTF8String");
+    }
+    if (authority.transaction_id.kind != TransactionIdRule::Kind::random) {
+        refuse(reader, "txid", "derive the transactionID", "use \"random\"");
+    }
+    if (authority.resync != AuthoritySettings().resync) {
+        refuse(reader, "resync", "change how an unanswered request is taken up again", "use \"same,poll,new\"");
+    }
+}
+
+void refuse_unsupported(SectionReader& reader, const IdentitySettings& identity) {
+    refuse_key(reader, identity.key);
+    if (identity.signer) {
+        refuse(reader, "signer", "sign the first request with a manufacturer's certificate",
+               "remove the key and set 'challenge' of the CA");
+    }
+    if (!identity.on_change.empty()) {
+        refuse(reader, "on_change", "run programs after a change",
+               "remove the key, and reload consumers after 'hwenrolld --once' has exited 0");
+    }
+    if (!identity.verify_tls.empty() || !identity.verify_command.empty()) {
+        refuse(reader, "verify", "check what a consumer presents", "remove the key");
+    }
+}
+
+}  // namespace hwenroll::config

@@ -21,6 +21,13 @@ Result<config::Configuration> load(const CommandContext& context);
 
 int check_config(const CommandContext& context);
 
+/// The configuration in force with every default, as TOML that reads back to the same; never a secret. Findings go to
+/// standard error and into the exit code.
+int cat_config(const CommandContext& context);
+
+/// What an error code means, what usually causes it and what to do; all codes in a table without one.
+int explain(const CommandContext& context, const std::optional<std::string>& code);
+
 /// One identity with its last events, or all of them in a table.
 int status(const CommandContext& context, const std::optional<std::string>& identity);
 

@@ -33,9 +33,18 @@ cli::CommandContext context_of(const CommandLine& line) {
     return context;
 }
 
-void add_identity_commands(CLI::App& app, CommandLine& line) {
+void add_configuration_commands(CLI::App& app, CommandLine& line) {
     auto* check = app.add_subcommand("check-config", "read the configuration and report every fault");
     check->callback([&] { line.run = cli::check_config; });
+    auto* cat = app.add_subcommand("cat-config", "print the configuration in force, with every default and no secret");
+    cat->callback([&] { line.run = cli::cat_config; });
+    auto* explain = app.add_subcommand("explain", "what an error code means and what to do; without one, all codes");
+    explain->add_option("CODE", line.name, "error code, e.g. E-TOKEN-PIN");
+    explain->callback(
+        [&] { line.run = [&line](const cli::CommandContext& context) { return cli::explain(context, line.name); }; });
+}
+
+void add_identity_commands(CLI::App& app, CommandLine& line) {
     auto* status = app.add_subcommand("status", "state of all identities, or of one with its last events");
     status->add_option("ID", line.name, "identity");
     status->callback(
@@ -95,6 +104,7 @@ int run(int argc, char** argv) {
     app.add_flag("--no-color", line.no_color, "no colours, even on a terminal");
     app.require_subcommand(1);
     app.fallthrough();
+    add_configuration_commands(app, line);
     add_identity_commands(app, line);
     add_ca_and_token_commands(app, line);
     add_scep_commands(app, line);

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include "base/error.h"
 #include "tests/e2e/enrollment_world.h"
 #include "tests/support/test_paths.h"
 
@@ -43,6 +44,60 @@ TEST_F(Command, check_config_says_that_all_is_well_or_where_it_is_not) {
     const json findings = parsed(world_.hwenroll({"check-config", "--json"}));
     EXPECT_FALSE(findings["ok"].get<bool>());
     EXPECT_EQ(findings["findings"][0]["name"], "web");
+}
+
+TEST_F(Command, cat_config_prints_what_is_in_force_so_that_it_reads_back_to_the_same) {
+    world_.configure({.identity_extra = "san = [\"dns:a.example.com\"]\nrenew_at = \"36h\"\n"});
+    const RunResult first = world_.hwenroll({"cat-config"});
+    EXPECT_EQ(first.exit_code, 0) << first.err;
+    EXPECT_THAT(first.out, AllOf(HasSubstr("renew_at = \"36h\"  # " + world_.config().string() + ":"),
+                                 HasSubstr("\nmax_path = 10  # default\n"),
+                                 HasSubstr("pin = \"file:" + world_.pin_path().string() + "\"  # ")));
+    world_.expect_no_canary({first.out});
+    const json before = parsed(world_.hwenroll({"cat-config", "--json"}));
+    write_file(world_.config(), first.out);
+    EXPECT_EQ(world_.hwenroll({"check-config"}).exit_code, 0);
+    const json after = parsed(world_.hwenroll({"cat-config", "--json"}));
+    const json& web = before["configuration"]["identity"]["web"];
+    EXPECT_EQ(web["renew_at"]["value"], "36h");
+    EXPECT_EQ(web["poll"]["give_up"]["value"], "7d");
+    EXPECT_EQ(web["poll"]["give_up"]["from"], "default");
+    EXPECT_TRUE(web["group"]["value"].is_null());
+    EXPECT_EQ(after["configuration"]["identity"]["web"]["renew_at"]["value"], "36h");
+    EXPECT_EQ(after["configuration"]["ca"]["corp"]["fingerprint"]["value"],
+              before["configuration"]["ca"]["corp"]["fingerprint"]["value"]);
+}
+
+TEST_F(Command, cat_config_leaves_out_what_is_disabled_and_says_so) {
+    world_.configure({.key = "rsa:512"});
+    const RunResult result = world_.hwenroll({"cat-config"});
+    EXPECT_EQ(result.exit_code, 78);
+    EXPECT_THAT(result.out, AllOf(HasSubstr("[token.lab]"), Not(HasSubstr("[identity.web]"))));
+    EXPECT_THAT(result.err, HasSubstr("E-CONFIG-VALUE identity.web: "));
+    EXPECT_EQ(parsed(world_.hwenroll({"cat-config", "--json"}))["disabled"][0]["name"], "web");
+}
+
+TEST_F(Command, explain_says_what_a_code_means_and_lists_all) {
+    const RunResult one = world_.hwenroll({"explain", "e-token-pin"});
+    EXPECT_EQ(one.exit_code, 0) << one.err;
+    EXPECT_THAT(one.out, AllOf(testing::StartsWith("E-TOKEN-PIN: the token refused the PIN (exit code 77)\n\n  The "),
+                               HasSubstr("hwenroll resume"), HasSubstr("\nNext: not trying again")));
+    const RunResult all = world_.hwenroll({"explain"});
+    EXPECT_EQ(all.exit_code, 0);
+    const json codes = parsed(world_.hwenroll({"explain", "--json"}))["codes"];
+    ASSERT_EQ(codes.size(), error_table().size());
+    for (const ErrorInfo& info : error_table()) {
+        EXPECT_THAT(all.out, HasSubstr(std::string(info.name) + " "));
+    }
+    EXPECT_EQ(codes[0]["explanation"], error_table().front().explanation);
+    EXPECT_EQ(parsed(world_.hwenroll({"explain", "E-INTERNAL", "--json"}))["codes"][0]["exit_code"], 70);
+}
+
+TEST_F(Command, explain_of_an_unknown_code_suggests_one) {
+    const RunResult near = world_.hwenroll({"explain", "E-TOKEN-PINN"});
+    EXPECT_EQ(near.exit_code, 64);
+    EXPECT_EQ(near.err, "E-UNKNOWN-NAME there is no error code 'E-TOKEN-PINN'; did you mean 'E-TOKEN-PIN'?\n");
+    EXPECT_THAT(world_.hwenroll({"explain", "zzz"}).err, HasSubstr("'hwenroll explain' lists them"));
 }
 
 TEST_F(Command, status_before_and_after_the_enrollment) {
@@ -184,7 +239,9 @@ TEST_F(Command, scep_decode_prints_messages_and_names_the_offset_of_malformed_on
     const RunResult malformed = run({program("hwenroll"), "scep", "decode", cut});
     EXPECT_EQ(malformed.exit_code, 76);
     EXPECT_THAT(malformed.err, AllOf(HasSubstr("E-"), HasSubstr("cut.der")));
-    EXPECT_EQ(run({program("hwenroll"), "scep", "decode", "/nowhere"}).exit_code, 66);
+    const RunResult missing = run({program("hwenroll"), "scep", "decode", "/nowhere"});
+    EXPECT_EQ(missing.exit_code, 66);
+    EXPECT_THAT(missing.err, HasSubstr("E-INPUT-FILE "));
 }
 
 TEST_F(Command, a_usage_error_is_one_line_and_64) {

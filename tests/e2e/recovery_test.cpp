@@ -147,5 +147,30 @@ TEST_F(Recovery, invariant_4_a_lost_answer_is_asked_for_again_under_the_same_tra
     EXPECT_EQ(ids[0], ids[1]);
 }
 
+TEST_F(Recovery, an_expired_certificate_is_no_success) {
+    enroll();
+    execute("UPDATE certificates SET not_after=1 WHERE role='leaf' AND slot='current'");
+    const RunResult again = world_.once();
+    EXPECT_EQ(again.exit_code, 75);
+    EXPECT_THAT(again.err, HasSubstr("E-IDENTITY-EXPIRED web: "));
+    EXPECT_EQ(world_.requests().size(), requests_);
+}
+
+TEST_F(Recovery, RT_7_a_pending_request_is_not_asked_for_before_its_time) {
+    const TamperingProxy proxy(world_.port(), [](const std::string&) {
+        return http_response("500 Internal Server Error", "text/plain", "out of order");
+    });
+    world_.configure({.url = "http://127.0.0.1:" + std::to_string(proxy.port()) + "/scep"});
+    ASSERT_EQ(world_.once().exit_code, 69);
+    execute(
+        "UPDATE transactions SET pending=1; UPDATE identities SET phase=4, waiting_for=5, wait_until=4000000000, "
+        "error_name=NULL, error_line=NULL, error_at=NULL");
+    const std::size_t before = world_.requests().size();
+    const RunResult again = world_.once();
+    EXPECT_EQ(again.exit_code, 75);
+    EXPECT_THAT(again.err, HasSubstr("E-CA-PENDING web: "));
+    EXPECT_EQ(world_.requests().size(), before);
+}
+
 }  // namespace
 }  // namespace hwenroll::test

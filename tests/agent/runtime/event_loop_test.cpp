@@ -1,5 +1,6 @@
 // The loop: work from other threads, signals, repetition.
 #include <csignal>
+#include <sys/resource.h>
 #include <thread>
 
 #include <gtest/gtest.h>
@@ -96,6 +97,18 @@ TEST(TokenThread, its_end_waits_for_the_running_job) {
     gate.unlock();
     ending.join();
     EXPECT_TRUE(done);
+}
+
+TEST(EventLoop, that_cannot_be_set_up_is_an_internal_error) {
+    rlimit before{};
+    ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+    const rlimit none{0, before.rlim_max};
+    ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &none), 0);
+    const auto loop = EventLoop::make({});
+    ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
+    ASSERT_FALSE(loop);
+    EXPECT_EQ(loop.error().code(), ErrorCode::internal);
+    EXPECT_EQ(loop.error().why(), "Too many open files");
 }
 
 }  // namespace

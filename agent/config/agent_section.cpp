@@ -1,5 +1,6 @@
 // [agent] and [limits].
 #include <chrono>
+#include <utility>
 
 #include "agent/config/sections.h"
 #include "agent/config/value_syntax.h"
@@ -48,7 +49,12 @@ LimitSettings read_limits(SectionReader& reader) {
                                   hours(30 * 24));
     reader.read_duration<Seconds>("clock_skew", limits.clock_skew, parse_seconds, Seconds(0), hours(24));
     if (limits.retry_after_min > limits.retry_after_max) {
-        reader.report("retry_after_max", ErrorCode::config_value, "is less than 'retry_after_min'");
+        for (const auto& [key, what] : {std::pair("retry_after_min", "is more than 'retry_after_max'"),
+                                        std::pair("retry_after_max", "is less than 'retry_after_min'")}) {
+            if (reader.find(key) != nullptr) {
+                reader.report(key, ErrorCode::config_value, what);
+            }
+        }
         limits.retry_after_min = LimitSettings().retry_after_min;
         limits.retry_after_max = LimitSettings().retry_after_max;
     }

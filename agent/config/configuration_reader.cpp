@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 #include <tuple>
 #include <utility>
 
@@ -149,6 +150,7 @@ class ConfigurationBuilder {
                 check_references(name, *reader);
             }
         }
+        forget_refused_origins();
         return !out_->is_disabled(Part::agent, {});
     }
 
@@ -163,6 +165,16 @@ class ConfigurationBuilder {
                 out_->origins.emplace(inner, entry.value.at());
             }
         }
+    }
+
+    /// Where a value was refused its default is in force.
+    void forget_refused_origins() {
+        const auto place = [](const Location& at) { return std::tuple(at.file, at.line, at.column); };
+        std::set<std::tuple<std::string, unsigned, unsigned>> refused;
+        for (const Finding& finding : out_->findings) {
+            refused.insert(place(finding.at));
+        }
+        std::erase_if(out_->origins, [&](const auto& origin) { return refused.contains(place(origin.second)); });
     }
 
     template <class Settings>

@@ -73,6 +73,15 @@ TEST(EffectiveConfiguration, says_where_each_value_comes_from) {
     EXPECT_THAT(to_toml(effective(must_read(complete))), HasSubstr("\npoll.max = \"1min\"  # hwenroll.toml:52:42\n"));
 }
 
+TEST(EffectiveConfiguration, a_refused_limit_is_shown_as_the_default_that_takes_its_place) {
+    const std::string text = to_toml(effective(must_read(
+        "[limits]\nmax_path = 99\nretry_after_min = \"30min\"\nretry_after_max = \"20min\"\nmax_redirects = 1\n")));
+    EXPECT_THAT(text, HasSubstr("\nmax_path = 10  # default\n"));
+    EXPECT_THAT(text, HasSubstr("\nretry_after_min = \"1s\"  # default\n"));
+    EXPECT_THAT(text, HasSubstr("\nretry_after_max = \"1d\"  # default\n"));
+    EXPECT_THAT(text, HasSubstr("\nmax_redirects = 1  # hwenroll.toml:5:17\n"));
+}
+
 // Every key of design §6 that a valid part can hold is there with its default.
 TEST(EffectiveConfiguration, shows_every_default) {
     const std::string text = to_toml(effective(must_read(least)));

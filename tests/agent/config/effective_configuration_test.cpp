@@ -61,6 +61,23 @@ poll = { factor = 1.25, start = "1s" }
     expect_same(all, again(all));
 }
 
+// Whatever a mistake leaves in force reads back to the same.
+TEST(EffectiveConfiguration, reads_back_after_any_single_changed_octet) {
+    const std::string text = complete;
+    std::size_t readable = 0;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        for (const char octet : {'7', '#', 'm', '\\'}) {
+            std::string changed = text;
+            changed[i] = octet;
+            if (const auto all = read_configuration({{"f", changed}}, facts())) {
+                ++readable;
+                expect_same(*all, again(*all));
+            }
+        }
+    }
+    EXPECT_GT(readable, 1000U);
+}
+
 TEST(EffectiveConfiguration, says_where_each_value_comes_from) {
     const std::string text = to_toml(effective(must_read(
         {{"hwenroll.toml", least}, {"conf.d/10.toml", "[agent]\nadmin_group = \"ops\"\n[limits]\nmax_path = 5\n"}})));

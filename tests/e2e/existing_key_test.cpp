@@ -61,7 +61,7 @@ TEST_F(ExistingKey, is_enrolled_by_its_id_and_still_there_afterwards) {
     const RunResult first = world_.once();
     ASSERT_EQ(first.exit_code, 0) << first.err;
     world_.expect_published();
-    EXPECT_THAT(read_file(world_.live() / "key.uri"), HasSubstr("id=%9a%01"));
+    EXPECT_THAT(read_file(world_.live() / "key.uri"), HasSubstr("id=%9A%01"));
     EXPECT_EQ(public_key("9a01"), before);
     EXPECT_EQ(world_.once().exit_code, 0) << "nothing is left to do";
     world_.expect_no_canary({first.out, first.err});

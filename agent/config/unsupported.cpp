@@ -13,7 +13,7 @@ void refuse(SectionReader& reader, std::string_view key, std::string_view cannot
 }
 
 void refuse_key(SectionReader& reader, const KeyChoice& key) {
-    constexpr const char* instead = "use \"rsa:2048\" or \"rsa:3072\"";
+    constexpr const char* instead = "use \"rsa:2048\", \"rsa:3072\" or \"rsa:4096\"";
     if (std::holds_alternative<PersistentHandle>(key)) {
         return refuse(reader, "key", "use a TPM's persistent key",
                       "name a key on a PKCS#11 token, as in existing:pkcs11:id=%9a");
@@ -25,8 +25,6 @@ void refuse_key(SectionReader& reader, const KeyChoice& key) {
     if (*type == KeyType::ec_p256 || *type == KeyType::ec_p384) {
         // SCEP encrypts the reply for the key that asked, which an EC key cannot decrypt.
         refuse(reader, "key", "enroll an EC key", instead);
-    } else if (*type == KeyType::rsa_4096) {
-        refuse(reader, "key", "make RSA keys of 4096 bits", instead);
     }
 }
 
@@ -39,9 +37,6 @@ void refuse_unsupported(SectionReader& reader, const TokenSettings& token) {
 }
 
 void refuse_unsupported(SectionReader& reader, const AuthoritySettings& authority) {
-    if (authority.ra != RaRule::eku) {
-        refuse(reader, "ra", "trust an RA by another rule than its extended key usage", "use \"eku\"");
-    }
     if (authority.rollover != RolloverRule::signature) {
         refuse(reader, "rollover", "follow a CA's rollover by fingerprint or command",
                "use \"signature\", and list the new CA's fingerprint in 'fingerprint' when it changes");

@@ -30,6 +30,18 @@ scep::ParseLimits parse_limits(const config::LimitSettings& limits) {
     return out;
 }
 
+scep::RaRule ra_rule(const config::AuthoritySettings& settings) {
+    switch (settings.ra) {
+        case config::RaRule::pinned:
+            return {scep::RaRule::Kind::pinned, settings.ra_fingerprints};
+        case config::RaRule::issued_by_ca:
+            return {scep::RaRule::Kind::issued_by_ca, {}};
+        case config::RaRule::eku:
+            break;
+    }
+    return {};
+}
+
 scep::LegacyPermissions permissions_of(const config::LegacySettings& legacy, TimePoint now) {
     if (!legacy.until || now >= *legacy.until) {
         return {};
@@ -109,7 +121,8 @@ Error AuthorityAccess::asked_too_soon(Seconds wait) const {
 }
 
 scep::CaExpectation AuthorityAccess::expectation(TimePoint now) const {
-    return {settings_.fingerprints, now, parse_limits(limits_), {}, permissions_of(settings_.legacy, now)};
+    return {settings_.fingerprints, now, parse_limits(limits_), ra_rule(settings_),
+            permissions_of(settings_.legacy, now)};
 }
 
 /// Works the roles out again from what is stored: they depend on the time.

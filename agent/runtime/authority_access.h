@@ -24,6 +24,9 @@ struct Authority {
 
 scep::ParseLimits parse_limits(const config::LimitSettings& limits);
 
+/// Which certificates of the CA count as its RAs.
+scep::RaRule ra_rule(const config::AuthoritySettings& settings);
+
 /// What `legacy` permits at `now`: nothing any more once legacy_until has passed.
 scep::LegacyPermissions permissions_of(const config::LegacySettings& legacy, TimePoint now);
 

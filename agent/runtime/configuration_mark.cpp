@@ -41,8 +41,11 @@ Bytes configuration_mark(const config::IdentitySettings& identity, const config:
                         authority.challenge ? authority.challenge->text() : std::string(),
                         file_facts(authority.challenge), authority.legacy.des_cbc_reply, authority.legacy.des3,
                         authority.legacy.sha1_reply, authority.legacy.sha1_request, static_cast<int>(authority.http));
-    for (const Bytes& fingerprint : authority.fingerprints) {
-        text += to_hex(fingerprint) + '\n';
+    for (const std::vector<Bytes>* const list : {&authority.fingerprints, &authority.ra_fingerprints}) {
+        for (const Bytes& fingerprint : *list) {
+            text += to_hex(fingerprint) + '\n';
+        }
+        text += fmt::format("{}\n", static_cast<int>(authority.ra));
     }
     return sha256(as_bytes(text));
 }

@@ -17,7 +17,19 @@ namespace {
 
 /// What `key` asks to be generated. The configuration lets no other kind through yet.
 keystore::KeySpec spec_of(config::KeyType type) {
-    return type == config::KeyType::rsa_2048 ? keystore::KeySpec::rsa_2048 : keystore::KeySpec::rsa_3072;
+    switch (type) {
+        case config::KeyType::rsa_3072:
+            return keystore::KeySpec::rsa_3072;
+        case config::KeyType::rsa_4096:
+            return keystore::KeySpec::rsa_4096;
+        case config::KeyType::ec_p256:
+            return keystore::KeySpec::ec_p256;
+        case config::KeyType::ec_p384:
+            return keystore::KeySpec::ec_p384;
+        case config::KeyType::rsa_2048:
+            break;
+    }
+    return keystore::KeySpec::rsa_2048;
 }
 
 lifecycle::Policy policy_of(const config::IdentitySettings& settings, const config::AuthoritySettings& authority,

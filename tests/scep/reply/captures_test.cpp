@@ -1,6 +1,5 @@
 // Replies of real servers through the whole way from body to accepted certificate.
 #include <algorithm>
-#include <cstdlib>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -119,67 +118,6 @@ TEST_P(CapturedReply, is_refused_under_the_exact_subject_rule_when_the_server_ch
     EXPECT_THAT(issued.error().line(), HasSubstr("same-rdns"));
 }
 
-/// Every answer to a damaged body must be an error or what the intact one says.
-void expect_error_or_same(const CapturedExchange& exchange, const CertRep& intact, ByteView content,
-                          const Bytes& damaged) {
-    const auto reply = read_cert_rep(damaged, exchange.expectation);
-    if (!reply) {
-        EXPECT_FALSE(reply.error().line().empty());
-        return;
-    }
-    EXPECT_EQ(reply->status, intact.status);
-    EXPECT_EQ(reply->fail_info, intact.fail_info);
-    EXPECT_EQ(reply->signer, intact.signer);
-    EXPECT_EQ(reply->digest, intact.digest);
-    EXPECT_EQ(reply->envelope, intact.envelope);
-    if (intact.status == PkiStatus::success && reply->envelope != intact.envelope) {
-        const auto opened =
-            open_envelope(reply->envelope, exchange.request_signer, exchange.key.get(), test::everything_allowed(), {});
-        EXPECT_TRUE(!opened || equal(opened->reveal(), content));
-    }
-}
-
-/// With HWENROLL_EXHAUSTIVE set every bit of every octet is altered, otherwise one bit of each.
-bool exhaustive() {
-    return std::getenv("HWENROLL_EXHAUSTIVE") != nullptr;
-}
-
-std::vector<std::uint8_t> changes() {
-    return {0x01, 0x02, 0x04, 0x08, 0x10, 0x20, 0x40, 0x80};
-}
-
-// SEC-18, T-class faults of the network: no prefix of a reply passes for anything.
-TEST_P(CapturedReply, is_an_error_at_every_length_shorter_than_its_own) {
-    const CapturedExchange exchange = load_exchange(GetParam().name, GetParam().ca_set);
-    const bool definite = exchange.reply[1] != 0x80;
-    for (std::size_t size = 0; size < exchange.reply.size(); ++size) {
-        const Bytes cut(exchange.reply.begin(), exchange.reply.begin() + static_cast<std::ptrdiff_t>(size));
-        const auto reply = read_cert_rep(cut, exchange.expectation);
-        ASSERT_FALSE(reply) << size;
-        if (definite && size >= 4) {
-            EXPECT_EQ(reply.error().code(), ErrorCode::ca_truncated) << size;
-        }
-    }
-}
-
-// SEC-18, BAD-45: an altered octet is noticed or lies where nothing is read.
-TEST_P(CapturedReply, is_an_error_or_unchanged_when_one_octet_is_altered) {
-    const CapturedExchange exchange = load_exchange(GetParam().name, GetParam().ca_set);
-    const auto intact = read_cert_rep(exchange.reply, exchange.expectation);
-    ASSERT_TRUE(intact);
-    const auto content =
-        open_envelope(intact->envelope, exchange.request_signer, exchange.key.get(), test::everything_allowed(), {});
-    ASSERT_TRUE(content);
-    const std::vector<std::uint8_t> bits = changes();
-    for (std::size_t at = 0; at < exchange.reply.size(); ++at) {
-        for (std::size_t i = 0; i < (exhaustive() ? bits.size() : 1); ++i) {
-            Bytes damaged = exchange.reply;
-            damaged[at] ^= bits[(at + i) % bits.size()];
-            expect_error_or_same(exchange, *intact, content->reveal(), damaged);
-        }
-    }
-}
-
 // SEC-9, ENV-15: behind the outer signature too an altered octet leads to no other certificate than the intact one.
 TEST_P(CapturedReply, keeps_its_envelope_safe_against_altered_octets) {
     const CapturedExchange exchange = load_exchange(GetParam().name, GetParam().ca_set);
@@ -192,7 +130,7 @@ TEST_P(CapturedReply, keeps_its_envelope_safe_against_altered_octets) {
     };
     const auto intact = accepted(envelope);
     ASSERT_TRUE(intact) << intact.error().line();
-    for (std::size_t at = 0; at < envelope.size(); at += exhaustive() ? 1 : 5) {
+    for (std::size_t at = 0; at < envelope.size(); at += 5) {
         Bytes damaged = envelope;
         damaged[at] ^= 0x10;
         const auto result = accepted(damaged);

@@ -12,6 +12,6 @@ pkg_check_modules(SYSTEMD REQUIRED IMPORTED_TARGET libsystemd)
 pkg_check_modules(SQLITE REQUIRED IMPORTED_TARGET sqlite3)
 pkg_check_modules(TOMLPLUSPLUS REQUIRED IMPORTED_TARGET tomlplusplus)
 
-if(HWENROLL_TESTS)
+if(HWENROLL_TESTS OR HWENROLL_FUZZ)
   find_package(GTest REQUIRED)
 endif()

@@ -5,18 +5,20 @@ cd "$(dirname "$0")"
 
 usage() {
     cat <<'TEXT'
-usage: ./test.sh [--asan | --tsan | --preset NAME] [--soak NAME] [-R REGEX] [--jobs N]
+usage: ./test.sh [--asan | --tsan | --coverage | --preset NAME] [--soak NAME] [-R REGEX] [--jobs N]
 
   --preset NAME   a configure preset of CMakePresets.json that builds tests; default: dev
   --asan          the same as --preset asan: AddressSanitizer and UndefinedBehaviorSanitizer
   --tsan          the same as --preset tsan: ThreadSanitizer
+  --coverage      the same as --preset coverage; then gcovr's summary, and build/coverage/report/index.html
   --soak NAME     one of the long runs instead:
                     fresh   ./demo.sh and ./test.sh on minimal Debian 12 and 13 trees (needs root)
+                    fuzz    every fuzz target for 30 minutes; notes the figures in docs/fuzzing.md
                     tsan    all tests under ThreadSanitizer
   -R REGEX        only the tests whose names match, as in ctest
   --jobs N        parallel compilations and tests; default: the number of processors
-Missing Debian packages are installed first, which needs root. The last lines are ctest's summary; the exit code is 0
-when all tests passed.
+Missing Debian packages are installed first, which needs root. The last lines are ctest's summary (with --coverage,
+gcovr's); the exit code is 0 when all tests passed.
 TEXT
 }
 
@@ -30,6 +32,7 @@ while [ $# -gt 0 ]; do
     case $1 in
     --asan) preset=asan ;;
     --tsan) preset=tsan ;;
+    --coverage) preset=coverage ;;
     --preset | --soak | -R | --jobs)
         [ $# -gt 1 ] || wrong "$1 needs a value"
         case $1 in
@@ -48,11 +51,13 @@ done
 case $soak in
 '') ;;
 fresh) exec tests/system/fresh.sh ;;
+fuzz) exec tests/fuzz/run.sh 30 ;;
 tsan) preset=tsan ;;
 *) wrong "unknown soak '$soak'" ;;
 esac
 
 .ci/install-deps
+[ "$preset" != coverage ] || .ci/install-deps --coverage
 
 configured=$(cmake --preset "$preset" 2>&1) || {
     printf '%s\n' "$configured" >&2
@@ -60,4 +65,13 @@ configured=$(cmake --preset "$preset" 2>&1) || {
     exit 70
 }
 cmake --build "build/$preset" --parallel "$jobs"
-ctest --test-dir "build/$preset" --output-on-failure --parallel "$jobs" --no-label-summary --no-tests=error "${selection[@]}"
+[ "$preset" != coverage ] || find build/coverage -name '*.gcda' -delete
+tested=0
+ctest --test-dir "build/$preset" --output-on-failure --parallel "$jobs" --no-label-summary --no-tests=error \
+    "${selection[@]}" || tested=$?
+if [ "$preset" = coverage ]; then
+    mkdir -p build/coverage/report
+    gcovr --root . --object-directory build/coverage --exclude tests/ --exclude-throw-branches --print-summary \
+        --html-details build/coverage/report/index.html --txt build/coverage/report/coverage.txt
+fi
+exit "$tested"

@@ -128,7 +128,7 @@ void write_requests(const Seeds& seeds, const PublicKey& public_key) {
 void write_responses(const Seeds& seeds, const PublicKey& public_key) {
     using namespace keystore;
     const KeyDescription key{
-        {KeyId{{1, 2, 3}}, public_key}, "a label", {true, true, true, true, true}, true, true, "pkcs11:id=%01"};
+        {KeyId{{1, 2, 3}}, public_key}, "a label", {true, true, true, true, true}, true, true, true, "pkcs11:id=%01"};
     const TokenDescription token{"label", "maker", "model", "serial", "pkcs11:", true, false, true, false, true};
     std::uint32_t number = 0;
     const auto add = [&](const char* name, ResponseBody body) {

@@ -167,7 +167,7 @@ TEST_F(Failure, T9_a_refused_command_stays_refused_under_another_name_until_resu
     expect_failure(77, "E-TOKEN-PIN", shim(""));
     EXPECT_THAT(error_, HasSubstr("hwenroll resume"));
     EXPECT_EQ(calls("C_Login"), 1);
-    write_file(command, std::string("#!/bin/sh\necho ") + canary_pin + "\n", 0700);
+    write_file(command, "#!/bin/sh\ncat " + world_.pin_path().string() + "\n", 0700);
     expect_failure(77, "E-TOKEN-PIN", shim(""));
     EXPECT_EQ(calls("C_Login"), 1);
     const RunResult resumed = world_.hwenroll({"resume", "web"});

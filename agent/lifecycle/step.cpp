@@ -40,11 +40,12 @@ Seconds backoff(const Policy& policy, std::uint32_t failures, std::uint32_t frac
     return std::max(Seconds(1), half + Seconds(static_cast<std::int64_t>(part)));
 }
 
-/// RT-7: the interval grows by half with every poll.
+/// RT-7: the interval grows by `factor` with every poll, and by a second at least; a factor of 1 keeps it.
 Seconds poll_interval(const PollPolicy& policy, std::uint32_t polls) {
     Seconds interval = policy.first;
-    for (std::uint32_t i = 0; i < polls && interval < policy.longest; ++i) {
-        interval += std::max(Seconds(1), interval / 2);
+    for (std::uint32_t i = 0; policy.factor > 1 && i < polls && interval < policy.longest; ++i) {
+        const double longer = static_cast<double>(interval.count()) * policy.factor;
+        interval = std::max(interval + Seconds(1), Seconds(static_cast<std::int64_t>(longer)));
     }
     return std::min(interval, policy.longest);
 }

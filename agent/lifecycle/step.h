@@ -94,6 +94,7 @@ using Effect = std::variant<MakeKey, PrepareRequest, SendRequest, SendPoll, Publ
 /// Poll timing (RT-7).
 struct PollPolicy {
     Seconds first{60};
+    double factor = 1.5;  ///< from one interval to the next
     Seconds longest{3600};
     Seconds give_up{7 * 24 * 3600};
 };

@@ -26,6 +26,7 @@ scep::ParseLimits parse_limits(const config::LimitSettings& limits) {
     out.max_rsa_bits = limits.max_rsa_bits;
     out.max_exponent_bits = limits.max_exponent_bits;
     out.max_path = limits.max_path;
+    out.min_lifetime = limits.min_lifetime;
     out.clock_skew = limits.clock_skew;
     return out;
 }

@@ -55,7 +55,8 @@ std::string advice(const RequestForm& form, int status) {
             return form.post ? "the server takes no POST here: correct 'url', or set http = \"get\""
                              : "the server takes no GET here: correct 'url', or set http = \"post\"";
         case 407:
-            return "the proxy wants a login: put it in 'proxy'";
+            return "the proxy wants a login, which this version cannot give: have it admit this machine, or set "
+                   "another 'proxy'";
         case 411:
             return "a length was sent, so a proxy drops it: check 'proxy'";
         case 413:

@@ -25,6 +25,14 @@ std::string request_text(const config::IdentitySettings& identity, const config:
     return text + fmt::format("{}\n{}\n{}\n", authority.identifier, token.module.string(), token.uri);
 }
 
+std::string limits_text(const config::LimitSettings& limits) {
+    return fmt::format("{} {} {} {} {} {} {} {} {} {} {} {} {} {}\n", limits.connect_timeout.count(),
+                       limits.exchange_timeout.count(), limits.max_caps_bytes, limits.max_reply_bytes,
+                       limits.max_certificates, limits.max_rsa_bits, limits.max_exponent_bits, limits.max_asn1_depth,
+                       limits.max_path, limits.max_redirects, limits.max_pbkdf2, limits.max_get_url,
+                       limits.min_lifetime.count(), limits.clock_skew.count());
+}
+
 }  // namespace
 
 Bytes request_mark(const config::IdentitySettings& identity, const config::AuthoritySettings& authority,
@@ -33,8 +41,13 @@ Bytes request_mark(const config::IdentitySettings& identity, const config::Autho
 }
 
 Bytes configuration_mark(const config::IdentitySettings& identity, const config::AuthoritySettings& authority,
-                         const config::TokenSettings& token) {
+                         const config::TokenSettings& token, const config::LimitSettings& limits) {
     std::string text = request_text(identity, authority, token);
+    text += fmt::format("{} {} {} {}\n{}\n", identity.poll.start.count(), identity.poll.factor,
+                        identity.poll.max.count(), identity.poll.give_up.count(), token.pin ? token.pin->text() : "");
+    text += fmt::format("{}\n{}\n{}\n{}\n", authority.proxy, authority.tls_ca.string(), authority.bind,
+                        authority.legacy.until ? to_iso8601(*authority.legacy.until) : "");
+    text += limits_text(limits);
     text += fmt::format("{} {} {}\n", static_cast<int>(identity.accept.subject),
                         static_cast<int>(identity.accept.alt_names), static_cast<int>(identity.accept.usage));
     text += fmt::format("{}\n{}\n{}\n{} {} {} {} {}\n", fmt::join(authority.urls, "\n"),

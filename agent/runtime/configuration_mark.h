@@ -10,10 +10,11 @@ namespace hwenroll::runtime {
 Bytes request_mark(const config::IdentitySettings& identity, const config::AuthoritySettings& authority,
                    const config::TokenSettings& token);
 
-/// SHA-256 over the same, all other settings of the identity, its CA and its token, and over the metadata (never the
+/// SHA-256 over the same, all other settings of the identity, its CA and its token that a request or its
+/// answer depends on, the limits, and over the metadata (never the
 /// contents) of the challenge's file: a new challenge releases a hold (FI-2) and makes a request with the old one
 /// pointless.
 Bytes configuration_mark(const config::IdentitySettings& identity, const config::AuthoritySettings& authority,
-                         const config::TokenSettings& token);
+                         const config::TokenSettings& token, const config::LimitSettings& limits);
 
 }  // namespace hwenroll::runtime

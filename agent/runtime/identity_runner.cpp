@@ -33,10 +33,10 @@ keystore::KeySpec spec_of(config::KeyType type) {
 }
 
 lifecycle::Policy policy_of(const config::IdentitySettings& settings, const config::AuthoritySettings& authority,
-                            const config::TokenSettings& token) {
+                            const config::TokenSettings& token, const config::LimitSettings& limits) {
     lifecycle::Policy policy;
-    policy.poll = {settings.poll.start, settings.poll.max, settings.poll.give_up};
-    policy.configuration_mark = configuration_mark(settings, authority, token);
+    policy.poll = {settings.poll.start, settings.poll.factor, settings.poll.max, settings.poll.give_up};
+    policy.configuration_mark = configuration_mark(settings, authority, token, limits);
     policy.request_mark = request_mark(settings, authority, token);
     return policy;
 }
@@ -94,7 +94,7 @@ IdentityRunner::IdentityRunner(const Surroundings& surroundings, observe::Progre
       token_(token),
       authority_(authority),
       settings_(std::move(settings)),
-      policy_(policy_of(settings_, authority.settings(), token.settings())) {}
+      policy_(policy_of(settings_, authority.settings(), token.settings(), authority.limits())) {}
 
 void IdentityRunner::start(Settled settled) {
     settled_ = std::move(settled);

@@ -56,7 +56,6 @@ scep::IssueExpectation expectation_of(const ReplyPlan& plan, PublicKey key) {
                                     .anchor = set.anchor,
                                     .intermediates = set.intermediates,
                                     .now = plan.now,
-                                    .min_lifetime = Seconds(1),
                                     .current = {},
                                     .legacy = plan.legacy,
                                     .limits = plan.limits};
@@ -90,7 +89,7 @@ bool fits(const config::ExistingKey& wanted, const keystore::KeyDescription& key
 Result<keystore::KeyDescription> find_named(keystore::Token& token, const config::ExistingKey& wanted) {
     std::vector<keystore::KeyDescription> fitting;
     if (!wanted.id.empty()) {
-        // One search instead of all keys' attributes; it also needs the public half.
+        // One search instead of all keys' attributes.
         auto found = token.find({wanted.id});
         if (!found) {
             return fail(found.error());
@@ -98,7 +97,8 @@ Result<keystore::KeyDescription> find_named(keystore::Token& token, const config
         if (*found && fits(wanted, **found)) {
             fitting.push_back(**std::move(found));
         }
-    } else {
+    }
+    if (fitting.empty()) {  // a card may keep a certificate in place of the public half, which the search by id needs
         auto keys = token.list_keys();
         if (!keys) {
             return fail(keys.error());

@@ -76,6 +76,17 @@ TEST_F(ExistingKey, is_enrolled_by_its_label) {
     EXPECT_THAT(read_file(world_.live() / "key.uri"), HasSubstr("id=%07"));
 }
 
+TEST_F(ExistingKey, is_found_by_its_id_although_its_public_half_is_not_on_the_token) {
+    make_key("03", "card key");
+    const RunResult removed = run({"pkcs11-tool", "--module", SoftHsm::module(), "--token-label", "lab", "--login",
+                                   "--pin", canary_pin, "--delete-object", "--type", "pubkey", "--id", "03"});
+    ASSERT_EQ(removed.exit_code, 0) << removed.err;
+    world_.configure({.key = "existing:pkcs11:id=%03"});
+    const RunResult enrolled = world_.once();
+    EXPECT_EQ(enrolled.exit_code, 0) << enrolled.err;
+    EXPECT_EQ(world_.objects("Private Key Object"), 1);
+}
+
 TEST_F(ExistingKey, that_is_not_there_is_named_and_found_by_the_next_run) {
     world_.configure({.key = "existing:pkcs11:id=%9a;object=bench"});
     expect_refusal(69, "E-TOKEN-KEY-MISSING");

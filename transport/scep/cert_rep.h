@@ -65,8 +65,7 @@ struct IssueExpectation {
     Certificate anchor;                      ///< CaSet::anchor
     std::vector<Certificate> intermediates;  ///< CaSet::intermediates
     TimePoint now;
-    std::chrono::seconds min_lifetime{3600};  ///< from now; the caller scales it for short-lived certificates
-    std::optional<Certificate> current;       ///< a renewal must not return it (DEG-4)
+    std::optional<Certificate> current;  ///< a renewal must not return it (DEG-4)
     LegacyPermissions legacy;
     ParseLimits limits;
 };

@@ -60,7 +60,10 @@ Status check_validity(const Certificate& leaf, const IssueExpectation& expected,
     if (leaf.not_before() > expected.now + skew) {
         return refuse("is not valid yet", validity, "check the clock of this machine and of the CA");
     }
-    if (leaf.not_after() <= expected.now + expected.min_lifetime) {
+    const Certificate& usual = expected.current ? *expected.current : leaf;
+    const Seconds tenth = (usual.not_after() - usual.not_before()) / 10;
+    const Seconds least = std::max(Seconds(1), std::min(expected.limits.min_lifetime, tenth));
+    if (leaf.not_after() < expected.now + least) {
         return refuse("expires too soon", validity, "ask the CA's operator for a longer lifetime");
     }
     if (leaf.not_after() > expected.issuer.not_after()) {

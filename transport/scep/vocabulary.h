@@ -84,6 +84,7 @@ struct ParseLimits {
     int max_rsa_bits = 8192;
     int max_exponent_bits = 33;  ///< e up to 2^32
     int max_path = 10;           ///< certificates between leaf and anchor
+    Seconds min_lifetime{3600};  ///< that an issued certificate must have left, or a tenth of a whole lifetime
     Seconds clock_skew{300};     ///< by which clocks may differ; see for_lifetime()
 };
 

@@ -158,7 +158,7 @@ TEST(IdentityStep, a_valid_identity_that_is_started_again_does_nothing) {
 
 TEST(IdentityStep, SM_6_RT_7_pending_is_polled_at_growing_intervals_up_to_the_longest) {
     Walk walk;
-    walk.rules.poll = {Seconds(60), Seconds(200), Seconds(86400)};
+    walk.rules.poll = {Seconds(60), 1.5, Seconds(200), Seconds(86400)};
     walk.to_sent().on(RequestPending{});
     EXPECT_EQ(walk.state.phase, Phase::pending);
     EXPECT_EQ(walk.state.wait, (Wait{WaitingFor::ca, start + Seconds(60)}));
@@ -173,6 +173,17 @@ TEST(IdentityStep, SM_6_RT_7_pending_is_polled_at_growing_intervals_up_to_the_lo
     }
     EXPECT_EQ(intervals, (std::vector<long>{90, 135, 200, 200}));
     EXPECT_EQ(walk.state.counters.messages, 1U) << "polls are not counted (invariant 5)";
+}
+
+TEST(IdentityStep, RT_7_the_factor_between_polls_is_the_configurations) {
+    for (const auto& [factor, second] : {std::pair(1.0, 60L), std::pair(3.0, 180L)}) {
+        Walk walk;
+        walk.rules.poll = {Seconds(60), factor, Seconds(3600), Seconds(86400)};
+        walk.to_sent().on(RequestPending{});
+        walk.now = walk.state.wait.until;
+        walk.on(Due{}).on(RequestPending{});
+        EXPECT_EQ((walk.state.wait.until - walk.now).count(), second);
+    }
 }
 
 TEST(IdentityStep, SM_9_a_restart_does_not_poll_before_its_time) {

@@ -189,7 +189,7 @@ TEST(IssuedCertificate, unusual_certificates_are_accepted) {
                       }))},
                       [&](IssueExpectation& e) {
                           e.limits.clock_skew = skew;
-                          e.min_lifetime = Seconds(1);
+                          e.limits.min_lifetime = Seconds(1);
                       })
             .has_value();
     };
@@ -201,6 +201,32 @@ TEST(IssuedCertificate, unusual_certificates_are_accepted) {
     EXPECT_FALSE(within(Seconds(2), Seconds(30), Seconds(300)));
     const auto soon = accept({issued_leaf(leaf_with([](auto& s) { s.not_before = test::present() + minutes(4); }))});
     EXPECT_TRUE(soon) << soon.error().line();
+}
+
+// Design, limits: at least min(1 h, 10 % of the predecessor's lifetime); a first certificate is its own measure.
+TEST(IssuedCertificate, one_that_expires_too_soon_is_refused) {
+    const auto with = [](Seconds age, Seconds left, std::optional<Seconds> before = {}) {
+        const auto valid_for = [](Seconds since, Seconds until) {
+            return issued_leaf(leaf_with([&](auto& s) {
+                s.not_before = test::present() - since;
+                s.not_after = test::present() + until;
+            }));
+        };
+        return accept({valid_for(age, left)}, [&](IssueExpectation& e) {
+            if (before) {
+                e.current = valid_for(Seconds(0), *before);
+            }
+        });
+    };
+    using namespace std::chrono;
+    EXPECT_TRUE(with(Seconds(0), Seconds(60)));
+    EXPECT_TRUE(with(Seconds(900), Seconds(100)));
+    const auto late = with(Seconds(902), Seconds(98));
+    ASSERT_FALSE(late);
+    EXPECT_EQ(late.error().code(), ErrorCode::scep_certificate);
+    EXPECT_THAT(late.error().line(), HasSubstr("expires too soon"));
+    EXPECT_TRUE(with(days(300), hours(1)));
+    EXPECT_FALSE(with(days(300), minutes(59)));
 }
 
 // CERT-5 and the rules of `accept`

@@ -75,6 +75,7 @@ run_target() {
     local target=$1 options=()
     local inputs=("$build/corpus/$target" "$build/seeds/$target")
     mkdir -p "$build/corpus/$target"
+    rm -f "$build/log/$target".{log,code}
     [ ! -d "tests/fuzz/corpus/$target" ] || inputs+=("tests/fuzz/corpus/$target")
     case $target in
     caps | toml) options+=("-dict=tests/fuzz/$target.dict") ;;
@@ -83,19 +84,22 @@ run_target() {
     esac
     local code=0
     "$build/bin/fuzz_$target" -max_total_time="$seconds" -timeout=25 -rss_limit_mb=2048 -max_len=8192 -print_final_stats=1 \
-        -artifact_prefix="$build/findings/$target-" "${options[@]}" "${inputs[@]}" >"$build/log/$target.log" 2>&1 || code=$?
+        -artifact_prefix="$build/findings/$target-" "${options[@]}" "${inputs[@]}" >"$build/log/$target.log" 2>&1 &
+    local process=$!
+    trap 'kill $process 2>/dev/null || true; exit 143' TERM
+    wait "$process" || code=$?
     echo "$code" >"$build/log/$target.code"
 }
 
 # The last number behind NAME in a log: libFuzzer repeats its counters with every line.
 last_of() {
-    grep -Eo "$1 ?[0-9]+" "$2" | tail -n 1 | grep -Eo '[0-9]+$' || echo 0
+    grep -aEo "$1 ?[0-9]+" "$2" | tail -n 1 | grep -Eo '[0-9]+$' || echo 0
 }
 
 # Prints what came of a target, and writes it down; fails when it found something.
 report() {
     local target=$1 log=$build/log/$1.log code runs edges hours spent result='no finding'
-    code=$(<"$build/log/$target.code")
+    code=$(cat "$build/log/$target.code" 2>/dev/null || echo "none: it was ended")
     runs=$(last_of '^#' "$log")
     edges=$(last_of 'cov:' "$log")
     spent=$(last_of 'runs in' "$log")
@@ -109,9 +113,9 @@ report() {
     fi
     [ "$code" != 0 ] || return 0
     local input
-    input=$(grep -Eo "Test unit written to .*" "$log" | tail -n 1 | sed 's/^Test unit written to //') || input=''
+    input=$(grep -aEo "Test unit written to .*" "$log" | tail -n 1 | sed 's/^Test unit written to //') || input=''
     {
-        grep -E 'ERROR: |SUMMARY: |runtime error: |broken rule: ' "$log" | head -n 5 || tail -n 5 "$log"
+        grep -aE 'ERROR: |SUMMARY: |runtime error: |broken rule: ' "$log" | head -n 5 || tail -n 5 "$log"
         if [ -n "$input" ]; then
             echo "run.sh: $target fails on $input; to see it again:"
             echo "    $build/bin/fuzz_$target $input"
@@ -122,6 +126,11 @@ report() {
     } >&2
     return 1
 }
+
+# What ends this script ends the targets.
+trap 'for job in $(jobs -p); do kill "$job" 2>/dev/null || true; done' EXIT
+trap 'exit 143' TERM
+trap 'exit 130' INT
 
 for target in "${targets[@]}"; do
     while [ "$(jobs -rp | wc -l)" -ge "$jobs" ]; do

@@ -115,11 +115,14 @@ void write_requests(const Seeds& seeds, const PublicKey& public_key) {
     };
     add("configure", ConfigureRequest{Pkcs11Options{"lab", "/m.so", "pkcs11:token=lab", "file:/p", {}}});
     add("describe", DescribeRequest{});
+    add("prepare-login", PrepareLoginRequest{});
     add("login", LoginRequest{LoginHistory{PinSourceIdentity{1, 2, 3, 4, 5}, true, false}});
     add("list-keys", ListKeysRequest{});
     add("generate", GenerateRequest{KeySpec::rsa_2048, KeyId{{9}}, "web"});
+    add("generate-ec", GenerateRequest{KeySpec::ec_p384, KeyId{{8}}, "web"});
     add("find", FindRequest{KeyId{{0, 1}}});
     add("sign", SignRequest{key, SignMechanism::rsa_pkcs1, Bytes(51, 1)});
+    add("sign-ecdsa", SignRequest{key, SignMechanism::ecdsa, Bytes(32, 1)});
     add("decrypt", DecryptRequest{key, DecryptMechanism::rsa_pkcs1, Bytes(256, 2)});
     add("destroy", DestroyRequest{KeyId{{1}}});
     add("list-tokens", ListTokensRequest{"/m.so"});
@@ -137,6 +140,7 @@ void write_responses(const Seeds& seeds, const PublicKey& public_key) {
     add("done", Done{});
     add("error", Error(ErrorCode::token_full, "what", "why", "next").about("subject"));
     add("token", token);
+    add("login-preparation", LoginPreparation{PinSourceIdentity{5, 4, 3, 2, 1}, token});
     add("login-outcome", LoginOutcome{LoginOutcome::Result::refused, PinSourceIdentity{5, 4, 3, 2, 1},
                                       Error(ErrorCode::token_pin, "what")});
     add("key", key);

@@ -11,18 +11,18 @@
 namespace hwenroll::cli {
 namespace {
 
-std::string text_of(const std::string& identity, const std::string& token, const runtime::Resumption& done) {
-    if (!done.hold_released && !done.pin_released) {
-        return identity + ": nothing to resume\n";
-    }
+std::string text_of(const std::string& identity, const config::TokenSettings& token, const runtime::Resumption& done) {
     std::string text;
     if (done.hold_released) {
         text += fmt::format("{}: released, tried again at the next run of hwenrolld\n", identity);
     }
-    if (done.pin_released) {
-        text += fmt::format("{}: the PIN of token '{}' may be tried once more\n", identity, token);
+    if (done.pin_file_must_change) {
+        text += fmt::format("{}: token '{}' refused the PIN in {}, which is tried again only after that file changes\n",
+                            identity, token.name, token.pin->text());
+    } else if (done.pin_released) {
+        text += fmt::format("{}: the PIN of token '{}' may be tried once more\n", identity, token.name);
     }
-    return text;
+    return text.empty() ? identity + ": nothing to resume\n" : text;
 }
 
 }  // namespace
@@ -41,17 +41,19 @@ int resume(const CommandContext& context, const std::string& identity) {
         }
         return report(Error(ErrorCode::unknown_name, "there is no identity '" + identity + "'"));
     }
-    const auto done = runtime::resume(configuration->agent, found->second, runtime::SystemClock());
+    const config::TokenSettings& token = configuration->tokens.at(found->second.token);
+    const auto done = runtime::resume(configuration->agent, token, found->second, runtime::SystemClock());
     if (!done) {
         return report(Error(done.error()).about(identity));
     }
     if (context.output.json) {
         print_json("resume", {{"identity", identity},
-                              {"token", found->second.token},
+                              {"token", token.name},
                               {"hold_released", done->hold_released},
-                              {"pin_released", done->pin_released}});
+                              {"pin_released", done->pin_released},
+                              {"pin_file_must_change", done->pin_file_must_change}});
     } else {
-        std::fputs(text_of(identity, found->second.token, *done).c_str(), stdout);
+        std::fputs(text_of(identity, token, *done).c_str(), stdout);
     }
     return 0;
 }

@@ -14,21 +14,6 @@ bool same_source(const LoginRecord& record, const LoginAttempt& attempt) {
     return record.source == attempt.source && (!record.file || !attempt.file || *record.file == *attempt.file);
 }
 
-/// Logins that were begun and not followed, on any section's behalf, by one that the same device accepted.
-std::vector<const LoginRecord*> unanswered(const std::vector<LoginRecord>& records) {
-    std::vector<const LoginRecord*> found;
-    for (const LoginRecord& record : records) {
-        const bool answered = std::any_of(records.begin(), records.end(), [&](const LoginRecord& other) {
-            return other.outcome == LoginRecordOutcome::accepted && other.token_uri == record.token_uri &&
-                   other.begun_at > record.begun_at;
-        });
-        if (record.outcome == LoginRecordOutcome::begun && !answered) {
-            found.push_back(&record);
-        }
-    }
-    return found;
-}
-
 }  // namespace
 
 store::PinFile to_pin_file(const keystore::PinSourceIdentity& identity) {
@@ -40,17 +25,12 @@ keystore::PinSourceIdentity to_identity(const store::PinFile& file) {
 }
 
 std::optional<LoginRecord> forbidding(const std::vector<LoginRecord>& records, const LoginAttempt& attempt) {
-    for (const LoginRecord& record : records) {
-        if (record.outcome == LoginRecordOutcome::refused && same_source(record, attempt)) {
-            return record;
-        }
-    }
-    for (const LoginRecord* record : unanswered(records)) {
-        if (record->unknown > 1 && same_source(*record, attempt)) {
-            return *record;
-        }
-    }
-    return std::nullopt;
+    const auto forbids = [&](const LoginRecord& record) {
+        const bool lost_twice = record.outcome == LoginRecordOutcome::begun && record.unknown > 1;
+        return (record.outcome == LoginRecordOutcome::refused || lost_twice) && same_source(record, attempt);
+    };
+    const auto found = std::find_if(records.begin(), records.end(), forbids);
+    return found == records.end() ? std::nullopt : std::optional(*found);
 }
 
 Error forbidden(const std::string& token, const LoginRecord& record) {
@@ -65,16 +45,29 @@ Error forbidden(const std::string& token, const LoginRecord& record) {
 
 keystore::LoginHistory history_of(const std::vector<LoginRecord>& records) {
     keystore::LoginHistory history;
-    history.outcome_unknown = !unanswered(records).empty();
+    history.outcome_unknown = std::any_of(records.begin(), records.end(), [](const LoginRecord& record) {
+        return record.outcome == LoginRecordOutcome::begun;
+    });
     return history;
 }
 
 LoginRecord begun(const std::vector<LoginRecord>& records, const LoginAttempt& attempt, TimePoint now) {
     std::uint32_t before = 0;
-    for (const LoginRecord* record : unanswered(records)) {
-        before = std::max(before, same_source(*record, attempt) ? record->unknown : 0);
+    for (const LoginRecord& record : records) {
+        const bool lost = record.outcome == LoginRecordOutcome::begun && same_source(record, attempt);
+        before = std::max(before, lost ? record.unknown : 0);
     }
     return {LoginRecordOutcome::begun, now, before + 1, attempt.file, attempt.source, attempt.token_uri};
+}
+
+LoginRecord replaced(const std::vector<LoginRecord>& section, const LoginRecord& begun) {
+    const auto found = std::find_if(section.begin(), section.end(), [&](const LoginRecord& record) {
+        return record.source == begun.source && record.token_uri == begun.token_uri;
+    });
+    if (found != section.end()) {
+        return *found;
+    }
+    return {LoginRecordOutcome::not_tried, begun.begun_at, 0, begun.file, begun.source, begun.token_uri};
 }
 
 LoginRecord ended(const LoginRecord& before, const LoginRecord& begun, const keystore::LoginOutcome& outcome) {

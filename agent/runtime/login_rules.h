@@ -22,7 +22,8 @@ struct LoginAttempt {
 };
 
 /// The record that forbids the attempt, or nothing: the PIN of the same source was refused, or two logins with it ended
-/// without an answer. A source is another one when its text differs or its file has changed.
+/// without an answer. A source is another one when its text differs or its file has changed. The store removes what an
+/// accepted login has settled (Store::settle); no rule here compares times, since the clock may be set back.
 std::optional<store::LoginRecord> forbidding(const std::vector<store::LoginRecord>& records,
                                              const LoginAttempt& attempt);
 
@@ -34,6 +35,9 @@ keystore::LoginHistory history_of(const std::vector<store::LoginRecord>& records
 
 /// The record to commit before C_Login.
 store::LoginRecord begun(const std::vector<store::LoginRecord>& records, const LoginAttempt& attempt, TimePoint now);
+
+/// What `begun` takes the place of among its section's records: for ended().
+store::LoginRecord replaced(const std::vector<store::LoginRecord>& section, const store::LoginRecord& begun);
 
 /// The record to commit after it. An unknown outcome leaves the begun record as it is.
 store::LoginRecord ended(const store::LoginRecord& before, const store::LoginRecord& begun,

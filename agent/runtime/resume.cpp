@@ -3,17 +3,24 @@
 #include <algorithm>
 
 #include "agent/lifecycle/step.h"
+#include "agent/runtime/login_rules.h"
 #include "agent/store/state_directory.h"
 #include "agent/store/store.h"
+#include "keystore/pin_source.h"
 
 namespace hwenroll::runtime {
 namespace {
 
-/// The decision needs neither randomness nor what the configuration says.
-Result<bool> release_hold(store::Store& store, const config::IdentitySettings& identity, TimePoint now) {
+/// The decision needs neither randomness nor what the configuration says. A wait for a PIN file that must change is not
+/// ended by an operator's word.
+Result<bool> release_hold(store::Store& store, const config::IdentitySettings& identity, bool pin_file_must_change,
+                          TimePoint now) {
     const auto state = store.identity(identity.name);
     if (!state) {
         return fail(state.error());
+    }
+    if (pin_file_must_change && state->phase != lifecycle::Phase::held) {
+        return false;
     }
     const auto transition = lifecycle::step(*state, lifecycle::Resumed{}, {}, {}, now);
     if (transition.state == *state) {
@@ -23,31 +30,53 @@ Result<bool> release_hold(store::Store& store, const config::IdentitySettings& i
     return committed ? Result<bool>(true) : fail(committed.error());
 }
 
-Result<bool> release_pin(store::Store& store, const std::string& token, TimePoint now) {
-    const auto own = store.login(token);
-    if (!own) {
-        return fail(own.error());
+/// The section's records and all others about the device that it used last.
+Result<std::vector<store::LoginRecord>> logins_to(store::Store& store, const std::string& token) {
+    auto records = store.logins_of_section(token);
+    if (!records || records->empty()) {
+        return records;
     }
-    auto records = store.logins_of_device(own->token_uri);
+    const auto others = store.logins_of_device(records->back().token_uri);
+    if (!others) {
+        return fail(others.error());
+    }
+    records->insert(records->end(), others->begin(), others->end());
+    return records;
+}
+
+bool waits_for_operator(const store::LoginRecord& record) {
+    const bool refused = record.outcome == store::LoginRecordOutcome::refused;
+    return record.outcome == store::LoginRecordOutcome::begun || (refused && !record.file);
+}
+
+/// Whether the PIN file that is configured now is one that was refused, unchanged.
+bool file_must_change(const std::vector<store::LoginRecord>& records, const config::TokenSettings& token) {
+    const auto source = keystore::PinSource::parse(token.pin ? token.pin->text() : std::string());
+    const auto identity = source ? source->identity() : fail(source.error());
+    if (!identity || !*identity) {
+        return false;  // no file, or one that cannot be looked at, which the next run reports
+    }
+    const auto record = forbidding(records, {token.pin->text(), to_pin_file(**identity), {}});
+    return record && record->outcome == store::LoginRecordOutcome::refused;
+}
+
+Status release_pin(store::Store& store, const config::TokenSettings& token, TimePoint now, Resumption& done) {
+    const auto records = logins_to(store, token.name);
     if (!records) {
         return fail(records.error());
     }
-    records->push_back(*own);
-    const bool blocked = std::any_of(records->begin(), records->end(), [](const store::LoginRecord& record) {
-        return record.outcome == store::LoginRecordOutcome::refused ||
-               record.outcome == store::LoginRecordOutcome::begun;
-    });
-    if (!blocked) {
-        return false;
+    done.pin_file_must_change = file_must_change(*records, token);
+    if (std::none_of(records->begin(), records->end(), waits_for_operator)) {
+        return {};
     }
-    const Status forgotten = store.forget_logins(token, "resumed: its PIN may be tried again", now);
-    return forgotten ? Result<bool>(true) : fail(forgotten.error());
+    done.pin_released = true;
+    return store.forget_logins(token.name, "resumed: its PIN may be tried again, a refused file once it changes", now);
 }
 
 }  // namespace
 
-Result<Resumption> resume(const config::AgentSettings& agent, const config::IdentitySettings& identity,
-                          const Clock& clock) {
+Result<Resumption> resume(const config::AgentSettings& agent, const config::TokenSettings& token,
+                          const config::IdentitySettings& identity, const Clock& clock) {
     std::error_code failure;
     if (!std::filesystem::exists(store::database_path(agent.state_dir), failure) && !failure) {
         return Resumption{};
@@ -59,15 +88,16 @@ Result<Resumption> resume(const config::AgentSettings& agent, const config::Iden
         return fail(store.error());
     }
     const TimePoint now = clock.now();
-    const auto pin = release_pin(*store, identity.token, now);
-    if (!pin) {
-        return fail(pin.error());
+    Resumption done;
+    if (const Status released = release_pin(*store, token, now, done); !released) {
+        return fail(released.error());
     }
-    const auto hold = release_hold(*store, identity, now);
+    const auto hold = release_hold(*store, identity, done.pin_file_must_change, now);
     if (!hold) {
         return fail(hold.error());
     }
-    return Resumption{*hold, *pin};
+    done.hold_released = *hold;
+    return done;
 }
 
 }  // namespace hwenroll::runtime

@@ -1,5 +1,7 @@
 #include "agent/runtime/token_access.h"
 
+#include <algorithm>
+
 namespace hwenroll::runtime {
 
 keystore::Pkcs11Options options_of(const config::TokenSettings& settings) {
@@ -47,21 +49,21 @@ LoginAttempt TokenAccess::attempt(const std::optional<keystore::PinSourceIdentit
     return attempt;
 }
 
-/// What the section's own record forbids needs neither a worker nor a run of the PIN command.
+/// What the section's own records forbid needs neither a worker nor a run of the PIN command.
 Status TokenAccess::allow_preparation() {
     if (!pin_) {
         return fail(pin_.error());
     }
-    auto before = at_.store.login(settings_.name);
-    if (!before) {
-        return fail(before.error());
+    auto known = at_.store.logins_of_section(settings_.name);
+    if (!known) {
+        return fail(known.error());
     }
-    before_ = *std::move(before);
+    known_ = *std::move(known);
     const auto identity = pin_->identity();
     if (!identity) {
         return {};  // the worker reports a file that cannot be looked at
     }
-    const auto record = forbidding({before_}, attempt(*identity));
+    const auto record = forbidding(known_, attempt(*identity));
     return record ? fail(forbidden(settings_.name, *record)) : Status{};
 }
 
@@ -81,12 +83,13 @@ Result<keystore::LoginHistory> TokenAccess::begin_login(const keystore::LoginPre
     if (!records) {
         return fail(records.error());
     }
-    records->push_back(before_);
+    const keystore::LoginHistory history = history_of(*records);
+    records->insert(records->end(), known_.begin(), known_.end());
     LoginAttempt now_tried = attempt(preparation.source);
     now_tried.token_uri = preparation.token.uri;
     const TimePoint now = at_.clock.now();
     if (const auto record = forbidding(*records, now_tried); record) {
-        if (*record != before_) {
+        if (std::find(known_.begin(), known_.end(), *record) == known_.end()) {
             if (const Status kept = at_.store.commit(settings_.name, *record, {}, now); !kept) {
                 return fail(kept.error());
             }
@@ -94,15 +97,20 @@ Result<keystore::LoginHistory> TokenAccess::begin_login(const keystore::LoginPre
         return fail(forbidden(settings_.name, *record));
     }
     begun_ = begun(*records, now_tried, now);
+    before_ = replaced(known_, begun_);
     if (const Status committed = at_.store.commit(settings_.name, begun_, {}, now); !committed) {
         return fail(committed.error());
     }
-    return history_of(*records);
+    return history;
 }
 
 void TokenAccess::finish_login(const keystore::LoginOutcome& outcome) {
     const std::string note = outcome.error ? outcome.error->line() : std::string();
-    const Status recorded = at_.store.commit(settings_.name, ended(before_, begun_, outcome), note, at_.clock.now());
+    const store::LoginRecord record = ended(before_, begun_, outcome);
+    const TimePoint now = at_.clock.now();
+    const bool accepted = outcome.result == keystore::LoginOutcome::Result::accepted;
+    const Status recorded = accepted ? at_.store.settle(settings_.name, record, note, now)
+                                     : at_.store.commit(settings_.name, record, note, now);
     if (outcome.error) {
         return answer(fail(*outcome.error));
     }

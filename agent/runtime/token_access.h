@@ -63,6 +63,7 @@ class TokenAccess {
     config::TokenSettings settings_;
     Result<keystore::PinSource> pin_;
     std::shared_ptr<keystore::WorkerToken> token_;
+    std::vector<store::LoginRecord> known_;  ///< the section's records when the login was asked for
     store::LoginRecord before_;
     store::LoginRecord begun_;
     std::vector<Continuation> waiting_;

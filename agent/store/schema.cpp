@@ -1,7 +1,5 @@
 #include "agent/store/schema.h"
 
-#include <array>
-
 #include <fmt/format.h>
 
 namespace hwenroll::store {
@@ -9,7 +7,7 @@ namespace {
 
 // Times are seconds since the epoch, certificates and names DER. An identity's rows in enrollments carry a slot:
 // 'attempt' is under way, 'current' is published; a shadow will be a third.
-constexpr const char* version_1 = R"sql(
+constexpr const char* create = R"sql(
 CREATE TABLE authorities (
     name TEXT PRIMARY KEY,
     phase INTEGER NOT NULL,
@@ -42,6 +40,7 @@ CREATE TABLE keys (
     key_id BLOB NOT NULL,
     spki BLOB NOT NULL,
     request_mark BLOB NOT NULL,
+    adopted INTEGER NOT NULL,
     PRIMARY KEY (identity, slot)
 ) STRICT;
 CREATE TABLE transactions (
@@ -76,13 +75,15 @@ CREATE TABLE deployments (
     published_at INTEGER NOT NULL
 ) STRICT;
 CREATE TABLE logins (
-    token TEXT PRIMARY KEY,
+    id INTEGER PRIMARY KEY,
+    token TEXT NOT NULL,
+    token_uri TEXT NOT NULL,
+    source TEXT NOT NULL,
     outcome INTEGER NOT NULL,
     begun_at INTEGER NOT NULL,
     unknown INTEGER NOT NULL,
     device INTEGER, inode INTEGER, size INTEGER, modified_ns INTEGER, changed_ns INTEGER,
-    source TEXT NOT NULL,
-    token_uri TEXT NOT NULL
+    UNIQUE (token, token_uri, source)
 ) STRICT;
 CREATE TABLE events (
     id INTEGER PRIMARY KEY,
@@ -94,12 +95,8 @@ CREATE TABLE events (
 CREATE INDEX events_of ON events (kind, name, id);
 )sql";
 
-// A key that the configuration named and that was on the token before.
-constexpr const char* version_2 = R"sql(
-ALTER TABLE keys ADD COLUMN adopted INTEGER NOT NULL DEFAULT 0;
-)sql";
-
-constexpr std::array<const char*, schema_version> migrations{version_1, version_2};
+constexpr Layout layout{create, 2, nullptr, 0};
+static_assert(layout.version() == schema_version);
 
 Result<int> version_of(Database& database) {
     Statement statement(database, "PRAGMA user_version");
@@ -110,46 +107,70 @@ Result<int> version_of(Database& database) {
     return static_cast<int>(statement.integer(0));
 }
 
-Error version_error(int found) {
-    return Error(ErrorCode::state_version,
-                 fmt::format("state.db has version {}, this program reads version {}", found, schema_version));
+Error version_error(int found, const Layout& wanted) {
+    const auto what = fmt::format("state.db has version {}, this program reads version {}", found, wanted.version());
+    if (found > wanted.version()) {
+        return Error(ErrorCode::state_version, what, "a newer version of hwenroll made it",
+                     "run that version again, or move state.db away to start anew");
+    }
+    if (found == 0 || (found >= wanted.first && found < wanted.version())) {
+        return Error(ErrorCode::state_version, what, "it has not been brought up to date",
+                     "run hwenrolld, which does that when it starts");
+    }
+    return Error(
+        ErrorCode::state_version, what, "an earlier version of hwenroll that was never released made it",
+        "move state.db away to start anew: published files stay, and 'hwenroll token keys' lists the keys that "
+        "are on the token");
+}
+
+/// One step and the version it leads to, together or not at all.
+Status advance(Database& database, const char* sql, int version) {
+    DatabaseTransaction transaction(database);
+    Status done = database.execute(sql);
+    if (done) {
+        done = database.execute(fmt::format("PRAGMA user_version={}", version).c_str());
+    }
+    return done ? transaction.commit() : done;
 }
 
 }  // namespace
 
-Status migrate(Database& database) {
+Status migrate(Database& database, const Layout& wanted) {
     auto version = version_of(database);
     if (!version) {
         return fail(version.error());
     }
-    if (*version > schema_version || *version < 0) {
-        return fail(version_error(*version));
+    if (*version == 0) {
+        if (const Status created = advance(database, wanted.create, wanted.first); !created) {
+            return created;
+        }
+        version = wanted.first;
     }
-    for (int next = *version; next < schema_version; ++next) {
-        DatabaseTransaction transaction(database);
-        Status done = database.execute(migrations.at(static_cast<std::size_t>(next)));
-        if (done) {
-            done = database.execute(fmt::format("PRAGMA user_version={}", next + 1).c_str());
-        }
-        if (done) {
-            done = transaction.commit();
-        }
-        if (!done) {
+    if (*version < wanted.first || *version > wanted.version()) {
+        return fail(version_error(*version, wanted));
+    }
+    for (int next = *version; next < wanted.version(); ++next) {
+        if (const Status done = advance(database, wanted.steps[next - wanted.first], next + 1); !done) {
             return done;
         }
     }
     return {};
 }
 
-Status require_current_version(Database& database) {
-    auto version = version_of(database);
+Status migrate(Database& database) {
+    return migrate(database, layout);
+}
+
+Status require_current_version(Database& database, const Layout& wanted) {
+    const auto version = version_of(database);
     if (!version) {
         return fail(version.error());
     }
-    if (*version != schema_version) {
-        return fail(version_error(*version));
-    }
-    return {};
+    return *version == wanted.version() ? Status{} : fail(version_error(*version, wanted));
+}
+
+Status require_current_version(Database& database) {
+    return require_current_version(database, layout);
 }
 
 }  // namespace hwenroll::store

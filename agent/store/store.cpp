@@ -43,6 +43,23 @@ Result<std::vector<LoginRecord>> read_logins(Statement& row) {
     }
 }
 
+Status write_login(Database& database, const std::string& token, const LoginRecord& record) {
+    Statement row(database,
+                  "INSERT OR REPLACE INTO logins (token, outcome, begun_at, unknown, source, token_uri, device, "
+                  "inode, size, modified_ns, changed_ns) VALUES (?,?,?,?,?,?,?,?,?,?,?)");
+    row.bind(std::string_view(token)).bind(static_cast<std::int64_t>(record.outcome));
+    row.bind(seconds(record.begun_at)).bind(std::int64_t{record.unknown});
+    row.bind(std::string_view(record.source)).bind(std::string_view(record.token_uri));
+    if (record.file) {
+        row.bind(static_cast<std::int64_t>(record.file->device)).bind(static_cast<std::int64_t>(record.file->inode));
+        row.bind(static_cast<std::int64_t>(record.file->size)).bind(record.file->modified_ns);
+        row.bind(record.file->changed_ns);
+    } else {
+        row.bind_null().bind_null().bind_null().bind_null().bind_null();
+    }
+    return row.run();
+}
+
 }  // namespace
 
 class Store::Impl {
@@ -179,45 +196,36 @@ Result<std::vector<HistoryEntry>> Store::history(const std::string& kind, const 
     }
 }
 
-Result<LoginRecord> Store::login(const std::string& token) {
-    Statement row(impl_->database(), select_logins + "token=?");
-    auto records = read_logins(row.bind(std::string_view(token)));
-    if (!records) {
-        return fail(records.error());
-    }
-    return records->empty() ? LoginRecord{} : std::move(records->front());
+Result<std::vector<LoginRecord>> Store::logins_of_section(const std::string& token) {
+    Statement row(impl_->database(), select_logins + "token=? ORDER BY id");
+    return read_logins(row.bind(std::string_view(token)));
 }
 
 Result<std::vector<LoginRecord>> Store::logins_of_device(const std::string& token_uri) {
-    Statement row(impl_->database(), select_logins + "token_uri=? ORDER BY begun_at");
+    Statement row(impl_->database(), select_logins + "token_uri=? ORDER BY id");
     return read_logins(row.bind(std::string_view(token_uri)));
 }
 
 Status Store::forget_logins(const std::string& token, const std::string& note, TimePoint now) {
     return impl_->commit("token", token, note, now, [&]() -> Status {
         Statement rows(impl_->database(),
-                       "DELETE FROM logins WHERE token=?1 OR token_uri=(SELECT token_uri FROM logins WHERE token=?1)");
-        return rows.bind(std::string_view(token)).run();
+                       "DELETE FROM logins WHERE (token=?1 OR token_uri=(SELECT token_uri FROM logins WHERE token=?1 "
+                       "ORDER BY id DESC LIMIT 1)) AND NOT (outcome=?2 AND device IS NOT NULL)");
+        rows.bind(std::string_view(token)).bind(static_cast<std::int64_t>(LoginRecordOutcome::refused));
+        return rows.run();
     });
 }
 
 Status Store::commit(const std::string& token, const LoginRecord& record, const std::string& note, TimePoint now) {
+    return impl_->commit("token", token, note, now, [&] { return write_login(impl_->database(), token, record); });
+}
+
+Status Store::settle(const std::string& token, const LoginRecord& accepted, const std::string& note, TimePoint now) {
     return impl_->commit("token", token, note, now, [&]() -> Status {
-        Statement row(impl_->database(),
-                      "INSERT OR REPLACE INTO logins (token, outcome, begun_at, unknown, source, token_uri, device, "
-                      "inode, size, modified_ns, changed_ns) VALUES (?,?,?,?,?,?,?,?,?,?,?)");
-        row.bind(std::string_view(token)).bind(static_cast<std::int64_t>(record.outcome));
-        row.bind(seconds(record.begun_at)).bind(std::int64_t{record.unknown});
-        row.bind(std::string_view(record.source)).bind(std::string_view(record.token_uri));
-        if (record.file) {
-            row.bind(static_cast<std::int64_t>(record.file->device))
-                .bind(static_cast<std::int64_t>(record.file->inode));
-            row.bind(static_cast<std::int64_t>(record.file->size)).bind(record.file->modified_ns);
-            row.bind(record.file->changed_ns);
-        } else {
-            row.bind_null().bind_null().bind_null().bind_null().bind_null();
-        }
-        return row.run();
+        Statement rows(impl_->database(), "DELETE FROM logins WHERE token_uri=? AND (outcome=? OR source=?)");
+        rows.bind(std::string_view(accepted.token_uri)).bind(static_cast<std::int64_t>(LoginRecordOutcome::begun));
+        const Status settled = rows.bind(std::string_view(accepted.source)).run();
+        return settled ? write_login(impl_->database(), token, accepted) : settled;
     });
 }
 

@@ -34,8 +34,8 @@ struct PinFile {
     friend bool operator==(const PinFile&, const PinFile&) = default;
 };
 
-/// A row for each [token.*] section. It says which device it is about, so that it holds for that device under every
-/// section's name.
+/// The last login that a [token.*] section made on a device with a PIN source. Sources have records of their own, so
+/// that a refusal outlives a try of another one; the device is named, so that it holds under every section's name.
 struct LoginRecord {
     LoginRecordOutcome outcome = LoginRecordOutcome::not_tried;
     TimePoint begun_at;
@@ -83,15 +83,22 @@ class Store {
     Status commit(const std::string& name, const lifecycle::AuthorityState& state, const std::string& note,
                   TimePoint now);
 
-    Result<LoginRecord> login(const std::string& token);
+    /// The records of one section, oldest commit first.
+    Result<std::vector<LoginRecord>> logins_of_section(const std::string& token);
 
-    /// The records of all sections about the device with this URI.
+    /// The records of all sections about the device with this URI, oldest commit first.
     Result<std::vector<LoginRecord>> logins_of_device(const std::string& token_uri);
 
-    /// Removes the record of `token` and all others about the same device, so that its PIN may be tried again.
+    /// Removes the records of `token` and all others about the device it used last, so that their PINs may be tried
+    /// again. A refused file stays: only its change ends that.
     Status forget_logins(const std::string& token, const std::string& note, TimePoint now);
 
+    /// Replaces the record of the same section, device and source.
     Status commit(const std::string& token, const LoginRecord& record, const std::string& note, TimePoint now);
+
+    /// Commits a login that the device has accepted just now. That reset its counter of wrong PINs: what is begun on
+    /// that device, and every refusal of the same source, is removed under all sections' names.
+    Status settle(const std::string& token, const LoginRecord& accepted, const std::string& note, TimePoint now);
 
     /// The newest `limit` entries of one name, newest first.
     Result<std::vector<HistoryEntry>> history(const std::string& kind, const std::string& name, std::int64_t limit);

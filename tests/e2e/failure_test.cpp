@@ -199,6 +199,81 @@ TEST_F(Failure, T15_a_login_that_fails_unclearly_is_repeated_once_and_then_waits
     EXPECT_EQ(calls("C_Login"), 2);
 }
 
+// Invariant 6: what another source did in between gives a refused PIN no other try.
+TEST_F(Failure, T9_invariant_6_a_refused_file_stays_refused_while_another_one_is_tried) {
+    world_.start_lab_ca();
+    const auto configure_pin = [this](const std::string& name) {
+        world_.configure({.module = shim_module(), .pin = "file:" + (world_.directory() / name).string()});
+    };
+    write_file(world_.directory() / "a.pin", "0000", 0600);
+    write_file(world_.directory() / "b.pin", "1111", 0600);
+    for (const auto& [name, logins] : {std::pair("a.pin", 1), std::pair("b.pin", 2), std::pair("a.pin", 2)}) {
+        configure_pin(name);
+        expect_failure(77, "E-TOKEN-PIN", shim(""));
+        EXPECT_EQ(calls("C_Login"), logins) << name;
+    }
+    write_file(world_.directory() / "a.pin", canary_pin, 0600);
+    EXPECT_EQ(world_.once(shim("")).exit_code, 0);
+    std::filesystem::remove(world_.directory() / "a.pin");
+    EXPECT_EQ(calls("C_Login"), 3);
+}
+
+// Invariant 6: a clock that was set back, as at a boot without one, does not make a lost login an answered one.
+TEST_F(Failure, T15_lost_logins_are_counted_whatever_the_clock_says) {
+    world_.start_lab_ca();
+    world_.configure({.module = shim_module()});
+    const auto lose_a_login = [this] { expect_failure(69, "E-TOKEN-OPERATION", shim("C_Login:1:rv=0x30")); };
+    lose_a_login();
+    {
+        auto opened = store::Store::open(world_.directory() / "state", {});
+        ASSERT_TRUE(opened) << opened.error().line();
+        const auto records = opened->logins_of_section("lab");
+        ASSERT_TRUE(records);
+        ASSERT_EQ(records->size(), 1U);
+        store::LoginRecord accepted = records->front();
+        accepted.outcome = store::LoginRecordOutcome::accepted;
+        accepted.unknown = 0;
+        accepted.begun_at += Seconds(10L * 365 * 86400);
+        ASSERT_TRUE(opened->commit("other", accepted, {}, accepted.begun_at));
+    }
+    lose_a_login();
+    expect_failure(77, "E-TOKEN-PIN", shim(""));
+    EXPECT_EQ(calls("C_Login"), 2);
+}
+
+// Design, "Keys stay on the device": a `file:` PIN is tried again only when the file has changed.
+TEST_F(Failure, T9_resume_does_not_free_an_unchanged_file) {
+    world_.start_lab_ca();
+    const auto path = world_.directory() / "wrong.pin";
+    write_file(path, "0000", 0600);
+    world_.configure({.module = shim_module(), .pin = "file:" + path.string()});
+    expect_failure(77, "E-TOKEN-PIN", shim(""));
+    const RunResult resumed = world_.hwenroll({"resume", "web"});
+    EXPECT_EQ(resumed.exit_code, 0) << resumed.err;
+    EXPECT_THAT(resumed.out, AllOf(HasSubstr("token 'lab'"), HasSubstr("file:" + path.string()),
+                                   HasSubstr("only after that file changes"), Not(HasSubstr("may be tried")),
+                                   Not(HasSubstr("released"))));
+    EXPECT_THAT(world_.hwenroll({"resume", "web", "--json"}).out, ContainsRegex("\"pin_file_must_change\": ?true"));
+    expect_failure(77, "E-TOKEN-PIN", shim(""));
+    EXPECT_EQ(calls("C_Login"), 1);
+    write_file(path, canary_pin, 0600);
+    EXPECT_THAT(world_.hwenroll({"resume", "web"}).out, Not(HasSubstr("only after that file changes")));
+    EXPECT_EQ(world_.once(shim("")).exit_code, 0);
+    std::filesystem::remove(path);
+    EXPECT_EQ(calls("C_Login"), 2);
+}
+
+TEST_F(Failure, T15_resume_frees_a_file_whose_logins_were_lost) {
+    world_.start_lab_ca();
+    world_.configure({.module = shim_module()});
+    expect_failure(69, "E-TOKEN-OPERATION", shim("C_Login:1:rv=0x30"));
+    expect_failure(69, "E-TOKEN-OPERATION", shim("C_Login:1:rv=0x30"));
+    expect_failure(77, "E-TOKEN-PIN", shim(""));
+    EXPECT_THAT(world_.hwenroll({"resume", "web"}).out, HasSubstr("may be tried once more"));
+    EXPECT_EQ(world_.once(shim("")).exit_code, 0);
+    EXPECT_EQ(calls("C_Login"), 3);
+}
+
 TEST_F(Failure, T2_T3_what_fails_before_C_Login_is_no_login) {
     world_.start_lab_ca();
     world_.configure({.module = shim_module()});

@@ -1,6 +1,7 @@
 // state.db: what is committed comes back, and only one process writes (design, "State and published files").
 #include "agent/store/store.h"
 
+#include <array>
 #include <cstdlib>
 #include <sys/stat.h>
 
@@ -19,6 +20,7 @@ using lifecycle::IdentityState;
 using lifecycle::Phase;
 using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::IsEmpty;
 
 const TimePoint now = TimePoint(Seconds(1'800'000'000));
 
@@ -67,6 +69,14 @@ class StoreTest : public testing::Test {
         return *std::move(store);
     }
     std::string database() const { return database_path(directory_ / "state").string(); }
+
+    /// Acts behind the store's back.
+    void run_sql(const char* sql) const {
+        sqlite3* raw = nullptr;
+        ASSERT_EQ(sqlite3_open(database().c_str(), &raw), SQLITE_OK);
+        EXPECT_EQ(sqlite3_exec(raw, sql, nullptr, nullptr, nullptr), SQLITE_OK) << sqlite3_errmsg(raw);
+        sqlite3_close(raw);
+    }
 
     test::TemporaryDirectory directory_;
 };
@@ -121,8 +131,8 @@ TEST_F(StoreTest, invariant_6_the_record_of_a_login_comes_back_after_a_restart) 
     const LoginRecord record{LoginRecordOutcome::refused, now,         2,
                              PinFile{1, 2, 3, -4, 5},     "file:/pin", "pkcs11:serial=1"};
     ASSERT_TRUE(open().commit("lab", record, "refused", now));
-    EXPECT_EQ(*open().login("lab"), record);
-    EXPECT_EQ(*open().login("other"), LoginRecord{});
+    EXPECT_THAT(*open().logins_of_section("lab"), ElementsAre(record));
+    EXPECT_THAT(*open().logins_of_section("other"), IsEmpty());
 }
 
 TEST_F(StoreTest, invariant_6_the_records_of_a_device_are_found_and_forgotten_together) {
@@ -138,9 +148,61 @@ TEST_F(StoreTest, invariant_6_the_records_of_a_device_are_found_and_forgotten_to
     EXPECT_THAT(*store.logins_of_device("pkcs11:serial=1"), ElementsAre(lab, renamed));
     ASSERT_TRUE(store.forget_logins("renamed", "resumed", now));
     EXPECT_TRUE(store.logins_of_device("pkcs11:serial=1")->empty());
-    EXPECT_EQ(*store.login("lab"), LoginRecord{});
-    EXPECT_EQ(*store.login("other"), other);
+    EXPECT_THAT(*store.logins_of_section("lab"), IsEmpty());
+    EXPECT_THAT(*store.logins_of_section("other"), ElementsAre(other));
     EXPECT_EQ(store.history("token", "renamed", 1)->front().text, "resumed");
+}
+
+LoginRecord login(LoginRecordOutcome outcome, const std::string& source, std::optional<PinFile> file = {}) {
+    return {outcome, now, outcome == LoginRecordOutcome::begun ? 1U : 0U, file, source, "pkcs11:serial=1"};
+}
+
+TEST_F(StoreTest, invariant_6_a_refusal_outlives_a_try_of_another_source) {
+    const LoginRecord a = login(LoginRecordOutcome::refused, "file:/a", PinFile{1, 2, 3, 4, 5});
+    const LoginRecord b = login(LoginRecordOutcome::refused, "file:/b", PinFile{1, 3, 3, 4, 5});
+    Store store = open();
+    ASSERT_TRUE(store.commit("lab", a, {}, now));
+    ASSERT_TRUE(store.commit("lab", login(LoginRecordOutcome::begun, "file:/b"), {}, now));
+    ASSERT_TRUE(store.commit("lab", b, {}, now));
+    EXPECT_THAT(*store.logins_of_section("lab"), ElementsAre(a, b));
+}
+
+TEST_F(StoreTest, invariant_6_an_accepted_login_settles_lost_ones_of_its_device_and_refusals_of_its_source) {
+    const LoginRecord other_source = login(LoginRecordOutcome::refused, "exec:/b");
+    LoginRecord other_device = login(LoginRecordOutcome::begun, "exec:/a");
+    other_device.token_uri = "pkcs11:serial=2";
+    LoginRecord accepted = login(LoginRecordOutcome::accepted, "exec:/a");
+    accepted.begun_at = now - Seconds(86400);  // the clock was set back
+    Store store = open();
+    ASSERT_TRUE(store.commit("renamed", login(LoginRecordOutcome::refused, "exec:/a"), {}, now));
+    ASSERT_TRUE(store.commit("renamed", other_source, {}, now));
+    ASSERT_TRUE(store.commit("renamed", login(LoginRecordOutcome::begun, "exec:/c"), {}, now));
+    ASSERT_TRUE(store.commit("renamed", other_device, {}, now));
+    ASSERT_TRUE(store.commit("lab", login(LoginRecordOutcome::begun, "exec:/a"), {}, now));
+    ASSERT_TRUE(store.settle("lab", accepted, {}, now));
+    EXPECT_THAT(*store.logins_of_section("renamed"), ElementsAre(other_source, other_device));
+    EXPECT_THAT(*store.logins_of_section("lab"), ElementsAre(accepted));
+}
+
+// A login that was not tried puts back the record it replaced, which may be an accepted one of long ago.
+TEST_F(StoreTest, invariant_6_an_accepted_record_that_is_put_back_settles_nothing) {
+    const LoginRecord lost = login(LoginRecordOutcome::begun, "exec:/b");
+    const LoginRecord accepted = login(LoginRecordOutcome::accepted, "exec:/a");
+    Store store = open();
+    ASSERT_TRUE(store.commit("renamed", lost, {}, now));
+    ASSERT_TRUE(store.commit("lab", login(LoginRecordOutcome::begun, "exec:/a"), {}, now));
+    ASSERT_TRUE(store.commit("lab", accepted, {}, now));
+    EXPECT_THAT(*store.logins_of_device("pkcs11:serial=1"), ElementsAre(lost, accepted));
+}
+
+TEST_F(StoreTest, T9_a_refused_file_is_not_forgotten_on_an_operators_word) {
+    const LoginRecord file = login(LoginRecordOutcome::refused, "file:/a", PinFile{1, 2, 3, 4, 5});
+    Store store = open();
+    ASSERT_TRUE(store.commit("renamed", file, {}, now));
+    ASSERT_TRUE(store.commit("renamed", login(LoginRecordOutcome::refused, "exec:/b"), {}, now));
+    ASSERT_TRUE(store.commit("lab", login(LoginRecordOutcome::begun, "file:/c", PinFile{1, 9, 3, 4, 5}), {}, now));
+    ASSERT_TRUE(store.forget_logins("lab", "resumed", now));
+    EXPECT_THAT(*store.logins_of_device("pkcs11:serial=1"), ElementsAre(file));
 }
 
 TEST_F(StoreTest, history_is_kept_newest_first_within_its_bounds) {
@@ -213,15 +275,167 @@ TEST_F(StoreTest, a_link_on_the_way_to_the_state_directory_is_followed_and_one_i
     EXPECT_FALSE(Store::open(directory_ / "link" / "state", {}));
 }
 
+/// A line that says which version it is, who made it and what to do.
+void expect_version_error(const Error& error, const std::string& who, const std::string& next) {
+    EXPECT_EQ(error.code(), ErrorCode::state_version);
+    EXPECT_EQ(error.info().exit_code, 75);
+    EXPECT_THAT(error.line(), HasSubstr(who));
+    EXPECT_THAT(error.line(), HasSubstr(next));
+}
+
 TEST_F(StoreTest, a_database_of_a_newer_version_is_left_alone) {
     open();
-    sqlite3* raw = nullptr;
-    ASSERT_EQ(sqlite3_open(database().c_str(), &raw), SQLITE_OK);
-    ASSERT_EQ(sqlite3_exec(raw, "PRAGMA user_version=99", nullptr, nullptr, nullptr), SQLITE_OK);
-    sqlite3_close(raw);
+    run_sql("PRAGMA user_version=99");
     const auto store = Store::open(directory_ / "state", {});
     ASSERT_FALSE(store);
-    EXPECT_EQ(store.error().code(), ErrorCode::state_version);
+    expect_version_error(store.error(), "a newer version of hwenroll made it", "run that version again");
+    EXPECT_EQ(Store::open_read_only(directory_ / "state").error().line(), store.error().line());
+}
+
+// Version 1 as it was first, before its tables changed under the same number.
+constexpr const char* unreleased_version_1 = R"sql(
+CREATE TABLE authorities (
+    name TEXT PRIMARY KEY,
+    phase INTEGER NOT NULL,
+    generation INTEGER NOT NULL,
+    capabilities TEXT NOT NULL,
+    anchor_fingerprint BLOB NOT NULL,
+    fetched_at INTEGER NOT NULL,
+    error_name TEXT, error_line TEXT, error_at INTEGER
+) STRICT;
+CREATE TABLE authority_certificates (
+    authority TEXT NOT NULL REFERENCES authorities(name) ON DELETE CASCADE,
+    generation INTEGER NOT NULL,
+    position INTEGER NOT NULL,
+    der BLOB NOT NULL,
+    PRIMARY KEY (authority, generation, position)
+) STRICT;
+CREATE TABLE identities (
+    name TEXT PRIMARY KEY,
+    token TEXT NOT NULL,
+    phase INTEGER NOT NULL,
+    waiting_for INTEGER NOT NULL, wait_until INTEGER NOT NULL,
+    hold_reason INTEGER, hold_mark BLOB,
+    error_name TEXT, error_line TEXT, error_at INTEGER,
+    failures INTEGER NOT NULL, messages INTEGER NOT NULL, certificates INTEGER NOT NULL,
+    last_generation INTEGER NOT NULL
+) STRICT;
+CREATE TABLE keys (
+    identity TEXT NOT NULL REFERENCES identities(name) ON DELETE CASCADE,
+    slot TEXT NOT NULL CHECK (slot IN ('attempt', 'current')),
+    key_id BLOB NOT NULL,
+    spki BLOB NOT NULL,
+    PRIMARY KEY (identity, slot)
+) STRICT;
+CREATE TABLE transactions (
+    identity TEXT NOT NULL, slot TEXT NOT NULL,
+    transaction_id TEXT NOT NULL,
+    type INTEGER NOT NULL,
+    envelope BLOB NOT NULL,
+    signer_certificate BLOB NOT NULL,
+    subject BLOB NOT NULL,
+    recipient BLOB NOT NULL,
+    authority_generation INTEGER NOT NULL,
+    digest INTEGER NOT NULL, cipher INTEGER NOT NULL,
+    prepared_at INTEGER NOT NULL,
+    nonce BLOB NOT NULL,
+    sends INTEGER NOT NULL, polls INTEGER NOT NULL, pending INTEGER NOT NULL,
+    PRIMARY KEY (identity, slot),
+    FOREIGN KEY (identity, slot) REFERENCES keys(identity, slot) ON DELETE CASCADE
+) STRICT;
+CREATE TABLE certificates (
+    identity TEXT NOT NULL, slot TEXT NOT NULL,
+    position INTEGER NOT NULL,
+    not_before INTEGER NOT NULL, not_after INTEGER NOT NULL,
+    der BLOB NOT NULL,
+    PRIMARY KEY (identity, slot, position),
+    FOREIGN KEY (identity, slot) REFERENCES keys(identity, slot) ON DELETE CASCADE
+) STRICT;
+CREATE TABLE deployments (
+    identity TEXT PRIMARY KEY REFERENCES identities(name) ON DELETE CASCADE,
+    generation INTEGER NOT NULL,
+    published_at INTEGER NOT NULL
+) STRICT;
+CREATE TABLE logins (
+    token TEXT PRIMARY KEY,
+    outcome INTEGER NOT NULL,
+    begun_at INTEGER NOT NULL,
+    unknown INTEGER NOT NULL,
+    device INTEGER, inode INTEGER, size INTEGER, modified_ns INTEGER, changed_ns INTEGER
+) STRICT;
+CREATE TABLE events (
+    id INTEGER PRIMARY KEY,
+    kind TEXT NOT NULL CHECK (kind IN ('identity', 'authority', 'token')),
+    name TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    text TEXT NOT NULL
+) STRICT;
+CREATE INDEX events_of ON events (kind, name, id);
+PRAGMA user_version=1;
+)sql";
+
+TEST_F(StoreTest, a_database_of_the_unreleased_version_1_is_refused_with_what_to_do) {
+    std::filesystem::create_directory(directory_ / "state");
+    run_sql(unreleased_version_1);
+    const auto store = Store::open(directory_ / "state", {});
+    ASSERT_FALSE(store);
+    expect_version_error(store.error(), "an earlier version of hwenroll that was never released made it",
+                         "move state.db away");
+    EXPECT_THAT(store.error().line(), HasSubstr("published files stay"));
+    EXPECT_THAT(store.error().line(), HasSubstr("'hwenroll token keys' lists the keys"));
+    const auto reader = Store::open_read_only(directory_ / "state");
+    ASSERT_FALSE(reader);
+    EXPECT_EQ(reader.error().line(), store.error().line());
+}
+
+TEST_F(StoreTest, an_empty_database_is_made_by_the_agent_and_a_reader_is_told_so) {
+    std::filesystem::create_directory(directory_ / "state");
+    run_sql("PRAGMA user_version=0; VACUUM");
+    const auto reader = Store::open_read_only(directory_ / "state");
+    ASSERT_FALSE(reader);
+    expect_version_error(reader.error(), "has not been brought up to date", "run hwenrolld");
+    ASSERT_TRUE(open().commit("web", "lab", full_state(), {}, now));
+    EXPECT_TRUE(Store::open_read_only(directory_ / "state"));
+}
+
+// The steps of versions to come, tried on a layout of the test's own.
+constexpr std::array<const char*, 2> steps{"ALTER TABLE pets ADD COLUMN legs INTEGER NOT NULL DEFAULT 4",
+                                           "UPDATE pets SET legs=2 WHERE name='parrot'; CREATE TABLE feed (x INTEGER)"};
+constexpr const char* create_pets = "CREATE TABLE pets (name TEXT); INSERT INTO pets VALUES ('parrot'),('cat')";
+constexpr Layout pets_2{create_pets, 2, nullptr, 0};
+constexpr Layout pets_3{create_pets, 2, steps.data(), 1};
+constexpr Layout pets_4{create_pets, 2, steps.data(), 2};
+
+std::int64_t number(Database& database, const char* sql) {
+    Statement statement(database, sql);
+    EXPECT_TRUE(statement.step());
+    return statement.integer(0);
+}
+
+TEST_F(StoreTest, an_older_database_is_brought_up_step_by_step_with_what_it_holds) {
+    auto database = Database::open(directory_ / "pets.db");
+    ASSERT_TRUE(database);
+    ASSERT_TRUE(migrate(*database, pets_2));
+    ASSERT_TRUE(database->execute("INSERT INTO pets VALUES ('dog')"));
+    expect_version_error(require_current_version(*database, pets_4).error(), "has not been brought up to date",
+                         "run hwenrolld");
+    ASSERT_TRUE(migrate(*database, pets_4));
+    EXPECT_TRUE(require_current_version(*database, pets_4));
+    EXPECT_EQ(number(*database, "SELECT sum(legs) FROM pets"), 2 + 4 + 4);
+    EXPECT_TRUE(migrate(*database, pets_4)) << "once only";
+    expect_version_error(migrate(*database, pets_3).error(), "a newer version", "run that version again");
+}
+
+TEST_F(StoreTest, a_step_that_fails_leaves_the_version_before_it) {
+    auto database = Database::open(directory_ / "pets.db");
+    ASSERT_TRUE(database);
+    ASSERT_TRUE(migrate(*database, pets_2));
+    ASSERT_TRUE(database->execute("CREATE TABLE feed (y INTEGER)"));
+    EXPECT_EQ(migrate(*database, pets_4).error().code(), ErrorCode::state_database);
+    EXPECT_EQ(number(*database, "PRAGMA user_version"), 3);
+    EXPECT_EQ(number(*database, "SELECT sum(legs) FROM pets"), 8) << "the failed step is undone as a whole";
+    ASSERT_TRUE(database->execute("DROP TABLE feed"));
+    EXPECT_TRUE(migrate(*database, pets_4));
 }
 
 TEST_F(StoreTest, a_key_that_is_not_ours_is_known_as_such_after_a_restart) {
@@ -230,17 +444,6 @@ TEST_F(StoreTest, a_key_that_is_not_ours_is_known_as_such_after_a_restart) {
     ASSERT_TRUE(open().commit("web", "lab", state, {}, now));
     EXPECT_TRUE(open().identity("web")->current->key.adopted);
     EXPECT_EQ(*open().identity("web"), state);
-}
-
-TEST_F(StoreTest, a_database_of_version_1_is_brought_up_with_its_keys_as_ours) {
-    ASSERT_TRUE(open().commit("web", "lab", full_state(), {}, now));
-    sqlite3* raw = nullptr;
-    ASSERT_EQ(sqlite3_open(database().c_str(), &raw), SQLITE_OK);
-    EXPECT_EQ(
-        sqlite3_exec(raw, "ALTER TABLE keys DROP COLUMN adopted; PRAGMA user_version=1", nullptr, nullptr, nullptr),
-        SQLITE_OK);
-    sqlite3_close(raw);
-    EXPECT_EQ(*open().identity("web"), full_state());
 }
 
 TEST_F(StoreTest, S8_a_torn_database_is_an_error_and_not_an_empty_state) {
@@ -253,10 +456,7 @@ TEST_F(StoreTest, S8_a_torn_database_is_an_error_and_not_an_empty_state) {
 
 TEST_F(StoreTest, rows_that_contradict_each_other_are_an_error_and_not_guessed_around) {
     { ASSERT_TRUE(open().commit("web", "lab", full_state(), {}, now)); }
-    sqlite3* raw = nullptr;
-    ASSERT_EQ(sqlite3_open(database().c_str(), &raw), SQLITE_OK);
-    ASSERT_EQ(sqlite3_exec(raw, "DELETE FROM transactions", nullptr, nullptr, nullptr), SQLITE_OK);
-    sqlite3_close(raw);
+    run_sql("DELETE FROM transactions");
     const auto state = open().identity("web");
     ASSERT_FALSE(state);
     EXPECT_EQ(state.error().code(), ErrorCode::state_database);

@@ -70,7 +70,12 @@ Status TokenAccess::allow_preparation() {
 void TokenAccess::try_login(const keystore::LoginPreparation& preparation) {
     auto history = begin_login(preparation);
     if (!history) {
-        return answer(fail(std::move(history.error())));
+        return thread_.run(
+            [token = token_] {
+                token->abandon_login();
+                return Status{};
+            },
+            [this, error = std::move(history.error())](const Status& /*ended*/) { answer(fail(error)); });
     }
     thread_.run([token = token_, known = *history] { return token->login(known); },
                 [this](const keystore::LoginOutcome& outcome) { finish_login(outcome); });

@@ -166,6 +166,11 @@ Status WorkerToken::ensure_worker(Deadline deadline) {
     return {};
 }
 
+void WorkerToken::abandon_login() {
+    const std::lock_guard lock(mutex_);
+    drop_worker();
+}
+
 void WorkerToken::drop_worker() {
     worker_.reset();
     pid_ = -1;

@@ -39,6 +39,9 @@ class WorkerToken final : public Token {
     Result<Secret> decrypt(const KeyReference& key, DecryptMechanism mechanism, ByteView ciphertext) override;
     Status destroy(const KeyId& id) override;
 
+    /// Ends the worker, and with it a PIN that prepare_login() has read, when no login() is to follow.
+    void abandon_login();
+
     /// A login succeeded in the worker that runs now. Does not wait for a running call.
     [[nodiscard]] bool logged_in() const { return logged_in_; }
 

@@ -86,6 +86,18 @@ TEST_F(WorkerTokenTest, does_all_a_token_does) {
     EXPECT_TRUE(token->list_keys()->empty());
 }
 
+// Design, "Keys stay on the device": a PIN does not stay in a worker that has no login to make.
+TEST_F(WorkerTokenTest, a_login_that_is_abandoned_ends_the_worker_that_has_read_the_pin) {
+    const auto token = this->token();
+    ASSERT_TRUE(token->prepare_login());
+    const pid_t worker = token->worker_pid();
+    ASSERT_TRUE(runs(worker));
+    token->abandon_login();
+    EXPECT_FALSE(runs(worker));
+    EXPECT_EQ(token->worker_pid(), -1);
+    EXPECT_EQ(try_login(*token).result, LoginOutcome::Result::accepted) << "in a new worker";
+}
+
 TEST_F(WorkerTokenTest, does_with_an_ec_key_what_a_token_does) {
     const auto token = this->token();
     log_in(*token);

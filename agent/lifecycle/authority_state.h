@@ -27,7 +27,7 @@ struct AuthorityState {
     AuthorityPhase phase = AuthorityPhase::untrusted;
     std::optional<AuthorityRecord> current;
     std::optional<FailureRecord> failure;
-    std::optional<TimePoint> not_before;  ///< Retry-After of the failure; not stored: a new run asks at once
+    std::optional<TimePoint> not_before;  ///< Retry-After of the failure; stored with each identity (Wait::retry_after)
     friend bool operator==(const AuthorityState&, const AuthorityState&) = default;
 };
 

@@ -72,6 +72,16 @@ struct Transaction {
     friend bool operator==(const Transaction&, const Transaction&) = default;
 };
 
+/// What is kept of a request that the CA refused and that may have been made for a CA that is no more, until the CA has
+/// been asked again (FI-1, ALG-12).
+struct RefusedRequest {
+    Bytes recipient;  ///< SHA-256 of the certificate that its envelope was for
+    scep::Digest digest = scep::Digest::sha256;
+    scep::ContentCipher cipher = scep::ContentCipher::aes128;
+    Bytes configuration_mark;  ///< Transaction::configuration_mark of the request
+    friend bool operator==(const RefusedRequest&, const RefusedRequest&) = default;
+};
+
 /// An accepted certificate.
 struct IssuedRecord {
     Bytes leaf;                  ///< DER
@@ -88,6 +98,9 @@ struct Enrollment {
     Bytes request_mark;  ///< Policy::request_mark that key and transaction were made under
     std::optional<Transaction> transaction;
     std::optional<IssuedRecord> issued;
+    std::optional<RefusedRequest> refused = {};  ///< the CA is asked again before anything else; no transaction is open
+    bool retried_for_authority = false;  ///< FI-1's one new request was begun: the next refusal holds. Forgotten with
+                                         ///< PENDING, a certificate, a released hold or another configuration
     friend bool operator==(const Enrollment&, const Enrollment&) = default;
 };
 
@@ -100,9 +113,17 @@ struct Credential {
     friend bool operator==(const Credential&, const Credential&) = default;
 };
 
+/// The CA asked for no request before `until` (HTTP-28). Unlike a backoff it outlives the process.
+struct RetryAfter {
+    TimePoint until;
+    Bytes configuration_mark;  ///< Policy::configuration_mark when it did: under another one it is asked at once
+    friend bool operator==(const RetryAfter&, const RetryAfter&) = default;
+};
+
 struct Wait {
     WaitingFor reason = WaitingFor::nothing;
-    TimePoint until;  ///< meaningful unless the reason is nothing
+    TimePoint until;                             ///< meaningful unless the reason is nothing
+    std::optional<RetryAfter> retry_after = {};  ///< no later than `until`
     friend bool operator==(const Wait&, const Wait&) = default;
 };
 

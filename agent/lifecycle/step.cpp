@@ -113,8 +113,17 @@ void begin(Decision& d) {
     d.note = "enrollment begun, key id " + to_hex(d.next.enrollment->key.id);
 }
 
+/// What was learnt from refusals counts no more: the request that comes is not the one that was refused.
+void forget_refusals(Decision& d) {
+    if (d.next.enrollment) {
+        d.next.enrollment->refused.reset();
+        d.next.enrollment->retried_for_authority = false;
+    }
+}
+
 /// The operator wants another certificate than the one under way: the key may have to be another one as well.
 void start_over(Decision& d) {
+    forget_refusals(d);
     d.next.enrollment->transaction.reset();
     d.next.enrollment->key.spki.clear();
     if (d.next.enrollment->key.adopted) {
@@ -131,14 +140,37 @@ bool is_for_another_request(const Decision& d) {
     return d.next.enrollment && !d.next.enrollment->issued && d.next.enrollment->request_mark != d.policy.request_mark;
 }
 
+/// A clock that went back must not make the wait longer than it was.
+bool is_asked_to_wait(const Decision& d) {
+    const auto& asked = d.next.wait.retry_after;
+    return asked && asked->configuration_mark == d.policy.configuration_mark && d.now < asked->until &&
+           d.next.failure && d.now >= d.next.failure->at;
+}
+
+void reconsider(Decision& d) {
+    d.go(Phase::need_submit);
+    d.effects.emplace_back(ReconsiderAuthority{*d.next.enrollment->refused});
+}
+
 void resubmit(Decision& d) {
+    if (is_asked_to_wait(d)) {
+        return;
+    }
+    const auto& refused = d.next.enrollment->refused;
+    if (refused && refused->configuration_mark == d.policy.configuration_mark) {
+        return reconsider(d);
+    }
     auto& transaction = d.next.enrollment->transaction;
-    if (transaction && too_old(d)) {
+    if (refused) {
+        d.note = "the configuration or the challenge changed, a new request begins";
+        forget_refusals(d);
+    } else if (transaction && too_old(d)) {
         d.note = "transaction " + transaction->id.value + " given up, a new one begins";
         transaction.reset();
     } else if (transaction && transaction->configuration_mark != d.policy.configuration_mark) {
         d.note = "the configuration or the challenge changed, a new request begins";
         transaction.reset();
+        forget_refusals(d);
     }
     d.go(Phase::need_submit);
     if (transaction) {
@@ -177,12 +209,17 @@ void reissue(Decision& d) {
     }
 }
 
+void release(Decision& d) {
+    d.go(phase_of(d.next.enrollment));
+    forget_refusals(d);
+}
+
 void resume(Decision& d) {
     const bool configuration_changed = d.next.hold->configuration_mark != d.policy.configuration_mark;
     if (!configuration_changed && d.now < d.next.wait.until) {
         return;
     }
-    d.go(phase_of(d.next.enrollment));
+    release(d);
     d.note = configuration_changed ? "released: the configuration changed" : "released for one retry";
     reissue(d);
 }
@@ -235,7 +272,7 @@ void on(Decision& d, const KeyReady& event) {
 }
 
 void on(Decision& d, const RequestPrepared& event) {
-    if (d.next.phase != Phase::need_submit || d.next.enrollment->transaction) {
+    if (d.next.phase != Phase::need_submit || d.next.enrollment->transaction || d.next.enrollment->refused) {
         return;
     }
     d.next.enrollment->transaction = event.transaction;
@@ -272,6 +309,7 @@ void on(Decision& d, const CertificateIssued& event) {
         return;
     }
     count_message(d);
+    forget_refusals(d);
     ++d.next.counters.certificates;
     d.next.enrollment->issued = event.issued;
     ++d.next.last_generation;
@@ -285,6 +323,7 @@ void on(Decision& d, const RequestPending& /*event*/) {
         return;
     }
     count_message(d);
+    forget_refusals(d);
     const bool first = !d.next.enrollment->transaction->pending;
     d.go(Phase::pending);
     d.next.enrollment->transaction->pending = true;
@@ -301,16 +340,33 @@ void on(Decision& d, const RequestRejected& event) {
     count_message(d);
     ++d.next.counters.failures;
     d.next.failure = FailureRecord{event.error.code(), event.error.line(), d.now};
+    d.note = event.error.line();
     // FI-2: permanent for this request; the challenge may be used up, so nothing of it is sent again.
-    d.next.enrollment->transaction.reset();
-    if (event.authority_changed && doubts_authority(event) && !over_cap(d)) {
-        // FI-1, ALG-12: the request was for a CA that is no more.
-        d.go(Phase::need_submit);
-        d.note = event.error.line() + "; the CA has changed, a new request begins";
-        return prepare(d);
+    auto& enrollment = *d.next.enrollment;
+    const Transaction request = *std::exchange(enrollment.transaction, std::nullopt);
+    if (doubts_authority(event) && !enrollment.retried_for_authority && !over_cap(d)) {
+        enrollment.refused =
+            RefusedRequest{request.recipient, request.digest, request.cipher, request.configuration_mark};
+        return reconsider(d);
     }
     hold(d, HoldReason::rejected);
-    d.note = event.error.line();
+}
+
+void on(Decision& d, const AuthorityReconsidered& event) {
+    if (d.next.phase != Phase::need_submit || !d.next.enrollment->refused) {
+        return;
+    }
+    d.next.enrollment->refused.reset();
+    if (!event.changed) {
+        hold(d, HoldReason::rejected);
+        d.note = "the CA that refused the request is as it was";
+        return;
+    }
+    // FI-1, ALG-12: the request was for a CA that is no more.
+    d.next.enrollment->retried_for_authority = true;
+    d.go(Phase::need_submit);
+    d.note = "the CA that refused the request has changed, a new request begins";
+    prepare(d);
 }
 
 void on(Decision& d, const GenerationPublished& event) {
@@ -332,7 +388,10 @@ void on(Decision& d, const EffectFailed& event) {
     ++d.next.counters.failures;
     d.next.counters.messages += event.answered && d.next.phase == Phase::need_submit ? 1 : 0;
     d.next.counters.certificates += event.issued ? 1 : 0;
-    d.next.failure = FailureRecord{event.error.code(), event.error.line(), d.now};
+    if (!d.next.enrollment->refused) {
+        // Otherwise the refusal is still what stands between the identity and its certificate.
+        d.next.failure = FailureRecord{event.error.code(), event.error.line(), d.now};
+    }
     d.note = event.error.line();
     if (event.error.code() == ErrorCode::token_key_policy) {
         hold(d, HoldReason::key_refused);
@@ -342,19 +401,25 @@ void on(Decision& d, const EffectFailed& event) {
         const Seconds wait = backoff(d.policy, d.next.counters.failures, d.draw.fraction);
         d.next.wait = Wait{waiting_for(event.error.info().remedy),
                            d.now + std::max(wait, event.error.retry_after().value_or(wait))};
+        if (event.error.retry_after()) {
+            d.next.wait.retry_after = RetryAfter{d.now + *event.error.retry_after(), d.policy.configuration_mark};
+        }
     }
 }
 
 void on(Decision& d, const Resumed& /*event*/) {
     const bool held = d.next.phase == Phase::held;
-    if (!held && d.next.wait.reason != WaitingFor::pin) {
+    const bool asked = d.next.wait.retry_after.has_value();
+    if (!held && !asked && d.next.wait.reason != WaitingFor::pin) {
         return;
     }
     if (held) {
-        d.go(phase_of(d.next.enrollment));
+        release(d);
     }
     d.next.wait = Wait{WaitingFor::timer, d.now + Seconds(1)};
-    d.note = held ? "released by an operator" : "an operator has corrected the PIN";
+    d.note = held    ? "released by an operator"
+             : asked ? "an operator ended the wait that the CA asked for"
+                     : "an operator has corrected the PIN";
 }
 
 }  // namespace

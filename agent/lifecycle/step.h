@@ -19,7 +19,7 @@ struct Draw {
 };
 
 /// The process started, or `--once` runs: re-issue what the phase needs, whatever a backoff says. A poll stays at its
-/// time and a hold stays until it is released.
+/// time, a hold stays until it is released, and what the CA asked for by Retry-After is granted (HTTP-28).
 struct Started {
     std::uint64_t highest_generation = 0;  ///< the highest number in the identity's directory and its link
     std::uint64_t current_generation = 0;  ///< where consumers are led to; 0: nowhere
@@ -49,7 +49,10 @@ struct RequestPending {};
 struct RequestRejected {
     std::optional<scep::FailInfo> fail_info;
     Error error;
-    bool authority_changed = false;  ///< asked again, the CA has another recipient or other algorithms than the request
+};
+/// The CA was asked again after a refusal. `changed`: it has another recipient or other algorithms than the request.
+struct AuthorityReconsidered {
+    bool changed = false;
 };
 /// The generation of the last Publish effect is what consumers see.
 struct GenerationPublished {
@@ -64,12 +67,13 @@ struct EffectFailed {
     bool issued = false;
 };
 
-/// An operator has said that what the identity waits for is done: a hold ends and a wait for a PIN is over. The next
-/// try is due a second later; nothing is begun here, since no agent may be running.
+/// An operator has said that what the identity waits for is done: a hold ends, a wait for a PIN is over, and the CA may
+/// be asked before its Retry-After. The next try is due a second later; nothing is begun here, since no agent may be
+/// running.
 struct Resumed {};
 
 using Event = std::variant<Started, Due, KeyReady, RequestPrepared, RecipientChanged, CertificateIssued, RequestPending,
-                           RequestRejected, GenerationPublished, EffectFailed, Resumed>;
+                           RequestRejected, AuthorityReconsidered, GenerationPublished, EffectFailed, Resumed>;
 
 /// Find the key under the committed id or generate it there, in place of one of another kind. Where the configuration
 /// names an existing key, find that, and leave nothing under the committed id. That id is always one of ours.
@@ -84,12 +88,16 @@ struct PrepareRequest {
 struct SendRequest {};
 /// The same for a CertPoll.
 struct SendPoll {};
+/// Ask the CA for its capabilities and certificates once more and compare (FI-1, ALG-12).
+struct ReconsiderAuthority {
+    RefusedRequest request;
+};
 /// Write and switch to this generation.
 struct PublishGeneration {
     std::uint64_t generation = 0;
 };
 
-using Effect = std::variant<MakeKey, PrepareRequest, SendRequest, SendPoll, PublishGeneration>;
+using Effect = std::variant<MakeKey, PrepareRequest, SendRequest, SendPoll, ReconsiderAuthority, PublishGeneration>;
 
 /// Poll timing (RT-7).
 struct PollPolicy {

@@ -85,6 +85,9 @@ std::string next_step(const IdentityState& state, TimePoint now) {
     if (state.wait.reason == WaitingFor::nothing) {
         return "enroll at the next run of hwenrolld";
     }
+    if (state.wait.retry_after && now < state.wait.retry_after->until) {
+        return "waits as the CA asked, retried " + in(state.wait.retry_after->until) + " at the earliest";
+    }
     return "waits for " + to_text(state.wait.reason) + ", retried at the next run of hwenrolld";
 }
 

@@ -11,6 +11,9 @@ inline constexpr std::string_view failpoint_names[] = {
     "reply-received",   "issue-committed", "generation-published", "publish-committed",
 };
 
+/// A refusal is committed and the CA has not been asked again yet (FI-1).
+inline constexpr std::string_view refusal_failpoint = "refusal-committed";
+
 #ifdef HWENROLL_FAILPOINTS
 /// SIGKILLs the process when the environment's HWENROLL_FAILPOINT is `name`.
 void failpoint(std::string_view name);

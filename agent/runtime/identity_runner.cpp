@@ -66,21 +66,29 @@ std::string_view committed_point(const lifecycle::Transition& transition) {
     if (std::holds_alternative<lifecycle::PrepareRequest>(effect)) {
         return "key-committed";
     }
+    if (std::holds_alternative<lifecycle::ReconsiderAuthority>(effect)) {
+        return refusal_failpoint;
+    }
     return std::holds_alternative<lifecycle::PublishGeneration>(effect) ? "issue-committed" : "request-committed";
 }
 
 /// A request made now would be encrypted for another certificate or by other algorithms than this one.
-bool is_for_another_authority(const lifecycle::Transaction& transaction, const Authority& authority,
+bool is_for_another_authority(const lifecycle::RefusedRequest& request, const Authority& authority,
                               const scep::LegacyPermissions& legacy) {
     const auto algorithms = scep::choose_algorithms(authority.capabilities, legacy);
-    return transaction.recipient != authority.set.recipient.fingerprint() ||
-           (algorithms && (algorithms->digest != transaction.digest || algorithms->cipher != transaction.cipher));
+    return request.recipient != authority.set.recipient.fingerprint() ||
+           (algorithms && (algorithms->digest != request.digest || algorithms->cipher != request.cipher));
 }
 
 /// The last failure as an Error again, for the exit code of a run that finds it still standing.
-Error recorded(const lifecycle::FailureRecord& failure) {
-    return Error(failure.code, "not well since " + to_iso8601(failure.at), failure.line,
-                 "correct the cause; a changed configuration or challenge is tried at once");
+Error recorded(const lifecycle::IdentityState& state) {
+    const lifecycle::FailureRecord& failure = *state.failure;
+    std::string next = "correct the cause; a changed configuration or challenge is tried at once";
+    if (state.phase == lifecycle::Phase::need_submit && state.wait.retry_after) {
+        next = "the CA asked for no request before " + to_iso8601(state.wait.retry_after->until) +
+               "; a changed configuration or 'hwenroll resume' ends the wait";
+    }
+    return Error(failure.code, "not well since " + to_iso8601(failure.at), failure.line, std::move(next));
 }
 
 }  // namespace
@@ -162,37 +170,22 @@ void IdentityRunner::failed(const Error& error, bool answered) {
     conclude(lifecycle::EffectFailed{error, answered});
 }
 
-/// Ends what an effect began. A failure becomes the run's.
+/// Ends what an effect began. A failure becomes the run's. A doubt is committed before the outcome: the other way
+/// round, a crash between the two would have the refused request compared with what is known of the CA already.
 void IdentityRunner::conclude(lifecycle::Event outcome) {
     if (auto* failure = std::get_if<lifecycle::EffectFailed>(&outcome)) {
         failure->error = std::move(failure->error).about(name());
         error_ = failure->error;
+    } else if (auto* rejected = std::get_if<lifecycle::RequestRejected>(&outcome)) {
+        rejected->error = std::move(rejected->error).about(name());
+        error_ = rejected->error;
     }
     if (lifecycle::doubts_authority(outcome)) {
         if (const Status doubted = authority_.doubt(); !doubted) {
             return settle(doubted.error());
         }
     }
-    auto* rejected = std::get_if<lifecycle::RequestRejected>(&outcome);
-    return rejected != nullptr ? reconsider(std::move(*rejected)) : dispatch(outcome);
-}
-
-/// FI-1, ALG-12: a CA that has changed may have refused what is right for it now.
-void IdentityRunner::reconsider(lifecycle::RequestRejected rejected) {
-    rejected.error = std::move(rejected.error).about(name());
-    if (!lifecycle::doubts_authority(rejected)) {
-        error_ = rejected.error;
-        return dispatch(rejected);
-    }
-    authority_.need([this, rejected](const Result<SharedAuthority>& authority) mutable {
-        rejected.authority_changed =
-            authority && is_for_another_authority(*state_.enrollment->transaction, **authority,
-                                                  permissions_of(authority_.settings().legacy, at_.clock.now()));
-        if (!rejected.authority_changed) {
-            error_ = rejected.error;
-        }
-        dispatch(rejected);
-    });
+    dispatch(outcome);
 }
 
 void IdentityRunner::settle(const std::optional<Error>& error) {
@@ -223,7 +216,7 @@ std::optional<Error> IdentityRunner::outcome() const {
             break;
     }
     if (state_.failure) {
-        return recorded(*state_.failure).about(name());
+        return recorded(state_).about(name());
     }
     return Error(ErrorCode::internal, "nothing is left to do in phase " + observe::status_word(state_, at_.clock.now()))
         .about(name());
@@ -325,6 +318,22 @@ void IdentityRunner::run(const lifecycle::SendRequest& /*effect*/) {
 
 void IdentityRunner::run(const lifecycle::SendPoll& /*effect*/) {
     send(scep::MessageType::cert_poll);
+}
+
+void IdentityRunner::run(const lifecycle::ReconsiderAuthority& effect) {
+    progress_.begin(name() + ": asking CA '" + settings_.ca + "' again for its certificates");
+    authority_.need([this, request = effect.request](const Result<SharedAuthority>& authority) {
+        if (!authority) {
+            return failed(authority.error());
+        }
+        const bool changed = is_for_another_authority(request, **authority,
+                                                      permissions_of(authority_.settings().legacy, at_.clock.now()));
+        if (changed && error_) {
+            const Error refusal = *std::exchange(error_, std::nullopt);
+            say(refusal.line());
+        }
+        dispatch(lifecycle::AuthorityReconsidered{changed});
+    });
 }
 
 void IdentityRunner::send(scep::MessageType type) {

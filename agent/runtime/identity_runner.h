@@ -34,7 +34,6 @@ class IdentityRunner {
     void dispatch(const lifecycle::Event& event);
     void failed(const Error& error, bool answered = false);
     void conclude(lifecycle::Event outcome);
-    void reconsider(lifecycle::RequestRejected rejected);
     void settle(const std::optional<Error>& error);
     [[nodiscard]] std::optional<Error> outcome() const;
     void say(const std::string& note);
@@ -45,6 +44,7 @@ class IdentityRunner {
     void run(const lifecycle::PrepareRequest& effect);
     void run(const lifecycle::SendRequest& effect);
     void run(const lifecycle::SendPoll& effect);
+    void run(const lifecycle::ReconsiderAuthority& effect);
     void run(const lifecycle::PublishGeneration& effect);
 
     void adopt_key(const lifecycle::MakeKey& effect, const config::ExistingKey& existing);

@@ -8,14 +8,15 @@ namespace hwenroll::runtime {
 
 /// What resuming has changed.
 struct Resumption {
-    bool hold_released = false;         ///< the identity was held, or waited for a PIN
+    bool hold_released = false;         ///< the identity was held, or waited for a PIN or as its CA had asked
     bool pin_released = false;          ///< a refused PIN or a login of unknown outcome was on record, and is forgotten
     bool pin_file_must_change = false;  ///< the token's PIN file was refused and is as it was then
 };
 
-/// Ends the identity's hold and forgets the logins to its token, whatever section's name they are recorded under, but
-/// for refused PIN files, which only a change frees. Takes the state directory's lock; makes no state directory.
-/// Errors: state_locked (an agent runs), state_directory, state_database, state_version.
+/// Ends the identity's hold or the wait that its CA asked for, and forgets the logins to its token, whatever section's
+/// name they are recorded under, but for refused PIN files, which only a change frees. Takes the state directory's
+/// lock; makes no state directory. Errors: state_locked (an agent runs), state_directory, state_database,
+/// state_version.
 Result<Resumption> resume(const config::AgentSettings& agent, const config::TokenSettings& token,
                           const config::IdentitySettings& identity, const Clock& clock);
 

@@ -10,6 +10,7 @@ using lifecycle::Enrollment;
 using lifecycle::IdentityState;
 using lifecycle::IssuedRecord;
 using lifecycle::KeyRecord;
+using lifecycle::RefusedRequest;
 using lifecycle::Transaction;
 
 constexpr std::string_view attempt_slot = "attempt";
@@ -28,19 +29,32 @@ Error contradiction(const std::string& name, const std::string& what) {
                  "move state.db away to start anew, and report this");
 }
 
-/// A key and the mark of the settings that it was made for; the mark of a published key is empty.
+/// A key and what goes with it while it is not published; of a published one the rest is empty.
 struct KeyRow {
     KeyRecord key;
-    Bytes request_mark;
+    Bytes request_mark = {};
+    std::optional<RefusedRequest> refused = {};
+    bool retried_for_authority = false;
 };
 
 Result<std::optional<KeyRow>> read_key(Database& database, const std::string& name, std::string_view slot) {
-    Statement row(database, "SELECT key_id, spki, request_mark, adopted FROM keys WHERE identity=? AND slot=?");
+    Statement row(database,
+                  "SELECT key_id, spki, request_mark, adopted, refused_recipient, refused_digest, refused_cipher, "
+                  "refused_mark, retried FROM keys WHERE identity=? AND slot=?");
     const auto found = row.bind(std::string_view(name)).bind(slot).step();
     if (!found) {
         return fail(found.error());
     }
-    return *found ? std::optional(KeyRow{{row.blob(0), row.blob(1), row.integer(3) != 0}, row.blob(2)}) : std::nullopt;
+    if (!*found) {
+        return std::optional<KeyRow>();
+    }
+    KeyRow key{{row.blob(0), row.blob(1), row.integer(3) != 0}, row.blob(2)};
+    if (!row.is_null(4)) {
+        key.refused = RefusedRequest{row.blob(4), static_cast<scep::Digest>(row.integer(5)),
+                                     static_cast<scep::ContentCipher>(row.integer(6)), row.blob(7)};
+    }
+    key.retried_for_authority = row.integer(8) != 0;
+    return std::optional(std::move(key));
 }
 
 Result<std::optional<Transaction>> read_transaction(Database& database, const std::string& name) {
@@ -122,7 +136,8 @@ Status read_enrollment(Database& database, const std::string& name, IdentityStat
         }
     }
     if (*key) {
-        state.enrollment = Enrollment{(*key)->key, (*key)->request_mark, *transaction, *issued};
+        state.enrollment = Enrollment{(*key)->key, (*key)->request_mark, *transaction,
+                                      *issued,     (*key)->refused,      (*key)->retried_for_authority};
     }
     return {};
 }
@@ -161,6 +176,9 @@ Status read_main_row(const Statement& row, const std::string& name, IdentityStat
     state.counters = {static_cast<std::uint32_t>(row.integer(8)), static_cast<std::uint32_t>(row.integer(9)),
                       static_cast<std::uint32_t>(row.integer(10))};
     state.last_generation = static_cast<std::uint64_t>(row.integer(11));
+    if (!row.is_null(12)) {
+        state.wait.retry_after = lifecycle::RetryAfter{time_at(row, 12), row.blob(13)};
+    }
     return {};
 }
 
@@ -182,8 +200,8 @@ Status write_main_row(Database& database, const std::string& name, const std::st
                       const IdentityState& state) {
     Statement row(database,
                   "INSERT INTO identities (name, token, phase, waiting_for, wait_until, hold_reason, hold_mark, "
-                  "error_name, error_line, error_at, failures, messages, certificates, last_generation) "
-                  "VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)");
+                  "error_name, error_line, error_at, failures, messages, certificates, last_generation, retry_after, "
+                  "retry_mark) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)");
     row.bind(std::string_view(name)).bind(std::string_view(token)).bind(static_cast<std::int64_t>(state.phase));
     row.bind(static_cast<std::int64_t>(state.wait.reason)).bind(seconds(state.wait.until));
     if (state.hold) {
@@ -199,15 +217,28 @@ Status write_main_row(Database& database, const std::string& name, const std::st
     }
     row.bind(std::int64_t{state.counters.failures}).bind(std::int64_t{state.counters.messages});
     row.bind(std::int64_t{state.counters.certificates}).bind(static_cast<std::int64_t>(state.last_generation));
+    if (state.wait.retry_after) {
+        row.bind(seconds(state.wait.retry_after->until)).bind(ByteView(state.wait.retry_after->configuration_mark));
+    } else {
+        row.bind_null().bind_null();
+    }
     return row.run();
 }
 
-Status write_key(Database& database, const std::string& name, std::string_view slot, const KeyRecord& key,
-                 ByteView request_mark) {
+Status write_key(Database& database, const std::string& name, std::string_view slot, const KeyRow& key) {
     Statement row(database,
-                  "INSERT INTO keys (identity, slot, key_id, spki, request_mark, adopted) VALUES (?,?,?,?,?,?)");
-    row.bind(std::string_view(name)).bind(slot).bind(ByteView(key.id)).bind(ByteView(key.spki));
-    return row.bind(request_mark).bind(std::int64_t{key.adopted ? 1 : 0}).run();
+                  "INSERT INTO keys (identity, slot, key_id, spki, request_mark, adopted, retried, refused_recipient, "
+                  "refused_digest, refused_cipher, refused_mark) VALUES (?,?,?,?,?,?,?,?,?,?,?)");
+    row.bind(std::string_view(name)).bind(slot).bind(ByteView(key.key.id)).bind(ByteView(key.key.spki));
+    row.bind(ByteView(key.request_mark)).bind(std::int64_t{key.key.adopted ? 1 : 0});
+    row.bind(std::int64_t{key.retried_for_authority ? 1 : 0});
+    if (key.refused) {
+        row.bind(ByteView(key.refused->recipient)).bind(static_cast<std::int64_t>(key.refused->digest));
+        row.bind(static_cast<std::int64_t>(key.refused->cipher)).bind(ByteView(key.refused->configuration_mark));
+    } else {
+        row.bind_null().bind_null().bind_null().bind_null();
+    }
+    return row.run();
 }
 
 Status write_transaction(Database& database, const std::string& name, const Transaction& transaction) {
@@ -251,7 +282,9 @@ Status write_issued(Database& database, const std::string& name, std::string_vie
 }
 
 Status write_enrollment(Database& database, const std::string& name, const Enrollment& enrollment) {
-    Status written = write_key(database, name, attempt_slot, enrollment.key, enrollment.request_mark);
+    Status written =
+        write_key(database, name, attempt_slot,
+                  {enrollment.key, enrollment.request_mark, enrollment.refused, enrollment.retried_for_authority});
     if (written && enrollment.transaction) {
         written = write_transaction(database, name, *enrollment.transaction);
     }
@@ -262,7 +295,7 @@ Status write_enrollment(Database& database, const std::string& name, const Enrol
 }
 
 Status write_current(Database& database, const std::string& name, const Credential& current) {
-    Status written = write_key(database, name, current_slot, current.key, {});
+    Status written = write_key(database, name, current_slot, {current.key});
     if (written) {
         written = write_issued(database, name, current_slot, current.issued);
     }
@@ -287,9 +320,10 @@ std::optional<ErrorCode> error_code_of(const std::string& name) {
 
 Result<IdentityState> read_identity(Database& database, const std::string& name) {
     IdentityState state;
-    Statement row(database,
-                  "SELECT phase, waiting_for, wait_until, hold_reason, hold_mark, error_name, error_line, error_at, "
-                  "failures, messages, certificates, last_generation FROM identities WHERE name=?");
+    Statement row(
+        database,
+        "SELECT phase, waiting_for, wait_until, hold_reason, hold_mark, error_name, error_line, error_at, "
+        "failures, messages, certificates, last_generation, retry_after, retry_mark FROM identities WHERE name=?");
     const auto found = row.bind(std::string_view(name)).step();
     if (!found) {
         return fail(found.error());

@@ -28,7 +28,7 @@ CREATE TABLE identities (
     name TEXT PRIMARY KEY,
     token TEXT NOT NULL,
     phase INTEGER NOT NULL,
-    waiting_for INTEGER NOT NULL, wait_until INTEGER NOT NULL,
+    waiting_for INTEGER NOT NULL, wait_until INTEGER NOT NULL, retry_after INTEGER, retry_mark BLOB,
     hold_reason INTEGER, hold_mark BLOB,
     error_name TEXT, error_line TEXT, error_at INTEGER,
     failures INTEGER NOT NULL, messages INTEGER NOT NULL, certificates INTEGER NOT NULL,
@@ -41,6 +41,7 @@ CREATE TABLE keys (
     spki BLOB NOT NULL,
     request_mark BLOB NOT NULL,
     adopted INTEGER NOT NULL,
+    refused_recipient BLOB, refused_digest INTEGER, refused_cipher INTEGER, refused_mark BLOB, retried INTEGER NOT NULL,
     PRIMARY KEY (identity, slot)
 ) STRICT;
 CREATE TABLE transactions (

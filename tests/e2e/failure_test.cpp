@@ -107,6 +107,13 @@ class Failure : public testing::Test {
         return state->wait.until;
     }
 
+    /// What counts against invariant 5, as it is stored.
+    [[nodiscard]] std::uint32_t messages() const {
+        auto opened = store::Store::open_read_only(world_.directory() / "state");
+        EXPECT_TRUE(opened);
+        return opened->identity("web")->counters.messages;
+    }
+
     EnrollmentWorld world_;
     std::string error_;
 };
@@ -458,6 +465,52 @@ TEST_F(Failure, HTTP_28_retry_after_is_waited_for) {
     EXPECT_LE(next, std::chrono::system_clock::now() + std::chrono::seconds(7200));
 }
 
+TEST_F(Failure, HTTP_28_a_second_run_before_retry_after_makes_no_request_until_the_configuration_changes) {
+    for (const char* operation : {"PKIOperation", "GetCACaps"}) {
+        EnrollmentWorld world;
+        world.start_lab_ca();
+        std::atomic<int> answers = 0;
+        const TamperingProxy proxy(
+            world.port(),
+            [&answers](const std::string&) {
+                ++answers;
+                return http_response("503 Service Unavailable\r\nRetry-After: 7200", "text/plain", "back later");
+            },
+            operation);
+        world.configure({.url = proxied(proxy)});
+        EXPECT_EQ(world.once().exit_code, 69);
+        EXPECT_EQ(answers, 1) << operation;
+        const std::size_t requests = world.requests().size();
+        const RunResult again = world.once();
+        EXPECT_EQ(again.exit_code, 69);
+        EXPECT_THAT(again.err, AllOf(HasSubstr("E-CA-HTTP web: "), HasSubstr("no request before ")));
+        EXPECT_EQ(answers, 1) << operation;
+        EXPECT_EQ(world.requests().size(), requests) << operation;
+        EXPECT_THAT(world.hwenroll({"status", "web"}).out, HasSubstr("waits as the CA asked"));
+        world.configure();
+        const RunResult changed = world.once();
+        EXPECT_EQ(changed.exit_code, 0) << changed.err;
+        world.expect_published();
+    }
+}
+
+TEST_F(Failure, HTTP_28_an_operator_ends_the_wait_that_the_ca_asked_for) {
+    world_.start_lab_ca();
+    std::atomic<bool> troubled = true;
+    const TamperingProxy proxy(world_.port(), [&troubled](const std::string& response) {
+        return troubled ? http_response("503 Unavailable\r\nRetry-After: 7200", "text/plain", "later") : response;
+    });
+    world_.configure({.url = proxied(proxy)});
+    expect_failure(69, "E-CA-HTTP");
+    troubled = false;
+    EXPECT_EQ(world_.once().exit_code, 69);
+    EXPECT_EQ(operations(), 1);
+    EXPECT_THAT(world_.hwenroll({"resume", "web"}).out, HasSubstr("released"));
+    const RunResult resumed = world_.once();
+    EXPECT_EQ(resumed.exit_code, 0) << resumed.err;
+    EXPECT_EQ(operations(), 2);
+}
+
 TEST_F(Failure, HTTP_21_a_reply_that_verified_is_not_explained_by_its_status) {
     world_.start_lab_ca({"--issue-usage", "ignore"});
     const TamperingProxy proxy(world_.port(), [](const std::string& response) {
@@ -482,6 +535,38 @@ TEST_F(Failure, FI_1_badMessageCheck_asks_the_ca_again_once_and_holds_if_it_is_a
     EXPECT_THAT(error_, HasSubstr("badMessageCheck"));
     EXPECT_EQ(requests_of("GetCACert"), 2);
     EXPECT_EQ(operations(), 1);
+}
+
+TEST_F(Failure, FI_2_invariant_9_a_refusal_survives_a_kill_before_the_ca_is_asked_again) {
+    world_.start_lab_ca({"--refuse", "badMessageCheck"});
+    world_.configure();
+    ASSERT_EQ(world_.once({{"HWENROLL_FAILPOINT=refusal-committed"}, {}, {}}).signal, SIGKILL);
+    EXPECT_EQ(messages(), 1U) << "invariant 5";
+    EXPECT_EQ(requests_of("GetCACert"), 1);
+    expect_failure(76, "E-CA-REJECTED");
+    EXPECT_EQ(operations(), 1) << "FI-2: the refused request is not sent again";
+    EXPECT_EQ(requests_of("GetCACert"), 2) << "FI-1";
+    EXPECT_EQ(messages(), 1U);
+    EXPECT_THAT(world_.hwenroll({"status"}).out, HasSubstr("HELD(rejected)"));
+}
+
+TEST_F(Failure, FI_1_a_ca_that_cannot_be_asked_again_after_a_refusal_is_asked_by_the_next_run) {
+    world_.start_lab_ca({"--refuse", "badMessageCheck"});
+    std::atomic<int> asked = 0;
+    const TamperingProxy proxy(
+        world_.port(),
+        [&asked](const std::string& response) {
+            return ++asked == 2 ? http_response("500 Internal Server Error", "text/plain", "oops") : response;
+        },
+        "GetCACert");
+    world_.configure({.url = proxied(proxy)});
+    expect_failure(69, "E-CA-HTTP");
+    EXPECT_THAT(world_.hwenroll({"status", "web"}).out,
+                AllOf(HasSubstr("RETRYING"), HasSubstr("last error E-CA-REJECTED")));
+    expect_failure(76, "E-CA-REJECTED");
+    EXPECT_EQ(asked, 3);
+    EXPECT_EQ(operations(), 1);
+    EXPECT_THAT(world_.hwenroll({"status"}).out, HasSubstr("HELD(rejected)"));
 }
 
 TEST_F(Failure, CACERT_11_a_reply_by_an_unknown_signer_makes_the_next_send_ask_for_the_certificates) {

@@ -460,51 +460,183 @@ TEST(IdentityStep, HTTP_28_retry_after_does_not_shorten_a_backoff) {
     plain.to_sent().on(failure(ErrorCode::ca_http));
     Walk hurried;
     hurried.to_sent().on(EffectFailed{Error(ErrorCode::ca_http, "503").retry_after(Seconds(1))});
-    EXPECT_EQ(hurried.state.wait, plain.state.wait);
+    EXPECT_EQ(hurried.state.wait.until, plain.state.wait.until);
 }
 
-RequestRejected rejected(scep::FailInfo why, bool authority_changed) {
-    return {why, Error(ErrorCode::ca_rejected, "no"), authority_changed};
+RequestRejected rejected(scep::FailInfo why) {
+    return {why, Error(ErrorCode::ca_rejected, "no")};
 }
 
-TEST(IdentityStep, FI_1_ALG_12_a_refusal_by_a_ca_that_has_changed_begins_a_new_request) {
+RefusedRequest refused_request() {
+    return {{6}, scep::Digest::sha256, scep::ContentCipher::aes128, {1}};
+}
+
+TEST(IdentityStep, FI_1_ALG_12_a_refusal_that_another_ca_may_explain_is_committed_before_the_ca_is_asked_again) {
     for (const auto why : {scep::FailInfo::bad_message_check, scep::FailInfo::bad_alg}) {
-        Walk walk;
-        walk.to_sent().on(rejected(why, true));
-        EXPECT_EQ(walk.state.phase, Phase::need_submit);
-        EXPECT_TRUE(walk.only<PrepareRequest>());
-        EXPECT_FALSE(walk.state.enrollment->transaction);
-        EXPECT_EQ(walk.state.counters.messages, 1U) << "it was answered all the same";
-        EXPECT_EQ(walk.state.failure->code, ErrorCode::ca_rejected);
+        for (const bool pending : {false, true}) {
+            Walk walk;
+            walk.to_sent();
+            if (pending) {
+                walk.on(RequestPending{});
+            }
+            walk.on(rejected(why));
+            EXPECT_EQ(walk.state.phase, Phase::need_submit);
+            ASSERT_TRUE(walk.only<ReconsiderAuthority>());
+            EXPECT_EQ(std::get<ReconsiderAuthority>(walk.effects[0]).request, refused_request());
+            EXPECT_EQ(walk.state.enrollment->refused, refused_request());
+            EXPECT_FALSE(walk.state.enrollment->transaction) << "FI-2: it is never sent again";
+            EXPECT_EQ(walk.state.counters.messages, 1U) << "invariant 5: it was answered";
+            EXPECT_EQ(walk.state.failure->code, ErrorCode::ca_rejected);
+        }
     }
 }
 
-TEST(IdentityStep, FI_1_a_refusal_by_a_ca_that_is_as_it_was_holds) {
+TEST(IdentityStep, FI_1_a_restart_after_a_refusal_asks_the_ca_and_sends_nothing) {
     Walk walk;
-    walk.to_sent().on(rejected(scep::FailInfo::bad_message_check, false));
+    walk.to_sent().on(rejected(scep::FailInfo::bad_message_check)).on(Started{});
+    ASSERT_TRUE(walk.only<ReconsiderAuthority>());
+    EXPECT_EQ(std::get<ReconsiderAuthority>(walk.effects[0]).request, refused_request());
+    EXPECT_EQ(walk.on(RequestPrepared{prepared()}).state.enrollment->transaction, std::nullopt);
+}
+
+TEST(IdentityStep, FI_1_a_ca_that_has_changed_gets_a_new_request) {
+    Walk walk;
+    walk.to_sent().on(rejected(scep::FailInfo::bad_message_check)).on(AuthorityReconsidered{true});
+    EXPECT_EQ(walk.state.phase, Phase::need_submit);
+    EXPECT_TRUE(walk.only<PrepareRequest>());
+    EXPECT_FALSE(walk.state.enrollment->refused);
+    EXPECT_TRUE(walk.on(Started{}).only<PrepareRequest>());
+}
+
+TEST(IdentityStep, FI_1_a_ca_that_is_as_it_was_holds) {
+    Walk walk;
+    walk.to_sent().on(rejected(scep::FailInfo::bad_message_check)).on(AuthorityReconsidered{false});
     EXPECT_EQ(walk.state.phase, Phase::held);
+    EXPECT_EQ(walk.state.hold->reason, HoldReason::rejected);
+    EXPECT_EQ(walk.state.failure->code, ErrorCode::ca_rejected);
     EXPECT_TRUE(walk.effects.empty());
 }
 
-TEST(IdentityStep, FI_2_another_refusal_holds_even_if_the_ca_has_changed) {
+TEST(IdentityStep, FI_1_a_ca_that_cannot_be_asked_again_now_is_asked_after_a_backoff) {
     Walk walk;
-    walk.to_sent().on(rejected(scep::FailInfo::bad_request, true));
+    walk.to_sent().on(rejected(scep::FailInfo::bad_message_check)).on(failure(ErrorCode::ca_timeout));
+    EXPECT_EQ(walk.state.phase, Phase::need_submit);
+    EXPECT_TRUE(walk.effects.empty());
+    EXPECT_EQ(walk.state.wait.reason, WaitingFor::network);
+    EXPECT_LT(walk.state.wait.until, start + Seconds(600));
+    EXPECT_EQ(walk.state.failure->code, ErrorCode::ca_rejected) << "what an operator has to know";
+    walk.now = walk.state.wait.until;
+    EXPECT_TRUE(walk.on(Due{}).only<ReconsiderAuthority>());
+}
+
+TEST(IdentityStep, FI_1_FI_2_another_configuration_or_challenge_needs_no_second_look_at_the_ca) {
+    Walk walk;
+    walk.to_sent().on(rejected(scep::FailInfo::bad_message_check)).on(failure(ErrorCode::ca_timeout));
+    walk.rules.configuration_mark = {2};
+    walk.on(Started{});
+    EXPECT_TRUE(walk.only<PrepareRequest>());
+    EXPECT_FALSE(walk.state.enrollment->refused);
+}
+
+TEST(IdentityStep, FI_2_another_refusal_holds_at_once) {
+    for (const auto why : {scep::FailInfo::bad_request, scep::FailInfo::bad_time, scep::FailInfo::bad_cert_id}) {
+        Walk walk;
+        walk.to_sent().on(rejected(why));
+        EXPECT_EQ(walk.state.phase, Phase::held);
+        EXPECT_TRUE(walk.effects.empty());
+    }
+}
+
+/// Refused, asked again, changed, and refused with the new request.
+Walk& refused_twice(Walk& walk) {
+    return walk.to_sent()
+        .on(rejected(scep::FailInfo::bad_message_check))
+        .on(AuthorityReconsidered{true})
+        .on(RequestPrepared{prepared()})
+        .on(rejected(scep::FailInfo::bad_message_check));
+}
+
+TEST(IdentityStep, FI_1_a_ca_that_changes_each_time_is_given_one_new_request_and_then_the_refusal_is_permanent) {
+    Walk walk;
+    refused_twice(walk);
+    EXPECT_EQ(walk.state.phase, Phase::held);
+    EXPECT_EQ(walk.state.hold->reason, HoldReason::rejected);
+    EXPECT_EQ(walk.state.counters.messages, 2U);
+    EXPECT_TRUE(walk.effects.empty());
+}
+
+TEST(IdentityStep, FI_1_the_ca_is_asked_again_after_a_released_hold_a_pending_or_another_configuration) {
+    const auto refused_again = [](Walk& walk) {
+        return walk.on(RequestPrepared{prepared()}).on(rejected(scep::FailInfo::bad_alg)).only<ReconsiderAuthority>();
+    };
+    Walk waited;
+    refused_twice(waited).now += Seconds(86400);
+    EXPECT_TRUE(refused_again(waited.on(Started{})));
+    Walk resumed;
+    EXPECT_TRUE(refused_again(refused_twice(resumed).on(Resumed{}).on(Started{})));
+    Walk reconfigured;
+    refused_twice(reconfigured).rules.configuration_mark = {2};
+    EXPECT_TRUE(refused_again(reconfigured.on(Started{})));
+    Walk pending;
+    pending.to_sent().on(rejected(scep::FailInfo::bad_alg)).on(AuthorityReconsidered{true});
+    pending.on(RequestPrepared{prepared()}).on(RequestPending{}).on(rejected(scep::FailInfo::bad_alg));
+    EXPECT_TRUE(pending.only<ReconsiderAuthority>());
+    Walk changed;
+    changed.to_sent().on(rejected(scep::FailInfo::bad_alg)).on(AuthorityReconsidered{true});
+    changed.on(RequestPrepared{prepared()}).rules.configuration_mark = {2};
+    EXPECT_TRUE(refused_again(changed.on(Started{})));
+}
+
+TEST(IdentityStep, FI_1_invariant_5_over_the_cap_the_ca_is_not_asked_again) {
+    Walk walk;
+    walk.rules.max_messages = 1;
+    walk.to_sent().on(rejected(scep::FailInfo::bad_message_check));
     EXPECT_EQ(walk.state.phase, Phase::held);
 }
 
-TEST(IdentityStep, FI_1_invariant_5_a_ca_that_keeps_changing_and_refusing_is_left_alone_in_the_end) {
-    Walk walk;
-    walk.to_sent();
-    int requests = 1;
-    while (walk.state.phase == Phase::need_submit && requests < 1000) {
-        walk.on(rejected(scep::FailInfo::bad_message_check, true));
-        if (walk.only<PrepareRequest>()) {
-            walk.on(RequestPrepared{prepared()});
-            ++requests;
-        }
+EffectFailed asked_to_wait(long seconds) {
+    return {Error(ErrorCode::ca_http, "503").retry_after(Seconds(seconds))};
+}
+
+TEST(IdentityStep, HTTP_28_a_restart_waits_as_long_as_the_ca_asked) {
+    Walk requested;
+    requested.to_sent();
+    Walk unprepared;
+    unprepared.to_submit();
+    for (Walk* walk : {&requested, &unprepared}) {
+        const IdentityState before = walk->on(asked_to_wait(7200)).state;
+        walk->now = start + Seconds(7199);
+        walk->on(Started{});
+        EXPECT_EQ(walk->state, before);
+        EXPECT_TRUE(walk->effects.empty());
+        walk->now = start + Seconds(7200);
+        EXPECT_EQ(walk->on(Started{}).effects.size(), 1U);
+        EXPECT_FALSE(walk->state.wait.retry_after);
     }
-    EXPECT_EQ(walk.state.phase, Phase::held);
-    EXPECT_EQ(requests, 48);
+}
+
+TEST(IdentityStep, HTTP_28_a_restart_waits_for_the_ca_and_not_for_a_longer_backoff) {
+    Walk walk;
+    walk.to_sent().on(asked_to_wait(1));
+    ASSERT_GT(walk.state.wait.until, start + Seconds(1));
+    walk.now += Seconds(1);
+    EXPECT_TRUE(walk.on(Started{}).only<SendRequest>());
+}
+
+TEST(IdentityStep, HTTP_28_SM_15_another_configuration_or_an_operator_ends_the_wait_that_the_ca_asked_for) {
+    Walk reconfigured;
+    reconfigured.to_sent().on(asked_to_wait(7200)).rules.configuration_mark = {2};
+    EXPECT_TRUE(reconfigured.on(Started{}).only<PrepareRequest>());
+    Walk resumed;
+    resumed.to_sent().on(asked_to_wait(7200)).on(Resumed{});
+    EXPECT_TRUE(resumed.effects.empty());
+    EXPECT_TRUE(resumed.on(Started{}).only<SendRequest>());
+}
+
+TEST(IdentityStep, HTTP_28_a_clock_that_went_back_does_not_lengthen_the_wait_of_a_restart) {
+    Walk walk;
+    walk.to_sent().on(asked_to_wait(7200)).now -= Seconds(86400);
+    EXPECT_TRUE(walk.on(Started{}).only<SendRequest>());
 }
 
 TEST(IdentityStep, CACERT_11_FI_1_ALG_12_CAPS_1_which_outcomes_cast_doubt_on_the_ca) {
@@ -514,9 +646,9 @@ TEST(IdentityStep, CACERT_11_FI_1_ALG_12_CAPS_1_which_outcomes_cast_doubt_on_the
     for (const auto code : {ErrorCode::ca_http, ErrorCode::ca_timeout, ErrorCode::scep_signature}) {
         EXPECT_FALSE(doubts_authority(failure(code))) << error_info(code).name;
     }
-    EXPECT_TRUE(doubts_authority(rejected(scep::FailInfo::bad_message_check, false)));
-    EXPECT_TRUE(doubts_authority(rejected(scep::FailInfo::bad_alg, false)));
-    EXPECT_FALSE(doubts_authority(rejected(scep::FailInfo::bad_request, false)));
+    EXPECT_TRUE(doubts_authority(rejected(scep::FailInfo::bad_message_check)));
+    EXPECT_TRUE(doubts_authority(rejected(scep::FailInfo::bad_alg)));
+    EXPECT_FALSE(doubts_authority(rejected(scep::FailInfo::bad_request)));
     EXPECT_FALSE(doubts_authority(RequestRejected{{}, Error(ErrorCode::ca_rejected, "no")}));
     EXPECT_FALSE(doubts_authority(RequestPending{}));
 }
@@ -574,6 +706,8 @@ TEST(IdentityStep, events_that_make_no_sense_in_a_phase_change_nothing) {
                                  CertificateIssued{issued()},
                                  RequestPending{},
                                  RequestRejected{{}, Error(ErrorCode::ca_rejected, "no")},
+                                 AuthorityReconsidered{true},
+                                 AuthorityReconsidered{false},
                                  GenerationPublished{1},
                                  failure(ErrorCode::ca_timeout)};
     Walk fresh;

@@ -13,7 +13,7 @@ Event any_event(IdentityState& state) {
     Transaction transaction;
     transaction.id.value = "T" + std::to_string(*rc::gen::inRange(0, 1'000'000));
     const TimePoint now(Seconds(*rc::gen::inRange(1'800'000'000, 1'900'000'000)));
-    switch (*rc::gen::inRange(0, 12)) {
+    switch (*rc::gen::inRange(0, 14)) {
         case 0:
         case 1:
             return Started{*rc::gen::inRange<std::uint64_t>(0, 6), *rc::gen::inRange<std::uint64_t>(0, 6),
@@ -30,13 +30,17 @@ Event any_event(IdentityState& state) {
             return RequestPending{};
         case 7:
             return RequestRejected{*rc::gen::element(scep::FailInfo::bad_request, scep::FailInfo::bad_message_check),
-                                   Error(ErrorCode::ca_rejected, "no"), *rc::gen::arbitrary<bool>()};
+                                   Error(ErrorCode::ca_rejected, "no")};
         case 8:
             return GenerationPublished{state.last_generation};
         case 9:
             return RecipientChanged{};
         case 10:
             return Resumed{};
+        case 11:
+            return AuthorityReconsidered{*rc::gen::arbitrary<bool>()};
+        case 12:
+            return EffectFailed{Error(ErrorCode::ca_http, "503").retry_after(Seconds(*rc::gen::inRange(1, 86400)))};
         default:
             return EffectFailed{Error(ErrorCode::scep_signature, "bad"), *rc::gen::arbitrary<bool>(),
                                 *rc::gen::arbitrary<bool>()};
@@ -106,6 +110,73 @@ TEST(StepProperties, invariant_4_one_transaction_at_a_time_with_one_id_until_it_
         RC_ASSERT(before.enrollment->key == t.state.enrollment->key);
         RC_ASSERT(before.enrollment->transaction->envelope == t.state.enrollment->transaction->envelope);
         RC_ASSERT(!std::holds_alternative<RequestPrepared>(event) || before == t.state);
+    }));
+}
+
+TEST(StepProperties, FI_2_a_refused_request_is_gone_and_nothing_is_sent_before_the_ca_was_asked_again) {
+    EXPECT_TRUE(over_sequences(
+        "refused", [](const IdentityState& before, const Event& event, const Transition& t, const Policy&, TimePoint) {
+            if (std::holds_alternative<RequestRejected>(event) && t.state != before) {
+                RC_ASSERT(!t.state.enrollment->transaction);
+            }
+            if (t.state.enrollment && t.state.enrollment->refused) {
+                RC_ASSERT(!t.state.enrollment->transaction && !t.state.enrollment->issued);
+                for (const Effect& effect : t.effects) {
+                    RC_ASSERT(std::holds_alternative<ReconsiderAuthority>(effect));
+                }
+            }
+        }));
+}
+
+/// What a CA whose certificates are others each time it is asked, and which opens no request, makes of an effect.
+Event answer_of_a_changing_ca(const Effect& effect) {
+    const bool fails = *rc::gen::arbitrary<bool>();
+    Transaction transaction;
+    transaction.id.value = "T";
+    if (std::holds_alternative<MakeKey>(effect)) {
+        return KeyReady{{1, 2}};
+    }
+    if (fails) {
+        return EffectFailed{Error(ErrorCode::ca_timeout, "late")};
+    }
+    if (std::holds_alternative<PrepareRequest>(effect)) {
+        return RequestPrepared{transaction};
+    }
+    if (std::holds_alternative<ReconsiderAuthority>(effect)) {
+        return AuthorityReconsidered{true};
+    }
+    return RequestRejected{scep::FailInfo::bad_message_check, Error(ErrorCode::ca_rejected, "no")};
+}
+
+TEST(StepProperties, FI_1_a_ca_that_changes_each_time_gets_two_requests_from_one_hold_to_the_next) {
+    EXPECT_TRUE(rc::check("once", [] {
+        IdentityState state;
+        std::vector<Effect> effects;
+        TimePoint now(Seconds(1'800'000'000));
+        int refusals = 0;
+        for (int i = 0; i < 60; ++i) {
+            now += Seconds(*rc::gen::inRange(0, 20'000));
+            const Event event = effects.empty() ? Event(Started{}) : answer_of_a_changing_ca(effects.front());
+            const Transition t = step(state, event, any_draw(), Policy{}, now);
+            refusals += std::holds_alternative<RequestRejected>(event) ? 1 : 0;
+            RC_ASSERT(refusals <= 2);
+            RC_ASSERT(t.state.phase != Phase::held || refusals == 2 || t.state == state);
+            refusals = t.state.phase == Phase::held ? 0 : refusals;
+            state = t.state;
+            effects = t.effects;
+        }
+    }));
+}
+
+TEST(StepProperties, HTTP_28_no_start_sends_a_request_before_the_time_that_the_ca_asked_for) {
+    EXPECT_TRUE(over_sequences("retry-after", [](const IdentityState& before, const Event& event, const Transition& t,
+                                                 const Policy& policy, TimePoint now) {
+        const auto& asked = before.wait.retry_after;
+        if (std::holds_alternative<Started>(event) && before.phase == Phase::need_submit && asked &&
+            now < asked->until && asked->configuration_mark == policy.configuration_mark &&
+            before.enrollment->request_mark == policy.request_mark) {
+            RC_ASSERT(t.effects.empty());
+        }
     }));
 }
 

@@ -53,5 +53,13 @@ TEST(StatusWords, the_next_step_names_its_time) {
     EXPECT_NE(next_step(valid_until(now + Seconds(86400)), now).find("expires in 1 d"), std::string::npos);
 }
 
+TEST(StatusWords, HTTP_28_the_next_step_names_the_time_that_the_ca_asked_for) {
+    IdentityState asked = in_phase(Phase::need_submit);
+    asked.wait = {lifecycle::WaitingFor::network, now + Seconds(90), lifecycle::RetryAfter{now + Seconds(90), {}}};
+    EXPECT_EQ(next_step(asked, now),
+              "waits as the CA asked, retried in 1 min 30 s (" + to_iso8601(now + Seconds(90)) + ") at the earliest");
+    EXPECT_EQ(next_step(asked, now + Seconds(90)), "waits for network, retried at the next run of hwenrolld");
+}
+
 }  // namespace
 }  // namespace hwenroll::observe

@@ -54,7 +54,8 @@ IdentityState full_state() {
     state.phase = Phase::pending;
     state.enrollment = lifecycle::Enrollment{{Bytes(16, 1), {2, 2}}, {12, 0}, transaction(), {}};
     state.current = lifecycle::Credential{{Bytes(16, 8), {9}}, issued(), 4, now};
-    state.wait = {lifecycle::WaitingFor::ca, now + Seconds(60)};
+    state.enrollment->retried_for_authority = true;
+    state.wait = {lifecycle::WaitingFor::ca, now + Seconds(60), lifecycle::RetryAfter{now + Seconds(50), {13, 0}}};
     state.failure = lifecycle::FailureRecord{ErrorCode::ca_timeout, "E-CA-TIMEOUT web: late; later", now};
     state.counters = {1, 2, 3};
     state.last_generation = 4;
@@ -103,6 +104,16 @@ TEST_F(StoreTest, an_issued_enrollment_and_a_hold_come_back) {
     EXPECT_EQ(*store.identity("a"), publishing);
     EXPECT_EQ(*store.identity("b"), held);
     EXPECT_THAT(*store.identities(), ElementsAre("a", "b"));
+}
+
+TEST_F(StoreTest, FI_2_a_refused_request_comes_back_as_refused) {
+    IdentityState refused;
+    refused.phase = Phase::need_submit;
+    refused.enrollment = lifecycle::Enrollment{{Bytes(16, 1), {2}}, {12}, {}, {}};
+    refused.enrollment->refused =
+        lifecycle::RefusedRequest{Bytes(32, 5), scep::Digest::sha512, scep::ContentCipher::aes256, {11, 0}};
+    ASSERT_TRUE(open().commit("web", "lab", refused, {}, now));
+    EXPECT_EQ(*open().identity("web"), refused);
 }
 
 TEST_F(StoreTest, a_commit_replaces_the_whole_state) {

@@ -17,6 +17,42 @@ bool is_later(const Certificate& a, const Certificate& b) {
     return a.not_before() != b.not_before() ? a.not_before() > b.not_before() : a.der() < b.der();
 }
 
+// ----- CAs with several certificates -----
+
+/// A renewed CA certificate keeps name and key, and what either of the two issued is of one CA.
+bool is_same_ca(const CaChain& chain, std::size_t a, std::size_t b) {
+    const Certificate& one = chain.members[a].certificate;
+    const Certificate& other = chain.members[b].certificate;
+    return a == b ||
+           (one.is_ca() && other.is_ca() && one.subject() == other.subject() && one.public_key() == other.public_key());
+}
+
+/// The newest certificate of the CA `index`, among those at its depth: with cross-signed CAs, a path over any depth
+/// could lead back to where it came from (BAD-31).
+std::size_t newest_of(const CaChain& chain, std::size_t index) {
+    std::size_t newest = index;
+    for (std::size_t i = 0; i < chain.members.size(); ++i) {
+        if (is_same_ca(chain, i, index) && chain.members[i].depth == chain.members[index].depth &&
+            is_later(chain.members[i].certificate, chain.members[newest].certificate)) {
+            newest = i;
+        }
+    }
+    return newest;
+}
+
+/// From `issuer` up to the anchor, with the newest certificate of each CA.
+Indices path_from(const CaChain& chain, std::size_t issuer) {
+    Indices path{newest_of(chain, issuer)};
+    while (path.back() != 0) {
+        path.push_back(newest_of(chain, chain.members[path.back()].parent));
+    }
+    return path;
+}
+
+bool is_on(const Indices& path, std::size_t ca, const CaChain& chain) {
+    return std::ranges::any_of(path, [&](std::size_t index) { return is_same_ca(chain, index, ca); });
+}
+
 // ----- RAs -----
 
 /// A purpose that a CA gives to no ordinary client.
@@ -73,20 +109,43 @@ Indices find_ras(const CaChain& chain, const RaRule& rule, std::vector<std::stri
             warn_of_unused(certificate, reason, warnings);
         }
     }
-    if (rule.kind == RaRule::Kind::pinned && ras.empty()) {
-        warnings.emplace_back("no certificate in 'ra_fingerprints' was received; the CA itself is taken for the RA");
-    }
     return ras;
 }
 
-/// Those that `issuer` itself issued. An RA of a sibling below the same root must neither read requests to this CA nor
-/// sign its replies (SEC-4, SIG-12).
-std::vector<Certificate> ras_of(std::size_t issuer, const Indices& ras, const CaChain& chain,
+/// Empty, or why the pinned RA `pin` cannot be used.
+std::string pin_objection(const Bytes& pin, const CaChain& chain) {
+    const std::string name = "SHA256:" + to_hex(pin, ':');
+    const auto dropped = std::ranges::find_if(
+        chain.dropped, [&](const DroppedCertificate& d) { return d.certificate.fingerprint() == pin; });
+    if (dropped != chain.dropped.end()) {
+        return identify(dropped->certificate) + ": " + dropped->reason;
+    }
+    const bool received = std::ranges::any_of(
+        chain.members, [&](const ChainMember& member) { return member.certificate.fingerprint() == pin; });
+    return name + (received ? ": it is a CA certificate" : ": it was not received");
+}
+
+/// An operator who names the RAs wants no request to go to anybody else, the CA included.
+Error no_pinned_ra(const CaChain& chain, const RaRule& rule) {
+    std::string list;
+    for (const Bytes& pin : rule.fingerprints) {
+        list += (list.empty() ? "" : "; ") + pin_objection(pin, chain);
+    }
+    return Error(ErrorCode::ca_certificate, "none of the RA certificates in 'ra_fingerprints' can be used",
+                 list.empty() ? "the list is empty" : list,
+                 "ask the CA's operator for the fingerprint of the present RA certificate and put it into "
+                 "'ra_fingerprints'");
+}
+
+/// Those that the issuer itself issued, which is at the start of `path`; a pinned one may be of any CA on the path. An
+/// RA of a sibling below the same root must neither read requests to this CA nor sign its replies (SEC-4, SIG-12).
+std::vector<Certificate> ras_of(const Indices& path, const Indices& ras, const CaChain& chain, const RaRule& rule,
                                 std::vector<std::string>& warnings) {
     std::vector<Certificate> own;
     for (const std::size_t index : ras) {
         const ChainMember& ra = chain.members[index];
-        if (ra.parent == issuer) {
+        if (rule.kind == RaRule::Kind::pinned ? is_on(path, ra.parent, chain)
+                                              : is_same_ca(chain, path.front(), ra.parent)) {
             own.push_back(ra.certificate);
         } else {
             warn_of_unused(ra.certificate, "it is the RA of another CA than the one that issues", warnings);
@@ -110,8 +169,8 @@ Indices issuers_of(const Indices& ras, const CaChain& chain) {
     Indices issuers;
     for (const std::size_t ra : ras) {
         const std::size_t parent = chain.members[ra].parent;
-        if (std::ranges::find(issuers, parent) == issuers.end()) {
-            issuers.push_back(parent);
+        if (!is_on(issuers, parent, chain)) {
+            issuers.push_back(newest_of(chain, parent));
         }
     }
     return issuers;
@@ -127,17 +186,23 @@ Indices cas_below_anchor(const CaChain& chain) {
     return cas;
 }
 
-/// Anybody on the path can add a CA and its RA to a set. Where several CAs have RAs, to choose by age or depth would
-/// let the holder of any RA below the root receive the challenges that are meant for another (SEC-4).
-Error undecidable(const CaChain& chain, const Indices& issuers) {
-    std::string list;
-    for (const std::size_t issuer : issuers) {
-        list += (list.empty() ? "they belong to " : " and ") + identify(chain.members[issuer].certificate);
-    }
+/// Anybody on the path can add a CA and its RA to a set. To choose among CAs by age or depth, or by who has an RA,
+/// would let the holder of any RA below the root receive the challenges that are meant for another (SEC-4).
+Error undecidable(const CaChain& chain, const Indices& ra_bearing, const Indices& others) {
+    const auto list = [&](const Indices& cas) {
+        std::string names;
+        for (const std::size_t ca : cas) {
+            names += (names.empty() ? "" : " and ") + identify(chain.members[ca].certificate);
+        }
+        return names;
+    };
     return Error(
         ErrorCode::ca_certificate,
-        fmt::format("the CA sent RA certificates of {} CAs, and nothing tells which of these issues", issuers.size()),
-        list,
+        fmt::format(
+            "the CA sent several CA certificates and RA certificates of {} of them, and nothing tells which CA issues",
+            ra_bearing.size()),
+        "they belong to " + list(ra_bearing) +
+            (others.empty() ? std::string() : ", and beside them was received " + list(others)),
         "put the fingerprint of the CA that issues into 'fingerprint', or set ra = \"pinned\" with "
         "'ra_fingerprints'");
 }
@@ -158,8 +223,10 @@ Result<std::size_t> choose_without_ras(const CaChain& chain, std::vector<std::st
         return 0;
     }
     const std::size_t chosen = lowest_and_newest(chain, cas);
-    const auto beside = std::ranges::count_if(
-        cas, [&](std::size_t i) { return chain.members[i].depth == chain.members[chosen].depth; });
+    const auto beside =
+        1 + std::ranges::count_if(cas, [&](std::size_t i) {
+            return chain.members[i].depth == chain.members[chosen].depth && !is_same_ca(chain, i, chosen);
+        });
     if (beside > 1) {
         warnings.push_back(fmt::format(
             "{} CAs stand side by side below the pinned one; the newest, {}, is taken for the one that issues", beside,
@@ -168,20 +235,49 @@ Result<std::size_t> choose_without_ras(const CaChain& chain, std::vector<std::st
     return chosen;
 }
 
-/// The CA that will issue (CACERT-9). Its RAs show it, so that a sibling which was added to the set changes nothing.
+/// The CAs below the anchor that are not on `path`.
+Indices cas_beside(const Indices& path, const CaChain& chain) {
+    Indices beside;
+    for (const std::size_t ca : cas_below_anchor(chain)) {
+        if (!is_on(path, ca, chain)) {
+            beside.push_back(ca);
+        }
+    }
+    return beside;
+}
+
+/// The RAs that the operator named show where the CA is: it is the lowest below the CA that issued them.
+std::size_t lowest_below(std::size_t ra_bearing, const CaChain& chain) {
+    Indices below{ra_bearing};
+    for (const std::size_t ca : cas_below_anchor(chain)) {
+        if (is_on(path_from(chain, ca), ra_bearing, chain)) {
+            below.push_back(ca);
+        }
+    }
+    return lowest_and_newest(chain, below);
+}
+
+/// The CA that will issue (CACERT-9), where the set leaves no choice or the operator named the RAs.
 Result<std::size_t> choose_issuer(const CaChain& chain, const Indices& ras, const RaRule& rule,
                                   std::vector<std::string>& warnings) {
-    const Indices issuers = issuers_of(ras, chain);
-    if (issuers.empty()) {
-        return choose_without_ras(chain, warnings);
+    const Indices ra_bearing = issuers_of(ras, chain);
+    if (rule.kind != RaRule::Kind::pinned) {
+        if (ra_bearing.empty()) {
+            return choose_without_ras(chain, warnings);
+        }
+        const Indices beside = cas_beside(path_from(chain, ra_bearing.front()), chain);
+        if (ra_bearing.size() > 1 || !beside.empty()) {
+            return fail(undecidable(chain, ra_bearing, ra_bearing.size() > 1 ? Indices{} : beside));
+        }
+        return ra_bearing.front();
     }
-    if (issuers.size() > 1 && rule.kind != RaRule::Kind::pinned) {
-        return fail(undecidable(chain, issuers));
+    if (ra_bearing.empty()) {
+        return fail(no_pinned_ra(chain, rule));
     }
-    const std::size_t chosen = lowest_and_newest(chain, issuers);
-    if (const Indices cas = cas_below_anchor(chain); !cas.empty() && lowest_and_newest(chain, cas) != chosen) {
+    const std::size_t chosen = lowest_below(lowest_and_newest(chain, ra_bearing), chain);
+    if (!cas_beside(path_from(chain, chosen), chain).empty()) {
         warnings.push_back(
-            fmt::format("{} is taken for the CA that issues, since the RA is its own, although other CAs were received",
+            fmt::format("{} is taken for the CA that issues, as the pinned RA shows, although other CAs were received",
                         identify(chain.members[chosen].certificate)));
     }
     return chosen;
@@ -243,13 +339,33 @@ void warn_of_usage(const Certificate& issuer, const Certificate& recipient, bool
     }
 }
 
-/// CA certificates from `issuer` up, without the anchor.
-std::vector<Certificate> intermediates_of(const CaChain& chain, std::size_t issuer) {
-    std::vector<Certificate> path;
-    for (std::size_t index = issuer; index != 0; index = chain.members[index].parent) {
-        path.push_back(chain.members[index].certificate);
+/// The certificates of the CAs on `path` without the anchor, then their older ones: what names its issuer by serial
+/// number leads to no other.
+std::vector<Certificate> intermediates_of(const CaChain& chain, const Indices& path) {
+    std::vector<Certificate> intermediates;
+    for (const std::size_t index : path) {
+        if (index != 0) {
+            intermediates.push_back(chain.members[index].certificate);
+        }
     }
-    return path;
+    for (const std::size_t ca : cas_below_anchor(chain)) {
+        if (is_on(path, ca, chain) && std::ranges::find(path, ca) == path.end()) {
+            intermediates.push_back(chain.members[ca].certificate);
+        }
+    }
+    return intermediates;
+}
+
+/// SIG-12. A reply may name any certificate of the issuer, old or new.
+std::vector<Certificate> signers_of(const CaChain& chain, std::size_t issuer, const std::vector<Certificate>& ras) {
+    std::vector<Certificate> signers{chain.members[issuer].certificate};
+    signers.insert(signers.end(), ras.begin(), ras.end());
+    for (std::size_t i = 0; i < chain.members.size(); ++i) {
+        if (i != issuer && is_same_ca(chain, i, issuer)) {
+            signers.push_back(chain.members[i].certificate);
+        }
+    }
+    return signers;
 }
 
 }  // namespace
@@ -260,25 +376,21 @@ Result<CaSet> assign_roles(const CaChain& chain, const RaRule& rule) {
         warn_of_unused(dropped.certificate, dropped.reason, warnings);
     }
     const Indices all_ras = find_ras(chain, rule, warnings);
-    const auto issuer_index = choose_issuer(chain, all_ras, rule, warnings);
-    if (!issuer_index) {
-        return fail(issuer_index.error());
+    const auto chosen = choose_issuer(chain, all_ras, rule, warnings);
+    if (!chosen) {
+        return fail(chosen.error());
     }
-    const Certificate& issuer = chain.members[*issuer_index].certificate;
-    const std::vector<Certificate> ras = ras_of(*issuer_index, all_ras, chain, warnings);
+    const Indices path = path_from(chain, *chosen);
+    const Certificate& issuer = chain.members[path.front()].certificate;
+    const std::vector<Certificate> ras = ras_of(path, all_ras, chain, rule, warnings);
     auto recipient = choose_recipient(issuer, ras);
     if (!recipient) {
         return fail(std::move(recipient).error());
     }
     warn_of_usage(issuer, *recipient, ras.empty(), warnings);
-    std::vector<Certificate> signers{issuer};
-    signers.insert(signers.end(), ras.begin(), ras.end());
-    return CaSet{chain.members[0].certificate,
-                 issuer,
-                 *std::move(recipient),
-                 std::move(signers),
-                 intermediates_of(chain, *issuer_index),
-                 std::move(warnings)};
+    return CaSet{chain.members[0].certificate,  issuer,
+                 *std::move(recipient),         signers_of(chain, path.front(), ras),
+                 intermediates_of(chain, path), std::move(warnings)};
 }
 
 }  // namespace hwenroll::scep

@@ -7,8 +7,9 @@
 namespace hwenroll::scep {
 
 /// Gives out the roles among the members of `chain`, with a warning for each certificate that gets none. The issuer is
-/// the CA that issued the RAs; where there are none, the lowest CA, and of several of them the newest. Errors:
-/// ca_certificate, ca_no_recipient.
+/// the CA that issued the RAs, unless CAs beside its path leave that open; with pinned RAs, the lowest CA below the one
+/// that issued them; without RAs, the lowest CA, and of several of them the newest. Certificates of one name and key
+/// are one CA. Errors: ca_certificate, ca_no_recipient.
 Result<CaSet> assign_roles(const CaChain& chain, const RaRule& rule);
 
 }  // namespace hwenroll::scep

@@ -20,8 +20,8 @@ struct CaSet {
     Certificate issuer;                ///< the CA that will issue (CACERT-9); the anchor or an intermediate below it
     Certificate recipient;             ///< requests are encrypted to it (ENV-2)
     std::vector<Certificate> signers;  ///< certificates that may sign a CertRep (SIG-12); includes `issuer`
-    std::vector<Certificate>
-        intermediates;  ///< CA certificates between issuer and anchor, and the issuer unless it is the anchor
+    std::vector<Certificate> intermediates;  ///< CA certificates between issuer and anchor, and the issuer unless it is
+                                             ///< the anchor; then their older ones
     std::vector<std::string> warnings;  ///< keyUsage missing (CACERT-10), certificates dropped and why (BAD-27, BAD-28)
 };
 
@@ -46,9 +46,11 @@ struct CaExpectation {
     LegacyPermissions legacy{};  ///< `sha1_reply` lets certificates below the anchor be signed with SHA-1
 };
 
-/// Authenticates a set and gives out the roles. An RA counts only when the issuing CA itself issued it. Errors:
+/// Authenticates a set and gives out the roles. An RA counts only when the issuing CA itself issued it, or,
+/// when it is pinned, a CA on the issuing CA's path. Errors:
 /// ca_fingerprint (no match; lists what was received), ca_certificate (match is no CA, BAD-26; expired; weak or absurd
-/// key, BAD-35; RAs of several CAs, so that nothing tells which of these issues), ca_no_recipient (BAD-38).
+/// key, BAD-35; RAs, and CAs beside theirs, so that nothing tells which of these issues; no pinned RA that can be
+/// used), ca_no_recipient (BAD-38).
 Result<CaSet> authenticate(const std::vector<Certificate>& received, const CaExpectation& expected);
 
 }  // namespace hwenroll::scep

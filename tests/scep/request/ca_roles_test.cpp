@@ -289,7 +289,9 @@ TEST(Authenticate, BAD_30_of_CAs_with_one_name_the_signature_chooses) {
     for (const int number : {4, 5}) {
         const Certificate ra = test::issued(test::ra_spec("CN=RA", "keyEncipherment"), test::rsa_key(3),
                                             number == 4 ? one : other, test::rsa_key(number));
-        const auto set = authenticate_now({other, ra, one, pki().root}, pki().root);
+        const RaRule rule{RaRule::Kind::pinned, {ra.fingerprint()}};  // or two CAs would be undecidable
+        const auto set =
+            authenticate({other, ra, one, pki().root}, {{pki().root.fingerprint()}, present(), {}, rule, {}});
         ASSERT_TRUE(set) << set.error().line();
         EXPECT_EQ(set->recipient, ra);
     }
@@ -518,22 +520,85 @@ TEST(RaRule, SIG_13_pinned_takes_the_pinned_ones_whatever_their_purpose_and_no_o
     EXPECT_THAT(set->warnings, ElementsAre(AllOf(HasSubstr(fingerprint_text(agent)), HasSubstr("ra_fingerprints"))));
 }
 
-TEST(RaRule, SIG_13_pinned_without_a_match_leaves_the_CA_itself_and_says_so) {
+TEST(RaRule, SIG_13_pinned_without_a_usable_match_fails_and_says_why) {
     const Certificate agent = pki().ra("Agent", "digitalSignature,keyEncipherment");
-    const auto set = authenticate_by(pinned({pki().root}), {agent, pki().root, pki().intermediate});
-    ASSERT_TRUE(set) << set.error().line();
-    EXPECT_EQ(set->recipient, pki().intermediate);
-    EXPECT_THAT(set->signers, ElementsAre(pki().intermediate));
-    EXPECT_THAT(set->warnings, Contains(HasSubstr("no certificate in 'ra_fingerprints' was received")));
+    test::CertificateSpec old = test::ra_spec("CN=Old RA", "digitalSignature,keyEncipherment");
+    old.not_before = present() - days(20);
+    old.not_after = present() - days(2);
+    const Certificate expired = test::issued(old, pki().ra_key, pki().intermediate, pki().intermediate_key);
+    const Certificate missing = pki().ra("Missing", "keyEncipherment");
+    const auto set = authenticate_by(pinned({missing, expired, pki().intermediate}),
+                                     {agent, expired, pki().root, pki().intermediate});
+    ASSERT_FALSE(set);
+    EXPECT_EQ(set.error().code(), ErrorCode::ca_certificate);
+    EXPECT_THAT(set.error().line(),
+                AllOf(HasSubstr(fingerprint_text(missing) + ": it was not received"),
+                      HasSubstr(fingerprint_text(expired) + "): it expired"),
+                      HasSubstr(fingerprint_text(pki().intermediate) + ": it is a CA"), HasSubstr("ra_fingerprints")));
+    EXPECT_EQ(authenticate_by(pinned({}), {pki().root}).error().code(), ErrorCode::ca_certificate);
+    EXPECT_TRUE(authenticate_by(pinned({missing, agent}), {agent, pki().root, pki().intermediate})) << "one suffices";
 }
 
 TEST(RaRule, BAD_28_a_pin_does_not_replace_the_path_to_the_anchor) {
     const Certificate foreign =
         test::self_signed(test::ra_spec("CN=RA", "digitalSignature,keyEncipherment"), test::rsa_key(4));
     const auto set = authenticate_by(pinned({foreign}), {foreign, pki().root, pki().intermediate});
-    ASSERT_TRUE(set);
-    EXPECT_EQ(set->recipient, pki().intermediate);
-    EXPECT_THAT(set->signers, ElementsAre(pki().intermediate));
+    ASSERT_FALSE(set);
+    EXPECT_EQ(set.error().code(), ErrorCode::ca_certificate);
+    EXPECT_THAT(set.error().line(), AllOf(HasSubstr(fingerprint_text(foreign)), HasSubstr("does not chain")));
+}
+
+TEST(RaRule, SEC_4_an_added_CA_with_RA_is_undecidable_and_gets_no_challenge) {
+    const Sibling sibling;
+    const std::vector<Certificate> received{sibling.ra, pki().root, sibling.ca, pki().intermediate};
+    for (const RaRule& rule : {RaRule{}, any_issued}) {
+        const auto set = authenticate_by(rule, received);
+        ASSERT_FALSE(set);
+        EXPECT_EQ(set.error().code(), ErrorCode::ca_certificate);
+        EXPECT_THAT(set.error().line(),
+                    AllOf(HasSubstr(fingerprint_text(pki().intermediate)), HasSubstr(fingerprint_text(sibling.ca)),
+                          HasSubstr("'fingerprint'"), HasSubstr("ra_fingerprints")));
+    }
+    const auto by_anchor = authenticate_now(received, pki().intermediate);
+    ASSERT_TRUE(by_anchor) << by_anchor.error().line();
+    EXPECT_EQ(by_anchor->recipient, pki().intermediate);
+    EXPECT_EQ(authenticate_by(pinned({sibling.ra}), received)->recipient, sibling.ra) << "the operator named it";
+}
+
+TEST(RaRule, CACERT_9_a_renewed_intermediate_is_one_CA_and_its_newest_certificate_issues) {
+    test::CertificateSpec spec = test::ca_spec("CN=Issuing");
+    spec.serial = 91;
+    spec.not_before = present() - hours(1);
+    const Certificate renewed = test::issued(spec, pki().intermediate_key, pki().root, pki().root_key);
+    const Certificate by_old = pki().ra("RA old", "digitalSignature");
+    const Certificate by_new =
+        test::issued(test::ra_spec("CN=RA new", "keyEncipherment"), test::rsa_key(4), renewed, pki().intermediate_key);
+    std::vector<Certificate> received{pki().root, pki().intermediate, by_old, renewed, by_new};
+    for (const RaRule& rule : {RaRule{}, pinned({by_old, by_new}), any_issued}) {
+        const auto set = authenticate_by(rule, received);
+        ASSERT_TRUE(set) << set.error().line();
+        EXPECT_EQ(set->issuer, renewed);
+        EXPECT_EQ(set->recipient, by_new);
+        EXPECT_THAT(set->signers, UnorderedElementsAre(renewed, pki().intermediate, by_old, by_new));
+        EXPECT_THAT(set->intermediates, ElementsAre(renewed, pki().intermediate)) << "the newest is preferred";
+        EXPECT_THAT(set->warnings, IsEmpty());
+    }
+    const auto without = authenticate_now({pki().root, pki().intermediate, renewed}, pki().root);
+    ASSERT_TRUE(without) << without.error().line();
+    EXPECT_EQ(without->issuer, renewed);
+    EXPECT_THAT(without->warnings, IsEmpty());
+}
+
+TEST(RaRule, SIG_13_a_pinned_RA_of_a_CA_above_the_issuer_counts) {
+    const Certificate ra = test::issued(test::ra_spec("CN=RA", "digitalSignature,keyEncipherment"), pki().ra_key,
+                                        pki().root, pki().root_key);
+    const auto set = authenticate_by(pinned({ra}), {ra, pki().intermediate, pki().root});
+    ASSERT_TRUE(set) << set.error().line();
+    EXPECT_EQ(set->issuer, pki().intermediate);
+    EXPECT_EQ(set->recipient, ra);
+    EXPECT_THAT(set->signers, ElementsAre(pki().intermediate, ra));
+    EXPECT_THAT(set->intermediates, ElementsAre(pki().intermediate));
+    EXPECT_THAT(set->warnings, IsEmpty());
 }
 
 TEST(RaRule, SIG_13_issued_by_ca_takes_what_the_issuing_CA_issued) {
@@ -554,27 +619,27 @@ TEST(RaRule, SIG_12_the_anchor_is_the_issuer_of_the_RAs_that_it_issued) {
         ASSERT_TRUE(alone) << alone.error().line();
         EXPECT_EQ(alone->issuer, pki().root);
         EXPECT_THAT(alone->signers, ElementsAre(pki().root, ra));
-        const auto beside = authenticate_by(rule, {pki().intermediate, pki().root, ra});
-        ASSERT_TRUE(beside) << beside.error().line();
-        EXPECT_EQ(beside->issuer, pki().root) << "an added CA changes nothing";
-        EXPECT_EQ(beside->recipient, ra);
+    }
+    for (const RaRule& rule : {RaRule{}, any_issued}) {
+        EXPECT_EQ(authenticate_by(rule, {pki().intermediate, pki().root, ra}).error().code(), ErrorCode::ca_certificate)
+            << "undecidable beside a CA below the root";
     }
 }
 
-TEST(RaRule, CACERT_9_an_added_sibling_CA_does_not_change_the_issuer_of_a_set_with_an_RA) {
+TEST(RaRule, CACERT_9_an_added_sibling_CA_does_not_change_the_issuer_of_a_set_with_a_pinned_RA) {
     const Sibling sibling;
     const Certificate deeper = test::issued(test::ca_spec("CN=Deeper"), test::rsa_key(4), sibling.ca, sibling.key);
     const Certificate ra = pki().ra("RA", "digitalSignature,keyEncipherment");
-    for (const RaRule& rule : {RaRule{}, pinned({ra}), any_issued}) {
-        const auto set = authenticate_by(rule, {sibling.ca, pki().root, deeper, ra, pki().intermediate});
-        ASSERT_TRUE(set) << set.error().line();
-        EXPECT_EQ(set->issuer, pki().intermediate) << "though the others are newer and deeper";
-        EXPECT_EQ(set->recipient, ra);
-        EXPECT_THAT(set->signers, ElementsAre(pki().intermediate, ra));
-        EXPECT_THAT(set->intermediates, ElementsAre(pki().intermediate));
-        EXPECT_THAT(set->warnings, ElementsAre(AllOf(HasSubstr(fingerprint_text(pki().intermediate)),
-                                                     HasSubstr("other CAs were received"))));
-    }
+    const std::vector<Certificate> received{sibling.ca, pki().root, deeper, ra, pki().intermediate};
+    const auto set = authenticate_by(pinned({ra}), received);
+    ASSERT_TRUE(set) << set.error().line();
+    EXPECT_EQ(set->issuer, pki().intermediate) << "though the others are newer and deeper";
+    EXPECT_EQ(set->recipient, ra);
+    EXPECT_THAT(set->signers, ElementsAre(pki().intermediate, ra));
+    EXPECT_THAT(set->intermediates, ElementsAre(pki().intermediate));
+    EXPECT_THAT(set->warnings, ElementsAre(AllOf(HasSubstr(fingerprint_text(pki().intermediate)),
+                                                 HasSubstr("other CAs were received"))));
+    EXPECT_EQ(authenticate_by({}, received).error().code(), ErrorCode::ca_certificate) << "undecidable";
 }
 
 TEST(RaRule, BAD_27_SEC_4_an_RA_of_a_sibling_CA_becomes_neither_recipient_nor_signer) {
@@ -610,20 +675,22 @@ TEST(RaRule, BAD_27_SEC_4_of_pinned_RAs_only_those_of_the_issuing_CA_count) {
     EXPECT_EQ(set->issuer, sibling.ca) << "the newer of two that the operator named";
     EXPECT_EQ(set->recipient, sibling.ra);
     EXPECT_THAT(set->signers, ElementsAre(sibling.ca, sibling.ra));
-    EXPECT_THAT(set->warnings, ElementsAre(AllOf(HasSubstr(fingerprint_text(ra)), HasSubstr("RA of another CA"))));
+    EXPECT_THAT(set->warnings,
+                UnorderedElementsAre(AllOf(HasSubstr(fingerprint_text(ra)), HasSubstr("RA of another CA")),
+                                     AllOf(HasSubstr(fingerprint_text(sibling.ca)), HasSubstr("other CAs"))));
 }
 
 TEST(RaRule, BAD_27_a_client_of_a_sibling_is_an_RA_of_the_issuing_CA_under_no_rule) {
     const Sibling sibling;
     const Certificate ra = pki().ra("RA", "digitalSignature,keyEncipherment");
     const std::vector<Certificate> received{sibling.client, sibling.ca, pki().root, ra, pki().intermediate};
-    for (const RaRule& rule : {RaRule{}, pinned({ra})}) {
-        const auto set = authenticate_by(rule, received);
-        ASSERT_TRUE(set) << set.error().line();
-        EXPECT_EQ(set->recipient, ra);
-        EXPECT_THAT(set->signers, ElementsAre(pki().intermediate, ra));
+    const auto set = authenticate_by(pinned({ra}), received);
+    ASSERT_TRUE(set) << set.error().line();
+    EXPECT_EQ(set->recipient, ra);
+    EXPECT_THAT(set->signers, ElementsAre(pki().intermediate, ra));
+    for (const RaRule& rule : {RaRule{}, any_issued}) {
+        EXPECT_EQ(authenticate_by(rule, received).error().code(), ErrorCode::ca_certificate) << "undecidable";
     }
-    EXPECT_EQ(authenticate_by(any_issued, received).error().code(), ErrorCode::ca_certificate) << "undecidable";
 }
 
 TEST(RaRule, CACERT_9_Q_NDES_4_every_rule_takes_both_RAs_of_NDES) {
@@ -637,8 +704,8 @@ TEST(RaRule, CACERT_9_Q_NDES_4_every_rule_takes_both_RAs_of_NDES) {
     }
 }
 
-TEST(RaRule, CACERT_9_a_set_of_CAs_only_is_the_same_under_every_rule) {
-    for (const RaRule& rule : {RaRule{}, pinned({}), any_issued}) {
+TEST(RaRule, CACERT_9_a_set_of_CAs_only_is_the_same_under_every_rule_that_names_no_RA) {
+    for (const RaRule& rule : {RaRule{}, any_issued}) {
         const auto set = authenticate_by(rule, {pki().root, pki().intermediate});
         ASSERT_TRUE(set);
         EXPECT_EQ(set->issuer, pki().intermediate);

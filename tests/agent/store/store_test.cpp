@@ -299,6 +299,7 @@ TEST_F(StoreTest, a_database_of_a_newer_version_is_left_alone) {
     run_sql("PRAGMA user_version=99");
     const auto store = Store::open(directory_ / "state", {});
     ASSERT_FALSE(store);
+    EXPECT_EQ(store.error().code(), ErrorCode::state_version);
     expect_version_error(store.error(), "a newer version of hwenroll made it", "run that version again");
     EXPECT_EQ(Store::open_read_only(directory_ / "state").error().line(), store.error().line());
 }

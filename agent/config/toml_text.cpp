@@ -9,7 +9,7 @@ namespace hwenroll::config {
 namespace {
 
 /// A basic string (TOML 1.0, "String").
-std::string quoted(std::string_view text) {
+std::string in_quotes(std::string_view text) {
     std::string out = "\"";
     for (const char c : text) {
         const auto octet = static_cast<unsigned char>(c);
@@ -29,12 +29,12 @@ std::string key_text(const std::string& key) {
     const bool bare = !key.empty() && std::ranges::all_of(key, [](unsigned char c) {
         return c < 0x80 && (std::isalnum(c) != 0 || c == '_' || c == '-');
     });
-    return bare ? key : quoted(key);
+    return bare ? key : in_quotes(key);
 }
 
 std::string value_text(const Value& value) {
     struct Text {
-        std::string operator()(const std::string& text) const { return quoted(text); }
+        std::string operator()(const std::string& text) const { return in_quotes(text); }
         std::string operator()(std::int64_t number) const { return std::to_string(number); }
         std::string operator()(double number) const {
             const std::string text = fmt::format("{}", number);

@@ -153,7 +153,8 @@ Result<std::filesystem::path> parse_path(std::string_view text) {
 
 Result<std::string> parse_url(std::string_view text) {
     constexpr const char* advice = "write a full URL as in http://ca.example.com/scep";
-    std::string scheme(text.substr(0, std::min(text.find("://"), text.size())));
+    const std::size_t colon = text.find("://");
+    std::string scheme(colon == std::string_view::npos ? std::string_view() : text.substr(0, colon));
     std::ranges::transform(scheme, scheme.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
     if ((scheme != "http" && scheme != "https") || has_blank_or_control(text)) {
         return refuse("is no http: or https: URL", advice);

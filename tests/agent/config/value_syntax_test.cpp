@@ -134,7 +134,7 @@ TEST(Url, SEC_17_takes_http_and_https_only) {
     }
     for (const char* text : {"", "ca.example.com", "file:///etc/passwd", "ldap://ca/x", "http://", "http:///x",
                              "http://ca:0/", "http://ca:99999/", "http://ca:80:80/", "http://ca/a b", "http://c a/",
-                             "http://ca/#x", "http://[::1/", "http://ca\n/"}) {
+                             "http://ca/#x", "http://[::1/", "http://ca\n/", "http", "https", "http:", "http:/"}) {
         EXPECT_FALSE(parse_url(text)) << text;
     }
 }

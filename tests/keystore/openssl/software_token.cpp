@@ -21,8 +21,9 @@ tl::unexpected<Error> not_here() {
 }  // namespace
 
 OpenSslPtr<EVP_PKEY> make_software_key(KeySpec spec) {
-    return OpenSslPtr<EVP_PKEY>(is_ec(spec) ? EVP_EC_gen(spec == KeySpec::ec_p256 ? "P-256" : "P-384")
-                                            : EVP_RSA_gen(static_cast<std::size_t>(bits_of(spec))));
+    return OpenSslPtr<EVP_PKEY>(
+        is_ec(spec) ? EVP_PKEY_Q_keygen(nullptr, nullptr, "EC", spec == KeySpec::ec_p256 ? "P-256" : "P-384")
+                    : EVP_RSA_gen(static_cast<std::size_t>(bits_of(spec))));
 }
 
 SoftwareToken::SoftwareToken(KeySpec spec)

@@ -144,9 +144,9 @@ TEST(MessageDump, SIG_3_a_RenewalReq_by_a_self_signed_certificate_is_noted) {
                            std::nullopt};
     Bytes body = sign_message(first, world().client_key.get()).value();
     const Bytes type{0x13, 0x02, '1', '9'};
-    const auto at = std::ranges::search(body, type);
-    ASSERT_FALSE(at.empty());
-    *(at.begin() + 3) = '7';
+    const auto at = std::search(body.begin(), body.end(), type.begin(), type.end());
+    ASSERT_NE(at, body.end());
+    *(at + 3) = '7';
     const MessageDump result = dump_of(body);
     EXPECT_EQ(result.kind, "pkiMessage RenewalReq");
     EXPECT_THAT(result.notes, Contains(HasSubstr("self-signed")));

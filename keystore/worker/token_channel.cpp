@@ -69,6 +69,10 @@ Transfer send_packet(int socket, ByteView head, ByteView chunk, Deadline deadlin
 Transfer receive_packet(int socket, Packet& into, Deadline deadline) {
     iovec part{into.octets.data(), into.octets.size()};
     for (;;) {
+        // Wait first: a request and its answer are hardly ever there when they are asked for.
+        if (const Transfer readable = await(socket, POLLIN, deadline); readable != Transfer::done) {
+            return readable;
+        }
         msghdr packet{};
         packet.msg_iov = &part;
         packet.msg_iovlen = 1;
@@ -79,9 +83,6 @@ Transfer receive_packet(int socket, Packet& into, Deadline deadline) {
         }
         if (got == 0 || !try_again(errno)) {
             return Transfer::closed;
-        }
-        if (const Transfer readable = await(socket, POLLIN, deadline); readable != Transfer::done) {
-            return readable;
         }
     }
 }

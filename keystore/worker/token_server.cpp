@@ -1,11 +1,14 @@
 #include "keystore/worker/token_server.h"
 
+#include <algorithm>
 #include <array>
 #include <csignal>
 #include <cstdlib>
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/time.h>
+#include <sys/timerfd.h>
+#include <thread>
 #include <unistd.h>
 
 #include "keystore/worker/token_channel.h"
@@ -72,107 +75,96 @@ struct Dispatch {
 }  // namespace
 
 TokenServer::TokenServer(int socket, TokenBackend backend)
-    : socket_(socket), backend_(std::move(backend)), answered_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
-
-TokenServer::~TokenServer() {
-    if (thread_.joinable()) {
-        {
-            const std::lock_guard lock(mutex_);
-            stop_ = true;
-        }
-        wake_.notify_one();
-        thread_.join();
-    }
-}
+    : socket_(socket),
+      backend_(std::move(backend)),
+      deadline_(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK)),
+      ended_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
 
 int TokenServer::serve() {
-    if (!answered_.valid()) {
+    if (!deadline_.valid() || !ended_.valid()) {
         return EXIT_FAILURE;
     }
-    thread_ = std::thread([this] { run_token_thread(); });
+    std::thread token_thread([this] {
+        serve_requests();
+        // Vendor code is left on the thread that entered it.
+        token_.reset();
+        const std::uint64_t one = 1;
+        if (write(ended_.get(), &one, sizeof one) < 0) {
+            _exit(EXIT_FAILURE);
+        }
+    });
+    watch();
+    token_thread.join();
+    return EXIT_SUCCESS;
+}
+
+void TokenServer::serve_requests() {
     for (;;) {
         // The agent's silence between two requests has no deadline: an idle worker costs nothing and ends with it.
         const Received received = receive_message(socket_, steady_clock::time_point::max());
         if (received.transfer == Transfer::closed) {
-            break;
+            return;
         }
         auto request = received.transfer == Transfer::done ? decode_request(received.message.reveal())
                                                            : fail(ErrorCode::token_protocol, "no message");
         if (!request) {
             _exit(worker_exit_protocol);
         }
-        const auto deadline = steady_clock::now() + request->deadline;
-        arm_watchdog(request->deadline + watchdog_delay);
-        give(std::move(request->body));
-        switch (wait_for_answer(deadline)) {
-            case Waited::late:
-                _exit(worker_exit_deadline);
-            case Waited::agent_gone:
-                _exit(EXIT_SUCCESS);
-            case Waited::answered:
-                break;
+        const milliseconds left = std::max(request->deadline, milliseconds(1));
+        const auto deadline = steady_clock::now() + left;
+        arm_watchdog(left + watchdog_delay);
+        set_deadline(left);
+        busy_ = true;
+        if (gone_) {
+            return;  // nobody waits for this; watch() has looked at busy_ before it was set
         }
-        const std::lock_guard lock(mutex_);
-        const Response response{request->sequence, std::move(*response_)};
-        response_.reset();
-        if (send_message(socket_, encode(response).reveal(), deadline) != Transfer::done) {
+        const Response response{request->sequence, answer(std::move(request->body))};
+        const Secret message = encode(response);
+        // Idle before the answer leaves: once the agent has it, it may close the connection in good order.
+        busy_ = false;
+        if (send_message(socket_, message.reveal(), deadline) != Transfer::done) {
             _exit(worker_exit_protocol);
         }
+        set_deadline(milliseconds(0));
         arm_watchdog(milliseconds(0));
     }
-    arm_watchdog(farewell);
-    return EXIT_SUCCESS;
 }
 
-void TokenServer::give(RequestBody body) {
-    {
-        const std::lock_guard lock(mutex_);
-        request_ = std::move(body);
-    }
-    wake_.notify_one();
+/// Zero: no request is at hand.
+void TokenServer::set_deadline(milliseconds left) {
+    itimerspec timer{};
+    timer.it_value.tv_sec = static_cast<time_t>(left.count() / 1000);
+    timer.it_value.tv_nsec = static_cast<long>(left.count() % 1000 * 1'000'000);
+    timerfd_settime(deadline_.get(), 0, &timer, nullptr);
 }
 
-TokenServer::Waited TokenServer::wait_for_answer(steady_clock::time_point deadline) {
+void TokenServer::watch() {
+    bool connected = true;
+    auto last = steady_clock::time_point::max();
     for (;;) {
-        // Any event on the socket ends the wait: the agent sends nothing before it has its answer.
-        std::array<pollfd, 2> events{{{answered_.get(), POLLIN, 0}, {socket_, POLLIN | POLLRDHUP, 0}}};
-        const int found = poll(events.data(), events.size(), poll_timeout(deadline));
-        if (found == 0 && poll_timeout(deadline) == 0) {
-            return Waited::late;
-        }
+        // POLLRDHUP alone: requests are the token thread's. A negative descriptor is not looked at.
+        std::array<pollfd, 3> events{
+            {{ended_.get(), POLLIN, 0}, {deadline_.get(), POLLIN, 0}, {connected ? socket_ : -1, POLLRDHUP, 0}}};
+        const int found = poll(events.data(), events.size(), poll_timeout(last));
         if (found > 0 && events[0].revents != 0) {
-            std::uint64_t count = 0;
-            return read(answered_.get(), &count, sizeof count) > 0 ? Waited::answered : Waited::agent_gone;
+            return;
         }
-        if (found > 0) {
-            return Waited::agent_gone;
+        std::uint64_t expired = 0;
+        if (found > 0 && events[1].revents != 0 && read(deadline_.get(), &expired, sizeof expired) > 0) {
+            _exit(worker_exit_deadline);
         }
-    }
-}
-
-void TokenServer::run_token_thread() {
-    for (;;) {
-        std::optional<RequestBody> request;
-        {
-            std::unique_lock lock(mutex_);
-            wake_.wait(lock, [this] { return stop_ || request_.has_value(); });
-            if (stop_) {
-                break;
+        if (found > 0 && events[2].revents != 0) {
+            gone_ = true;
+            if (busy_) {
+                _exit(EXIT_SUCCESS);
             }
-            request = std::exchange(request_, std::nullopt);
+            connected = false;
+            last = steady_clock::now() + farewell;
         }
-        ResponseBody body = answer(std::move(*request));
-        {
-            const std::lock_guard lock(mutex_);
-            response_ = std::move(body);
-        }
-        const std::uint64_t one = 1;
-        if (write(answered_.get(), &one, sizeof one) < 0) {
-            _exit(EXIT_FAILURE);
+        if (found == 0 && poll_timeout(last) == 0) {
+            _exit(EXIT_SUCCESS);
         }
     }
-    // Vendor code is left on the thread that entered it.
-    token_.reset();
 }
 
 ResponseBody TokenServer::answer(RequestBody body) {

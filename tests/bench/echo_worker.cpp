@@ -12,6 +12,7 @@ constexpr int connection = 3;
 class EchoToken final : public Token {
  public:
     Result<TokenDescription> describe() override { return TokenDescription{}; }
+    Result<LoginPreparation> prepare_login() override { return LoginPreparation{}; }
     LoginOutcome login(const LoginHistory& /*history*/) override {
         return {LoginOutcome::Result::accepted, std::nullopt, std::nullopt};
     }

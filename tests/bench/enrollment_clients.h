@@ -20,9 +20,9 @@ struct Cost {
     double cpu = 0;   ///< seconds, user and system, of the processes and of all that they have waited for
 };
 
-/// Debian's scepserver with a fresh CA, behind a proxy that takes one request at a time: two at once make this server
-/// refuse one of them, since both are given the same serial number (micromdm's depot, version 2.1.0). It binds every
-/// interface, so the caller has entered a private network.
+/// Debian's scepserver with a fresh CA, behind a proxy that takes one request at a time: of two at once this server
+/// (version 2.1.0) was seen to refuse one now and then. It binds every interface, so the caller has entered a private
+/// network.
 class Scepserver {
  public:
     Scepserver();

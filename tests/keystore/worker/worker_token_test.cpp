@@ -5,6 +5,7 @@
 #include <atomic>
 #include <csignal>
 #include <sys/mman.h>
+#include <sys/wait.h>
 #include <thread>
 #include <unistd.h>
 
@@ -343,6 +344,9 @@ TEST_F(WorkerTokenTest, T3_a_stopped_worker_is_killed_by_the_agent) {
     ASSERT_TRUE(token->describe());
     const pid_t stopped = token->worker_pid();
     ASSERT_EQ(kill(stopped, SIGSTOP), 0);
+    // kill(2) does not wait for the threads of the other process: one of them could still answer.
+    siginfo_t state{};
+    ASSERT_EQ(waitid(P_PID, static_cast<id_t>(stopped), &state, WSTOPPED | WNOWAIT), 0);
     const auto description = token->describe();
     ASSERT_FALSE(description);
     EXPECT_EQ(description.error().code(), ErrorCode::token_deadline);

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -7,65 +8,249 @@
 namespace hwenroll::lifecycle {
 namespace {
 
-bool still_pinned(const AuthorityRecord& record, const AuthorityPolicy& policy) {
-    return std::ranges::find(policy.pinned, record.anchor_fingerprint) != policy.pinned.end();
+constexpr std::size_t most_left = 4;
+
+struct AuthorityDecision {
+    AuthorityTransition t;
+    const AuthorityPolicy& policy;
+    TimePoint now;
+
+    AuthorityState& state() { return t.state; }
+};
+
+bool is_trusted(const AuthorityState& state) {
+    return state.phase != AuthorityPhase::untrusted && state.current;
 }
 
-void on(AuthorityTransition& t, const AuthorityNeeded& /*event*/, const AuthorityPolicy& policy, TimePoint now) {
-    const auto& record = t.state.current;
-    if (record && !still_pinned(*record, policy)) {
+/// After a rollover the stored successor counts as long as the operator has not changed the pins (design).
+bool still_pinned(const AuthorityState& state, const AuthorityPolicy& policy) {
+    const bool configured = std::ranges::find(policy.pinned, state.current->anchor_fingerprint) != policy.pinned.end();
+    return configured || (!state.pins_at_switch.empty() && state.pins_at_switch == policy.pinned);
+}
+
+AuthorityPhase phase_with(const AuthorityState& state) {
+    if (state.next) {
+        return AuthorityPhase::next_known;
+    }
+    return state.pins_at_switch.empty() ? AuthorityPhase::trusted : AuthorityPhase::switched;
+}
+
+std::string name_of(const Bytes& fingerprint) {
+    return "SHA256:" + to_hex(fingerprint, ':');
+}
+
+std::uint64_t next_generation(AuthorityState& state) {
+    const std::uint64_t known = state.current ? state.current->generation : 0;
+    state.last_generation = std::max(state.last_generation, known) + 1;
+    return state.last_generation;
+}
+
+/// The successor takes over. What it replaces is remembered, so that identities see that theirs is the old one.
+void go_over(AuthorityDecision& d, AuthorityRecord record) {
+    AuthorityState& state = d.state();
+    state.left.push_back({state.current->anchor, state.current->anchor_fingerprint, state.current->not_after});
+    if (state.left.size() > most_left) {
+        state.left.erase(state.left.begin());
+    }
+    d.t.note = fmt::format("the CA has been succeeded: {} takes the place of {}", name_of(record.anchor_fingerprint),
+                           name_of(state.current->anchor_fingerprint));
+    record.generation = state.next->generation;
+    record.capabilities = state.current->capabilities;
+    state.current = std::move(record);
+    state.next.reset();
+    state.pins_at_switch = d.policy.pinned;
+    state.sought_at = {};
+    // ROLL-16: capabilities and certificates are asked for again before the next request.
+    state.current->fetched_at = {};
+    state.phase = AuthorityPhase::switched;
+}
+
+TimePoint switch_time(const AuthorityState& state, SwitchRule rule) {
+    switch (rule) {
+        case SwitchRule::now:
+            return state.next->not_before;
+        case SwitchRule::not_before:
+            return state.next->not_before;
+        case SwitchRule::authority_end:
+            break;
+    }
+    return std::max(state.current->not_after, state.next->not_before);
+}
+
+bool may_seek(const AuthorityState& state, const AuthorityPolicy& policy) {
+    return is_trusted(state) && policy.announces_successor && state.current->not_after > state.current->not_before;
+}
+
+TimePoint seek_time(const AuthorityState& state) {
+    const AuthorityRecord& ca = *state.current;
+    const TimePoint begin = successor_search_begin(ca.not_before, ca.not_after);
+    return state.sought_at == TimePoint{}
+               ? begin
+               : std::max(begin, state.sought_at + successor_search_interval(ca.not_before, ca.not_after));
+}
+
+void seek(AuthorityDecision& d) {
+    d.state().sought_at = d.now;
+    d.t.seek = true;
+}
+
+void on(AuthorityDecision& d, const AuthorityNeeded& /*event*/) {
+    AuthorityState& state = d.state();
+    if (state.current && state.phase != AuthorityPhase::untrusted && !still_pinned(state, d.policy)) {
         // The operator pinned another certificate: what was trusted under the old one counts no more.
-        t.state.phase = AuthorityPhase::untrusted;
-        t.note = "the configured fingerprint changed";
+        state.phase = AuthorityPhase::untrusted;
+        state.next.reset();
+        state.pins_at_switch.clear();
+        d.t.note = "the configured fingerprint changed";
     }
-    t.fetch = t.state.phase == AuthorityPhase::untrusted || now < record->fetched_at ||
-              now >= record->fetched_at + policy.capabilities_lifetime;
+    d.t.fetch = state.phase == AuthorityPhase::untrusted || d.now < state.current->fetched_at ||
+                d.now >= state.current->fetched_at + d.policy.capabilities_lifetime;
     // A clock that went back must not make the wait longer than it was.
-    if (t.fetch && t.state.not_before && now < *t.state.not_before && now >= t.state.failure->at) {
-        t.fetch = false;
-        t.refused_for = *t.state.not_before - now;
+    if (d.t.fetch && state.not_before && d.now < *state.not_before && d.now >= state.failure->at) {
+        d.t.fetch = false;
+        d.t.refused_for = *state.not_before - d.now;
     }
 }
 
-void on(AuthorityTransition& t, const AuthorityFetched& event, const AuthorityPolicy& /*policy*/, TimePoint now) {
-    const std::uint64_t last = t.state.current ? t.state.current->generation : 0;
-    const bool changed = !t.state.current || t.state.current->certificates != event.record.certificates;
-    t.state.phase = AuthorityPhase::trusted;
-    t.state.current = event.record;
-    t.state.current->generation = changed ? last + 1 : last;
-    t.state.current->fetched_at = now;
-    t.state.failure.reset();
-    t.state.not_before.reset();
+void on(AuthorityDecision& d, const AuthorityFetched& event) {
+    AuthorityState& state = d.state();
+    const bool changed = !state.current || state.current->certificates != event.record.certificates;
+    const bool same_anchor = state.current && state.current->anchor_fingerprint == event.record.anchor_fingerprint;
+    const std::uint64_t generation = changed ? next_generation(state) : state.current->generation;
+    if (!same_anchor) {
+        // A configured pin has brought another CA: nothing that the old one promised counts.
+        state.next.reset();
+        state.pins_at_switch.clear();
+        state.sought_at = {};
+    }
+    state.current = event.record;
+    state.current->generation = generation;
+    state.current->fetched_at = d.now;
+    state.last_generation = std::max(state.last_generation, generation);
+    state.failure.reset();
+    state.not_before.reset();
+    state.phase = phase_with(state);
     if (changed) {
-        t.note = fmt::format("generation {} trusted by SHA256:{}", t.state.current->generation,
-                             to_hex(t.state.current->anchor_fingerprint, ':'));
+        d.t.note = fmt::format("generation {} trusted by {}", generation, name_of(event.record.anchor_fingerprint));
     }
 }
 
-void on(AuthorityTransition& t, const AuthorityFailed& event, const AuthorityPolicy& /*policy*/, TimePoint now) {
+void on(AuthorityDecision& d, const AuthorityFailed& event) {
     // Invariant 10: a failed fetch neither trusts nor distrusts.
-    t.state.failure = FailureRecord{event.error.code(), event.error.line(), now};
-    t.state.not_before.reset();
+    AuthorityState& state = d.state();
+    state.failure = FailureRecord{event.error.code(), event.error.line(), d.now};
+    state.not_before.reset();
     if (event.error.retry_after()) {
-        t.state.not_before = now + *event.error.retry_after();
+        state.not_before = d.now + *event.error.retry_after();
     }
-    t.note = event.error.line();
+    d.t.note = event.error.line();
 }
 
-void on(AuthorityTransition& t, const AuthorityDoubted& /*event*/, const AuthorityPolicy& /*policy*/,
-        TimePoint /*now*/) {
-    if (t.state.current) {
-        t.state.current->fetched_at = {};
+void on(AuthorityDecision& d, const AuthorityDoubted& /*event*/) {
+    if (d.state().current) {
+        d.state().current->fetched_at = {};
     }
+}
+
+void on(AuthorityDecision& d, const AuthorityTick& /*event*/) {
+    AuthorityState& state = d.state();
+    if (!is_trusted(state) || !still_pinned(state, d.policy)) {
+        return;
+    }
+    if (state.next && d.policy.clock_trusted && d.now >= switch_time(state, d.policy.switch_at)) {
+        return go_over(d, *state.next);
+    }
+    // The successor is asked for again while it is known: it may be replaced before its time (C20).
+    if (may_seek(state, d.policy) && (d.now >= seek_time(state) || d.now < state.sought_at)) {
+        seek(d);
+    }
+}
+
+void on(AuthorityDecision& d, const SuccessorNeeded& /*event*/) {
+    if (may_seek(d.state(), d.policy) && !d.state().next) {
+        seek(d);
+    }
+}
+
+void on(AuthorityDecision& d, const SuccessorFetched& event) {
+    AuthorityState& state = d.state();
+    if (!is_trusted(state) || event.record.anchor_fingerprint == state.current->anchor_fingerprint) {
+        return;
+    }
+    state.seek_failure.reset();
+    if (state.next && state.next->certificates == event.record.certificates) {
+        return;
+    }
+    const std::string before = state.next ? name_of(state.next->anchor_fingerprint) : std::string();
+    state.next = event.record;
+    state.next->generation = next_generation(state);
+    state.next->fetched_at = d.now;
+    state.phase = AuthorityPhase::next_known;
+    d.t.note = fmt::format("successor {} known, valid from {}", name_of(event.record.anchor_fingerprint),
+                           to_iso8601(event.record.not_before));
+    if (!before.empty() && before != name_of(event.record.anchor_fingerprint)) {
+        d.t.note += ", in place of " + before;
+    }
+}
+
+void on(AuthorityDecision& d, const SuccessorMissing& event) {
+    const bool repeated = d.state().seek_failure && d.state().seek_failure->code() == event.error.code();
+    d.state().seek_failure = event.error;
+    d.t.note = repeated ? std::string() : event.error.line();
+}
+
+void on(AuthorityDecision& d, const SuccessorInOffice& event) {
+    AuthorityState& state = d.state();
+    if (!is_trusted(state) || !state.next || state.next->anchor_fingerprint != event.record.anchor_fingerprint ||
+        !d.policy.clock_trusted) {
+        return;
+    }
+    go_over(d, event.record);
 }
 
 }  // namespace
 
 AuthorityTransition step(const AuthorityState& state, const AuthorityEvent& event, const AuthorityPolicy& policy,
                          TimePoint now) {
-    AuthorityTransition transition{state, false, {}, {}};
-    std::visit([&](const auto& alternative) { on(transition, alternative, policy, now); }, event);
-    return transition;
+    AuthorityDecision decision{{state, false, {}, false, {}}, policy, now};
+    std::visit([&](const auto& alternative) { on(decision, alternative); }, event);
+    return std::move(decision.t);
+}
+
+AuthorityFacts facts_of(const AuthorityState& state, TimePoint now) {
+    AuthorityFacts facts;
+    if (!is_trusted(state)) {
+        return facts;
+    }
+    facts.anchor = state.current->anchor;
+    facts.not_before = state.current->not_before;
+    facts.not_after = state.current->not_after;
+    if (state.next) {
+        facts.next = AuthorityFacts::Successor{state.next->anchor, state.next->not_before};
+        facts.overlaps.push_back(state.next->anchor);
+    }
+    for (const LeftAnchor& left : state.left) {
+        facts.left.push_back(left.anchor);
+        if (now < left.not_after) {
+            facts.overlaps.push_back(left.anchor);
+        }
+    }
+    return facts;
+}
+
+std::optional<TimePoint> next_due(const AuthorityState& state, const AuthorityPolicy& policy) {
+    std::optional<TimePoint> due;
+    if (!is_trusted(state)) {
+        return due;
+    }
+    if (may_seek(state, policy)) {
+        due = seek_time(state);
+    }
+    if (state.next) {
+        const TimePoint over = switch_time(state, policy.switch_at);
+        due = due ? std::min(*due, over) : over;
+    }
+    return due;
 }
 
 }  // namespace hwenroll::lifecycle

@@ -14,7 +14,9 @@
 
 namespace hwenroll::lifecycle {
 
-/// Settled phases: facts, not wishes. The numbers are stored and never reused (design, "State machine").
+/// Settled phases: facts, not wishes. The numbers are stored and never reused (design, "State machine"). A valid
+/// identity may have an attempt beside it, which passes the phases need_key to need_publish, or is held, on its own:
+/// attempt_phase().
 enum class Phase : std::uint8_t {
     unenrolled = 1,    ///< nothing is committed
     need_key = 2,      ///< a key id is committed; a key may or may not exist under it
@@ -42,6 +44,15 @@ enum class HoldReason : std::uint8_t {
     rejected = 1,     ///< the CA refused; released by a changed configuration or challenge source, or after a day
     message_cap = 2,  ///< invariant 5: 48 messages since the last success; released after a day, one message a day
     key_refused = 3,  ///< the token made a key that could leave it (T21); released by a changed configuration or a day
+    cancelled = 4,    ///< an operator ended the attempt (O7); released by an operator, a changed configuration or a day
+};
+
+/// What an enrollment is for. The numbers are stored and never reused.
+enum class Purpose : std::uint8_t {
+    first = 1,         ///< the identity has no certificate
+    renewal = 2,       ///< signed by the current key, while the current certificate lives (REN-3)
+    shadow = 3,        ///< a certificate of the CA's successor, signed by the current key (ROLL-9, ROLL-10)
+    reenrollment = 4,  ///< as the first one, since the current certificate can sign no more (SM-14, SM-18, ROLL-17)
 };
 
 /// The key of an enrollment. `spki` is empty until the key is known to exist.
@@ -63,7 +74,9 @@ struct Transaction {
     std::uint64_t authority_generation = 0;
     scep::Digest digest = scep::Digest::sha256;
     scep::ContentCipher cipher = scep::ContentCipher::aes128;
-    Bytes configuration_mark;  ///< Policy::configuration_mark when it was prepared
+    std::optional<KeyRecord> signer_key = {};  ///< of `signer_certificate` where that is not the enrollment's own key;
+                                               ///< replies are encrypted to it (REN-3)
+    Bytes configuration_mark;                  ///< Policy::configuration_mark when it was prepared
     TimePoint prepared_at;
     scep::Nonce nonce;        ///< senderNonce of the send under way or last sent
     std::uint32_t sends = 0;  ///< messages 17 and 19 of this transaction
@@ -92,25 +105,62 @@ struct IssuedRecord {
     friend bool operator==(const IssuedRecord&, const IssuedRecord&) = default;
 };
 
-/// One way to a certificate: key, then transaction, then certificate, each present once it is committed.
+/// One way to a certificate: key, then transaction, each present once it is committed.
 struct Enrollment {
     KeyRecord key;
     Bytes request_mark;  ///< Policy::request_mark that key and transaction were made under
     std::optional<Transaction> transaction;
-    std::optional<IssuedRecord> issued;
     std::optional<RefusedRequest> refused = {};  ///< the CA is asked again before anything else; no transaction is open
     bool retried_for_authority = false;  ///< FI-1's one new request was begun: the next refusal holds. Forgotten with
                                          ///< PENDING, a certificate, a released hold or another configuration
+    Purpose purpose = Purpose::first;
+    Bytes authority = {};    ///< shadow: DER of the successor's anchor
+    bool forced = false;     ///< an operator asked for it: a certificate that ends no later is progress too
+    bool restarted = false;  ///< the one new request after a lost reply or a lost poll was begun (RT-3, FI-4)
     friend bool operator==(const Enrollment&, const Enrollment&) = default;
 };
 
-/// What consumers see.
+/// A key and its certificate.
 struct Credential {
     KeyRecord key;
     IssuedRecord issued;
-    std::uint64_t generation = 0;
+    std::uint64_t generation = 0;  ///< that it is published under; 0 of a shadow
     TimePoint published_at;
+    std::uint32_t jitter = 0;  ///< drawn once: how much earlier than its renewal point it is renewed, of 2^32
+    Bytes name_mark = {};      ///< Policy::name_mark that it was asked for under; empty: any
+    Bytes content_mark = {};   ///< Policy::content_mark, likewise
     friend bool operator==(const Credential&, const Credential&) = default;
+};
+
+/// The certificate that the CA's successor issued, kept until the switch (ROLL-14).
+struct Shadow {
+    Credential credential;
+    Bytes authority;  ///< DER of the successor's anchor
+    friend bool operator==(const Shadow&, const Shadow&) = default;
+};
+
+/// What consumers are still to be told: hooks and checks of the published generation (X8 to X10).
+struct Delivery {
+    std::uint64_t generation = 0;
+    std::uint32_t failures = 0;
+    TimePoint next_try;
+    friend bool operator==(const Delivery&, const Delivery&) = default;
+};
+
+/// A key that is not needed any more and is still on the token.
+struct RetiredKey {
+    KeyRecord key;
+    std::optional<TimePoint> destroy_at;  ///< nothing: its successor is not confirmed yet
+    std::uint32_t failures = 0;
+    friend bool operator==(const RetiredKey&, const RetiredKey&) = default;
+};
+
+/// What an operator has asked for and what has not begun yet.
+enum class Wish : std::uint8_t {
+    nothing = 0,
+    renew = 1,   ///< now, as the configuration says
+    rekey = 2,   ///< now, with a new key whatever `new_key` says
+    enroll = 3,  ///< now, with a challenge, as if there were no certificate
 };
 
 /// The CA asked for no request before `until` (HTTP-28). Unlike a backoff it outlives the process.
@@ -150,18 +200,34 @@ struct Counters {
 };
 
 struct IdentityState {
-    Phase phase = Phase::unenrolled;
-    std::optional<Enrollment> enrollment;  ///< of the phases need_key … need_publish, and what a hold resumes
-    std::optional<Credential> current;
-    Wait wait;
-    std::optional<Hold> hold;
+    Phase phase = Phase::unenrolled;       ///< overall_phase() of the rest
+    std::optional<Enrollment> enrollment;  ///< the attempt under way, and what a hold resumes
+    std::optional<Credential> next;        ///< to be published, under its generation
+    TimePoint publish_after;               ///< `next` is tried no earlier
+    std::optional<Credential> current;     ///< what consumers see
+    std::optional<Shadow> shadow;
+    Wait wait;                 ///< of the attempt, or of the publication where there is no attempt
+    std::optional<Hold> hold;  ///< of the attempt
     std::optional<FailureRecord> failure;
     Counters counters;
     std::uint64_t last_generation = 0;  ///< generation numbers are never reused
+    std::optional<Delivery> delivery;
+    std::vector<RetiredKey> retired;
+    Wish wish = Wish::nothing;
+    bool revoked = false;       ///< the current certificate is (SM-18)
+    Bytes renewal_req_refused;  ///< Policy::configuration_mark under which the CA refused a RenewalReq (REN-6)
+    TimePoint seek_after;       ///< the CA's successor is asked for no earlier (ROLL-4)
+    std::optional<TimePoint> alerted_at;  ///< the last alert since the last success (invariant 11)
     friend bool operator==(const IdentityState&, const IdentityState&) = default;
 };
 
-/// The phase that an enrollment's contents imply: what a hold goes back to and what the store checks.
+/// The phase that an enrollment's contents imply: what a hold goes back to.
 Phase phase_of(const std::optional<Enrollment>& enrollment);
+
+/// The phase of what is under way: held, the enrollment's, need_publish; else valid or unenrolled.
+Phase attempt_phase(const IdentityState& state);
+
+/// valid once anything is published, else attempt_phase().
+Phase overall_phase(const IdentityState& state);
 
 }  // namespace hwenroll::lifecycle

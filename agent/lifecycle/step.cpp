@@ -3,412 +3,192 @@
 #include <algorithm>
 #include <utility>
 
-#include <fmt/format.h>
+#include "agent/lifecycle/attempt.h"
+#include "agent/lifecycle/publication.h"
 
 namespace hwenroll::lifecycle {
 namespace {
 
-/// What a handler needs beside its event. `next` starts as a copy of the state and becomes the result.
-struct Decision {
-    const Draw& draw;
-    const Policy& policy;
-    TimePoint now;
-    IdentityState next;
-    std::vector<Effect> effects = {};
-    std::string note = {};
+constexpr Seconds overdue_after{60};
+constexpr Seconds year{365L * 86400};
 
-    void go(Phase phase) {
-        next.phase = phase;
-        next.wait = {};
-        next.hold.reset();
-    }
-};
-
-Seconds doubled(Seconds first, Seconds longest, std::uint32_t times) {
-    Seconds step = first;
-    for (std::uint32_t i = 0; i < times && step < longest; ++i) {
-        step *= 2;
-    }
-    return std::min(step, longest);
+TimePoint renewal_point(const Credential& credential, const Policy& policy) {
+    return renewal_due(credential, policy.renew_at, policy.jitter_percent);
 }
 
-/// RT-8: a point in [step/2, step], at least a second away.
-Seconds backoff(const Policy& policy, std::uint32_t failures, std::uint32_t fraction) {
-    const Seconds step = doubled(policy.backoff_first, policy.backoff_longest, failures == 0 ? 0 : failures - 1);
-    const Seconds half = step / 2;
-    const auto part = (static_cast<std::uint64_t>(half.count()) * fraction) >> 32U;
-    return std::max(Seconds(1), half + Seconds(static_cast<std::int64_t>(part)));
+/// The CA has gone over to its successor, and the certificate is still its predecessor's.
+bool is_left_behind(const IdentityState& state, const Policy& policy) {
+    const auto& anchors = state.current->issued.anchors;
+    return !anchors.empty() && std::ranges::find(policy.authority.left, anchors.front()) != policy.authority.left.end();
 }
 
-/// RT-7: the interval grows by `factor` with every poll, and by a second at least; a factor of 1 keeps it.
-Seconds poll_interval(const PollPolicy& policy, std::uint32_t polls) {
-    Seconds interval = policy.first;
-    for (std::uint32_t i = 0; policy.factor > 1 && i < polls && interval < policy.longest; ++i) {
-        const double longer = static_cast<double>(interval.count()) * policy.factor;
-        interval = std::max(interval + Seconds(1), Seconds(static_cast<std::int64_t>(longer)));
-    }
-    return std::min(interval, policy.longest);
+bool differs(const Bytes& made_under, const Bytes& now) {
+    return !made_under.empty() && made_under != now;
 }
 
-WaitingFor waiting_for(Remedy remedy) {
-    switch (remedy) {
-        case Remedy::retry:
-            return WaitingFor::network;
-        case Remedy::wait_token:
-            return WaitingFor::token;
-        case Remedy::change_pin:
-            return WaitingFor::pin;
-        case Remedy::ask_ca:
-            return WaitingFor::ca;
-        case Remedy::change_config:
-            return WaitingFor::operator_;
-        case Remedy::free_storage:
-        case Remedy::report_bug:
-            break;
-    }
-    return WaitingFor::timer;
+/// A certificate that only a successor of the CA can better (REN-1).
+bool needs_successor(const IdentityState& state, const Policy& policy) {
+    return !policy.authority.anchor.empty() &&
+           is_capped(state.current->issued, policy.authority.not_after, policy.rollover_tolerance);
 }
 
-void hold(Decision& d, HoldReason reason) {
-    d.next.phase = Phase::held;
-    d.next.hold = Hold{reason, d.policy.configuration_mark};
-    d.next.wait = Wait{WaitingFor::operator_, d.now + d.policy.hold_retry};
-}
-
-bool over_cap(const Decision& d) {
-    return d.next.counters.messages >= d.policy.max_messages ||
-           d.next.counters.certificates >= d.policy.max_certificates;
-}
-
-/// The next send of the committed transaction: its nonce is committed before the effect runs (MSG-7, RT-5).
-void send(Decision& d) {
-    Transaction& transaction = *d.next.enrollment->transaction;
-    transaction.nonce = scep::Nonce{d.draw.nonce};
-    ++transaction.sends;
-    d.effects.emplace_back(SendRequest{});
-}
-
-void poll(Decision& d) {
-    Transaction& transaction = *d.next.enrollment->transaction;
-    transaction.nonce = scep::Nonce{d.draw.nonce};
-    ++transaction.polls;
-    d.next.wait = {};
-    d.effects.emplace_back(SendPoll{});
-}
-
-void prepare(Decision& d) {
-    d.effects.emplace_back(PrepareRequest{scep::transaction_id_from(d.draw.identifier)});
-}
-
-/// SM-11: a transaction that the CA leaves undecided too long is given up; the key is kept.
-bool too_old(const Decision& d) {
-    return d.now >= d.next.enrollment->transaction->prepared_at + d.policy.poll.give_up;
-}
-
-void begin(Decision& d) {
-    d.next.enrollment = Enrollment{
-        KeyRecord{Bytes(d.draw.identifier.begin(), d.draw.identifier.end()), {}}, d.policy.request_mark, {}, {}};
-    d.go(Phase::need_key);
-    d.effects.emplace_back(MakeKey{d.next.enrollment->key.id});
-    d.note = "enrollment begun, key id " + to_hex(d.next.enrollment->key.id);
-}
-
-/// What was learnt from refusals counts no more: the request that comes is not the one that was refused.
-void forget_refusals(Decision& d) {
-    if (d.next.enrollment) {
-        d.next.enrollment->refused.reset();
-        d.next.enrollment->retried_for_authority = false;
-    }
-}
-
-/// The operator wants another certificate than the one under way: the key may have to be another one as well.
-void start_over(Decision& d) {
-    forget_refusals(d);
-    d.next.enrollment->transaction.reset();
-    d.next.enrollment->key.spki.clear();
-    if (d.next.enrollment->key.adopted) {
-        // What is made next must not take the place of a key that is not ours.
-        d.next.enrollment->key = KeyRecord{Bytes(d.draw.identifier.begin(), d.draw.identifier.end()), {}};
-    }
-    d.next.enrollment->request_mark = d.policy.request_mark;
-    d.go(Phase::need_key);
-    d.effects.emplace_back(MakeKey{d.next.enrollment->key.id});
-    d.note = "the configuration changed, a new request begins";
-}
-
-bool is_for_another_request(const Decision& d) {
-    return d.next.enrollment && !d.next.enrollment->issued && d.next.enrollment->request_mark != d.policy.request_mark;
-}
-
-/// A clock that went back must not make the wait longer than it was.
-bool is_asked_to_wait(const Decision& d) {
-    const auto& asked = d.next.wait.retry_after;
-    return asked && asked->configuration_mark == d.policy.configuration_mark && d.now < asked->until &&
-           d.next.failure && d.now >= d.next.failure->at;
-}
-
-void reconsider(Decision& d) {
-    d.go(Phase::need_submit);
-    d.effects.emplace_back(ReconsiderAuthority{*d.next.enrollment->refused});
-}
-
-void resubmit(Decision& d) {
-    if (is_asked_to_wait(d)) {
+/// REN-1, ROLL-4: the successor's certificate, once there is a successor.
+void begin_shadow(Decision& d) {
+    if (d.next.shadow) {
         return;
     }
-    const auto& refused = d.next.enrollment->refused;
-    if (refused && refused->configuration_mark == d.policy.configuration_mark) {
-        return reconsider(d);
+    if (d.policy.authority.next) {
+        return begin(d, Purpose::shadow);
     }
-    auto& transaction = d.next.enrollment->transaction;
-    if (refused) {
-        d.note = "the configuration or the challenge changed, a new request begins";
-        forget_refusals(d);
-    } else if (transaction && too_old(d)) {
-        d.note = "transaction " + transaction->id.value + " given up, a new one begins";
-        transaction.reset();
-    } else if (transaction && transaction->configuration_mark != d.policy.configuration_mark) {
-        d.note = "the configuration or the challenge changed, a new request begins";
-        transaction.reset();
-        forget_refusals(d);
-    }
-    d.go(Phase::need_submit);
-    if (transaction) {
-        send(d);
-    } else {
-        prepare(d);
+    if (d.now >= d.next.seek_after) {
+        d.next.seek_after =
+            d.now + successor_search_interval(d.policy.authority.not_before, d.policy.authority.not_after);
+        d.emit(SeekSuccessor{});
     }
 }
 
-/// What a settled phase needs now. In-flight work lives in memory only, so this is also how a restart resumes (SM-16).
-void reissue(Decision& d) {
-    if (is_for_another_request(d)) {
-        return start_over(d);
-    }
-    switch (d.next.phase) {
-        case Phase::unenrolled:
-            return begin(d);
-        case Phase::need_key:
-            d.effects.emplace_back(MakeKey{d.next.enrollment->key.id});
-            return;
-        case Phase::need_submit:
-            return resubmit(d);
-        case Phase::pending:
-            if (too_old(d)) {
-                resubmit(d);
-            } else if (d.now >= d.next.wait.until) {
-                poll(d);
-            }
-            return;
-        case Phase::need_publish:
-            d.effects.emplace_back(PublishGeneration{d.next.last_generation});
-            return;
-        case Phase::valid:
-        case Phase::held:
-            return;
-    }
-}
-
-void release(Decision& d) {
-    d.go(phase_of(d.next.enrollment));
-    forget_refusals(d);
-}
-
-void resume(Decision& d) {
-    const bool configuration_changed = d.next.hold->configuration_mark != d.policy.configuration_mark;
-    if (!configuration_changed && d.now < d.next.wait.until) {
+/// Nothing is under way: begins what is due.
+void plan(Decision& d) {
+    if (d.next.enrollment || d.next.next || d.next.hold) {
         return;
     }
-    release(d);
-    d.note = configuration_changed ? "released: the configuration changed" : "released for one retry";
-    reissue(d);
+    if (!d.next.current) {
+        return begin(d, Purpose::first);
+    }
+    const Credential& current = *d.next.current;
+    if (d.next.wish == Wish::enroll || d.next.revoked || is_expired(d.next, d.now)) {
+        return begin(d, Purpose::reenrollment);
+    }
+    if (is_left_behind(d.next, d.policy) && !d.next.shadow) {
+        return begin(d, Purpose::reenrollment);
+    }
+    if (differs(current.name_mark, d.policy.name_mark)) {
+        d.next.wish = Wish::enroll;
+        return begin(d, Purpose::reenrollment);
+    }
+    if (d.next.wish != Wish::nothing) {
+        return begin(d, Purpose::renewal);
+    }
+    if (differs(current.content_mark, d.policy.content_mark)) {
+        d.next.wish = Wish::rekey;
+        return begin(d, Purpose::renewal);
+    }
+    if (d.now < renewal_point(current, d.policy)) {
+        return;
+    }
+    if (needs_successor(d.next, d.policy)) {
+        return begin_shadow(d);
+    }
+    begin(d, Purpose::renewal);
+}
+
+std::optional<RaiseAlert::Kind> alarm(const Decision& d) {
+    const IdentityState& state = d.next;
+    if (state.hold) {
+        return RaiseAlert::Kind::held;
+    }
+    if (state.delivery && state.delivery->failures > 0) {
+        return RaiseAlert::Kind::delivery;
+    }
+    if (!state.current || state.next || !d.policy.clock_trusted) {
+        return std::nullopt;
+    }
+    if (is_expired(state, d.now)) {
+        return RaiseAlert::Kind::expired;
+    }
+    const Seconds patience = scaled(overdue_after, lifetime(state.current->issued));
+    const TimePoint point = point_in(state.current->issued, d.policy.renew_at) + patience;
+    return d.now >= point && !state.shadow ? std::optional(RaiseAlert::Kind::overdue) : std::nullopt;
+}
+
+TimePoint alert_due(const IdentityState& state) {
+    if (!state.alerted_at) {
+        return {};
+    }
+    const TimePoint end = state.current ? state.current->issued.not_after : *state.alerted_at;
+    const TimePoint due = next_alert(*state.alerted_at, end);
+    return *state.alerted_at < end ? std::min(due, end) : due;
+}
+
+/// Invariant 11: failure is loud.
+void raise_alerts(Decision& d) {
+    const auto kind = alarm(d);
+    if (kind && d.now >= alert_due(d.next)) {
+        d.next.alerted_at = d.now;
+        d.emit(RaiseAlert{*kind});
+    }
+}
+
+bool attempt_is_due(const Decision& d) {
+    return d.next.enrollment && !d.next.hold &&
+           (d.next.wait.reason == WaitingFor::nothing || d.now >= d.next.wait.until);
+}
+
+bool works(const Decision& d) {
+    return std::ranges::any_of(d.effects,
+                               [](const Effect& effect) { return !std::holds_alternative<RaiseAlert>(effect); });
+}
+
+/// Begins at most one thing of all that is due.
+void advance(Decision& d) {
+    if (d.next.hold && is_released(d)) {
+        const bool changed = d.next.hold->configuration_mark != d.policy.configuration_mark;
+        release(d);
+        d.note = changed ? "released: the configuration changed" : "released for one retry";
+    }
+    if (publish(d) || deliver(d)) {
+        return;
+    }
+    if (attempt_is_due(d)) {
+        go_on(d);
+    }
+    if (!works(d) && !destroy(d)) {
+        plan(d);
+    }
 }
 
 /// A generation number is never used twice, whatever became of the database or the directory. Numbers of generations
 /// that were switched to stay as they are; a directory that is not `current` is still the agent's to replace.
 void take_generations(Decision& d, const Started& event) {
-    if (d.next.phase == Phase::valid && !event.shown) {
-        d.next.enrollment = Enrollment{d.next.current->key, d.policy.request_mark, {}, d.next.current->issued};
-        d.next.last_generation = std::max(d.next.last_generation, event.highest_generation) + 1;
-        d.go(Phase::need_publish);
+    if (d.next.current && !d.next.next && !event.shown) {
+        d.next.last_generation = std::max(d.next.last_generation, event.highest_generation);
         d.note = "what was published is gone or damaged, it is published again";
+        return queue(d, *d.next.current);
+    }
+    if (!d.next.next) {
+        d.next.last_generation = std::max(d.next.last_generation, event.highest_generation);
         return;
     }
-    const bool taken =
-        d.next.phase == Phase::need_publish && !event.shown &&
-        (event.highest_generation > d.next.last_generation || event.current_generation == d.next.last_generation);
+    const bool taken = !event.shown && (event.highest_generation > d.next.last_generation ||
+                                        event.current_generation == d.next.last_generation);
     d.next.last_generation = std::max(d.next.last_generation, event.highest_generation) + (taken ? 1 : 0);
+    d.next.next->generation = d.next.last_generation;
 }
 
 void on(Decision& d, const Started& event) {
     take_generations(d, event);
-    if (d.next.phase == Phase::held) {
-        resume(d);
-    } else {
-        reissue(d);
+    d.next.publish_after = {};
+    d.settled = true;
+    if (d.next.delivery) {
+        d.next.delivery->next_try = std::min(d.next.delivery->next_try, d.now);
     }
+    if (d.next.hold || !d.next.enrollment || d.next.next) {
+        return;
+    }
+    // A backoff does not outlive the process; go_on() knows what does.
+    go_on(d);
 }
 
 void on(Decision& d, const Due& /*event*/) {
-    if (d.next.wait.reason == WaitingFor::nothing || d.now < d.next.wait.until) {
-        return;
-    }
-    on(d, Started{});
+    d.settled = true;
 }
 
-void on(Decision& d, const KeyReady& event) {
-    if (d.next.phase != Phase::need_key || event.spki.empty()) {
-        return;
-    }
-    d.next.enrollment->key.spki = event.spki;
-    if (!event.adopted_id.empty()) {
-        d.next.enrollment->key.id = event.adopted_id;
-        d.next.enrollment->key.adopted = true;
-    }
-    d.go(Phase::need_submit);
-    d.note = event.adopted_id.empty() ? "key is on the token"
-                                      : "existing key " + to_hex(event.adopted_id) + " is on the token";
-    prepare(d);
-}
-
-void on(Decision& d, const RequestPrepared& event) {
-    if (d.next.phase != Phase::need_submit || d.next.enrollment->transaction || d.next.enrollment->refused) {
-        return;
-    }
-    d.next.enrollment->transaction = event.transaction;
-    d.next.enrollment->transaction->configuration_mark = d.policy.configuration_mark;
-    d.next.enrollment->transaction->prepared_at = d.now;
-    d.next.enrollment->transaction->sends = 0;
-    d.next.enrollment->transaction->polls = 0;
-    d.next.enrollment->transaction->pending = false;
-    d.note = "request prepared, transaction " + event.transaction.id.value;
-    send(d);
-}
-
-void on(Decision& d, const RecipientChanged& /*event*/) {
-    if (d.next.phase != Phase::need_submit || !d.next.enrollment->transaction) {
-        return;
-    }
-    d.next.enrollment->transaction.reset();
-    d.note = "the CA's encryption certificate changed, a new request begins";
-    prepare(d);
-}
-
-bool awaits_answer(const IdentityState& state) {
-    return (state.phase == Phase::need_submit || state.phase == Phase::pending) && state.enrollment->transaction;
-}
-
-void count_message(Decision& d) {
-    if (d.next.phase == Phase::need_submit) {
-        ++d.next.counters.messages;
-    }
-}
-
-void on(Decision& d, const CertificateIssued& event) {
-    if (!awaits_answer(d.next)) {
-        return;
-    }
-    count_message(d);
-    forget_refusals(d);
-    ++d.next.counters.certificates;
-    d.next.enrollment->issued = event.issued;
-    ++d.next.last_generation;
-    d.go(Phase::need_publish);
-    d.note = "certificate issued, valid until " + to_iso8601(event.issued.not_after);
-    d.effects.emplace_back(PublishGeneration{d.next.last_generation});
-}
-
-void on(Decision& d, const RequestPending& /*event*/) {
-    if (!awaits_answer(d.next)) {
-        return;
-    }
-    count_message(d);
-    forget_refusals(d);
-    const bool first = !d.next.enrollment->transaction->pending;
-    d.go(Phase::pending);
-    d.next.enrollment->transaction->pending = true;
-    d.next.failure.reset();
-    d.next.counters.failures = 0;
-    d.next.wait = Wait{WaitingFor::ca, d.now + poll_interval(d.policy.poll, d.next.enrollment->transaction->polls)};
-    d.note = first ? "the CA answered PENDING" : "";
-}
-
-void on(Decision& d, const RequestRejected& event) {
-    if (!awaits_answer(d.next)) {
-        return;
-    }
-    count_message(d);
-    ++d.next.counters.failures;
-    d.next.failure = FailureRecord{event.error.code(), event.error.line(), d.now};
-    d.note = event.error.line();
-    // FI-2: permanent for this request; the challenge may be used up, so nothing of it is sent again.
-    auto& enrollment = *d.next.enrollment;
-    const Transaction request = *std::exchange(enrollment.transaction, std::nullopt);
-    if (doubts_authority(event) && !enrollment.retried_for_authority && !over_cap(d)) {
-        enrollment.refused =
-            RefusedRequest{request.recipient, request.digest, request.cipher, request.configuration_mark};
-        return reconsider(d);
-    }
-    hold(d, HoldReason::rejected);
-}
-
-void on(Decision& d, const AuthorityReconsidered& event) {
-    if (d.next.phase != Phase::need_submit || !d.next.enrollment->refused) {
-        return;
-    }
-    d.next.enrollment->refused.reset();
-    if (!event.changed) {
-        hold(d, HoldReason::rejected);
-        d.note = "the CA that refused the request is as it was";
-        return;
-    }
-    // FI-1, ALG-12: the request was for a CA that is no more.
-    d.next.enrollment->retried_for_authority = true;
-    d.go(Phase::need_submit);
-    d.note = "the CA that refused the request has changed, a new request begins";
-    prepare(d);
-}
-
-void on(Decision& d, const GenerationPublished& event) {
-    if (d.next.phase != Phase::need_publish || event.generation != d.next.last_generation) {
-        return;
-    }
-    d.next.current = Credential{d.next.enrollment->key, *d.next.enrollment->issued, event.generation, d.now};
-    d.next.enrollment.reset();
-    d.next.counters = {};
-    d.next.failure.reset();
-    d.go(Phase::valid);
-    d.note = fmt::format("generation {} published", event.generation);
-}
-
-void on(Decision& d, const EffectFailed& event) {
-    if (d.next.phase == Phase::valid || d.next.phase == Phase::held || d.next.phase == Phase::unenrolled) {
-        return;
-    }
-    ++d.next.counters.failures;
-    d.next.counters.messages += event.answered && d.next.phase == Phase::need_submit ? 1 : 0;
-    d.next.counters.certificates += event.issued ? 1 : 0;
-    if (!d.next.enrollment->refused) {
-        // Otherwise the refusal is still what stands between the identity and its certificate.
-        d.next.failure = FailureRecord{event.error.code(), event.error.line(), d.now};
-    }
-    d.note = event.error.line();
-    if (event.error.code() == ErrorCode::token_key_policy) {
-        hold(d, HoldReason::key_refused);
-    } else if (over_cap(d)) {
-        hold(d, HoldReason::message_cap);
-    } else {
-        const Seconds wait = backoff(d.policy, d.next.counters.failures, d.draw.fraction);
-        d.next.wait = Wait{waiting_for(event.error.info().remedy),
-                           d.now + std::max(wait, event.error.retry_after().value_or(wait))};
-        if (event.error.retry_after()) {
-            d.next.wait.retry_after = RetryAfter{d.now + *event.error.retry_after(), d.policy.configuration_mark};
-        }
-    }
+void on(Decision& d, const SuccessorSought& /*event*/) {
+    d.settled = true;
 }
 
 void on(Decision& d, const Resumed& /*event*/) {
-    const bool held = d.next.phase == Phase::held;
+    const bool held = d.next.hold.has_value();
     const bool asked = d.next.wait.retry_after.has_value();
     if (!held && !asked && d.next.wait.reason != WaitingFor::pin) {
         return;
@@ -422,19 +202,113 @@ void on(Decision& d, const Resumed& /*event*/) {
                      : "an operator has corrected the PIN";
 }
 
+/// O6: a wish while something is under way is that thing; a hold ends.
+void wish(Decision& d, Wish what) {
+    d.settled = true;
+    if (d.next.hold) {
+        release(d);
+    }
+    if (d.next.enrollment || d.next.next) {
+        d.note = "asked for by an operator, already under way";
+        return;
+    }
+    d.next.wish = what;
+    d.note = "asked for by an operator";
+}
+
+void on(Decision& d, const RenewalWanted& event) {
+    wish(d, event.rekey ? Wish::rekey : Wish::renew);
+}
+
+void on(Decision& d, const EnrollmentWanted& /*event*/) {
+    wish(d, Wish::enroll);
+}
+
+void on(Decision& d, const CertificateRevoked& /*event*/) {
+    if (!d.next.current || d.next.revoked) {
+        return;
+    }
+    d.next.revoked = true;
+    d.settled = true;
+    d.note = "the current certificate is revoked";
+}
+
 }  // namespace
+
+void clear_wait(Decision& d) {
+    d.next.wait = {};
+}
+
+Seconds life_at_hand(const IdentityState& state) {
+    return state.current ? lifetime(state.current->issued) : 100 * year;
+}
+
+Seconds backoff(const Decision& d, std::uint32_t failures) {
+    const Seconds life = life_at_hand(d.next);
+    const Seconds first = scaled(d.policy.backoff_first, life);
+    Seconds step = doubled(first, d.policy.backoff_longest, failures == 0 ? 0 : failures - 1);
+    if (d.next.current && d.now < d.next.current->issued.not_after) {
+        step = std::min(step, std::max(Seconds(1), Seconds(d.next.current->issued.not_after - d.now) / 10));
+    }
+    return spread(step, d.draw.fraction);
+}
+
+bool is_expired(const IdentityState& state, TimePoint now) {
+    return state.current && now >= state.current->issued.not_after;
+}
 
 Phase phase_of(const std::optional<Enrollment>& enrollment) {
     if (!enrollment) {
         return Phase::unenrolled;
     }
-    if (enrollment->issued) {
-        return Phase::need_publish;
-    }
     if (enrollment->key.spki.empty()) {
         return Phase::need_key;
     }
     return enrollment->transaction && enrollment->transaction->pending ? Phase::pending : Phase::need_submit;
+}
+
+Phase attempt_phase(const IdentityState& state) {
+    if (state.hold) {
+        return Phase::held;
+    }
+    if (state.enrollment) {
+        return phase_of(state.enrollment);
+    }
+    if (state.next) {
+        return Phase::need_publish;
+    }
+    return state.current ? Phase::valid : Phase::unenrolled;
+}
+
+Phase overall_phase(const IdentityState& state) {
+    return state.current ? Phase::valid : attempt_phase(state);
+}
+
+std::optional<TimePoint> renewal_time(const IdentityState& state, const Policy& policy) {
+    return state.current ? std::optional(renewal_point(*state.current, policy)) : std::nullopt;
+}
+
+std::optional<TimePoint> next_due(const IdentityState& state, const Policy& policy) {
+    std::vector<TimePoint> times = publication_times(state, policy);
+    if (state.hold || state.enrollment) {
+        times.push_back(state.wait.reason == WaitingFor::nothing ? TimePoint{} : state.wait.until);
+    } else if (!state.current && !state.next) {
+        times.emplace_back();
+    } else if (state.current && !state.next) {
+        const bool follows = needs_successor(state, policy);
+        const TimePoint renewal = renewal_point(*state.current, policy);
+        if (!follows || !state.shadow) {
+            times.push_back(follows && !policy.authority.next ? std::max(renewal, state.seek_after) : renewal);
+        }
+    }
+    if (state.current) {
+        times.push_back(state.current->issued.not_after);
+        times.push_back(std::max(alert_due(state), point_in(state.current->issued, policy.renew_at) +
+                                                       scaled(overdue_after, lifetime(state.current->issued))));
+    } else if (state.hold) {
+        times.push_back(alert_due(state));
+    }
+    return *std::ranges::min_element(times);
 }
 
 bool doubts_authority(const Event& outcome) {
@@ -453,6 +327,13 @@ bool doubts_authority(const Event& outcome) {
 Transition step(const IdentityState& state, const Event& event, const Draw& draw, const Policy& policy, TimePoint now) {
     Decision decision{draw, policy, now, state};
     std::visit([&](const auto& alternative) { on(decision, alternative); }, event);
+    if (decision.settled && !works(decision)) {
+        advance(decision);
+    }
+    if (decision.settled) {
+        raise_alerts(decision);
+    }
+    decision.next.phase = overall_phase(decision.next);
     return {std::move(decision.next), std::move(decision.effects), std::move(decision.note)};
 }
 

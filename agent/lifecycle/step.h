@@ -7,7 +7,7 @@
 #include <variant>
 #include <vector>
 
-#include "agent/lifecycle/identity_state.h"
+#include "agent/lifecycle/schedule.h"
 
 namespace hwenroll::lifecycle {
 
@@ -15,7 +15,7 @@ namespace hwenroll::lifecycle {
 struct Draw {
     std::array<std::uint8_t, 16> identifier{};  ///< becomes a CKA_ID or a transaction_id
     std::array<std::uint8_t, 16> nonce{};       ///< becomes a senderNonce
-    std::uint32_t fraction = 0;                 ///< spreads a backoff over [step/2, step]: fraction / 2^32
+    std::uint32_t fraction = 0;  ///< spreads a backoff over [step/2, step], and a renewal: fraction / 2^32
 };
 
 /// The process started, or `--once` runs: re-issue what the phase needs, whatever a backoff says. A poll stays at its
@@ -58,9 +58,13 @@ struct AuthorityReconsidered {
 struct GenerationPublished {
     std::uint64_t generation = 0;
 };
-/// An effect failed. `answered`: an enrollment message was answered with HTTP 200, so it counts (invariant 5).
-/// `issued`: the reply held a certificate for us that was refused, so it counts too.
-/// The next try is no earlier than error.retry_after().
+/// The generation of the last PublishGeneration effect could not be published.
+struct PublicationFailed {
+    Error error;
+};
+/// An effect of the attempt failed. `answered`: an enrollment message was answered with HTTP 200, so it counts
+/// (invariant 5). `issued`: the reply held a certificate for us that was refused, so it counts too. The next try is no
+/// earlier than error.retry_after().
 struct EffectFailed {
     Error error;
     bool answered = false;
@@ -71,9 +75,33 @@ struct EffectFailed {
 /// be asked before its Retry-After. The next try is due a second later; nothing is begun here, since no agent may be
 /// running.
 struct Resumed {};
+/// The CA was asked for its successor; what is known of it is in Policy::authority.
+struct SuccessorSought {};
+/// The hooks and checks of the last Deliver effect ended.
+struct Delivered {
+    std::uint64_t generation = 0;
+    std::optional<Error> error = {};
+};
+/// The last DestroyKey effect ended; a key that was not there is a success.
+struct KeyDestroyed {
+    Bytes key_id;
+    std::optional<Error> error = {};
+};
+/// An operator wants a renewal now (O6: twenty such wishes are one).
+struct RenewalWanted {
+    bool rekey = false;
+};
+/// An operator wants an enrollment with a challenge now, whatever there is.
+struct EnrollmentWanted {};
+/// An operator ends the attempt under way (O7). Its key is kept until the hold is released.
+struct Cancelled {};
+/// The current certificate is on a CRL (SM-18).
+struct CertificateRevoked {};
 
 using Event = std::variant<Started, Due, KeyReady, RequestPrepared, RecipientChanged, CertificateIssued, RequestPending,
-                           RequestRejected, AuthorityReconsidered, GenerationPublished, EffectFailed, Resumed>;
+                           RequestRejected, AuthorityReconsidered, GenerationPublished, PublicationFailed, EffectFailed,
+                           Resumed, SuccessorSought, Delivered, KeyDestroyed, RenewalWanted, EnrollmentWanted,
+                           Cancelled, CertificateRevoked>;
 
 /// Find the key under the committed id or generate it there, in place of one of another kind. Where the configuration
 /// names an existing key, find that, and leave nothing under the committed id. That id is always one of ours.
@@ -83,6 +111,9 @@ struct MakeKey {
 /// Trust the CA if that is not done, self-test the key, build CSR, signer certificate and envelope.
 struct PrepareRequest {
     scep::TransactionId transaction_id;
+    Purpose purpose = Purpose::first;
+    bool by_renewal_req =
+        true;  ///< a renewal may be a RenewalReq, if the CA announces that and the configuration agrees
 };
 /// Sign the committed envelope with the committed nonce and send it.
 struct SendRequest {};
@@ -97,7 +128,28 @@ struct PublishGeneration {
     std::uint64_t generation = 0;
 };
 
-using Effect = std::variant<MakeKey, PrepareRequest, SendRequest, SendPoll, ReconsiderAuthority, PublishGeneration>;
+/// Ask the CA for its successor (GetNextCACert).
+struct SeekSuccessor {};
+/// Run hooks and checks for what consumers see.
+struct Deliver {
+    std::uint64_t generation = 0;
+};
+/// Destroy a key that is not needed any more.
+struct DestroyKey {
+    Bytes key_id;
+};
+/// Tell people. No outcome; the only effect that stands beside another one.
+struct RaiseAlert {
+    enum class Kind : std::uint8_t {
+        overdue,   ///< past its renewal point without success
+        expired,   ///< the current certificate has expired
+        held,      ///< a hold has begun or lasts
+        delivery,  ///< hooks or checks fail
+    } kind = Kind::overdue;
+};
+
+using Effect = std::variant<MakeKey, PrepareRequest, SendRequest, SendPoll, ReconsiderAuthority, PublishGeneration,
+                            SeekSuccessor, Deliver, DestroyKey, RaiseAlert>;
 
 /// Poll timing (RT-7).
 struct PollPolicy {
@@ -106,6 +158,32 @@ struct PollPolicy {
     Seconds longest{3600};
     Seconds give_up{7 * 24 * 3600};
 };
+
+/// What an identity needs to know of its CA. Views of the authority's state, by value.
+struct AuthorityFacts {
+    Bytes anchor;          ///< DER; empty: not trusted yet
+    TimePoint not_before;  ///< of the issuing CA; meaningful unless `anchor` is empty
+    TimePoint not_after;
+    struct Successor {
+        Bytes anchor;  ///< DER
+        TimePoint not_before;
+        friend bool operator==(const Successor&, const Successor&) = default;
+    };
+    std::optional<Successor> next;
+    std::vector<Bytes> left;      ///< DER of anchors that the CA has left by a rollover
+    std::vector<Bytes> overlaps;  ///< DER of anchors that consumers need beside their own certificate's
+    friend bool operator==(const AuthorityFacts&, const AuthorityFacts&) = default;
+};
+
+/// When a renewed certificate may take the place of the current one.
+struct ActivationPolicy {
+    std::optional<TimePoint> opens;  ///< the next opening of `activate_window`; nothing: it is open, or there is none
+    LifetimeMark latest{0, Seconds(0)};  ///< of the current certificate: not past this point
+    friend bool operator==(const ActivationPolicy&, const ActivationPolicy&) = default;
+};
+
+enum class KeyRule : std::uint8_t { require, prefer, reuse };
+enum class SwitchRule : std::uint8_t { authority_end, not_before, now };
 
 /// What the configuration decides. Values, no references.
 struct Policy {
@@ -117,6 +195,18 @@ struct Policy {
     std::uint32_t max_certificates = 3;  ///< invariant 5
     Bytes configuration_mark;            ///< changes whenever the identity's, its CA's or its token's settings do
     Bytes request_mark;                  ///< changes with what a request says and to whom, not with the challenge
+    Bytes name_mark;     ///< changes with the certificate's names, its CA's name and its token: another identity
+    Bytes content_mark;  ///< changes with key, usages and extensions: the same identity, another certificate
+    LifetimeMark renew_at;
+    int jitter_percent = 5;
+    KeyRule new_key = KeyRule::require;
+    SwitchRule switch_at = SwitchRule::authority_end;
+    Seconds rollover_tolerance{3600};
+    Seconds retire_after{24 * 3600};
+    bool delivers = false;  ///< consumers are told: hooks or a check are configured
+    ActivationPolicy activation;
+    AuthorityFacts authority;
+    bool clock_trusted = true;  ///< otherwise nothing is destroyed, switched or taken away (K1, K2)
 };
 
 struct Transition {
@@ -127,6 +217,13 @@ struct Transition {
 
 /// Total over all states and events: an event that makes no sense in a state leaves it as it is and has no effects.
 Transition step(const IdentityState& state, const Event& event, const Draw& draw, const Policy& policy, TimePoint now);
+
+/// The earliest time at which Due may lead to something; nothing while the identity waits for an event alone. May be in
+/// the past: then Due is due now.
+std::optional<TimePoint> next_due(const IdentityState& state, const Policy& policy);
+
+/// When the current certificate is to be renewed; nothing without one.
+std::optional<TimePoint> renewal_time(const IdentityState& state, const Policy& policy);
 
 /// True for an outcome that an out-of-date view of the CA may explain: a reply by an unknown signer (CACERT-11),
 /// badMessageCheck (FI-1), badAlg (ALG-12), no algorithm in common, a request that its web server refuses (CAPS-1).

@@ -1,0 +1,558 @@
+// From the choice of a key to an accepted certificate.
+#include "agent/lifecycle/attempt.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace hwenroll::lifecycle {
+namespace {
+
+/// RT-7: the interval grows by `factor` with every poll, and by a second at least; a factor of 1 keeps it.
+Seconds poll_interval(const PollPolicy& policy, Seconds life, std::uint32_t polls) {
+    Seconds interval = scaled(policy.first, life);
+    for (std::uint32_t i = 0; policy.factor > 1 && i < polls && interval < policy.longest; ++i) {
+        const double longer = static_cast<double>(interval.count()) * policy.factor;
+        interval = std::max(interval + Seconds(1), Seconds(static_cast<std::int64_t>(longer)));
+    }
+    return std::min(interval, policy.longest);
+}
+
+WaitingFor waiting_for(Remedy remedy) {
+    switch (remedy) {
+        case Remedy::retry:
+            return WaitingFor::network;
+        case Remedy::wait_token:
+            return WaitingFor::token;
+        case Remedy::change_pin:
+            return WaitingFor::pin;
+        case Remedy::ask_ca:
+            return WaitingFor::ca;
+        case Remedy::change_config:
+            return WaitingFor::operator_;
+        case Remedy::free_storage:
+        case Remedy::report_bug:
+            break;
+    }
+    return WaitingFor::timer;
+}
+
+bool is_signed_by_current(Purpose purpose) {
+    return purpose == Purpose::renewal || purpose == Purpose::shadow;
+}
+
+void hold(Decision& d, HoldReason reason) {
+    const Seconds retry = std::max(Seconds(1), std::min(d.policy.hold_retry, life_at_hand(d.next) / 10));
+    d.next.hold = Hold{reason, d.policy.configuration_mark};
+    d.next.wait = Wait{WaitingFor::operator_, d.now + retry};
+    d.next.alerted_at.reset();
+    d.settled = true;
+}
+
+bool over_cap(const Decision& d) {
+    return d.next.counters.messages >= d.policy.max_messages ||
+           d.next.counters.certificates >= d.policy.max_certificates;
+}
+
+/// The next send of the committed transaction: its nonce is committed before the effect runs (MSG-7, RT-5).
+void send(Decision& d) {
+    Transaction& transaction = *d.next.enrollment->transaction;
+    transaction.nonce = scep::Nonce{d.draw.nonce};
+    ++transaction.sends;
+    d.emit(SendRequest{});
+}
+
+void poll(Decision& d) {
+    Transaction& transaction = *d.next.enrollment->transaction;
+    transaction.nonce = scep::Nonce{d.draw.nonce};
+    ++transaction.polls;
+    clear_wait(d);
+    d.emit(SendPoll{});
+}
+
+void prepare(Decision& d) {
+    d.emit(PrepareRequest{
+        scep::transaction_id_from(d.draw.identifier), d.next.enrollment->purpose,
+        d.next.renewal_req_refused.empty() || d.next.renewal_req_refused != d.policy.configuration_mark});
+}
+
+void make_key(Decision& d) {
+    d.emit(MakeKey{d.next.enrollment->key.id});
+}
+
+/// SM-11: a transaction that the CA leaves undecided too long is given up; the key is kept.
+bool too_old(const Decision& d) {
+    return d.now >= d.next.enrollment->transaction->prepared_at + d.policy.poll.give_up;
+}
+
+/// What was learnt from refusals counts no more: the request that comes is not the one that was refused.
+void forget_refusals(Decision& d) {
+    if (d.next.enrollment) {
+        d.next.enrollment->refused.reset();
+        d.next.enrollment->retried_for_authority = false;
+    }
+}
+
+bool is_somebody_elses(const Decision& d) {
+    const KeyRecord& key = d.next.enrollment->key;
+    return key.adopted || (d.next.current && d.next.current->key.id == key.id) ||
+           (d.next.shadow && d.next.shadow->credential.key.id == key.id);
+}
+
+/// The operator wants another certificate than the one under way: the key may have to be another one as well.
+void start_over(Decision& d) {
+    forget_refusals(d);
+    d.next.enrollment->transaction.reset();
+    d.next.enrollment->restarted = false;
+    if (is_somebody_elses(d)) {
+        // What is made next must not take the place of a key that is in use, or not ours.
+        d.next.enrollment->key = KeyRecord{d.drawn_id(), {}};
+    }
+    d.next.enrollment->key.spki.clear();
+    d.next.enrollment->request_mark = d.policy.request_mark;
+    clear_wait(d);
+    make_key(d);
+    d.note = "the configuration changed, a new request begins";
+}
+
+bool is_for_another_request(const Decision& d) {
+    return d.next.enrollment->request_mark != d.policy.request_mark;
+}
+
+/// A clock that went back must not make the wait longer than it was.
+bool is_asked_to_wait(const Decision& d) {
+    const auto& asked = d.next.wait.retry_after;
+    return asked && asked->configuration_mark == d.policy.configuration_mark && d.now < asked->until &&
+           d.next.failure && d.now >= d.next.failure->at;
+}
+
+void reconsider(Decision& d) {
+    clear_wait(d);
+    d.emit(ReconsiderAuthority{*d.next.enrollment->refused});
+}
+
+/// Why the committed transaction is of no use any more; empty: it is.
+std::string obsolete(const Decision& d) {
+    const Enrollment& enrollment = *d.next.enrollment;
+    if (!enrollment.transaction) {
+        return {};
+    }
+    if (too_old(d)) {
+        return "transaction " + enrollment.transaction->id.value + " given up, a new one begins";
+    }
+    if (enrollment.transaction->configuration_mark != d.policy.configuration_mark) {
+        return "the configuration or the challenge changed, a new request begins";
+    }
+    const auto& signer = enrollment.transaction->signer_key;
+    if (signer && (!d.next.current || d.next.current->key != *signer)) {
+        return "the certificate that signed the request is not the current one any more, a new request begins";
+    }
+    return {};
+}
+
+void resubmit(Decision& d) {
+    if (is_asked_to_wait(d)) {
+        return;
+    }
+    const auto& refused = d.next.enrollment->refused;
+    if (refused && refused->configuration_mark == d.policy.configuration_mark) {
+        return reconsider(d);
+    }
+    if (refused) {
+        d.note = "the configuration or the challenge changed, a new request begins";
+        forget_refusals(d);
+    } else if (auto why = obsolete(d); !why.empty()) {
+        const bool too_late = too_old(d);
+        d.note = std::move(why);
+        d.next.enrollment->transaction.reset();
+        if (!too_late) {
+            forget_refusals(d);
+        }
+    }
+    clear_wait(d);
+    if (d.next.enrollment->transaction) {
+        send(d);
+    } else {
+        prepare(d);
+    }
+}
+
+/// SM-14, SM-18: what the current certificate cannot sign any more is asked for as the first time. A request that the
+/// CA is still deciding stays.
+void look_at_signer(Decision& d) {
+    Enrollment& enrollment = *d.next.enrollment;
+    const bool pending = enrollment.transaction && enrollment.transaction->pending;
+    const bool for_successor = enrollment.purpose == Purpose::shadow && d.policy.authority.next &&
+                               d.policy.authority.next->anchor == enrollment.authority;
+    if (!is_signed_by_current(enrollment.purpose) || pending || for_successor ||
+        !(is_expired(d.next, d.now) || d.next.revoked)) {
+        return;
+    }
+    enrollment.purpose = Purpose::reenrollment;
+    enrollment.authority.clear();
+    enrollment.transaction.reset();
+    forget_refusals(d);
+    d.next.wait.retry_after.reset();
+    d.note = d.next.revoked ? "the current certificate is revoked, a new enrollment begins"
+                            : "the current certificate has expired, a new enrollment begins";
+    if (d.next.revoked && is_somebody_elses(d) && !enrollment.key.adopted) {
+        enrollment.key = KeyRecord{d.drawn_id(), {}};
+    }
+}
+
+/// C20: a successor that is no more cannot issue.
+bool lost_successor(const Decision& d) {
+    const Enrollment& enrollment = *d.next.enrollment;
+    const AuthorityFacts& ca = d.policy.authority;
+    return enrollment.purpose == Purpose::shadow && !ca.anchor.empty() && ca.anchor != enrollment.authority &&
+           (!ca.next || ca.next->anchor != enrollment.authority);
+}
+
+bool awaits_answer(const IdentityState& state) {
+    const Phase phase = attempt_phase(state);
+    return (phase == Phase::need_submit || phase == Phase::pending) && state.enrollment->transaction;
+}
+
+void count_message(Decision& d) {
+    if (attempt_phase(d.next) == Phase::need_submit) {
+        ++d.next.counters.messages;
+    }
+}
+
+/// Invariant 3; design, "no-progress". An operator's wish and a revocation let a certificate end earlier.
+bool is_progress(const Decision& d, const IssuedRecord& issued) {
+    if (!d.next.current || d.next.enrollment->forced || d.next.revoked) {
+        return true;
+    }
+    const TimePoint end = d.next.current->issued.not_after;
+    return is_signed_by_current(d.next.enrollment->purpose) ? issued.not_after > end : issued.not_after >= end;
+}
+
+void back_off(Decision& d, const Error& error) {
+    const Seconds wait = backoff(d, d.next.counters.failures);
+    d.next.wait = Wait{waiting_for(error.info().remedy), d.now + std::max(wait, error.retry_after().value_or(wait))};
+    if (error.retry_after()) {
+        d.next.wait.retry_after = RetryAfter{d.now + *error.retry_after(), d.policy.configuration_mark};
+    }
+}
+
+/// C4: the CA gave what it had given before. The next try is another request with another key.
+void start_without_progress(Decision& d) {
+    Enrollment& enrollment = *d.next.enrollment;
+    enrollment.transaction.reset();
+    if (!is_somebody_elses(d)) {
+        const KeyRecord key = std::exchange(enrollment.key, KeyRecord{d.drawn_id(), {}});
+        retire(d, key, true);
+    }
+}
+
+/// T19: what is not needed any more makes room; a token that stays full keeps the key that there is, if that is
+/// allowed.
+void make_room(Decision& d) {
+    bool freed = false;
+    for (RetiredKey& retired : d.next.retired) {
+        if (retired.destroy_at && *retired.destroy_at > d.now) {
+            retired.destroy_at = d.now;
+            freed = true;
+        }
+    }
+    const bool may_reuse = d.policy.new_key == KeyRule::prefer && d.next.current && !d.next.revoked;
+    if (!freed && may_reuse && attempt_phase(d.next) == Phase::need_key) {
+        d.next.enrollment->key = d.next.current->key;
+        clear_wait(d);
+    }
+}
+
+void fail_attempt(Decision& d, const Error& error, bool issued) {
+    ++d.next.counters.failures;
+    d.next.counters.certificates += issued ? 1 : 0;
+    if (!d.next.enrollment->refused) {
+        // Otherwise the refusal is still what stands between the identity and its certificate.
+        d.next.failure = FailureRecord{error.code(), error.line(), d.now};
+    }
+    d.note = error.line();
+    d.settled = true;
+    if (error.code() == ErrorCode::token_key_policy) {
+        return hold(d, HoldReason::key_refused);
+    }
+    if (over_cap(d)) {
+        return hold(d, HoldReason::message_cap);
+    }
+    back_off(d, error);
+    if (error.code() == ErrorCode::token_full) {
+        make_room(d);
+    }
+}
+
+bool wants_pkcs_req(const Decision& d, const Transaction& request, const std::optional<scep::FailInfo>& reason) {
+    return request.type == scep::MessageType::renewal_req &&
+           reason.value_or(scep::FailInfo::bad_request) == scep::FailInfo::bad_request &&
+           d.next.renewal_req_refused != d.policy.configuration_mark;
+}
+
+/// A request that was perhaps answered before, in an answer that never came (RT-3, FI-4).
+bool may_have_been_lost(const Enrollment& enrollment, const Transaction& request,
+                        const std::optional<scep::FailInfo>& reason) {
+    const bool unknown_poll = request.pending && reason == scep::FailInfo::bad_cert_id;
+    const bool repeated =
+        request.sends > 1 && reason.value_or(scep::FailInfo::bad_request) == scep::FailInfo::bad_request;
+    return !enrollment.restarted && (repeated || unknown_poll);
+}
+
+/// The phase of a KeyReady that nobody waits for, and the like, is the test of each handler.
+bool is_in(const Decision& d, Phase phase) {
+    return attempt_phase(d.next) == phase;
+}
+
+void take_certificate(Decision& d, const IssuedRecord& issued) {
+    Credential credential{d.next.enrollment->key, issued, 0, {}, d.draw.fraction, d.policy.name_mark,
+                          d.policy.content_mark};
+    const Bytes authority = d.next.enrollment->authority;
+    const bool early = d.next.enrollment->purpose == Purpose::shadow && authority != d.policy.authority.anchor;
+    d.next.enrollment.reset();
+    clear_wait(d);
+    d.settled = true;
+    d.note = "certificate issued, valid until " + to_iso8601(issued.not_after);
+    if (!early) {
+        return queue(d, std::move(credential));
+    }
+    if (d.next.shadow) {
+        retire(d, d.next.shadow->credential.key, true);
+    }
+    d.next.shadow = Shadow{std::move(credential), authority};
+    d.next.counters = {};
+    d.next.failure.reset();
+    d.next.alerted_at.reset();
+    d.note = "shadow " + d.note + ", kept until the CA's rollover";
+}
+
+}  // namespace
+
+void begin(Decision& d, Purpose purpose) {
+    const Wish wish = std::exchange(d.next.wish, Wish::nothing);
+    Enrollment enrollment;
+    enrollment.key.id = d.drawn_id();
+    enrollment.request_mark = d.policy.request_mark;
+    enrollment.purpose = purpose;
+    enrollment.forced = wish != Wish::nothing;
+    if (purpose == Purpose::shadow) {
+        enrollment.authority = d.policy.authority.next->anchor;
+    }
+    const bool reuse = d.policy.new_key == KeyRule::reuse && wish != Wish::rekey && !d.next.revoked && d.next.current &&
+                       d.next.current->content_mark == d.policy.content_mark;
+    if (reuse) {
+        enrollment.key = d.next.current->key;
+    }
+    d.next.enrollment = std::move(enrollment);
+    d.next.hold.reset();
+    clear_wait(d);
+    if (reuse) {
+        d.note = "request begun with the current key";
+        return prepare(d);
+    }
+    d.note = "enrollment begun, key id " + to_hex(d.next.enrollment->key.id);
+    make_key(d);
+}
+
+void go_on(Decision& d) {
+    if (lost_successor(d)) {
+        d.note = "the CA's successor is another one now, the request for it ends";
+        return abandon(d);
+    }
+    look_at_signer(d);
+    if (is_for_another_request(d)) {
+        return start_over(d);
+    }
+    switch (phase_of(d.next.enrollment)) {
+        case Phase::need_key:
+            return make_key(d);
+        case Phase::need_submit:
+            return resubmit(d);
+        case Phase::pending:
+            if (too_old(d)) {
+                resubmit(d);
+            } else if (d.now >= d.next.wait.until) {
+                poll(d);
+            }
+            return;
+        default:
+            return;
+    }
+}
+
+void abandon(Decision& d) {
+    const KeyRecord key = d.next.enrollment->key;
+    const bool ours = !is_somebody_elses(d);
+    d.next.enrollment.reset();
+    d.next.hold.reset();
+    clear_wait(d);
+    d.settled = true;
+    if (ours) {
+        retire(d, key, true);
+    }
+}
+
+void release(Decision& d) {
+    d.next.hold.reset();
+    clear_wait(d);
+    forget_refusals(d);
+}
+
+bool is_released(const Decision& d) {
+    const Hold& hold = *d.next.hold;
+    const bool signer_ended = hold.reason != HoldReason::cancelled && d.next.enrollment &&
+                              is_signed_by_current(d.next.enrollment->purpose) &&
+                              (is_expired(d.next, d.now) || d.next.revoked);
+    return hold.configuration_mark != d.policy.configuration_mark || d.now >= d.next.wait.until || signer_ended;
+}
+
+void on(Decision& d, const KeyReady& event) {
+    if (!is_in(d, Phase::need_key) || event.spki.empty()) {
+        return;
+    }
+    d.next.enrollment->key.spki = event.spki;
+    if (!event.adopted_id.empty()) {
+        d.next.enrollment->key.id = event.adopted_id;
+        d.next.enrollment->key.adopted = true;
+    }
+    clear_wait(d);
+    d.note = event.adopted_id.empty() ? "key is on the token"
+                                      : "existing key " + to_hex(event.adopted_id) + " is on the token";
+    prepare(d);
+}
+
+void on(Decision& d, const RequestPrepared& event) {
+    if (!is_in(d, Phase::need_submit) || d.next.enrollment->transaction || d.next.enrollment->refused) {
+        return;
+    }
+    Transaction& transaction = d.next.enrollment->transaction.emplace(event.transaction);
+    transaction.configuration_mark = d.policy.configuration_mark;
+    transaction.prepared_at = d.now;
+    transaction.sends = 0;
+    transaction.polls = 0;
+    transaction.pending = false;
+    d.note = "request prepared, transaction " + event.transaction.id.value;
+    send(d);
+}
+
+void on(Decision& d, const RecipientChanged& /*event*/) {
+    if (!is_in(d, Phase::need_submit) || !d.next.enrollment->transaction) {
+        return;
+    }
+    d.next.enrollment->transaction.reset();
+    d.note = "the CA's encryption certificate changed, a new request begins";
+    prepare(d);
+}
+
+void on(Decision& d, const CertificateIssued& event) {
+    if (!awaits_answer(d.next)) {
+        return;
+    }
+    count_message(d);
+    if (!is_progress(d, event.issued)) {
+        start_without_progress(d);
+        return fail_attempt(d,
+                            Error(ErrorCode::scep_no_progress,
+                                  "the CA issued a certificate that ends at " + to_iso8601(event.issued.not_after),
+                                  "no later than the current one"),
+                            true);
+    }
+    forget_refusals(d);
+    ++d.next.counters.certificates;
+    take_certificate(d, event.issued);
+}
+
+void on(Decision& d, const RequestPending& /*event*/) {
+    if (!awaits_answer(d.next)) {
+        return;
+    }
+    count_message(d);
+    forget_refusals(d);
+    Transaction& transaction = *d.next.enrollment->transaction;
+    const bool first = !std::exchange(transaction.pending, true);
+    d.next.failure.reset();
+    d.next.counters.failures = 0;
+    d.next.wait = Wait{WaitingFor::ca, d.now + poll_interval(d.policy.poll, life_at_hand(d.next), transaction.polls)};
+    d.settled = true;
+    d.note = first ? "the CA answered PENDING" : "";
+}
+
+void on(Decision& d, const RequestRejected& event) {
+    if (!awaits_answer(d.next)) {
+        return;
+    }
+    count_message(d);
+    ++d.next.counters.failures;
+    d.next.failure = FailureRecord{event.error.code(), event.error.line(), d.now};
+    d.note = event.error.line();
+    // FI-2: permanent for this request; the challenge may be used up, so nothing of it is sent again.
+    auto& enrollment = *d.next.enrollment;
+    const Transaction request = *std::exchange(enrollment.transaction, std::nullopt);
+    clear_wait(d);
+    if (over_cap(d)) {
+        return hold(d, HoldReason::rejected);
+    }
+    if (wants_pkcs_req(d, request, event.fail_info)) {
+        d.next.renewal_req_refused = d.policy.configuration_mark;
+        d.note += "; asked once more by PKCSReq";
+        return prepare(d);
+    }
+    if (doubts_authority(event) && !enrollment.retried_for_authority) {
+        enrollment.refused =
+            RefusedRequest{request.recipient, request.digest, request.cipher, request.configuration_mark};
+        return reconsider(d);
+    }
+    if (may_have_been_lost(enrollment, request, event.fail_info)) {
+        enrollment.restarted = true;
+        d.note += "; an earlier answer may have been lost, a new request begins";
+        return prepare(d);
+    }
+    hold(d, HoldReason::rejected);
+}
+
+void on(Decision& d, const AuthorityReconsidered& event) {
+    if (!is_in(d, Phase::need_submit) || !d.next.enrollment->refused) {
+        return;
+    }
+    d.next.enrollment->refused.reset();
+    if (!event.changed) {
+        hold(d, HoldReason::rejected);
+        d.note = "the CA that refused the request is as it was";
+        return;
+    }
+    // FI-1, ALG-12: the request was for a CA that is no more.
+    d.next.enrollment->retried_for_authority = true;
+    clear_wait(d);
+    d.note = "the CA that refused the request has changed, a new request begins";
+    prepare(d);
+}
+
+void on(Decision& d, const EffectFailed& event) {
+    if (d.next.hold) {
+        return;
+    }
+    if (!d.next.enrollment) {
+        if (d.next.next) {
+            on(d, PublicationFailed{event.error});
+        }
+        return;
+    }
+    d.next.counters.messages += event.answered && is_in(d, Phase::need_submit) ? 1 : 0;
+    const bool no_progress = event.error.code() == ErrorCode::scep_no_progress;
+    if (no_progress && d.next.enrollment->transaction) {
+        start_without_progress(d);
+    }
+    fail_attempt(d, event.error, event.issued);
+}
+
+void on(Decision& d, const Cancelled& /*event*/) {
+    if (!d.next.enrollment) {
+        return;
+    }
+    d.next.enrollment->transaction.reset();
+    forget_refusals(d);
+    d.next.wish = Wish::nothing;
+    hold(d, HoldReason::cancelled);
+    d.note = "cancelled by an operator";
+}
+
+}  // namespace hwenroll::lifecycle

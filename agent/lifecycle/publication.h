@@ -1,0 +1,23 @@
+// What happens with accepted certificates and old keys: handlers of step(). Internal to agent/lifecycle.
+#pragma once
+
+#include "agent/lifecycle/decision.h"
+
+namespace hwenroll::lifecycle {
+
+/// Begins a publication that is due. True: it is under way.
+bool publish(Decision& d);
+/// Tells consumers, if that is due.
+bool deliver(Decision& d);
+/// Destroys a key that is due.
+bool destroy(Decision& d);
+
+/// When publish(), deliver() or destroy() have something to do by themselves; the epoch: now.
+std::vector<TimePoint> publication_times(const IdentityState& state, const Policy& policy);
+
+void on(Decision& d, const GenerationPublished& event);
+void on(Decision& d, const PublicationFailed& event);
+void on(Decision& d, const Delivered& event);
+void on(Decision& d, const KeyDestroyed& event);
+
+}  // namespace hwenroll::lifecycle

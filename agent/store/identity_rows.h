@@ -15,7 +15,4 @@ Result<lifecycle::IdentityState> read_identity(Database& database, const std::st
 Status write_identity(Database& database, const std::string& name, const std::string& token,
                       const lifecycle::IdentityState& state);
 
-/// An error's spelling in a row, as its code; nothing when this program does not know it.
-std::optional<ErrorCode> error_code_of(const std::string& name);
-
 }  // namespace hwenroll::store

@@ -5,24 +5,46 @@
 namespace hwenroll::store {
 namespace {
 
-// Times are seconds since the epoch, certificates and names DER. An identity's rows in enrollments carry a slot:
-// 'attempt' is under way, 'current' is published; a shadow will be a third.
+// Times are seconds since the epoch, certificates and names DER. An identity's keys carry a slot: 'attempt' is under
+// way, 'next' is to be published, 'current' is published, 'shadow' waits for the CA's rollover.
 constexpr const char* create = R"sql(
+CREATE TABLE clock (
+    only INTEGER PRIMARY KEY CHECK (only = 1),
+    seen INTEGER NOT NULL
+) STRICT;
 CREATE TABLE authorities (
     name TEXT PRIMARY KEY,
     phase INTEGER NOT NULL,
+    last_generation INTEGER NOT NULL,
+    pins_at_switch BLOB NOT NULL,
+    sought_at INTEGER NOT NULL,
+    error_name TEXT, error_line TEXT, error_at INTEGER
+) STRICT;
+CREATE TABLE authority_records (
+    authority TEXT NOT NULL REFERENCES authorities(name) ON DELETE CASCADE,
+    role TEXT NOT NULL CHECK (role IN ('current', 'next')),
     generation INTEGER NOT NULL,
     capabilities TEXT NOT NULL,
     anchor_fingerprint BLOB NOT NULL,
+    anchor BLOB NOT NULL,
+    not_before INTEGER NOT NULL, not_after INTEGER NOT NULL,
     fetched_at INTEGER NOT NULL,
-    error_name TEXT, error_line TEXT, error_at INTEGER
+    PRIMARY KEY (authority, role)
 ) STRICT;
 CREATE TABLE authority_certificates (
-    authority TEXT NOT NULL REFERENCES authorities(name) ON DELETE CASCADE,
-    generation INTEGER NOT NULL,
+    authority TEXT NOT NULL, role TEXT NOT NULL,
     position INTEGER NOT NULL,
     der BLOB NOT NULL,
-    PRIMARY KEY (authority, generation, position)
+    PRIMARY KEY (authority, role, position),
+    FOREIGN KEY (authority, role) REFERENCES authority_records(authority, role) ON DELETE CASCADE
+) STRICT;
+CREATE TABLE left_anchors (
+    authority TEXT NOT NULL REFERENCES authorities(name) ON DELETE CASCADE,
+    position INTEGER NOT NULL,
+    anchor BLOB NOT NULL,
+    fingerprint BLOB NOT NULL,
+    not_after INTEGER NOT NULL,
+    PRIMARY KEY (authority, position)
 ) STRICT;
 CREATE TABLE identities (
     name TEXT PRIMARY KEY,
@@ -32,17 +54,27 @@ CREATE TABLE identities (
     hold_reason INTEGER, hold_mark BLOB,
     error_name TEXT, error_line TEXT, error_at INTEGER,
     failures INTEGER NOT NULL, messages INTEGER NOT NULL, certificates INTEGER NOT NULL,
-    last_generation INTEGER NOT NULL
+    last_generation INTEGER NOT NULL,
+    publish_after INTEGER NOT NULL, seek_after INTEGER NOT NULL, alerted_at INTEGER,
+    wish INTEGER NOT NULL, revoked INTEGER NOT NULL, renewal_req_refused BLOB NOT NULL
 ) STRICT;
 CREATE TABLE keys (
     identity TEXT NOT NULL REFERENCES identities(name) ON DELETE CASCADE,
-    slot TEXT NOT NULL CHECK (slot IN ('attempt', 'current')),
+    slot TEXT NOT NULL CHECK (slot IN ('attempt', 'next', 'current', 'shadow')),
     key_id BLOB NOT NULL,
     spki BLOB NOT NULL,
-    request_mark BLOB NOT NULL,
     adopted INTEGER NOT NULL,
-    refused_recipient BLOB, refused_digest INTEGER, refused_cipher INTEGER, refused_mark BLOB, retried INTEGER NOT NULL,
     PRIMARY KEY (identity, slot)
+) STRICT;
+CREATE TABLE enrollments (
+    identity TEXT NOT NULL, slot TEXT NOT NULL CHECK (slot = 'attempt'),
+    purpose INTEGER NOT NULL,
+    request_mark BLOB NOT NULL,
+    authority BLOB NOT NULL,
+    forced INTEGER NOT NULL, restarted INTEGER NOT NULL, retried INTEGER NOT NULL,
+    refused_recipient BLOB, refused_digest INTEGER, refused_cipher INTEGER, refused_mark BLOB,
+    PRIMARY KEY (identity, slot),
+    FOREIGN KEY (identity, slot) REFERENCES keys(identity, slot) ON DELETE CASCADE
 ) STRICT;
 CREATE TABLE transactions (
     identity TEXT NOT NULL, slot TEXT NOT NULL,
@@ -50,6 +82,7 @@ CREATE TABLE transactions (
     type INTEGER NOT NULL,
     envelope BLOB NOT NULL,
     signer_certificate BLOB NOT NULL,
+    signer_key_id BLOB, signer_spki BLOB, signer_adopted INTEGER,
     subject BLOB NOT NULL,
     recipient BLOB NOT NULL,
     authority_generation INTEGER NOT NULL,
@@ -58,6 +91,16 @@ CREATE TABLE transactions (
     prepared_at INTEGER NOT NULL,
     nonce BLOB NOT NULL,
     sends INTEGER NOT NULL, polls INTEGER NOT NULL, pending INTEGER NOT NULL,
+    PRIMARY KEY (identity, slot),
+    FOREIGN KEY (identity, slot) REFERENCES keys(identity, slot) ON DELETE CASCADE
+) STRICT;
+CREATE TABLE credentials (
+    identity TEXT NOT NULL, slot TEXT NOT NULL CHECK (slot IN ('next', 'current', 'shadow')),
+    generation INTEGER NOT NULL,
+    published_at INTEGER NOT NULL,
+    jitter INTEGER NOT NULL,
+    name_mark BLOB NOT NULL, content_mark BLOB NOT NULL,
+    authority BLOB NOT NULL,
     PRIMARY KEY (identity, slot),
     FOREIGN KEY (identity, slot) REFERENCES keys(identity, slot) ON DELETE CASCADE
 ) STRICT;
@@ -70,10 +113,20 @@ CREATE TABLE certificates (
     PRIMARY KEY (identity, slot, position),
     FOREIGN KEY (identity, slot) REFERENCES keys(identity, slot) ON DELETE CASCADE
 ) STRICT;
-CREATE TABLE deployments (
+CREATE TABLE deliveries (
     identity TEXT PRIMARY KEY REFERENCES identities(name) ON DELETE CASCADE,
     generation INTEGER NOT NULL,
-    published_at INTEGER NOT NULL
+    failures INTEGER NOT NULL,
+    next_try INTEGER NOT NULL
+) STRICT;
+CREATE TABLE retired_keys (
+    identity TEXT NOT NULL REFERENCES identities(name) ON DELETE CASCADE,
+    position INTEGER NOT NULL,
+    key_id BLOB NOT NULL,
+    spki BLOB NOT NULL,
+    destroy_at INTEGER,
+    failures INTEGER NOT NULL,
+    PRIMARY KEY (identity, position)
 ) STRICT;
 CREATE TABLE logins (
     id INTEGER PRIMARY KEY,
@@ -96,7 +149,7 @@ CREATE TABLE events (
 CREATE INDEX events_of ON events (kind, name, id);
 )sql";
 
-constexpr Layout layout{create, 2, nullptr, 0};
+constexpr Layout layout{create, 3, nullptr, 0};
 static_assert(layout.version() == schema_version);
 
 Result<int> version_of(Database& database) {

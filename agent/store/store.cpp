@@ -4,15 +4,12 @@
 
 #include "agent/store/authority_rows.h"
 #include "agent/store/identity_rows.h"
+#include "agent/store/row_values.h"
 #include "agent/store/schema.h"
 #include "agent/store/state_directory.h"
 
 namespace hwenroll::store {
 namespace {
-
-std::int64_t seconds(TimePoint time) {
-    return time.time_since_epoch().count();
-}
 
 const std::string select_logins =
     "SELECT outcome, begun_at, device, inode, size, modified_ns, changed_ns, unknown, source, token_uri FROM logins "
@@ -162,9 +159,27 @@ Status Store::commit(const std::string& name, const std::string& token, const li
                          [&] { return write_identity(impl_->database(), name, token, state); });
 }
 
+Result<std::optional<TimePoint>> Store::clock_seen() {
+    Statement row(impl_->database(), "SELECT seen FROM clock");
+    const auto found = row.step();
+    if (!found) {
+        return fail(found.error());
+    }
+    return *found ? std::optional(time_at(row, 0)) : std::nullopt;
+}
+
+Status Store::commit_clock_seen(TimePoint seen) {
+    return impl_->commit("agent", {}, {}, seen, [&] {
+        Statement row(impl_->database(), "INSERT OR REPLACE INTO clock (only, seen) VALUES (1, ?)");
+        return row.bind(seconds(seen)).run();
+    });
+}
+
 Result<std::vector<Bytes>> Store::key_ids(const std::string& token) {
     Statement row(impl_->database(),
-                  "SELECT DISTINCT key_id FROM keys JOIN identities ON identities.name=keys.identity WHERE token=?");
+                  "SELECT key_id FROM keys JOIN identities ON identities.name=keys.identity WHERE token=?1 UNION "
+                  "SELECT key_id FROM retired_keys JOIN identities ON identities.name=retired_keys.identity WHERE "
+                  "token=?1");
     row.bind(std::string_view(token));
     std::vector<Bytes> ids;
     for (;;) {

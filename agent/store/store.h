@@ -103,7 +103,12 @@ class Store {
     /// The newest `limit` entries of one name, newest first.
     Result<std::vector<HistoryEntry>> history(const std::string& kind, const std::string& name, std::int64_t limit);
 
-    /// Key ids that the database knows on the keys of `token` (attempts included): what else is there is not ours.
+    /// The floor below which the clock cannot be right (K1): the latest trusted time that was committed here.
+    Result<std::optional<TimePoint>> clock_seen();
+    Status commit_clock_seen(TimePoint seen);
+
+    /// Key ids that the database knows on the keys of `token` (attempts and retired keys included): what else is there
+    /// is not ours.
     Result<std::vector<Bytes>> key_ids(const std::string& token);
 
  private:

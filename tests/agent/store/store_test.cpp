@@ -51,10 +51,25 @@ lifecycle::IssuedRecord issued() {
 /// A state with every field set.
 IdentityState full_state() {
     IdentityState state;
-    state.phase = Phase::pending;
+    state.phase = Phase::valid;
     state.enrollment = lifecycle::Enrollment{{Bytes(16, 1), {2, 2}}, {12, 0}, transaction(), {}};
-    state.current = lifecycle::Credential{{Bytes(16, 8), {9}}, issued(), 4, now};
+    state.enrollment->transaction->signer_key = lifecycle::KeyRecord{Bytes(16, 8), {9}, true};
     state.enrollment->retried_for_authority = true;
+    state.enrollment->purpose = lifecycle::Purpose::shadow;
+    state.enrollment->authority = {0x30, 0, 1};
+    state.enrollment->forced = true;
+    state.enrollment->restarted = true;
+    state.next = lifecycle::Credential{{Bytes(16, 7), {6}}, issued(), 5, {}, 17, {1, 0}, {2, 0}};
+    state.current = lifecycle::Credential{{Bytes(16, 8), {9}}, issued(), 4, now, 0xFFFFFFFF, {3}, {4}};
+    state.shadow = lifecycle::Shadow{{{Bytes(16, 9), {8}}, issued(), 0, {}, 18, {5}, {6}}, {0x30, 0, 2}};
+    state.publish_after = now + Seconds(1);
+    state.seek_after = now + Seconds(2);
+    state.alerted_at = now - Seconds(3);
+    state.delivery = lifecycle::Delivery{4, 2, now + Seconds(4)};
+    state.retired = {{{Bytes(16, 10), {1}}, now + Seconds(5), 3}, {{Bytes(16, 11), {}}, {}, 0}};
+    state.wish = lifecycle::Wish::rekey;
+    state.revoked = true;
+    state.renewal_req_refused = {14, 0};
     state.wait = {lifecycle::WaitingFor::ca, now + Seconds(60), lifecycle::RetryAfter{now + Seconds(50), {13, 0}}};
     state.failure = lifecycle::FailureRecord{ErrorCode::ca_timeout, "E-CA-TIMEOUT web: late; later", now};
     state.counters = {1, 2, 3};
@@ -91,10 +106,10 @@ TEST_F(StoreTest, every_field_of_an_identity_comes_back_after_a_restart) {
     EXPECT_EQ(*open().identity("web"), full_state());
 }
 
-TEST_F(StoreTest, an_issued_enrollment_and_a_hold_come_back) {
+TEST_F(StoreTest, a_certificate_to_publish_and_a_hold_come_back) {
     IdentityState publishing;
     publishing.phase = Phase::need_publish;
-    publishing.enrollment = lifecycle::Enrollment{{Bytes(16, 1), {2}}, {12}, transaction(), issued()};
+    publishing.next = lifecycle::Credential{{Bytes(16, 1), {2}}, issued(), 1, {}};
     IdentityState held;
     held.phase = Phase::held;
     held.hold = lifecycle::Hold{lifecycle::HoldReason::message_cap, {1, 0, 2}};
@@ -109,11 +124,25 @@ TEST_F(StoreTest, an_issued_enrollment_and_a_hold_come_back) {
 TEST_F(StoreTest, FI_2_a_refused_request_comes_back_as_refused) {
     IdentityState refused;
     refused.phase = Phase::need_submit;
-    refused.enrollment = lifecycle::Enrollment{{Bytes(16, 1), {2}}, {12}, {}, {}};
+    refused.enrollment = lifecycle::Enrollment{{Bytes(16, 1), {2}}, {12}, {}};
     refused.enrollment->refused =
         lifecycle::RefusedRequest{Bytes(32, 5), scep::Digest::sha512, scep::ContentCipher::aes256, {11, 0}};
     ASSERT_TRUE(open().commit("web", "lab", refused, {}, now));
     EXPECT_EQ(*open().identity("web"), refused);
+}
+
+TEST_F(StoreTest, K1_the_latest_time_seen_comes_back_after_a_restart) {
+    EXPECT_EQ(*open().clock_seen(), std::nullopt);
+    ASSERT_TRUE(open().commit_clock_seen(now));
+    ASSERT_TRUE(open().commit_clock_seen(now + Seconds(60)));
+    EXPECT_EQ(*open().clock_seen(), now + Seconds(60));
+}
+
+TEST_F(StoreTest, T17_retired_keys_are_known_keys) {
+    Store store = open();
+    ASSERT_TRUE(store.commit("web", "lab", full_state(), {}, now));
+    EXPECT_THAT(*store.key_ids("lab"), testing::UnorderedElementsAre(Bytes(16, 1), Bytes(16, 7), Bytes(16, 8),
+                                                                     Bytes(16, 9), Bytes(16, 10), Bytes(16, 11)));
 }
 
 TEST_F(StoreTest, a_commit_replaces_the_whole_state) {
@@ -130,8 +159,15 @@ TEST_F(StoreTest, a_commit_replaces_the_whole_state) {
 
 TEST_F(StoreTest, an_authority_comes_back_after_a_restart) {
     lifecycle::AuthorityState state;
-    state.phase = lifecycle::AuthorityPhase::trusted;
-    state.current = lifecycle::AuthorityRecord{3, "AES", {{1, 2}, {3}}, Bytes(32, 4), now};
+    state.current = lifecycle::AuthorityRecord{3,   "AES",     {{1, 2}, {3}},    Bytes(32, 4),
+                                               now, {0x30, 0}, now - Seconds(7), now + Seconds(8)};
+    state.next =
+        lifecycle::AuthorityRecord{4, {}, {{9, 0}}, Bytes(32, 5), now, {0x30, 1}, now + Seconds(8), now + Seconds(90)};
+    state.phase = lifecycle::AuthorityPhase::next_known;
+    state.last_generation = 4;
+    state.pins_at_switch = {Bytes(32, 6), Bytes(32, 7)};
+    state.left = {{{0x30, 2}, Bytes(32, 8), now}, {{0x30, 3}, Bytes(32, 9), now + Seconds(1)}};
+    state.sought_at = now - Seconds(5);
     state.failure = lifecycle::FailureRecord{ErrorCode::ca_http, "line", now};
     ASSERT_TRUE(open().commit("corp", state, "trusted", now));
     EXPECT_EQ(*open().authority("corp"), state);
@@ -467,12 +503,16 @@ TEST_F(StoreTest, S8_a_torn_database_is_an_error_and_not_an_empty_state) {
 }
 
 TEST_F(StoreTest, rows_that_contradict_each_other_are_an_error_and_not_guessed_around) {
-    { ASSERT_TRUE(open().commit("web", "lab", full_state(), {}, now)); }
-    run_sql("DELETE FROM transactions");
-    const auto state = open().identity("web");
-    ASSERT_FALSE(state);
-    EXPECT_EQ(state.error().code(), ErrorCode::state_database);
-    EXPECT_THAT(state.error().line(), HasSubstr("web"));
+    for (const char* damage :
+         {"DELETE FROM credentials WHERE slot='current'", "DELETE FROM certificates WHERE slot='shadow'",
+          "DELETE FROM keys WHERE slot='current'", "DELETE FROM enrollments", "UPDATE identities SET phase=3"}) {
+        { ASSERT_TRUE(open().commit("web", "lab", full_state(), {}, now)); }
+        run_sql(damage);
+        const auto state = open().identity("web");
+        ASSERT_FALSE(state) << damage;
+        EXPECT_EQ(state.error().code(), ErrorCode::state_database);
+        EXPECT_THAT(state.error().line(), HasSubstr("web"));
+    }
 }
 
 TEST_F(StoreTest, S10_an_unusable_state_directory_is_named) {

@@ -506,6 +506,7 @@ TEST_F(StoreTest, rows_that_contradict_each_other_are_an_error_and_not_guessed_a
     for (const char* damage :
          {"DELETE FROM credentials WHERE slot='current'", "DELETE FROM certificates WHERE slot='shadow'",
           "DELETE FROM keys WHERE slot='current'", "DELETE FROM enrollments", "UPDATE identities SET phase=3"}) {
+        std::filesystem::remove_all(directory_ / "state");
         { ASSERT_TRUE(open().commit("web", "lab", full_state(), {}, now)); }
         run_sql(damage);
         const auto state = open().identity("web");

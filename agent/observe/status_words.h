@@ -3,14 +3,14 @@
 
 #include <string>
 
-#include "agent/lifecycle/identity_state.h"
+#include "agent/lifecycle/step.h"
 
 namespace hwenroll::observe {
 
-/// NEW KEYGEN REQUESTED PENDING OK RETRYING HELD(reason) EXPIRED DEPLOYING, judged at `now`.
+/// NEW KEYGEN REQUESTED PENDING OK RENEWING SHADOW-READY DEPLOYING RETRYING HELD(reason) EXPIRED, judged at `now`.
 std::string status_word(const lifecycle::IdentityState& state, TimePoint now);
 
-/// `rejected`, `message-cap`, `key-refused`.
+/// `rejected`, `message-cap`, `key-refused`, `cancelled`.
 std::string to_text(lifecycle::HoldReason reason);
 
 /// `nothing`, `timer`, `token`, `pin`, `network`, `ca`, `operator`, `clock`.
@@ -18,5 +18,8 @@ std::string to_text(lifecycle::WaitingFor reason);
 
 /// One sentence: what happens next and when, for a person.
 std::string next_step(const lifecycle::IdentityState& state, TimePoint now);
+
+/// What is wrong, for an alert: one line, without the identity's name.
+std::string alert_text(const lifecycle::IdentityState& state, lifecycle::RaiseAlert::Kind kind, TimePoint now);
 
 }  // namespace hwenroll::observe

@@ -1,16 +1,27 @@
 #include "agent/runtime/authority_access.h"
 
+#include <algorithm>
 #include <utility>
 
 #include <fmt/format.h>
 
 #include "agent/runtime/ca_answer.h"
+#include "agent/runtime/failpoint.h"
 #include "transport/scep/operation_url.h"
 
 namespace hwenroll::runtime {
 namespace {
 
 constexpr int max_concurrent_exchanges = 2;
+
+lifecycle::AuthorityRecord record_of(const scep::CaSet& set) {
+    lifecycle::AuthorityRecord record;
+    record.anchor_fingerprint = set.anchor.fingerprint();
+    record.anchor = set.anchor.der();
+    record.not_before = set.issuer.not_before();
+    record.not_after = set.issuer.not_after();
+    return record;
+}
 
 bool try_next_url(const Error& error) {
     return error.code() == ErrorCode::ca_unreachable || error.code() == ErrorCode::ca_timeout;
@@ -43,6 +54,18 @@ scep::RaRule ra_rule(const config::AuthoritySettings& settings) {
     return {};
 }
 
+lifecycle::SwitchRule switch_rule(config::SwitchAt rule) {
+    switch (rule) {
+        case config::SwitchAt::not_before:
+            return lifecycle::SwitchRule::not_before;
+        case config::SwitchAt::now:
+            return lifecycle::SwitchRule::now;
+        case config::SwitchAt::ca_expiry:
+            break;
+    }
+    return lifecycle::SwitchRule::authority_end;
+}
+
 scep::LegacyPermissions permissions_of(const config::LegacySettings& legacy, TimePoint now) {
     if (!legacy.until || now >= *legacy.until) {
         return {};
@@ -66,18 +89,26 @@ AuthorityAccess::AuthorityAccess(const Surroundings& surroundings, http::Client&
                                  const config::AuthoritySettings& settings, const config::LimitSettings& limits)
     : at_(surroundings), client_(client), settings_(settings), limits_(limits) {}
 
+Status AuthorityAccess::load() {
+    if (loaded_) {
+        return {};
+    }
+    auto stored = at_.store.authority(settings_.name);
+    if (!stored) {
+        return fail(stored.error());
+    }
+    state_ = *std::move(stored);
+    loaded_ = true;
+    return {};
+}
+
 void AuthorityAccess::need(std::function<void(Answer)> then) {
     waiting_.push_back(std::move(then));
     if (waiting_.size() > 1) {
         return;
     }
-    if (!loaded_) {
-        auto stored = at_.store.authority(settings_.name);
-        if (!stored) {
-            return answer(fail(stored.error()));
-        }
-        state_ = *std::move(stored);
-        loaded_ = true;
+    if (const Status loaded = load(); !loaded) {
+        return answer(fail(loaded.error()));
     }
     if (const Status advanced = advance(lifecycle::AuthorityNeeded{}); !advanced) {
         return answer(fail(advanced.error()));
@@ -91,23 +122,55 @@ void AuthorityAccess::need(std::function<void(Answer)> then) {
     answer(authority_);
 }
 
+void AuthorityAccess::need_next(std::function<void(Answer)> then) {
+    // Its RAs and capabilities are asked of the CA in force, which must be known and fresh for that.
+    need([this, then = std::move(then)](const Answer& current) {
+        if (!current) {
+            return then(fail(current.error()));
+        }
+        then(restore_next());
+    });
+}
+
+lifecycle::AuthorityPolicy AuthorityAccess::policy() const {
+    lifecycle::AuthorityPolicy policy;
+    policy.pinned = settings_.fingerprints;
+    policy.switch_at = switch_rule(settings_.switch_at);
+    policy.announces_successor =
+        state_.current && scep::parse_capabilities(as_bytes(state_.current->capabilities)).allows_next_ca();
+    policy.clock_trusted = at_.clock_trust.trusted();
+    return policy;
+}
+
 Status AuthorityAccess::advance(const lifecycle::AuthorityEvent& event) {
-    const lifecycle::AuthorityPolicy policy{settings_.fingerprints};
     const TimePoint now = at_.clock.now();
-    auto transition = lifecycle::step(state_, event, policy, now);
+    auto transition = lifecycle::step(state_, event, policy(), now);
     must_fetch_ = transition.fetch;
+    must_seek_ = transition.seek;
     refused_for_ = transition.refused_for;
     if (transition.state == state_ && transition.note.empty()) {
         return {};
     }
     const Status committed = at_.store.commit(settings_.name, transition.state, transition.note, now);
-    if (committed) {
-        state_ = std::move(transition.state);
-        if (!transition.note.empty()) {
-            at_.log.write({observe::Level::info, "ca " + settings_.name + ": " + transition.note});
-        }
+    if (!committed) {
+        return committed;
     }
-    return committed;
+    const bool changed = lifecycle::facts_of(state_, now) != lifecycle::facts_of(transition.state, now);
+    const bool succeeded = state_.left.size() != transition.state.left.size() ||
+                           (state_.current && transition.state.current &&
+                            state_.current->anchor_fingerprint != transition.state.current->anchor_fingerprint);
+    state_ = std::move(transition.state);
+    if (succeeded) {
+        failpoint("authority-switched");
+        authority_.reset();
+    }
+    if (!transition.note.empty()) {
+        at_.log.write({observe::Level::info, "ca " + settings_.name + ": " + transition.note});
+    }
+    if (changed && changed_) {
+        at_.loop.post(changed_);
+    }
+    return {};
 }
 
 Status AuthorityAccess::doubt() {
@@ -121,28 +184,163 @@ Error AuthorityAccess::asked_too_soon(Seconds wait) const {
         .retry_after(wait);
 }
 
+/// After a rollover the stored successor counts, and the configuration's pins no more, until the operator changes them
+/// (design, "State machine").
+std::vector<Bytes> AuthorityAccess::pins() const {
+    const bool rolled_over = state_.current && state_.phase != lifecycle::AuthorityPhase::untrusted &&
+                             !state_.pins_at_switch.empty() && state_.pins_at_switch == settings_.fingerprints;
+    return rolled_over ? std::vector<Bytes>{state_.current->anchor_fingerprint} : settings_.fingerprints;
+}
+
 scep::CaExpectation AuthorityAccess::expectation(TimePoint now) const {
-    return {settings_.fingerprints, now, parse_limits(limits_), ra_rule(settings_),
-            permissions_of(settings_.legacy, now)};
+    return {pins(), now, parse_limits(limits_), ra_rule(settings_), permissions_of(settings_.legacy, now)};
 }
 
 /// Works the roles out again from what is stored: they depend on the time.
 Status AuthorityAccess::restore() {
-    std::vector<Certificate> certificates;
-    for (const Bytes& der : state_.current->certificates) {
-        auto certificate = Certificate::from_der(der);
-        if (!certificate) {
-            return fail(certificate.error());
-        }
-        certificates.push_back(*std::move(certificate));
-    }
-    auto set = scep::authenticate(certificates, expectation(at_.clock.now()));
+    auto set = scep::restore_next_ca(state_.current->certificates, expectation(at_.clock.now()));
     if (!set) {
         return fail(set.error());
     }
     authority_ = std::make_shared<const Authority>(Authority{
         *std::move(set), scep::parse_capabilities(as_bytes(state_.current->capabilities)), state_.current->generation});
     return {};
+}
+
+Result<std::shared_ptr<const Authority>> AuthorityAccess::restore_next() {
+    if (!state_.next) {
+        return fail(Error(ErrorCode::ca_no_next, "no successor of the CA is known").about("ca " + settings_.name));
+    }
+    const TimePoint now = at_.clock.now();
+    scep::CaExpectation expected = expectation(std::max(now, state_.next->not_before));
+    expected.pinned = {state_.next->anchor_fingerprint};
+    auto set = scep::restore_next_ca(state_.next->certificates, std::move(expected));
+    if (!set) {
+        return fail(Error(set.error()).about("ca " + settings_.name));
+    }
+    return std::make_shared<const Authority>(
+        Authority{*std::move(set), authority_->capabilities, state_.next->generation, authority_->set.signers});
+}
+
+/// ROLL-17: a CA that shows its successor before its time. Known: it takes over. Unknown: nothing is trusted.
+Status AuthorityAccess::take_successor(const std::vector<Certificate>& received, const Error& refused) {
+    if (refused.code() != ErrorCode::ca_fingerprint || !state_.next || !at_.clock_trust.trusted()) {
+        return fail(refused);
+    }
+    const TimePoint now = at_.clock.now();
+    scep::CaExpectation expected = expectation(now);
+    expected.pinned = {state_.next->anchor_fingerprint};
+    auto set = scep::authenticate(received, expected);
+    if (!set) {
+        return fail(refused);
+    }
+    lifecycle::AuthorityRecord record = record_of(*set);
+    for (const Certificate& certificate : received) {
+        record.certificates.push_back(certificate.der());
+    }
+    if (const Status advanced = advance(lifecycle::SuccessorInOffice{std::move(record)}); !advanced) {
+        return advanced;
+    }
+    return restore();
+}
+
+scep::NextCaExpectation AuthorityAccess::successor_expectation(TimePoint now) const {
+    scep::NextCaExpectation expected{.current = authority_->set, .now = now};
+    expected.rule = settings_.rollover == config::RolloverRule::fingerprint ? scep::RolloverRule::fingerprint
+                                                                            : scep::RolloverRule::signature;
+    expected.fingerprints = settings_.next_fingerprints;
+    for (const lifecycle::LeftAnchor& left : state_.left) {
+        expected.used.push_back({left.fingerprint, left.not_after});
+    }
+    expected.limits = parse_limits(limits_);
+    expected.ras = ra_rule(settings_);
+    expected.legacy = permissions_of(settings_.legacy, now);
+    return expected;
+}
+
+void AuthorityAccess::seek_successor(std::function<void()> then) {
+    if (!load() || !advance(lifecycle::SuccessorNeeded{}) || !must_seek_) {
+        return at_.loop.post(std::move(then));
+    }
+    fetch_successor(std::move(then));
+}
+
+void AuthorityAccess::fetch_successor(std::function<void()> then) {
+    seekers_.push_back(std::move(then));
+    if (std::exchange(seeking_, true)) {
+        return;
+    }
+    const auto done = [this] {
+        seeking_ = false;
+        for (auto& seeker : std::exchange(seekers_, {})) {
+            seeker();
+        }
+    };
+    need([this, done](const Answer& current) {
+        if (!current) {
+            return done();  // need() has recorded why
+        }
+        exchange(
+            [this](const std::string& url) {
+                return get(url, scep::Operation::get_next_ca_cert, limits_.max_reply_bytes);
+            },
+            [this, done](const Result<http::Response>& response) {
+                if (const Status accepted = accept_successor(response); !accepted) {
+                    const Error named = Error(accepted.error()).about("ca " + settings_.name);
+                    if (const Status recorded = advance(lifecycle::SuccessorMissing{named}); !recorded) {
+                        at_.log.write(recorded.error(), {});
+                    }
+                }
+                done();
+            });
+    });
+}
+
+Status AuthorityAccess::accept_successor(const Result<http::Response>& response) {
+    if (!response) {
+        return fail(response.error());
+    }
+    if (response->status != 200) {
+        return fail(ErrorCode::ca_no_next, fmt::format("the CA answered GetNextCACert with HTTP {}", response->status));
+    }
+    if (!authority_) {
+        return fail(ErrorCode::ca_no_next, "the CA has changed meanwhile");
+    }
+    auto next = scep::read_next_ca(response->body, successor_expectation(at_.clock.now()));
+    if (!next) {
+        return fail(next.error());
+    }
+    for (const std::string& warning : next->warnings) {
+        at_.log.write({observe::Level::warning, "ca " + settings_.name + ": " + warning});
+    }
+    lifecycle::AuthorityRecord record = record_of(next->set);
+    record.certificates = std::move(next->certificates);
+    return advance(lifecycle::SuccessorFetched{std::move(record)});
+}
+
+void AuthorityAccess::tick() {
+    if (!load() || !advance(lifecycle::AuthorityTick{}) || !must_seek_) {
+        return;
+    }
+    fetch_successor([] {});
+}
+
+std::optional<TimePoint> AuthorityAccess::next_due() {
+    return load() ? lifecycle::next_due(state_, policy()) : std::nullopt;
+}
+
+lifecycle::AuthorityFacts AuthorityAccess::facts() {
+    if (!load()) {
+        return {};
+    }
+    return lifecycle::facts_of(state_, at_.clock.now());
+}
+
+void AuthorityAccess::reconfigure(const config::AuthoritySettings& settings, const config::LimitSettings& limits) {
+    settings_ = settings;
+    limits_ = limits;
+    reachable_url_ = 0;
+    authority_.reset();
 }
 
 http::Request AuthorityAccess::get(const std::string& url, scep::Operation operation, std::size_t max_body) const {
@@ -182,7 +380,7 @@ Status AuthorityAccess::accept(scep::Capabilities capabilities, const Result<htt
     const TimePoint now = at_.clock.now();
     auto set = scep::authenticate(*received, expectation(now));
     if (!set) {
-        return fail(set.error());
+        return take_successor(*received, set.error());
     }
     if (state_.current && state_.current->anchor_fingerprint == set->anchor.fingerprint()) {
         capabilities = scep::without_downgrade(std::move(capabilities),
@@ -197,9 +395,8 @@ Status AuthorityAccess::accept(scep::Capabilities capabilities, const Result<htt
     for (const std::string& warning : warnings) {
         at_.log.write({observe::Level::warning, "ca " + settings_.name + ": " + warning});
     }
-    lifecycle::AuthorityRecord record;
+    lifecycle::AuthorityRecord record = record_of(*set);
     record.capabilities = scep::to_text(capabilities);
-    record.anchor_fingerprint = set->anchor.fingerprint();
     for (const Certificate& certificate : *received) {
         record.certificates.push_back(certificate.der());
     }

@@ -12,6 +12,7 @@
 #include "transport/http/exchange.h"
 #include "transport/scep/ca_set.h"
 #include "transport/scep/capabilities.h"
+#include "transport/scep/next_ca.h"
 
 namespace hwenroll::runtime {
 
@@ -20,12 +21,16 @@ struct Authority {
     scep::CaSet set;
     scep::Capabilities capabilities;
     std::uint64_t generation = 0;
+    std::vector<Certificate> predecessor_signers = {};  ///< of a successor: who signs until it takes over (ROLL-12)
 };
 
 scep::ParseLimits parse_limits(const config::LimitSettings& limits);
 
 /// Which certificates of the CA count as its RAs.
 scep::RaRule ra_rule(const config::AuthoritySettings& settings);
+
+/// `switch_at`, as the machines know it.
+lifecycle::SwitchRule switch_rule(config::SwitchAt rule);
 
 /// What `legacy` permits at `now`: nothing any more once legacy_until has passed.
 scep::LegacyPermissions permissions_of(const config::LegacySettings& legacy, TimePoint now);
@@ -45,8 +50,30 @@ class AuthorityAccess {
     /// Calls `then` with the trusted CA, asking it first if need be. Several callers share one request.
     void need(std::function<void(Result<std::shared_ptr<const Authority>>)> then);
 
+    /// The same for the CA's successor, as stored. Errors: ca_no_next when none is known any more.
+    void need_next(std::function<void(Result<std::shared_ptr<const Authority>>)> then);
+
     /// The next need() asks the CA again. Error code: state_database.
     Status doubt();
+
+    /// Asks the CA for its successor (GetNextCACert) and calls `then`, whatever came of it: facts() tells. Where the CA
+    /// announces none, or no CA is trusted yet, nothing is asked.
+    void seek_successor(std::function<void()> then);
+
+    /// Time has passed: the successor may have to take over, or to be looked for.
+    void tick();
+
+    /// When tick() has something to do; nothing: not by time alone.
+    [[nodiscard]] std::optional<TimePoint> next_due();
+
+    /// What the machines of its identities are told. Reads the stored state at first.
+    [[nodiscard]] lifecycle::AuthorityFacts facts();
+
+    /// `changed` is called, on the loop, after each change of facts().
+    void on_change(std::function<void()> changed) { changed_ = std::move(changed); }
+
+    /// Other settings for the same CA. What is under way goes on; its outcome is judged by the new ones.
+    void reconfigure(const config::AuthoritySettings& settings, const config::LimitSettings& limits);
 
     /// Runs an exchange with the first URL that can be reached, at most two at a time (design, "Identity = client").
     /// `request` makes it for a URL.
@@ -61,9 +88,17 @@ class AuthorityAccess {
     using Done = std::function<void(Result<http::Response>)>;
     using MakeRequest = std::function<http::Request(const std::string&)>;
 
+    Status load();
     Status advance(const lifecycle::AuthorityEvent& event);
+    [[nodiscard]] lifecycle::AuthorityPolicy policy() const;
+    [[nodiscard]] std::vector<Bytes> pins() const;
     [[nodiscard]] scep::CaExpectation expectation(TimePoint now) const;
     Status restore();
+    Result<std::shared_ptr<const Authority>> restore_next();
+    Status take_successor(const std::vector<Certificate>& received, const Error& refused);
+    void fetch_successor(std::function<void()> then);
+    Status accept_successor(const Result<http::Response>& response);
+    [[nodiscard]] scep::NextCaExpectation successor_expectation(TimePoint now) const;
     void fetch_capabilities(bool repeated);
     void fetch_certificates(const scep::Capabilities& capabilities);
     Status accept(scep::Capabilities capabilities, const Result<http::Response>& response);
@@ -81,8 +116,12 @@ class AuthorityAccess {
     bool loaded_ = false;
     bool must_fetch_ = false;
     std::optional<Seconds> refused_for_;
+    bool must_seek_ = false;
+    bool seeking_ = false;
     std::shared_ptr<const Authority> authority_;
     std::vector<std::function<void(Answer)>> waiting_;
+    std::vector<std::function<void()>> seekers_;
+    std::function<void()> changed_;
     std::size_t reachable_url_ = 0;
     int running_exchanges_ = 0;
     std::deque<std::function<void()>> queued_exchanges_;

@@ -40,6 +40,18 @@ Bytes request_mark(const config::IdentitySettings& identity, const config::Autho
     return sha256(as_bytes(request_text(identity, authority, token)));
 }
 
+Bytes name_mark(const config::IdentitySettings& identity, const config::TokenSettings& token) {
+    return sha256(as_bytes(fmt::format("{}\n{}\n{}\n{}\n{}\n", to_hex(identity.subject.der()),
+                                       fmt::join(identity.subject_alt_names, "\n"), identity.ca, token.module.string(),
+                                       token.uri)));
+}
+
+Bytes content_mark(const config::IdentitySettings& identity) {
+    return sha256(
+        as_bytes(fmt::format("{}\n{}\n{}\n", config::to_text(identity.key), fmt::join(identity.key_usage, "\n"),
+                             fmt::join(identity.extended_key_usage, "\n"))));
+}
+
 Bytes configuration_mark(const config::IdentitySettings& identity, const config::AuthoritySettings& authority,
                          const config::TokenSettings& token, const config::LimitSettings& limits) {
     std::string text = request_text(identity, authority, token);
@@ -48,6 +60,8 @@ Bytes configuration_mark(const config::IdentitySettings& identity, const config:
     text += fmt::format("{}\n{}\n{}\n{}\n", authority.proxy, authority.tls_ca.string(), authority.bind,
                         authority.legacy.until ? to_iso8601(*authority.legacy.until) : "");
     text += limits_text(limits);
+    text += fmt::format("{} {} {}\n", static_cast<int>(authority.renewal_type), authority.renewal_sends_challenge,
+                        static_cast<int>(identity.new_key));
     text += fmt::format("{} {} {}\n", static_cast<int>(identity.accept.subject),
                         static_cast<int>(identity.accept.alt_names), static_cast<int>(identity.accept.usage));
     text += fmt::format("{}\n{}\n{}\n{} {} {} {} {}\n", fmt::join(authority.urls, "\n"),

@@ -17,4 +17,10 @@ Bytes request_mark(const config::IdentitySettings& identity, const config::Autho
 Bytes configuration_mark(const config::IdentitySettings& identity, const config::AuthoritySettings& authority,
                          const config::TokenSettings& token, const config::LimitSettings& limits);
 
+/// SHA-256 over whose certificate it is: names, CA and token. Another mark needs another enrollment (F3).
+Bytes name_mark(const config::IdentitySettings& identity, const config::TokenSettings& token);
+
+/// SHA-256 over what else the certificate says: key and usages. Another mark needs another certificate (F3).
+Bytes content_mark(const config::IdentitySettings& identity);
+
 }  // namespace hwenroll::runtime

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "agent/observe/status_words.h"
+#include "agent/runtime/activation.h"
 #include "agent/runtime/configuration_mark.h"
 #include "agent/runtime/failpoint.h"
 #include "agent/runtime/key_uri.h"
@@ -32,13 +33,31 @@ keystore::KeySpec spec_of(config::KeyType type) {
     return keystore::KeySpec::rsa_2048;
 }
 
-lifecycle::Policy policy_of(const config::IdentitySettings& settings, const config::AuthoritySettings& authority,
-                            const config::TokenSettings& token, const config::LimitSettings& limits) {
-    lifecycle::Policy policy;
-    policy.poll = {settings.poll.start, settings.poll.factor, settings.poll.max, settings.poll.give_up};
-    policy.configuration_mark = configuration_mark(settings, authority, token, limits);
-    policy.request_mark = request_mark(settings, authority, token);
-    return policy;
+lifecycle::LifetimeMark mark_of(const config::LifetimePoint& point) {
+    if (const auto* const percent = std::get_if<config::Percent>(&point)) {
+        return {percent->value, {}};
+    }
+    return {0, std::get<Seconds>(point)};
+}
+
+/// `activate_by` is a span before the end.
+lifecycle::LifetimeMark latest_of(const config::LifetimeSpan& before_end) {
+    if (const auto* const percent = std::get_if<config::Percent>(&before_end)) {
+        return {100 - percent->value, {}};
+    }
+    return {0, std::get<Seconds>(before_end)};
+}
+
+lifecycle::KeyRule key_rule(config::NewKey rule) {
+    switch (rule) {
+        case config::NewKey::prefer:
+            return lifecycle::KeyRule::prefer;
+        case config::NewKey::reuse:
+            return lifecycle::KeyRule::reuse;
+        case config::NewKey::require:
+            break;
+    }
+    return lifecycle::KeyRule::require;
 }
 
 Result<std::vector<Certificate>> certificates_of(const std::vector<Bytes>& ders) {
@@ -56,20 +75,22 @@ Result<std::vector<Certificate>> certificates_of(const std::vector<Bytes>& ders)
 
 /// The crash point behind a commit, by what the commit led to.
 std::string_view committed_point(const lifecycle::Transition& transition) {
+    struct Name {
+        std::string_view operator()(const lifecycle::MakeKey&) const { return "key-id-committed"; }
+        std::string_view operator()(const lifecycle::PrepareRequest&) const { return "key-committed"; }
+        std::string_view operator()(const lifecycle::SendRequest&) const { return "request-committed"; }
+        std::string_view operator()(const lifecycle::SendPoll&) const { return "poll-committed"; }
+        std::string_view operator()(const lifecycle::ReconsiderAuthority&) const { return refusal_failpoint; }
+        std::string_view operator()(const lifecycle::PublishGeneration&) const { return "issue-committed"; }
+        std::string_view operator()(const lifecycle::SeekSuccessor&) const { return "seek-committed"; }
+        std::string_view operator()(const lifecycle::Deliver&) const { return "delivery-committed"; }
+        std::string_view operator()(const lifecycle::DestroyKey&) const { return "retirement-committed"; }
+        std::string_view operator()(const lifecycle::RaiseAlert&) const { return "alert-committed"; }
+    };
     if (transition.effects.empty()) {
-        return transition.state.phase == lifecycle::Phase::valid ? "publish-committed" : "";
+        return transition.state.phase == lifecycle::Phase::valid ? "publish-committed" : "wait-committed";
     }
-    const lifecycle::Effect& effect = transition.effects.front();
-    if (std::holds_alternative<lifecycle::MakeKey>(effect)) {
-        return "key-id-committed";
-    }
-    if (std::holds_alternative<lifecycle::PrepareRequest>(effect)) {
-        return "key-committed";
-    }
-    if (std::holds_alternative<lifecycle::ReconsiderAuthority>(effect)) {
-        return refusal_failpoint;
-    }
-    return std::holds_alternative<lifecycle::PublishGeneration>(effect) ? "issue-committed" : "request-committed";
+    return std::visit(Name{}, transition.effects.front());
 }
 
 /// A request made now would be encrypted for another certificate or by other algorithms than this one.
@@ -84,7 +105,7 @@ bool is_for_another_authority(const lifecycle::RefusedRequest& request, const Au
 Error recorded(const lifecycle::IdentityState& state) {
     const lifecycle::FailureRecord& failure = *state.failure;
     std::string next = "correct the cause; a changed configuration or challenge is tried at once";
-    if (state.phase == lifecycle::Phase::need_submit && state.wait.retry_after) {
+    if (lifecycle::attempt_phase(state) == lifecycle::Phase::need_submit && state.wait.retry_after) {
         next = "the CA asked for no request before " + to_iso8601(state.wait.retry_after->until) +
                "; a changed configuration or 'hwenroll resume' ends the wait";
     }
@@ -94,23 +115,60 @@ Error recorded(const lifecycle::IdentityState& state) {
 }  // namespace
 
 IdentityRunner::IdentityRunner(const Surroundings& surroundings, observe::Progress& progress,
-                               publish::Publisher& publisher, TokenAccess& token, AuthorityAccess& authority,
+                               publish::Publisher& publisher, std::shared_ptr<TokenAccess> token,
+                               std::shared_ptr<AuthorityAccess> authority, Places places,
                                config::IdentitySettings settings)
     : at_(surroundings),
       progress_(progress),
       publisher_(publisher),
-      token_(token),
-      authority_(authority),
-      settings_(std::move(settings)),
-      policy_(policy_of(settings_, authority.settings(), token.settings(), authority.limits())) {}
+      token_(std::move(token)),
+      authority_(std::move(authority)),
+      places_(std::move(places)),
+      settings_(std::move(settings)) {}
 
-void IdentityRunner::start(Settled settled) {
-    settled_ = std::move(settled);
+lifecycle::Policy IdentityRunner::policy() const {
+    const config::AuthoritySettings& authority = authority_->settings();
+    const config::LimitSettings& limits = authority_->limits();
+    const config::TokenSettings& token = token_->settings();
+    lifecycle::Policy policy;
+    policy.poll = {settings_.poll.start, settings_.poll.factor, settings_.poll.max, settings_.poll.give_up};
+    policy.configuration_mark = configuration_mark(settings_, authority, token, limits);
+    policy.request_mark = request_mark(settings_, authority, token);
+    policy.name_mark = name_mark(settings_, token);
+    policy.content_mark = content_mark(settings_);
+    policy.renew_at = mark_of(settings_.renew_at);
+    policy.jitter_percent = settings_.renew_jitter_percent;
+    policy.new_key = key_rule(settings_.new_key);
+    policy.switch_at = switch_rule(authority.switch_at);
+    policy.rollover_tolerance = limits.rollover_tolerance;
+    policy.retire_after = settings_.retire_after;
+    policy.delivers =
+        !settings_.on_change.empty() || !settings_.verify_tls.empty() || !settings_.verify_command.empty();
+    if (settings_.activate_window) {
+        policy.activation.opens = next_opening(*settings_.activate_window, at_.clock.now());
+    }
+    policy.activation.latest = latest_of(settings_.activate_by);
+    policy.authority = authority_->facts();
+    policy.clock_trusted = at_.clock_trust.trusted();
+    return policy;
+}
+
+Status IdentityRunner::load() {
     auto stored = at_.store.identity(name());
     if (!stored) {
-        return settle(stored.error());
+        return fail(stored.error());
     }
     state_ = *std::move(stored);
+    return {};
+}
+
+void IdentityRunner::start(Settled settled, News news) {
+    settled_ = std::move(settled);
+    news_ = std::move(news);
+    busy_ = true;
+    if (const Status loaded = load(); !loaded) {
+        return settle(loaded.error());
+    }
     const auto published = publisher_.inspect(name());
     if (!published && state_.phase == lifecycle::Phase::valid) {
         return settle(published.error());
@@ -119,23 +177,46 @@ void IdentityRunner::start(Settled settled) {
     dispatch(started(published ? *published : std::nullopt));
 }
 
+void IdentityRunner::tick() {
+    if (busy_) {
+        return;
+    }
+    busy_ = true;
+    error_.reset();
+    dispatch(lifecycle::Due{});
+}
+
+void IdentityRunner::post(lifecycle::Event event) {
+    if (busy_) {
+        posted_.push_back(std::move(event));
+        return;
+    }
+    busy_ = true;
+    error_.reset();
+    dispatch(event);
+}
+
+std::optional<TimePoint> IdentityRunner::next_due() const {
+    return busy_ ? std::nullopt : lifecycle::next_due(state_, policy());
+}
+
 lifecycle::Started IdentityRunner::started(const std::optional<publish::PublishedState>& published) const {
     lifecycle::Started event;
-    const bool publishing = state_.phase == lifecycle::Phase::need_publish;
-    const bool wanted = publishing || state_.phase == lifecycle::Phase::valid;
+    const lifecycle::Credential* const wanted = state_.next      ? &*state_.next
+                                                : state_.current ? &*state_.current
+                                                                 : nullptr;
     if (!published) {
-        event.shown = !wanted;
+        event.shown = wanted == nullptr;
         return event;
     }
     event.current_generation = published->current.value_or(0);
     event.highest_generation =
         std::max(event.current_generation, published->generations.empty() ? 0 : published->generations.back());
-    if (wanted) {
-        const Bytes& leaf = publishing ? state_.enrollment->issued->leaf : state_.current->issued.leaf;
-        const Bytes& key_id = publishing ? state_.enrollment->key.id : state_.current->key.id;
-        event.shown = published->defect.empty() && published->certificate && published->certificate->der() == leaf &&
-                      published->key_uri == key_uri(token_.settings().uri, key_id) &&
-                      (publishing || event.current_generation == state_.current->generation);
+    if (wanted != nullptr) {
+        event.shown = published->defect.empty() && published->certificate &&
+                      published->certificate->der() == wanted->issued.leaf &&
+                      published->key_uri == key_uri(token_->settings().uri, wanted->key.id) &&
+                      event.current_generation == wanted->generation;
     }
     return event;
 }
@@ -146,7 +227,7 @@ void IdentityRunner::dispatch(const lifecycle::Event& event) {
         return settle(drawn.error());
     }
     const TimePoint now = at_.clock.now();
-    auto transition = lifecycle::step(state_, event, *drawn, policy_, now);
+    auto transition = lifecycle::step(state_, event, *drawn, policy(), now);
     if (transition.state != state_) {
         const Status committed = at_.store.commit(name(), settings_.token, transition.state, transition.note, now);
         if (!committed) {
@@ -158,11 +239,20 @@ void IdentityRunner::dispatch(const lifecycle::Event& event) {
     if (!error_) {
         say(transition.note);
     }
-    if (transition.effects.empty()) {
+    bool works = false;
+    for (const lifecycle::Effect& effect : transition.effects) {
+        works = works || !std::holds_alternative<lifecycle::RaiseAlert>(effect);
+        if (std::holds_alternative<lifecycle::RaiseAlert>(effect)) {
+            run(std::get<lifecycle::RaiseAlert>(effect));
+        }
+    }
+    if (!works) {
         return settle(outcome());
     }
     for (const lifecycle::Effect& effect : transition.effects) {
-        std::visit([this](const auto& alternative) { run(alternative); }, effect);
+        if (!std::holds_alternative<lifecycle::RaiseAlert>(effect)) {
+            return std::visit([this](const auto& alternative) { run(alternative); }, effect);
+        }
     }
 }
 
@@ -176,12 +266,14 @@ void IdentityRunner::conclude(lifecycle::Event outcome) {
     if (auto* failure = std::get_if<lifecycle::EffectFailed>(&outcome)) {
         failure->error = std::move(failure->error).about(name());
         error_ = failure->error;
+        news_({error_->line(), error_, {}});
     } else if (auto* rejected = std::get_if<lifecycle::RequestRejected>(&outcome)) {
         rejected->error = std::move(rejected->error).about(name());
         error_ = rejected->error;
+        news_({error_->line(), error_, {}});
     }
     if (lifecycle::doubts_authority(outcome)) {
-        if (const Status doubted = authority_.doubt(); !doubted) {
+        if (const Status doubted = authority_->doubt(); !doubted) {
             return settle(doubted.error());
         }
     }
@@ -190,35 +282,39 @@ void IdentityRunner::conclude(lifecycle::Event outcome) {
 
 void IdentityRunner::settle(const std::optional<Error>& error) {
     progress_.clear();
-    std::exchange(settled_, nullptr)(error);
+    if (!posted_.empty()) {
+        const lifecycle::Event event = std::move(posted_.front());
+        posted_.pop_front();
+        error_.reset();
+        return dispatch(event);
+    }
+    busy_ = false;
+    settled_(error);
 }
 
 std::optional<Error> IdentityRunner::outcome() const {
     if (error_) {
         return error_;
     }
-    switch (state_.phase) {
-        case lifecycle::Phase::valid:
-            if (at_.clock.now() >= state_.current->issued.not_after) {
-                return Error(ErrorCode::identity_expired,
-                             "the certificate expired at " + to_iso8601(state_.current->issued.not_after))
-                    .about(name());
-            }
-            return std::nullopt;
-        case lifecycle::Phase::pending:
-            if (state_.failure) {
-                break;
-            }
-            return Error(ErrorCode::ca_pending, "the CA has not decided yet", {},
-                         "asked again from " + to_iso8601(state_.wait.until) + " on")
-                .about(name());
-        default:
-            break;
+    const TimePoint now = at_.clock.now();
+    const lifecycle::Phase phase = lifecycle::attempt_phase(state_);
+    if (phase == lifecycle::Phase::pending && !state_.failure) {
+        return Error(ErrorCode::ca_pending, "the CA has not decided yet", {},
+                     "asked again from " + to_iso8601(state_.wait.until) + " on")
+            .about(name());
     }
-    if (state_.failure) {
+    if (phase != lifecycle::Phase::valid && state_.failure) {
         return recorded(state_).about(name());
     }
-    return Error(ErrorCode::internal, "nothing is left to do in phase " + observe::status_word(state_, at_.clock.now()))
+    if (state_.current && now >= state_.current->issued.not_after) {
+        return Error(ErrorCode::identity_expired,
+                     "the certificate expired at " + to_iso8601(state_.current->issued.not_after))
+            .about(name());
+    }
+    if (state_.current) {
+        return std::nullopt;
+    }
+    return Error(ErrorCode::internal, "nothing is left to do in phase " + observe::status_word(state_, now))
         .about(name());
 }
 
@@ -227,6 +323,7 @@ void IdentityRunner::say(const std::string& note) {
         progress_.clear();
         at_.log.write(
             {observe::Level::info, name() + ": " + note, name(), observe::status_word(state_, at_.clock.now()), {}});
+        news_({note, {}, {}});
     }
 }
 
@@ -249,41 +346,51 @@ void IdentityRunner::run(const lifecycle::MakeKey& effect) {
     }
     const keystore::KeySpec spec = spec_of(*type);
     progress_.begin(fmt::format("{}: making {} on token '{}'", name(), keystore::to_text(spec), settings_.token));
-    token_.use([id = keystore::KeyId{effect.key_id}, spec, label = "hwenroll " + name()](
-                   const SharedToken& token) { return find_or_generate(*token, id, spec, label); },
-               [this](Result<keystore::KeyDescription> key) {
-                   if (!key) {
-                       return failed(key.error());
-                   }
-                   failpoint("key-generated");
-                   dispatch(lifecycle::KeyReady{key->key.public_key.spki()});
-               });
+    token_->use([id = keystore::KeyId{effect.key_id}, spec, label = "hwenroll " + name()](
+                    const SharedToken& token) { return find_or_generate(*token, id, spec, label); },
+                [this](Result<keystore::KeyDescription> key) {
+                    if (!key) {
+                        return failed(key.error());
+                    }
+                    failpoint("key-generated");
+                    dispatch(lifecycle::KeyReady{key->key.public_key.spki()});
+                });
 }
 
 void IdentityRunner::adopt_key(const lifecycle::MakeKey& effect, const config::ExistingKey& existing) {
     progress_.begin(fmt::format("{}: looking for its key on token '{}'", name(), settings_.token));
-    token_.use([id = keystore::KeyId{effect.key_id},
-                existing](const SharedToken& token) { return adopt(*token, existing, id); },
-               [this](Result<keystore::KeyDescription> key) {
-                   if (!key) {
-                       return failed(key.error());
-                   }
-                   failpoint("key-generated");
-                   dispatch(lifecycle::KeyReady{key->key.public_key.spki(), key->key.id.value});
-               });
+    token_->use([id = keystore::KeyId{effect.key_id},
+                 existing](const SharedToken& token) { return adopt(*token, existing, id); },
+                [this](Result<keystore::KeyDescription> key) {
+                    if (!key) {
+                        return failed(key.error());
+                    }
+                    failpoint("key-generated");
+                    dispatch(lifecycle::KeyReady{key->key.public_key.spki(), key->key.id.value});
+                });
 }
 
 void IdentityRunner::run(const lifecycle::PrepareRequest& effect) {
     progress_.begin(name() + ": asking CA '" + settings_.ca + "' for its certificates");
-    authority_.need([this, id = effect.transaction_id](Result<SharedAuthority> authority) {
+    need_authority([this, effect](Result<SharedAuthority> authority) {
         if (!authority) {
             return failed(authority.error());
         }
-        prepare(id, *authority);
+        prepare(effect, *authority);
     });
 }
 
-void IdentityRunner::prepare(const scep::TransactionId& id, const SharedAuthority& authority) {
+/// A shadow's request is for the successor, until that is the CA in force (ROLL-9).
+void IdentityRunner::need_authority(std::function<void(Result<SharedAuthority>)> then) {
+    const bool for_successor = state_.enrollment && state_.enrollment->purpose == lifecycle::Purpose::shadow &&
+                               state_.enrollment->authority != authority_->facts().anchor;
+    if (for_successor) {
+        return authority_->need_next(std::move(then));
+    }
+    authority_->need(std::move(then));
+}
+
+void IdentityRunner::prepare(const lifecycle::PrepareRequest& effect, const SharedAuthority& authority) {
     // S1: no request for a certificate that could not be kept.
     if (const Status room = publisher_.rehearse(name(), {settings_.mode, settings_.group}); !room) {
         return failed(room.error());
@@ -294,22 +401,27 @@ void IdentityRunner::prepare(const scep::TransactionId& id, const SharedAuthorit
     }
     const TimePoint now = at_.clock.now();
     RequestPlan plan{settings_,
-                     authority_.settings().challenge,
-                     permissions_of(authority_.settings().legacy, now),
+                     authority_->settings().challenge,
+                     permissions_of(authority_->settings().legacy, now),
                      authority,
                      state_.enrollment->key.id,
                      state_.enrollment->key.spki,
-                     id,
+                     effect.transaction_id,
                      *std::move(serial),
-                     now};
+                     now,
+                     effect.purpose,
+                     effect.by_renewal_req,
+                     authority_->settings().renewal_type,
+                     authority_->settings().renewal_sends_challenge,
+                     state_.current};
     progress_.begin(name() + ": building the request");
-    token_.use([plan = std::move(plan)](const SharedToken& token) { return prepare_request(token, plan); },
-               [this](Result<lifecycle::Transaction> transaction) {
-                   if (!transaction) {
-                       return failed(transaction.error());
-                   }
-                   dispatch(lifecycle::RequestPrepared{*std::move(transaction)});
-               });
+    token_->use([plan = std::move(plan)](const SharedToken& token) { return prepare_request(token, plan); },
+                [this](Result<lifecycle::Transaction> transaction) {
+                    if (!transaction) {
+                        return failed(transaction.error());
+                    }
+                    dispatch(lifecycle::RequestPrepared{*std::move(transaction)});
+                });
 }
 
 void IdentityRunner::run(const lifecycle::SendRequest& /*effect*/) {
@@ -322,12 +434,12 @@ void IdentityRunner::run(const lifecycle::SendPoll& /*effect*/) {
 
 void IdentityRunner::run(const lifecycle::ReconsiderAuthority& effect) {
     progress_.begin(name() + ": asking CA '" + settings_.ca + "' again for its certificates");
-    authority_.need([this, request = effect.request](const Result<SharedAuthority>& authority) {
+    need_authority([this, request = effect.request](const Result<SharedAuthority>& authority) {
         if (!authority) {
             return failed(authority.error());
         }
         const bool changed = is_for_another_authority(request, **authority,
-                                                      permissions_of(authority_.settings().legacy, at_.clock.now()));
+                                                      permissions_of(authority_->settings().legacy, at_.clock.now()));
         if (changed && error_) {
             const Error refusal = *std::exchange(error_, std::nullopt);
             say(refusal.line());
@@ -337,7 +449,7 @@ void IdentityRunner::run(const lifecycle::ReconsiderAuthority& effect) {
 }
 
 void IdentityRunner::send(scep::MessageType type) {
-    authority_.need([this, type](Result<SharedAuthority> authority) {
+    need_authority([this, type](Result<SharedAuthority> authority) {
         if (!authority) {
             return failed(authority.error());
         }
@@ -350,33 +462,28 @@ void IdentityRunner::sign(scep::MessageType type, const SharedAuthority& authori
         state_.enrollment->transaction->recipient != authority->set.recipient.fingerprint()) {
         return dispatch(lifecycle::RecipientChanged{});
     }
-    MessagePlan plan{type,
-                     *state_.enrollment->transaction,
-                     state_.enrollment->key.id,
-                     state_.enrollment->key.spki,
-                     authority,
-                     at_.clock.now()};
-    token_.use([plan = std::move(plan)](const SharedToken& token) { return sign_request(token, plan); },
-               [this, authority](Result<Bytes> message) {
-                   if (!message) {
-                       return failed(message.error());
-                   }
-                   exchange(authority, *message);
-               });
+    MessagePlan plan{type, *state_.enrollment->transaction, signer(), authority, at_.clock.now()};
+    token_->use([plan = std::move(plan)](const SharedToken& token) { return sign_request(token, plan); },
+                [this, authority](Result<Bytes> message) {
+                    if (!message) {
+                        return failed(message.error());
+                    }
+                    exchange(authority, *message);
+                });
 }
 
 void IdentityRunner::exchange(const SharedAuthority& authority, const Bytes& message) {
     progress_.begin(awaiting_answer());
-    const config::HttpMethod method = authority_.settings().http;
+    const config::HttpMethod method = authority_->settings().http;
     const bool post = method == config::HttpMethod::post ||
                       (method == config::HttpMethod::automatic && authority->capabilities.allows_post());
     const auto form = std::make_shared<RequestForm>();
     form->post = post;
     form->announces_post = authority->capabilities.allows_post();
-    authority_.exchange(
+    authority_->exchange(
         [this, post, message, form](const std::string& url) {
             http::Request request =
-                authority_.get(url, scep::Operation::pki_operation, authority_.limits().max_reply_bytes);
+                authority_->get(url, scep::Operation::pki_operation, authority_->limits().max_reply_bytes);
             if (post) {
                 request.method = http::Request::Method::post;
                 request.url = scep::operation_url(url, scep::Operation::pki_operation, {});
@@ -401,6 +508,10 @@ void IdentityRunner::exchange(const SharedAuthority& authority, const Bytes& mes
         });
 }
 
+lifecycle::KeyRecord IdentityRunner::signer() const {
+    return state_.enrollment->transaction->signer_key.value_or(state_.enrollment->key);
+}
+
 void IdentityRunner::warn_of_long_url(const RequestForm& form) {
     if (form.post || form.url_length <= long_get_url) {
         return;
@@ -413,54 +524,112 @@ void IdentityRunner::warn_of_long_url(const RequestForm& form) {
 void IdentityRunner::judge(const SharedAuthority& authority, const RequestForm& form, http::Response response) {
     const TimePoint now = at_.clock.now();
     ReplyPlan plan{settings_,
-                   permissions_of(authority_.settings().legacy, now),
-                   parse_limits(authority_.limits()),
+                   permissions_of(authority_->settings().legacy, now),
+                   parse_limits(authority_->limits()),
                    *state_.enrollment->transaction,
-                   state_.enrollment->key.id,
+                   signer(),
                    state_.enrollment->key.spki,
                    authority,
                    form,
                    std::move(response),
-                   now};
+                   now,
+                   state_.enrollment->purpose,
+                   {}};
+    if (state_.current && !state_.enrollment->forced && !state_.revoked) {
+        plan.current = state_.current->issued;
+    }
     const bool answered = plan.response.status == 200;
-    token_.use([plan = std::move(plan)](const SharedToken& token) { return judge_reply(token, plan); },
-               [this, answered](Result<ReplyVerdict> verdict) {
-                   if (!verdict) {
-                       return failed(verdict.error(), answered);
-                   }
-                   for (const std::string& warning : verdict->warnings) {
-                       warn(warning);
-                   }
-                   conclude(std::move(verdict->event));
-               });
+    token_->use([plan = std::move(plan)](const SharedToken& token) { return judge_reply(token, plan); },
+                [this, answered](Result<ReplyVerdict> verdict) {
+                    if (!verdict) {
+                        return failed(verdict.error(), answered);
+                    }
+                    for (const std::string& warning : verdict->warnings) {
+                        warn(warning);
+                    }
+                    conclude(std::move(verdict->event));
+                });
 }
 
-Result<publish::Generation> IdentityRunner::generation(std::uint64_t number) const {
-    const lifecycle::IssuedRecord& issued = *state_.enrollment->issued;
-    auto leaf = Certificate::from_der(issued.leaf);
-    auto chain = certificates_of(issued.chain);
-    auto anchors = certificates_of(issued.anchors);
+Result<publish::Generation> IdentityRunner::generation() const {
+    const lifecycle::Credential& next = *state_.next;
+    auto leaf = Certificate::from_der(next.issued.leaf);
+    auto chain = certificates_of(next.issued.chain);
+    auto anchors = certificates_of(next.issued.anchors);
     if (!leaf || !chain || !anchors) {
         return fail(!leaf ? leaf.error() : !chain ? chain.error() : anchors.error());
     }
     return publish::Generation{name(),
-                               number,
+                               next.generation,
                                *std::move(leaf),
                                *std::move(chain),
                                *std::move(anchors),
-                               key_uri(token_.settings().uri, state_.enrollment->key.id)};
+                               key_uri(token_->settings().uri, next.key.id)};
 }
 
 void IdentityRunner::run(const lifecycle::PublishGeneration& effect) {
-    auto made = generation(effect.generation);
+    const auto refused = [this](const Error& error) {
+        error_ = Error(error).about(name());
+        news_({error_->line(), error_, {}});
+        dispatch(lifecycle::PublicationFailed{*error_});
+    };
+    auto made = generation();
     if (!made) {
-        return failed(made.error());
+        return refused(made.error());
     }
     if (const Status published = publisher_.publish(*made, {settings_.mode, settings_.group}); !published) {
-        return failed(published.error());
+        return refused(published.error());
     }
     failpoint("generation-published");
     dispatch(lifecycle::GenerationPublished{effect.generation});
+}
+
+void IdentityRunner::run(const lifecycle::SeekSuccessor& /*effect*/) {
+    progress_.begin(name() + ": asking CA '" + settings_.ca + "' for its successor");
+    authority_->seek_successor([this] { dispatch(lifecycle::SuccessorSought{}); });
+}
+
+void IdentityRunner::run(const lifecycle::Deliver& effect) {
+    progress_.begin(name() + ": telling its consumers");
+    DeliveryPlan plan{name(),
+                      effect.generation,
+                      places_.publish_dir,
+                      places_.runtime_dir,
+                      settings_.on_change,
+                      settings_.verify_tls,
+                      settings_.verify_command,
+                      state_.current->issued.leaf};
+    delivery_ = DeliveryRun::start(at_.loop, std::move(plan), [this, effect](const std::optional<Error>& error) {
+        const std::unique_ptr<DeliveryRun> ended = std::move(delivery_);
+        failpoint("delivery-ended");
+        std::optional<Error> named;
+        if (error) {
+            named = Error(*error).about(name());
+            error_ = named;
+            news_({named->line(), named, {}});
+        }
+        dispatch(lifecycle::Delivered{effect.generation, named});
+    });
+}
+
+void IdentityRunner::run(const lifecycle::DestroyKey& effect) {
+    progress_.begin(name() + ": removing an old key from token '" + settings_.token + "'");
+    token_->use([id = keystore::KeyId{effect.key_id}](const SharedToken& token) { return token->destroy(id); },
+                [this, effect](const Status& destroyed) {
+                    failpoint("key-destroyed");
+                    if (destroyed) {
+                        return dispatch(lifecycle::KeyDestroyed{effect.key_id, {}});
+                    }
+                    dispatch(lifecycle::KeyDestroyed{effect.key_id, Error(destroyed.error()).about(name())});
+                });
+}
+
+void IdentityRunner::run(const lifecycle::RaiseAlert& effect) {
+    progress_.clear();
+    const TimePoint now = at_.clock.now();
+    std::string text = observe::alert_text(state_, effect.kind, now);
+    at_.log.write({observe::Level::error, name() + ": " + text, name(), observe::status_word(state_, now), {}});
+    news_({std::move(text), {}, effect.kind});
 }
 
 }  // namespace hwenroll::runtime

@@ -1,7 +1,10 @@
 // Carries out what the machine decides for one identity and tells it how that went.
 #pragma once
 
+#include <deque>
+#include <filesystem>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -9,36 +12,68 @@
 #include "agent/observe/progress.h"
 #include "agent/publish/publisher.h"
 #include "agent/runtime/authority_access.h"
+#include "agent/runtime/delivery_run.h"
 #include "agent/runtime/request_jobs.h"
 #include "agent/runtime/token_access.h"
 
 namespace hwenroll::runtime {
 
-/// One identity. On the loop's thread; at most one effect is under way.
+/// Where the files of an identity go and where its hooks are run.
+struct Places {
+    std::filesystem::path publish_dir;
+    std::filesystem::path runtime_dir;
+};
+
+/// Something that happened to an identity, for those who watch.
+struct IdentityNews {
+    std::string text;              ///< one printable line
+    std::optional<Error> failure;  ///< that it tells of
+    std::optional<lifecycle::RaiseAlert::Kind> alert;
+};
+
+/// One identity. On the loop's thread; at most one effect is under way, alerts aside.
 class IdentityRunner {
  public:
-    /// Called when no effect is left: the identity is settled until the next event. The error is the one that a run
-    /// should end with, nothing when all is well.
+    /// Called each time when no effect is left: the identity is settled until the next event. The error is the one that
+    /// a run should end with, nothing when all is well.
     using Settled = std::function<void(const std::optional<Error>&)>;
+    using News = std::function<void(const IdentityNews&)>;
 
     IdentityRunner(const Surroundings& surroundings, observe::Progress& progress, publish::Publisher& publisher,
-                   TokenAccess& token, AuthorityAccess& authority, config::IdentitySettings settings);
+                   std::shared_ptr<TokenAccess> token, std::shared_ptr<AuthorityAccess> authority, Places places,
+                   config::IdentitySettings settings);
 
     /// Reads the stored state and begins (event Started).
-    void start(Settled settled);
+    void start(Settled settled, News news);
 
+    /// Time has passed, or something that the machine looks at has changed: begins what is due, if nothing is under
+    /// way.
+    void tick();
+
+    /// An operator's event: taken at once, or when what is under way has ended.
+    void post(lifecycle::Event event);
+
+    /// When tick() has something to do; nothing while an effect is under way.
+    [[nodiscard]] std::optional<TimePoint> next_due() const;
+
+    [[nodiscard]] bool busy() const { return busy_; }
     [[nodiscard]] const std::string& name() const { return settings_.name; }
+    [[nodiscard]] const config::IdentitySettings& settings() const { return settings_; }
     [[nodiscard]] const lifecycle::IdentityState& state() const { return state_; }
+    [[nodiscard]] lifecycle::Policy policy() const;
+
+    /// What a run should end with now; nothing when all is well.
+    [[nodiscard]] std::optional<Error> outcome() const;
 
  private:
     void dispatch(const lifecycle::Event& event);
     void failed(const Error& error, bool answered = false);
     void conclude(lifecycle::Event outcome);
     void settle(const std::optional<Error>& error);
-    [[nodiscard]] std::optional<Error> outcome() const;
     void say(const std::string& note);
     void warn(const std::string& warning);
     [[nodiscard]] std::string awaiting_answer() const;
+    [[nodiscard]] Status load();
 
     void run(const lifecycle::MakeKey& effect);
     void run(const lifecycle::PrepareRequest& effect);
@@ -46,27 +81,37 @@ class IdentityRunner {
     void run(const lifecycle::SendPoll& effect);
     void run(const lifecycle::ReconsiderAuthority& effect);
     void run(const lifecycle::PublishGeneration& effect);
+    void run(const lifecycle::SeekSuccessor& effect);
+    void run(const lifecycle::Deliver& effect);
+    void run(const lifecycle::DestroyKey& effect);
+    void run(const lifecycle::RaiseAlert& effect);
 
     void adopt_key(const lifecycle::MakeKey& effect, const config::ExistingKey& existing);
-    void prepare(const scep::TransactionId& id, const SharedAuthority& authority);
+    void need_authority(std::function<void(Result<SharedAuthority>)> then);
+    void prepare(const lifecycle::PrepareRequest& effect, const SharedAuthority& authority);
     void send(scep::MessageType type);
     void sign(scep::MessageType type, const SharedAuthority& authority);
     void exchange(const SharedAuthority& authority, const Bytes& message);
     void warn_of_long_url(const RequestForm& form);
     void judge(const SharedAuthority& authority, const RequestForm& form, http::Response response);
+    [[nodiscard]] lifecycle::KeyRecord signer() const;
     [[nodiscard]] lifecycle::Started started(const std::optional<publish::PublishedState>& published) const;
-    [[nodiscard]] Result<publish::Generation> generation(std::uint64_t number) const;
+    [[nodiscard]] Result<publish::Generation> generation() const;
 
     Surroundings at_;
     observe::Progress& progress_;
     publish::Publisher& publisher_;
-    TokenAccess& token_;
-    AuthorityAccess& authority_;
+    std::shared_ptr<TokenAccess> token_;
+    std::shared_ptr<AuthorityAccess> authority_;
+    Places places_;
     config::IdentitySettings settings_;
-    lifecycle::Policy policy_;
     lifecycle::IdentityState state_;
+    bool busy_ = false;
+    std::deque<lifecycle::Event> posted_;
     std::optional<Error> error_;
+    std::unique_ptr<DeliveryRun> delivery_;
     Settled settled_;
+    News news_;
 };
 
 }  // namespace hwenroll::runtime

@@ -45,9 +45,13 @@ Result<scep::CertificationRequest> request_of(const config::IdentitySettings& id
     return request;
 }
 
-scep::IssueExpectation expectation_of(const ReplyPlan& plan, PublicKey key) {
+Result<scep::IssueExpectation> expectation_of(const ReplyPlan& plan) {
+    auto key = PublicKey::from_spki(plan.spki);
+    if (!key) {
+        return fail(key.error());
+    }
     const scep::CaSet& set = plan.authority->set;
-    scep::IssueExpectation expected{.public_key = std::move(key),
+    scep::IssueExpectation expected{.public_key = *std::move(key),
                                     .subject = plan.identity.subject,
                                     .subject_alt_names = plan.identity.subject_alt_names,
                                     .key_usage = plan.identity.key_usage,
@@ -73,6 +77,16 @@ scep::IssueExpectation expectation_of(const ReplyPlan& plan, PublicKey key) {
     expected.alt_names_rule = plan.identity.accept.alt_names == config::AcceptAltNames::any
                                   ? scep::IssueExpectation::AltNames::any
                                   : scep::IssueExpectation::AltNames::superset;
+    if (plan.current) {
+        auto current = Certificate::from_der(plan.current->leaf);
+        if (!current) {
+            return fail(current.error());
+        }
+        expected.current = *std::move(current);
+    }
+    if (plan.purpose == lifecycle::Purpose::shadow && !plan.authority->predecessor_signers.empty()) {
+        expected.rollover = scep::IssueExpectation::Rollover{plan.authority->predecessor_signers};
+    }
     expected.require_usage = plan.identity.accept.usage == config::AcceptUsage::require;
     return expected;
 }
@@ -156,10 +170,12 @@ Error explain(const ReplyPlan& plan, const Error& error) {
 
 ReplyVerdict take_certificate(const SharedToken& token, const ReplyPlan& plan, const scep::CertRep& reply,
                               std::vector<std::string> warnings) {
-    auto key = reference_of(plan.key_id, plan.spki);
+    auto key = reference_of(plan.signer.id, plan.signer.spki);
     auto signer = Certificate::from_der(plan.transaction.signer_certificate);
-    if (!key || !signer) {
-        return {refusal(plan, !key ? key.error() : signer.error(), false), std::move(warnings)};
+    auto expected = expectation_of(plan);
+    if (!key || !signer || !expected) {
+        const Error& error = !key ? key.error() : !signer ? signer.error() : expected.error();
+        return {refusal(plan, error, false), std::move(warnings)};
     }
     auto handle = keystore::to_evp_pkey(token, *key);
     if (!handle) {
@@ -177,12 +193,48 @@ ReplyVerdict take_certificate(const SharedToken& token, const ReplyPlan& plan, c
     if (!received) {
         return {refusal(plan, received.error(), true), std::move(warnings)};
     }
-    auto issued = scep::accept_certificate(*received, expectation_of(plan, key->public_key));
+    auto issued = scep::accept_certificate(*received, *expected);
     if (!issued) {
         return {refusal(plan, issued.error(), true), std::move(warnings)};
     }
     warnings.insert(warnings.end(), issued->warnings.begin(), issued->warnings.end());
     return {lifecycle::CertificateIssued{record_of(*issued, plan.authority->set.anchor)}, std::move(warnings)};
+}
+
+bool is_signed_by_current(const RequestPlan& plan) {
+    return plan.current && (plan.purpose == lifecycle::Purpose::renewal || plan.purpose == lifecycle::Purpose::shadow);
+}
+
+Result<Secret> challenge_of(const RequestPlan& plan) {
+    if (is_signed_by_current(plan) && !plan.renewal_sends_challenge) {
+        return Secret();
+    }
+    return read_secret(plan.challenge);
+}
+
+/// REN-6: 17 where the CA announces it, unless it refused one or the configuration says otherwise.
+scep::MessageType type_of(const RequestPlan& plan) {
+    const bool announced = plan.renewal_type == config::RenewalType::automatic && plan.by_renewal_req &&
+                           plan.authority->capabilities.allows_renewal();
+    const bool renewal_req = plan.renewal_type == config::RenewalType::renewal_req || announced;
+    return is_signed_by_current(plan) && renewal_req ? scep::MessageType::renewal_req : scep::MessageType::pkcs_req;
+}
+
+/// SIG-1 to SIG-3: the current certificate, or one that the new key signs for itself.
+Status choose_signer(const RequestPlan& plan, EVP_PKEY* key, lifecycle::Transaction& transaction) {
+    if (is_signed_by_current(plan)) {
+        transaction.signer_certificate = plan.current->issued.leaf;
+        transaction.signer_key = plan.current->key;
+        return {};
+    }
+    const TimePoint not_after = plan.now + plan.identity.poll.give_up + signer_margin_after;
+    auto signer = scep::build_signer_certificate(plan.identity.subject, key, plan.certificate_serial,
+                                                 plan.now - signer_margin_before, not_after, transaction.digest);
+    if (!signer) {
+        return fail(cause(signer.error(), key));
+    }
+    transaction.signer_certificate = signer->der();
+    return {};
 }
 
 }  // namespace
@@ -248,7 +300,7 @@ Result<lifecycle::Transaction> prepare_request(const SharedToken& token, const R
     if (!request) {
         return fail(request.error());
     }
-    auto challenge = read_secret(plan.challenge);
+    auto challenge = challenge_of(plan);
     if (!challenge) {
         return fail(challenge.error());
     }
@@ -263,12 +315,6 @@ Result<lifecycle::Transaction> prepare_request(const SharedToken& token, const R
     if (const Status opens = keystore::opening_self_test(*token, *key); !opens) {
         return fail(opens.error());
     }
-    const TimePoint not_after = plan.now + plan.identity.poll.give_up + signer_margin_after;
-    auto signer = scep::build_signer_certificate(plan.identity.subject, handle->get(), plan.certificate_serial,
-                                                 plan.now - signer_margin_before, not_after, algorithms->digest);
-    if (!signer) {
-        return fail(cause(signer.error(), handle->get()));
-    }
     const Certificate& recipient = plan.authority->set.recipient;
     auto envelope = scep::seal(csr->reveal(), recipient, algorithms->cipher);
     if (!envelope) {
@@ -276,18 +322,21 @@ Result<lifecycle::Transaction> prepare_request(const SharedToken& token, const R
     }
     lifecycle::Transaction transaction;
     transaction.id = plan.transaction_id;
+    transaction.type = type_of(plan);
     transaction.envelope = *std::move(envelope);
-    transaction.signer_certificate = signer->der();
     transaction.subject = plan.identity.subject.der();
     transaction.recipient = recipient.fingerprint();
     transaction.authority_generation = plan.authority->generation;
     transaction.digest = algorithms->digest;
     transaction.cipher = algorithms->cipher;
+    if (const Status signer = choose_signer(plan, handle->get(), transaction); !signer) {
+        return fail(signer.error());
+    }
     return transaction;
 }
 
 Result<Bytes> sign_request(const SharedToken& token, const MessagePlan& plan) {
-    auto key = reference_of(plan.key_id, plan.spki);
+    auto key = reference_of(plan.signer.id, plan.signer.spki);
     auto signer = Certificate::from_der(plan.transaction.signer_certificate);
     auto subject = DistinguishedName::from_der(plan.transaction.subject);
     if (!key || !signer || !subject) {
@@ -318,8 +367,12 @@ Result<Bytes> sign_request(const SharedToken& token, const MessagePlan& plan) {
 }
 
 Result<ReplyVerdict> judge_reply(const SharedToken& token, const ReplyPlan& plan) {
-    const scep::ReplyExpectation expected{
+    scep::ReplyExpectation expected{
         plan.transaction.id, plan.transaction.nonce, plan.authority->set.signers, plan.now, plan.legacy, plan.limits};
+    if (!plan.authority->predecessor_signers.empty()) {
+        // ROLL-12: the CA in force may sign as well as its successor.
+        expected.next_signers = std::exchange(expected.signers, plan.authority->predecessor_signers);
+    }
     auto reply = scep::read_cert_rep(plan.response.body, expected);
     if (!reply) {
         return ReplyVerdict{refusal(plan, explain(plan, reply.error()), false), {}};

@@ -39,20 +39,25 @@ struct RequestPlan {
     scep::TransactionId transaction_id;
     Bytes certificate_serial;  ///< 16 random octets for the self-signed certificate
     TimePoint now;
+    lifecycle::Purpose purpose = lifecycle::Purpose::first;
+    bool by_renewal_req = true;                         ///< PrepareRequest::by_renewal_req
+    config::RenewalType renewal_type{};                 ///< `renewal_type`
+    bool renewal_sends_challenge = false;               ///< `renewal_challenge`
+    std::optional<lifecycle::Credential> current = {};  ///< signs a renewal and a shadow's request
 };
 
 /// Reads the challenge, signs and verifies the CSR, tests the key's opening, signs the certificate and seals: three
-/// uses of the key (two signatures, one decryption). Errors: challenge_source, ca_algorithm, ca_no_recipient,
-/// token_self_test, those of the token.
+/// uses of the key (two signatures, one decryption). What the current certificate signs needs no other certificate, and
+/// no challenge unless the configuration says so (REN-3, REN-6). Errors: challenge_source, ca_algorithm,
+/// ca_no_recipient, token_self_test, those of the token.
 Result<lifecycle::Transaction> prepare_request(const SharedToken& token, const RequestPlan& plan);
 
 /// What a message is signed from.
 struct MessagePlan {
     scep::MessageType type = scep::MessageType::pkcs_req;
     lifecycle::Transaction transaction;
-    Bytes key_id;
-    Bytes spki;
-    SharedAuthority authority;  ///< a CertPoll's recipient and issuer
+    lifecycle::KeyRecord signer;  ///< the key that signs: Transaction::signer_key, or the enrollment's own
+    SharedAuthority authority;    ///< a CertPoll's recipient and issuer
     TimePoint now;
 };
 
@@ -65,12 +70,14 @@ struct ReplyPlan {
     scep::LegacyPermissions legacy;
     scep::ParseLimits limits;
     lifecycle::Transaction transaction;
-    Bytes key_id;
-    Bytes spki;
+    lifecycle::KeyRecord signer;  ///< the key that the reply is encrypted to
+    Bytes spki;                   ///< of the key that was asked for
     SharedAuthority authority;
     RequestForm form;
     http::Response response;
     TimePoint now;
+    lifecycle::Purpose purpose = lifecycle::Purpose::first;
+    std::optional<lifecycle::IssuedRecord> current = {};  ///< a renewal must better it; nothing: anything goes
 };
 
 /// A judged reply: the event for the machine, and what an operator should read about it.

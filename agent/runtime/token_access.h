@@ -9,6 +9,7 @@
 
 #include "agent/config/configuration.h"
 #include "agent/observe/log.h"
+#include "agent/runtime/clock_trust.h"
 #include "agent/runtime/login_rules.h"
 #include "agent/runtime/token_thread.h"
 #include "agent/store/store.h"
@@ -23,6 +24,7 @@ struct Surroundings {
     store::Store& store;
     const Clock& clock;
     observe::Log& log;
+    ClockTrust& clock_trust;
 };
 
 /// The keystore's view of a token's settings.

@@ -1,6 +1,7 @@
 // Time as a parameter. Only agent/runtime reads a real clock (house rule: time is a parameter).
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <optional>
 #include <string>
@@ -23,6 +24,12 @@ class Clock {
 
     /// Wall-clock time, UTC. Thread-safe.
     [[nodiscard]] virtual TimePoint now() const = 0;
+
+    /// How long, in real time, one who waits for this clock to go on by `ahead` should sleep before looking again: a
+    /// minute at most, since a clock may be set.
+    [[nodiscard]] virtual std::chrono::milliseconds sleep_for(Seconds ahead) const {
+        return std::clamp<std::chrono::milliseconds>(ahead, std::chrono::milliseconds(0), std::chrono::minutes(1));
+    }
 };
 
 /// `2026-11-23T18:09:53Z`.

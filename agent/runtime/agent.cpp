@@ -1,137 +1,231 @@
 #include "agent/runtime/agent.h"
 
 #include <algorithm>
-#include <array>
+#include <utility>
 
 namespace hwenroll::runtime {
 namespace {
 
 constexpr std::string_view user_agent = "hwenroll";
 
-/// All that lives for the length of a run. Members end in reverse order: identities before what they refer to.
-class Run {
- public:
-    Run(const config::Configuration& configuration, std::unique_ptr<EventLoop> loop, store::Store& store,
-        const Clock& clock, observe::Log& log)
-        : configuration_(configuration),
-          loop_(std::move(loop)),
-          at_{*loop_, store, clock, log},
-          progress_(observe::Progress::wanted()),
-          publisher_(configuration.agent.publish_dir),
-          client_(*loop_, std::string(user_agent)) {
-        loop_->serve(client_);
-        loop_->every(observe::Progress::interval, [this] { progress_.tick(); });
-    }
+/// How long to wait with what is due and cannot begin, such as a switch under a clock that is not trusted.
+constexpr Seconds blocked_pause{2};
 
-    void prepare(const keystore::WorkerProgram& worker) {
-        if (const Status swept = publisher_.sweep(); !swept) {
-            at_.log.write({observe::Level::warning, swept.error().line()});
-        }
-        for (const auto& [name, settings] : configuration_.identities) {
-            const auto& token = configuration_.tokens.at(settings.token);
-            const auto& authority = configuration_.authorities.at(settings.ca);
-            auto& token_access = tokens_[settings.token];
-            if (!token_access) {
-                token_access = std::make_unique<TokenAccess>(at_, worker, token);
-            }
-            auto& authority_access = authorities_[settings.ca];
-            if (!authority_access) {
-                authority_access = std::make_unique<AuthorityAccess>(at_, client_, authority, configuration_.limits);
-            }
-            identities_.push_back(std::make_unique<IdentityRunner>(at_, progress_, publisher_, *token_access,
-                                                                   *authority_access, settings));
-        }
-    }
-
-    Status work(std::vector<Error>& errors) {
-        left_ = identities_.size();
-        if (left_ == 0) {
-            return {};
-        }
-        loop_->post([this, &errors] {
-            for (const auto& identity : identities_) {
-                identity->start([this, &errors](const std::optional<Error>& error) {
-                    if (error) {
-                        errors.push_back(*error);
-                    }
-                    if (--left_ == 0) {
-                        loop_->stop();
-                    }
-                });
-            }
-        });
-        return loop_->run();
-    }
-
-    [[nodiscard]] std::size_t left() const { return left_; }
-
- private:
-    const config::Configuration& configuration_;
-    std::unique_ptr<EventLoop> loop_;
-    Surroundings at_;
-    observe::Progress progress_;
-    publish::Publisher publisher_;
-    http::Client client_;
-    std::size_t left_ = 0;
-    std::map<std::string, std::unique_ptr<AuthorityAccess>> authorities_;
-    std::vector<std::unique_ptr<IdentityRunner>> identities_;
-    std::map<std::string, std::unique_ptr<TokenAccess>> tokens_;  // first to end: their jobs refer to the rest
-};
-
-RunOutcome outcome_of(std::vector<Error> errors) {
-    return {combined_exit_code(errors), std::move(errors)};
-}
+/// How far ahead one sleeps when nothing is due at all.
+constexpr Seconds idle_pause{86400};
 
 }  // namespace
 
-int combined_exit_code(const std::vector<Error>& errors) {
-    constexpr std::array severity{0, 75, 69, 76, 77, 78, 70};
-    const auto rank = [&](int code) {
-        const auto* const found = std::find(severity.begin(), severity.end(), code);
-        return found == severity.end() ? severity.size() - 1 : static_cast<std::size_t>(found - severity.begin());
-    };
-    std::size_t worst = 0;
-    for (const Error& error : errors) {
-        worst = std::max(worst, rank(error.info().exit_code));
-    }
-    return severity.at(worst);
+Agent::Agent(EventLoop& loop, store::Store& store, const Clock& clock, observe::Log& log,
+             keystore::WorkerProgram worker, Watchers watchers)
+    : loop_(loop),
+      clock_trust_(store, clock),
+      at_{loop, store, clock, log, clock_trust_},
+      worker_(std::move(worker)),
+      watchers_(std::move(watchers)),
+      progress_(observe::Progress::wanted()),
+      client_(loop, std::string(user_agent)) {
+    loop_.serve(client_);
+    loop_.every(observe::Progress::interval, [this] { progress_.tick(); });
 }
 
-RunOutcome run_once(const config::Configuration& configuration, const keystore::WorkerProgram& worker,
-                    const Clock& clock, observe::Log& log) {
-    std::vector<Error> errors;
-    for (const config::Finding& finding : configuration.findings) {
-        errors.push_back(finding.error);
+/// Token threads first: their jobs and results refer to the rest.
+Agent::~Agent() {
+    residents_.clear();
+    tokens_.clear();
+}
+
+void Agent::adopt(const config::Configuration& configuration) {
+    look_at_clock();
+    if (!publisher_ || places_.publish_dir != configuration.agent.publish_dir) {
+        if (publisher_) {
+            former_publishers_.push_back(std::move(publisher_));
+        }
+        publisher_ = std::make_unique<publish::Publisher>(configuration.agent.publish_dir);
+        if (const Status swept = publisher_->sweep(); !swept) {
+            at_.log.write({observe::Level::warning, swept.error().line()});
+        }
     }
-    store::HistoryLimits history;
-    history.keep = configuration.agent.history_keep;
-    auto store = store::Store::open(configuration.agent.state_dir, history);
-    if (!store) {
-        errors.push_back(Error(store.error()).about("agent"));
-        return outcome_of(std::move(errors));
+    places_ = {configuration.agent.publish_dir, configuration.agent.runtime_dir};
+    adopt_tokens(configuration);
+    adopt_authorities(configuration);
+    for (auto& [name, resident] : residents_) {
+        resident.leaving = !configuration.identities.contains(name);
     }
-    EventLoop* stopping = nullptr;
-    bool stopped = false;
-    auto loop = EventLoop::make([&] {
-        stopped = true;
-        stopping->stop();
+    for (const auto& [name, settings] : configuration.identities) {
+        adopt_identity(settings);
+    }
+    sweep();
+    loop_.post([this] { tick(); });
+}
+
+void Agent::adopt_tokens(const config::Configuration& configuration) {
+    std::map<std::string, std::shared_ptr<TokenAccess>> tokens;
+    for (const auto& [name, settings] : configuration.tokens) {
+        const auto known = tokens_.find(name);
+        tokens[name] = known != tokens_.end() && known->second->settings() == settings
+                           ? known->second
+                           : std::make_shared<TokenAccess>(at_, worker_, settings);
+    }
+    for (const auto& [name, token] : tokens_) {
+        former_tokens_.emplace_back(token);
+    }
+    tokens_ = std::move(tokens);
+}
+
+void Agent::adopt_authorities(const config::Configuration& configuration) {
+    std::map<std::string, std::shared_ptr<AuthorityAccess>> authorities;
+    for (const auto& [name, settings] : configuration.authorities) {
+        auto& authority = authorities[name];
+        if (const auto known = authorities_.find(name); known != authorities_.end()) {
+            authority = known->second;
+            if (authority->settings() != settings || authority->limits() != configuration.limits) {
+                authority->reconfigure(settings, configuration.limits);
+            }
+            continue;
+        }
+        authority = std::make_shared<AuthorityAccess>(at_, client_, settings, configuration.limits);
+        authority->on_change([this, name = name] { on_authority_change(name); });
+    }
+    authorities_ = std::move(authorities);
+}
+
+void Agent::adopt_identity(const config::IdentitySettings& settings) {
+    Resident& resident = residents_[settings.name];
+    const auto& token = tokens_.at(settings.token);
+    const auto& authority = authorities_.at(settings.ca);
+    if (resident.runner && resident.runner->uses(settings, token, authority, places_)) {
+        resident.successor.reset();
+        return;
+    }
+    resident.successor =
+        std::make_unique<IdentityRunner>(at_, progress_, *publisher_, token, authority, places_, settings);
+}
+
+void Agent::start(IdentityRunner& runner) {
+    const std::string name = runner.name();
+    runner.start([this, name](const std::optional<Error>& outcome) { on_settled(name, outcome); },
+                 [this, name](const IdentityNews& news) {
+                     if (watchers_.news) {
+                         watchers_.news(name, news);
+                     }
+                 });
+}
+
+/// Changes of the household wait until nothing is on the stack of the runner that they may end.
+void Agent::on_settled(const std::string& identity, const std::optional<Error>& outcome) {
+    if (watchers_.settled) {
+        watchers_.settled(identity, outcome);
+    }
+    if (std::exchange(sweeping_, true)) {
+        return;
+    }
+    loop_.post([this] {
+        sweeping_ = false;
+        sweep();
+        arm();
+        const bool seeking = std::ranges::any_of(authorities_, [](const auto& one) { return one.second->seeking(); });
+        if (busy() == 0 && !seeking && watchers_.quiet) {
+            watchers_.quiet();
+        }
     });
-    if (!loop) {
-        errors.push_back(Error(loop.error()).about("agent"));
-        return outcome_of(std::move(errors));
+}
+
+/// Runners that are settled make room for their successors.
+void Agent::sweep() {
+    for (auto entry = residents_.begin(); entry != residents_.end();) {
+        Resident& resident = entry->second;
+        const bool free = !resident.runner || !resident.runner->busy();
+        if (free && resident.leaving) {
+            entry = residents_.erase(entry);
+            continue;
+        }
+        if (free && resident.successor) {
+            resident.runner = std::move(resident.successor);
+            start(*resident.runner);
+        }
+        ++entry;
     }
-    stopping = loop->get();
-    Run run(configuration, *std::move(loop), *store, clock, log);
-    run.prepare(worker);
-    if (const Status worked = run.work(errors); !worked) {
-        errors.push_back(Error(worked.error()).about("agent"));
+    std::erase_if(former_tokens_, [](const std::weak_ptr<TokenAccess>& token) { return token.expired(); });
+}
+
+void Agent::on_authority_change(const std::string& authority) {
+    for (auto& [name, resident] : residents_) {
+        if (resident.runner && resident.runner->settings().ca == authority) {
+            resident.runner->tick();
+        }
     }
-    if (stopped) {
-        errors.push_back(Error(ErrorCode::interrupted, std::to_string(run.left()) + " identities were under way when a "
-                                                                                    "signal ended the run")
-                             .about("agent"));
+    arm();
+}
+
+void Agent::look_at_clock() {
+    const bool before = clock_trust_.trusted();
+    const std::string why = clock_trust_.why();
+    if (const Status looked = clock_trust_.look(); !looked) {
+        at_.log.write(looked.error(), {});
     }
-    return outcome_of(std::move(errors));
+    if (!clock_trust_.trusted() && (before || why != clock_trust_.why())) {
+        at_.log.write({observe::Level::warning, "the clock is not trusted: " + clock_trust_.why() +
+                                                    "; nothing is destroyed, switched or taken away until it is"});
+    } else if (clock_trust_.trusted() && !before && !why.empty()) {
+        at_.log.write({observe::Level::info, "the clock is trusted again"});
+    }
+}
+
+void Agent::tick() {
+    look_at_clock();
+    const TimePoint now = at_.clock.now();
+    for (auto& [name, authority] : authorities_) {
+        if (const auto due = authority->next_due(); due && *due <= now) {
+            authority->tick();
+        }
+    }
+    for (auto& [name, resident] : residents_) {
+        const auto due = resident.runner ? resident.runner->next_due() : std::nullopt;
+        if (due && *due <= now) {
+            resident.runner->tick();
+        }
+    }
+    arm();
+}
+
+void Agent::arm() {
+    const TimePoint now = at_.clock.now();
+    Seconds pause = idle_pause;
+    const auto consider = [&](const std::optional<TimePoint>& due) {
+        if (due) {
+            pause = std::min(pause, *due > now ? Seconds(*due - now) : blocked_pause);
+        }
+    };
+    for (auto& [name, authority] : authorities_) {
+        consider(authority->next_due());
+    }
+    for (const auto& [name, resident] : residents_) {
+        consider(resident.runner ? resident.runner->next_due() : std::nullopt);
+    }
+    alarm_ = loop_.after(at_.clock.sleep_for(pause), [this] { tick(); });
+}
+
+void Agent::interrupt(std::chrono::milliseconds login_patience) {
+    for (const auto& [name, token] : tokens_) {
+        token->interrupt(login_patience);
+    }
+    for (const auto& former : former_tokens_) {
+        if (const auto token = former.lock()) {
+            token->interrupt(login_patience);
+        }
+    }
+}
+
+IdentityRunner* Agent::find(const std::string& identity) {
+    const auto found = residents_.find(identity);
+    return found == residents_.end() || found->second.leaving ? nullptr : found->second.runner.get();
+}
+
+std::size_t Agent::busy() const {
+    return static_cast<std::size_t>(std::ranges::count_if(residents_, [](const auto& one) {
+        return one.second.successor || (one.second.runner && one.second.runner->busy());
+    }));
 }
 
 }  // namespace hwenroll::runtime

@@ -1,7 +1,7 @@
-// The agent as a whole: `hwenrolld --once`.
+// The agent as a whole: all identities, tokens and CAs of one configuration on one loop.
 #pragma once
 
-#include <filesystem>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -12,19 +12,74 @@
 
 namespace hwenroll::runtime {
 
-/// What a run came to.
-struct RunOutcome {
-    int exit_code = 0;          ///< of the design's table: 78 > 77 > 76 > 69 > 75 > 0
-    std::vector<Error> errors;  ///< one for each identity and part that is not well, in configuration order
+/// Begins what is due, and goes on until it ends. On the loop's thread.
+class Agent {
+ public:
+    /// Who watches. Called on the loop; may call the agent.
+    struct Watchers {
+        std::function<void(const std::string& identity, const IdentityNews& news)> news;
+        std::function<void(const std::string& identity, const std::optional<Error>& outcome)> settled;
+        std::function<void()> quiet;  ///< nothing is under way any more
+    };
+
+    /// The references outlive the agent; `loop` runs later.
+    Agent(EventLoop& loop, store::Store& store, const Clock& clock, observe::Log& log, keystore::WorkerProgram worker,
+          Watchers watchers);
+    Agent(const Agent&) = delete;
+    Agent& operator=(const Agent&) = delete;
+    ~Agent();
+
+    /// Takes a configuration over, the first one or another one. What is under way goes on and is followed by what the
+    /// new configuration wants; a part that is unchanged is not disturbed.
+    void adopt(const config::Configuration& configuration);
+
+    /// Looks at the clock and begins what is due. Called by itself in time, by others when something may have changed.
+    void tick();
+
+    /// Ends what runs on tokens (see WorkerToken::interrupt). The loop must not run afterwards.
+    void interrupt(std::chrono::milliseconds login_patience);
+
+    /// The runner of an identity that is configured without a fault; nullptr otherwise.
+    [[nodiscard]] IdentityRunner* find(const std::string& identity);
+
+    /// Identities that have something under way.
+    [[nodiscard]] std::size_t busy() const;
+
+    [[nodiscard]] bool clock_trusted() const { return clock_trust_.trusted(); }
+
+ private:
+    struct Resident {
+        std::unique_ptr<IdentityRunner> runner;
+        std::unique_ptr<IdentityRunner> successor;  ///< takes over when the runner is settled; settings have changed
+        bool leaving = false;                       ///< no longer configured
+    };
+
+    void adopt_tokens(const config::Configuration& configuration);
+    void adopt_authorities(const config::Configuration& configuration);
+    void adopt_identity(const config::IdentitySettings& settings);
+    void start(IdentityRunner& runner);
+    void on_settled(const std::string& identity, const std::optional<Error>& outcome);
+    void sweep();
+    void on_authority_change(const std::string& authority);
+    void arm();
+    void look_at_clock();
+
+    EventLoop& loop_;
+    ClockTrust clock_trust_;
+    Surroundings at_;
+    keystore::WorkerProgram worker_;
+    Watchers watchers_;
+    observe::Progress progress_;
+    std::unique_ptr<publish::Publisher> publisher_;
+    std::vector<std::unique_ptr<publish::Publisher>> former_publishers_;
+    http::Client client_;
+    Places places_;
+    std::map<std::string, std::shared_ptr<AuthorityAccess>> authorities_;
+    std::map<std::string, std::shared_ptr<TokenAccess>> tokens_;
+    std::vector<std::weak_ptr<TokenAccess>> former_tokens_;
+    std::map<std::string, Resident> residents_;
+    bool sweeping_ = false;
+    Watch alarm_;
 };
-
-/// Does all that is due now for every identity of `configuration` and returns. Findings of the configuration count as
-/// errors. SIGTERM and SIGINT end the run early (exit code 75); what was begun is resumed by the next run. Blocks.
-RunOutcome run_once(const config::Configuration& configuration, const keystore::WorkerProgram& worker,
-                    const Clock& clock, observe::Log& log);
-
-/// The exit code of several outcomes: the most severe of 78 > 77 > 76 > 69 > 75 > 0; anything else counts as 70 and
-/// comes before all.
-int combined_exit_code(const std::vector<Error>& errors);
 
 }  // namespace hwenroll::runtime

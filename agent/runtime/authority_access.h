@@ -63,6 +63,9 @@ class AuthorityAccess {
     /// Time has passed: the successor may have to take over, or to be looked for.
     void tick();
 
+    /// A search for the successor is under way.
+    [[nodiscard]] bool seeking() const { return seeking_; }
+
     /// When tick() has something to do; nothing: not by time alone.
     [[nodiscard]] std::optional<TimePoint> next_due();
 

@@ -8,8 +8,8 @@
 #include <CLI/CLI.hpp>
 
 #include "agent/config/loader.h"
-#include "agent/runtime/agent.h"
 #include "agent/runtime/queries.h"
+#include "agent/runtime/single_run.h"
 #include "agent/runtime/system_clock.h"
 
 namespace {

@@ -22,6 +22,7 @@ namespace hwenroll::runtime {
 struct Places {
     std::filesystem::path publish_dir;
     std::filesystem::path runtime_dir;
+    friend bool operator==(const Places&, const Places&) = default;
 };
 
 /// Something that happened to an identity, for those who watch.
@@ -55,6 +56,12 @@ class IdentityRunner {
 
     /// When tick() has something to do; nothing while an effect is under way.
     [[nodiscard]] std::optional<TimePoint> next_due() const;
+
+    /// True when it works by these already.
+    [[nodiscard]] bool uses(const config::IdentitySettings& settings, const std::shared_ptr<TokenAccess>& token,
+                            const std::shared_ptr<AuthorityAccess>& authority, const Places& places) const {
+        return settings_ == settings && token_ == token && authority_ == authority && places_ == places;
+    }
 
     [[nodiscard]] bool busy() const { return busy_; }
     [[nodiscard]] const std::string& name() const { return settings_.name; }

@@ -19,7 +19,7 @@ Result<bool> release_hold(store::Store& store, const config::IdentitySettings& i
     if (!state) {
         return fail(state.error());
     }
-    if (pin_file_must_change && state->phase != lifecycle::Phase::held) {
+    if (pin_file_must_change && !state->hold) {
         return false;
     }
     const auto transition = lifecycle::step(*state, lifecycle::Resumed{}, {}, {}, now);
@@ -60,6 +60,8 @@ bool file_must_change(const std::vector<store::LoginRecord>& records, const conf
     return record && record->outcome == store::LoginRecordOutcome::refused;
 }
 
+}  // namespace
+
 Status release_pin(store::Store& store, const config::TokenSettings& token, TimePoint now, Resumption& done) {
     const auto records = logins_to(store, token.name);
     if (!records) {
@@ -72,8 +74,6 @@ Status release_pin(store::Store& store, const config::TokenSettings& token, Time
     done.pin_released = true;
     return store.forget_logins(token.name, "resumed: its PIN may be tried again, a refused file once it changes", now);
 }
-
-}  // namespace
 
 Result<Resumption> resume(const config::AgentSettings& agent, const config::TokenSettings& token,
                           const config::IdentitySettings& identity, const Clock& clock) {

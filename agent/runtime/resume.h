@@ -2,6 +2,7 @@
 #pragma once
 
 #include "agent/config/configuration.h"
+#include "agent/store/store.h"
 #include "base/clock.h"
 
 namespace hwenroll::runtime {
@@ -12,6 +13,9 @@ struct Resumption {
     bool pin_released = false;          ///< a refused PIN or a login of unknown outcome was on record, and is forgotten
     bool pin_file_must_change = false;  ///< the token's PIN file was refused and is as it was then
 };
+
+/// Forgets the logins to a token, but for refused PIN files, which only a change frees. Error code: state_database.
+Status release_pin(store::Store& store, const config::TokenSettings& token, TimePoint now, Resumption& done);
 
 /// Ends the identity's hold or the wait that its CA asked for, and forgets the logins to its token, whatever section's
 /// name they are recorded under, but for refused PIN files, which only a change frees. Takes the state directory's

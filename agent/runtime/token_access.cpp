@@ -17,10 +17,26 @@ TokenAccess::TokenAccess(const Surroundings& surroundings, const keystore::Worke
     : at_(surroundings),
       settings_(settings),
       pin_(keystore::PinSource::parse(settings.pin ? settings.pin->text() : std::string())),
+      worker_(worker),
       token_(std::make_shared<keystore::WorkerToken>(worker, options_of(settings))),
       thread_(surroundings.loop) {}
 
+/// T2: workers that keep ending are given a pause, and then one more series of tries.
+void TokenAccess::replace_exhausted() {
+    constexpr std::chrono::seconds pause{30};
+    const auto now = std::chrono::steady_clock::now();
+    if (!token_->exhausted()) {
+        exhausted_since_.reset();
+    } else if (!exhausted_since_) {
+        exhausted_since_ = now;
+    } else if (now >= *exhausted_since_ + pause) {
+        exhausted_since_.reset();
+        token_ = std::make_shared<keystore::WorkerToken>(worker_, options_of(settings_));
+    }
+}
+
 void TokenAccess::login(Continuation then) {
+    replace_exhausted();
     if (token_->logged_in()) {
         return then({});
     }

@@ -39,6 +39,9 @@ class TokenAccess {
 
     [[nodiscard]] const config::TokenSettings& settings() const { return settings_; }
 
+    /// The process is about to end: what runs on the token is ended, a login after `login_patience`.
+    void interrupt(std::chrono::milliseconds login_patience) { token_->interrupt(login_patience); }
+
     /// Logs in if that is needed and allowed, then calls `job(token)` on the token's thread and `done(result)` on the
     /// loop's. `job` returns a Result<T>. The PIN is tried once, whatever the number of callers.
     template <class Job, class Done>
@@ -56,6 +59,7 @@ class TokenAccess {
     void login(Continuation then);
     [[nodiscard]] LoginAttempt attempt(const std::optional<keystore::PinSourceIdentity>& identity) const;
     Status allow_preparation();
+    void replace_exhausted();
     void try_login(const keystore::LoginPreparation& preparation);
     Result<keystore::LoginHistory> begin_login(const keystore::LoginPreparation& preparation);
     void finish_login(const keystore::LoginOutcome& outcome);
@@ -64,7 +68,9 @@ class TokenAccess {
     Surroundings at_;
     config::TokenSettings settings_;
     Result<keystore::PinSource> pin_;
+    keystore::WorkerProgram worker_;
     std::shared_ptr<keystore::WorkerToken> token_;
+    std::optional<std::chrono::steady_clock::time_point> exhausted_since_;
     std::vector<store::LoginRecord> known_;  ///< the section's records when the login was asked for
     store::LoginRecord before_;
     store::LoginRecord begun_;

@@ -1,5 +1,8 @@
 #include "keystore/worker/worker_token.h"
 
+#include <csignal>
+#include <sys/syscall.h>
+#include <unistd.h>
 #include <utility>
 
 #include <fmt/format.h>
@@ -35,6 +38,17 @@ bool ends_login(ErrorCode code) {
     return code == ErrorCode::token_absent || code == ErrorCode::token_login_lost;
 }
 
+// glibc 2.36 declares the calls without C linkage, so they are made by number.
+int pidfd_of(pid_t pid) {
+    return static_cast<int>(syscall(SYS_pidfd_open, pid, 0));
+}
+
+void send_kill(const FileDescriptor& process) {
+    if (process.valid()) {
+        syscall(SYS_pidfd_send_signal, process.get(), SIGKILL, nullptr, 0);
+    }
+}
+
 }  // namespace
 
 WorkerToken::WorkerToken(WorkerProgram program, Pkcs11Options options)
@@ -68,8 +82,21 @@ LoginOutcome WorkerToken::login(const LoginHistory& history) {
                 Error(ErrorCode::token_operation, fmt::format("{} cannot log in", name_),
                       "its worker holds no prepared login")};
     }
+    {
+        const std::lock_guard state(kill_mutex_);
+        if (interrupted_) {
+            return {LoginOutcome::Result::not_tried, std::nullopt,
+                    Error(ErrorCode::token_worker, fmt::format("{} cannot log in", name_), "the agent is stopping")};
+        }
+        logging_in_ = true;
+    }
     const Deadline deadline = steady_clock::now() + options_.deadlines.login;
     auto outcome = ask<LoginOutcome>(LoginRequest{history}, deadline, "logging in");
+    {
+        const std::lock_guard state(kill_mutex_);
+        logging_in_ = false;
+    }
+    login_ended_.notify_all();
     if (!outcome) {
         return {LoginOutcome::Result::unknown, std::nullopt, std::move(outcome.error())};
     }
@@ -127,7 +154,7 @@ Result<T> WorkerToken::ask(RequestBody body, Deadline deadline, const char* doin
     fresh_ = std::holds_alternative<ConfigureRequest>(body);
     auto answer = worker_->exchange(std::move(body), deadline, {name_, doing});
     if (!answer || (!std::holds_alternative<T>(*answer) && !std::holds_alternative<Error>(*answer))) {
-        ++ends_in_a_row_;
+        count_end();
         drop_worker();
     }
     if (!answer) {
@@ -136,6 +163,7 @@ Result<T> WorkerToken::ask(RequestBody body, Deadline deadline, const char* doin
     auto value = expect<T>(std::move(*answer), name_);
     if (value && healthy) {
         ends_in_a_row_ = 0;
+        exhausted_ = false;
     }
     if (!value && ends_login(value.error().code())) {
         drop_worker();
@@ -144,6 +172,13 @@ Result<T> WorkerToken::ask(RequestBody body, Deadline deadline, const char* doin
 }
 
 Status WorkerToken::ensure_worker(Deadline deadline) {
+    {
+        const std::lock_guard state(kill_mutex_);
+        if (interrupted_) {
+            return fail(ErrorCode::token_worker, fmt::format("{} is not used any more", name_),
+                        "the agent is stopping");
+        }
+    }
     if (worker_) {
         return {};
     }
@@ -154,11 +189,18 @@ Status WorkerToken::ensure_worker(Deadline deadline) {
     }
     auto started = WorkerProcess::start(program_, name_);
     if (!started) {
-        ++ends_in_a_row_;
+        count_end();
         return fail(std::move(started.error()));
     }
     worker_ = std::move(*started);
     pid_ = worker_->pid();
+    {
+        const std::lock_guard state(kill_mutex_);
+        killable_ = FileDescriptor(pidfd_of(worker_->pid()));
+        if (interrupted_) {
+            send_kill(killable_);
+        }
+    }
     if (auto configured = ask<Done>(ConfigureRequest{options_}, deadline, "starting"); !configured) {
         drop_worker();
         return fail(std::move(configured.error()));
@@ -171,7 +213,22 @@ void WorkerToken::abandon_login() {
     drop_worker();
 }
 
+void WorkerToken::count_end() {
+    exhausted_ = ++ends_in_a_row_ >= most_ends_in_a_row;
+}
+
+void WorkerToken::interrupt(milliseconds login_patience) {
+    std::unique_lock state(kill_mutex_);
+    interrupted_ = true;
+    login_ended_.wait_for(state, login_patience, [this] { return !logging_in_; });
+    send_kill(killable_);
+}
+
 void WorkerToken::drop_worker() {
+    {
+        const std::lock_guard state(kill_mutex_);
+        killable_.reset();
+    }
     worker_.reset();
     pid_ = -1;
     logged_in_ = false;

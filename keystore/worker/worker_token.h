@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <condition_variable>
 #include <memory>
 #include <mutex>
 
@@ -42,6 +43,14 @@ class WorkerToken final : public Token {
     /// Ends the worker, and with it a PIN that prepare_login() has read, when no login() is to follow.
     void abandon_login();
 
+    /// Ends the worker and lets every call fail from now on (token_worker): the process is about to end. A login under
+    /// way gets up to `login_patience` to end by itself, since its outcome would be unknown otherwise. Does not wait
+    /// for a running call, which ends soon afterwards.
+    void interrupt(std::chrono::milliseconds login_patience);
+
+    /// The worker has ended too often in a row: no call starts another one.
+    [[nodiscard]] bool exhausted() const { return exhausted_; }
+
     /// A login succeeded in the worker that runs now. Does not wait for a running call.
     [[nodiscard]] bool logged_in() const { return logged_in_; }
 
@@ -58,6 +67,7 @@ class WorkerToken final : public Token {
     Result<T> ask(RequestBody body, Deadline deadline, const char* doing);
     Status ensure_worker(Deadline deadline);
     void drop_worker();
+    void count_end();
 
     const WorkerProgram program_;
     const Pkcs11Options options_;
@@ -68,7 +78,13 @@ class WorkerToken final : public Token {
     bool fresh_ = false;     ///< the worker that runs now has served nothing but its ConfigureRequest
     bool prepared_ = false;  ///< it holds what prepare_login() made ready
     std::atomic<bool> logged_in_ = false;
+    std::atomic<bool> exhausted_ = false;
     std::atomic<pid_t> pid_ = -1;
+    std::mutex kill_mutex_;  ///< never held during a call
+    std::condition_variable login_ended_;
+    FileDescriptor killable_;  ///< pidfd of the worker that runs now
+    bool logging_in_ = false;
+    bool interrupted_ = false;
 };
 
 /// Every token that the PKCS#11 module at the path `module` offers, asked in a worker of its own. Blocks up to

@@ -1,0 +1,77 @@
+#include "agent/runtime/single_run.h"
+
+#include <algorithm>
+#include <array>
+#include <map>
+
+namespace hwenroll::runtime {
+namespace {
+
+RunOutcome outcome_of(std::vector<Error> errors) {
+    return {combined_exit_code(errors), std::move(errors)};
+}
+
+}  // namespace
+
+int combined_exit_code(const std::vector<Error>& errors) {
+    constexpr std::array severity{0, 75, 69, 76, 77, 78, 70};
+    const auto rank = [&](int code) {
+        const auto* const found = std::find(severity.begin(), severity.end(), code);
+        return found == severity.end() ? severity.size() - 1 : static_cast<std::size_t>(found - severity.begin());
+    };
+    std::size_t worst = 0;
+    for (const Error& error : errors) {
+        worst = std::max(worst, rank(error.info().exit_code));
+    }
+    return severity.at(worst);
+}
+
+RunOutcome run_once(const config::Configuration& configuration, const keystore::WorkerProgram& worker,
+                    const Clock& clock, observe::Log& log) {
+    std::vector<Error> errors;
+    for (const config::Finding& finding : configuration.findings) {
+        errors.push_back(finding.error);
+    }
+    const auto refused = [&](const Error& error) {
+        errors.push_back(Error(error).about("agent"));
+        return outcome_of(std::move(errors));
+    };
+    store::HistoryLimits history;
+    history.keep = configuration.agent.history_keep;
+    auto store = store::Store::open(configuration.agent.state_dir, history);
+    if (!store) {
+        return refused(store.error());
+    }
+    EventLoop* stopping = nullptr;
+    bool stopped = false;
+    auto loop = EventLoop::make([&] {
+        stopped = true;
+        stopping->stop();
+    });
+    if (!loop) {
+        return refused(loop.error());
+    }
+    stopping = loop->get();
+    std::map<std::string, std::optional<Error>> outcomes;
+    Agent agent(**loop, *store, clock, log, worker,
+                {{},
+                 [&](const std::string& identity, const std::optional<Error>& error) { outcomes[identity] = error; },
+                 [&] { stopping->stop(); }});
+    agent.adopt(configuration);
+    const Status worked = configuration.identities.empty() ? Status() : (*loop)->run();
+    const std::size_t left = agent.busy();
+    for (const auto& [identity, error] : outcomes) {
+        if (error) {
+            errors.push_back(*error);
+        }
+    }
+    if (stopped) {
+        agent.interrupt(login_patience);
+        errors.push_back(Error(ErrorCode::interrupted,
+                               std::to_string(left) + " identities were under way when a signal ended the run")
+                             .about("agent"));
+    }
+    return worked ? outcome_of(std::move(errors)) : refused(worked.error());
+}
+
+}  // namespace hwenroll::runtime

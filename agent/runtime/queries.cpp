@@ -94,7 +94,8 @@ Result<std::vector<keystore::KeyDescription>> list_keys(const config::TokenSetti
     stopping = loop->get();
     Result<std::vector<keystore::KeyDescription>> keys = fail(ErrorCode::interrupted, "a signal ended the listing");
     {
-        TokenAccess token({**loop, *store, clock, log}, worker, settings);
+        ClockTrust clock_trust(*store, clock);
+        TokenAccess token({**loop, *store, clock, log, clock_trust}, worker, settings);
         (*loop)->post([&] {
             token.use([](const std::shared_ptr<keystore::Token>& device) { return device->list_keys(); },
                       [&](Result<std::vector<keystore::KeyDescription>> listed) {

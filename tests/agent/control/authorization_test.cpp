@@ -89,6 +89,22 @@ TEST_F(Authorization, every_change_is_logged_with_uid_and_pid) {
     EXPECT_THAT(log_[3].text, HasSubstr("Cancel of 'nobody': refused: E-UNKNOWN-NAME"));
 }
 
+TEST_F(Authorization, the_audit_is_written_also_where_nobody_watches) {
+    observe::Log log(observe::Log::Target::quiet);
+    RawClient client(path());
+    ask(client, "Renew", {{"identity", "w\neb"}});
+    ask(client, "Renew", {{"identity", "web"}});
+    testing::internal::CaptureStderr();
+    for (const observe::LogRecord& record : log_) {
+        log.write(record);
+    }
+    log.write({Level::info, "not this"});
+    EXPECT_EQ(testing::internal::GetCapturedStderr(),
+              "control: uid 0, pid 4242 asked for Renew of 'w\\x0aeb': refused: E-UNKNOWN-NAME there is no identity "
+              "'w\\x0aeb'; 'hwenroll list' shows the identities\n"
+              "control: uid 0, pid 4242 asked for Renew of 'web': done\n");
+}
+
 TEST_F(Authorization, a_client_that_cannot_be_told_is_not_served) {
     peers_.known = false;
     RawClient client(path());

@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "agent/store/store.h"
+#include "base/file_descriptor.h"
 #include "tests/agent/control/server_thread.h"
 #include "tests/support/child_process.h"
 #include "tests/support/test_paths.h"

@@ -94,7 +94,7 @@ class Server::Impl final : public Watcher {
             if (socket.valid()) {
                 admit(std::move(socket));
             } else if (errno == EMFILE || errno == ENFILE) {
-                refuse_one();
+                return refuse_one();
             } else if (errno != EINTR && errno != ECONNABORTED) {
                 return;  // EAGAIN: no more; anything else comes again
             }
@@ -102,12 +102,16 @@ class Server::Impl final : public Watcher {
     }
 
     /// Without a descriptor left the waiting connection would wake the loop again and again: one is given up to take
-    /// it and end it.
+    /// it and end it. accept(2) also fails so when nobody waits.
     void refuse_one() {
         spare_.reset();
-        FileDescriptor(::accept4(listener_.fd(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK)).reset();
+        FileDescriptor refused(::accept4(listener_.fd(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+        const bool was_there = refused.valid();
+        refused.reset();
         spare_ = FileDescriptor(::open("/dev/null", O_RDONLY | O_CLOEXEC));
-        log_({Level::warning, "a client of the control socket was turned away: no file descriptor is left"});
+        if (was_there) {
+            log_({Level::warning, "a client of the control socket was turned away: no file descriptor is left"});
+        }
     }
 
     void admit(FileDescriptor socket) {

@@ -1,6 +1,7 @@
 // The commands of `hwenroll`. Each prints its answer and returns an exit code.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <optional>
 #include <string>
@@ -28,13 +29,33 @@ int cat_config(const CommandContext& context);
 /// What an error code means, what usually causes it and what to do; all codes in a table without one.
 int explain(const CommandContext& context, const std::optional<std::string>& code);
 
-/// One identity with its last events, or all of them in a table.
+/// One identity with its last events, or all of them in a table: from the running agent, or from state.db.
 int status(const CommandContext& context, const std::optional<std::string>& identity);
 
-/// Names only.
+/// Names with what they use.
 int list(const CommandContext& context);
 
-/// Ends the hold of an identity and lets the PIN of its token be tried again. Only while no agent runs.
+/// What has happened, newest first: to one identity, or to everything. From the running agent, or from state.db.
+int history(const CommandContext& context, const std::optional<std::string>& identity, std::int64_t limit);
+
+/// Has the running agent begin an enrollment, or go on with it now. With `wait` the exit code is that of how it
+/// settled.
+int enroll(const CommandContext& context, const std::string& identity, bool wait);
+
+/// Has the running agent renew now, with a new key if `rekey`.
+int renew(const CommandContext& context, const std::string& identity, bool rekey);
+
+/// Has the running agent abandon the enrollment or renewal that is under way.
+int cancel(const CommandContext& context, const std::string& identity);
+
+/// Until an identity has settled, at most `timeout` seconds; the exit code is that of the failure it has, if any.
+int wait(const CommandContext& context, const std::string& identity, const std::optional<double>& timeout);
+
+/// How all identities are and then each event, one a line, until `timeout` seconds have passed.
+int monitor(const CommandContext& context, const std::optional<double>& timeout);
+
+/// Ends the hold of an identity and lets the PIN of its token be tried again: through the agent while it runs, in its
+/// state directory otherwise (ADR 0007).
 int resume(const CommandContext& context, const std::string& identity);
 
 /// `target` is a URL or the name of a configured CA. Prints fingerprints and a block to paste; trusts nothing.

@@ -20,6 +20,10 @@ struct CommandLine {
     std::optional<std::string> name;
     std::string target;
     std::optional<std::string> recipient_key;
+    std::optional<double> timeout;
+    std::int64_t limit = 50;
+    bool wait = false;
+    bool rekey = false;
     std::function<int(const cli::CommandContext&)> run;
 };
 
@@ -51,10 +55,55 @@ void add_identity_commands(CLI::App& app, CommandLine& line) {
         [&] { line.run = [&line](const cli::CommandContext& context) { return cli::status(context, line.name); }; });
     auto* list = app.add_subcommand("list", "configured identities");
     list->callback([&] { line.run = cli::list; });
+    auto* history = app.add_subcommand("history", "what has happened, newest first");
+    history->add_option("ID", line.name, "identity; without one, everything");
+    history->add_option("--limit", line.limit, "entries at most")->check(CLI::Range(1, 10'000));
+    history->callback([&] {
+        line.run = [&line](const cli::CommandContext& context) { return cli::history(context, line.name, line.limit); };
+    });
     auto* resume = app.add_subcommand("resume", "end an identity's hold and let its token's PIN be tried again");
     resume->add_option("ID", line.target, "identity")->required();
     resume->callback(
         [&] { line.run = [&line](const cli::CommandContext& context) { return cli::resume(context, line.target); }; });
+}
+
+/// A subcommand about one identity that the running agent carries out.
+CLI::App* add_agent_command(CLI::App& app, CommandLine& line, const char* name, const char* description,
+                            int (*run)(const cli::CommandContext&, const CommandLine&)) {
+    auto* command = app.add_subcommand(name, description);
+    command->callback(
+        [&line, run] { line.run = [&line, run](const cli::CommandContext& context) { return run(context, line); }; });
+    return command;
+}
+
+void add_agent_commands(CLI::App& app, CommandLine& line) {
+    const CLI::Range seconds(0.0, 1e9);
+    auto* enroll = add_agent_command(app, line, "enroll", "enroll an identity now",
+                                     [](const cli::CommandContext& context, const CommandLine& l) {
+                                         return cli::enroll(context, l.target, l.wait);
+                                     });
+    enroll->add_option("ID", line.target, "identity")->required();
+    enroll->add_flag("--wait", line.wait, "wait until it has settled");
+    auto* renew = add_agent_command(app, line, "renew", "renew an identity's certificate now",
+                                    [](const cli::CommandContext& context, const CommandLine& l) {
+                                        return cli::renew(context, l.target, l.rekey);
+                                    });
+    renew->add_option("ID", line.target, "identity")->required();
+    renew->add_flag("--rekey", line.rekey, "with a new key, whatever the configuration says");
+    auto* wait = add_agent_command(app, line, "wait", "wait until an identity has settled",
+                                   [](const cli::CommandContext& context, const CommandLine& l) {
+                                       return cli::wait(context, l.target, l.timeout);
+                                   });
+    wait->add_option("ID", line.target, "identity")->required();
+    wait->add_option("--timeout", line.timeout, "seconds; without it, as long as it takes")->check(seconds);
+    auto* cancel = add_agent_command(
+        app, line, "cancel", "abandon the enrollment or renewal that is under way",
+        [](const cli::CommandContext& context, const CommandLine& l) { return cli::cancel(context, l.target); });
+    cancel->add_option("ID", line.target, "identity")->required();
+    auto* monitor = add_agent_command(
+        app, line, "monitor", "print what happens as it happens",
+        [](const cli::CommandContext& context, const CommandLine& l) { return cli::monitor(context, l.timeout); });
+    monitor->add_option("--timeout", line.timeout, "seconds; without it, until it is interrupted")->check(seconds);
 }
 
 void add_ca_and_token_commands(CLI::App& app, CommandLine& line) {
@@ -106,6 +155,7 @@ int run(int argc, char** argv) {
     app.fallthrough();
     add_configuration_commands(app, line);
     add_identity_commands(app, line);
+    add_agent_commands(app, line);
     add_ca_and_token_commands(app, line);
     add_scep_commands(app, line);
     try {

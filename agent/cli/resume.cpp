@@ -5,24 +5,42 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "agent/cli/agent_access.h"
 #include "agent/cli/commands.h"
+#include "agent/control/view_codec.h"
 #include "agent/runtime/system_clock.h"
 
 namespace hwenroll::cli {
 namespace {
 
-std::string text_of(const std::string& identity, const config::TokenSettings& token, const runtime::Resumption& done) {
+/// `when`: when a released identity is tried again.
+std::string text_of(const std::string& identity, const config::TokenSettings& token,
+                    const control::ResumptionView& done, std::string_view when) {
     std::string text;
     if (done.hold_released) {
-        text += fmt::format("{}: released, tried again at the next run of hwenrolld\n", identity);
+        text += fmt::format("{}: released, tried again {}\n", identity, when);
     }
     if (done.pin_file_must_change) {
         text += fmt::format("{}: token '{}' refused the PIN in {}, which is tried again only after that file changes\n",
-                            identity, token.name, token.pin->text());
+                            identity, token.name, token.pin ? token.pin->text() : "its source");
     } else if (done.pin_released) {
         text += fmt::format("{}: the PIN of token '{}' may be tried once more\n", identity, token.name);
     }
     return text.empty() ? identity + ": nothing to resume\n" : text;
+}
+
+/// Without an agent the command acts in its place (ADR 0007).
+Result<control::ResumptionView> resume_here(const config::Configuration& configuration,
+                                            const config::IdentitySettings& identity) {
+    const auto clock = runtime::make_clock();
+    if (!clock) {
+        return fail(clock.error());
+    }
+    const auto done = runtime::resume(configuration.agent, configuration.tokens.at(identity.token), identity, **clock);
+    if (!done) {
+        return fail(Error(done.error()).about(identity.name));
+    }
+    return control::ResumptionView{identity.token, done->hold_released, done->pin_released, done->pin_file_must_change};
 }
 
 }  // namespace
@@ -41,23 +59,21 @@ int resume(const CommandContext& context, const std::string& identity) {
         }
         return report(Error(ErrorCode::unknown_name, "there is no identity '" + identity + "'"));
     }
-    const config::TokenSettings& token = configuration->tokens.at(found->second.token);
-    const auto clock = runtime::make_clock();
-    if (!clock) {
-        return report(clock.error());
+    auto client = connect_if_running(*configuration);
+    if (!client) {
+        return report(client.error());
     }
-    const auto done = runtime::resume(configuration->agent, token, found->second, **clock);
+    const auto done = *client ? (*client)->resume(identity) : resume_here(*configuration, found->second);
     if (!done) {
-        return report(Error(done.error()).about(identity));
+        return report(done.error());
     }
     if (context.output.json) {
-        print_json("resume", {{"identity", identity},
-                              {"token", token.name},
-                              {"hold_released", done->hold_released},
-                              {"pin_released", done->pin_released},
-                              {"pin_file_must_change", done->pin_file_must_change}});
+        nlohmann::json body = control::to_json(*done);
+        body["identity"] = identity;
+        print_json("resume", std::move(body));
     } else {
-        std::fputs(text_of(identity, token, *done).c_str(), stdout);
+        const config::TokenSettings& token = configuration->tokens.at(found->second.token);
+        std::fputs(text_of(identity, token, *done, *client ? "now" : "at the next run of hwenrolld").c_str(), stdout);
     }
     return 0;
 }

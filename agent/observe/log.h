@@ -10,7 +10,7 @@
 namespace hwenroll::observe {
 
 /// syslog(3) priorities.
-enum class Level : std::uint8_t { error = 3, warning = 4, info = 6, debug = 7 };
+enum class Level : std::uint8_t { error = 3, warning = 4, notice = 5, info = 6, debug = 7 };
 
 /// One message. `text` is one line and may hold remote text: it is made printable. The rest become HWENROLL_* fields.
 struct LogRecord {
@@ -27,7 +27,7 @@ class Log {
     enum class Target : std::uint8_t {
         journal,   ///< stderr is connected to the journal (JOURNAL_STREAM): native records with fields
         terminal,  ///< a person watches: information too
-        quiet,     ///< a file or a pipe: warnings and errors only
+        quiet,     ///< a file or a pipe: notices, warnings and errors only
     };
 
     /// Chooses the target by what stderr is.

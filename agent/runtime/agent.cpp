@@ -99,7 +99,7 @@ void Agent::adopt_identity(const config::IdentitySettings& settings) {
         return;
     }
     resident.successor =
-        std::make_unique<IdentityRunner>(at_, progress_, *publisher_, token, authority, places_, settings);
+        std::make_unique<IdentityRunner>(at_, progress_, *publisher_, token, authority, client_, places_, settings);
 }
 
 void Agent::start(IdentityRunner& runner) {

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "agent/runtime/consumer_check.h"
 #include "agent/runtime/hook_run.h"
 
 namespace hwenroll::runtime {
@@ -31,23 +32,25 @@ class DeliveryRun {
     using Done = std::function<void(const std::optional<Error>& error)>;
 
     /// `done` is called once, on the loop, never from within start(), and may destroy the run. Error codes:
-    /// hook_failed, hook_unavailable, consumer_outdated.
-    static std::unique_ptr<DeliveryRun> start(EventLoop& loop, DeliveryPlan plan, Done done);
+    /// hook_failed, hook_unavailable, verify_failed. `client` must be served by `loop` and outlive the run.
+    static std::unique_ptr<DeliveryRun> start(EventLoop& loop, http::Client& client, DeliveryPlan plan, Done done);
 
     DeliveryRun(const DeliveryRun&) = delete;
     DeliveryRun& operator=(const DeliveryRun&) = delete;
     ~DeliveryRun() = default;
 
  private:
-    DeliveryRun(EventLoop& loop, DeliveryPlan plan, Done done)
-        : loop_(loop), plan_(std::move(plan)), done_(std::move(done)) {}
+    DeliveryRun(EventLoop& loop, http::Client& client, DeliveryPlan plan, Done done)
+        : loop_(loop), client_(client), plan_(std::move(plan)), done_(std::move(done)) {}
     void run_hooks();
     void check();
 
     EventLoop& loop_;
+    http::Client& client_;
     DeliveryPlan plan_;
     Done done_;
     std::unique_ptr<HookRun> hooks_;
+    std::unique_ptr<ConsumerCheck> check_;
 };
 
 }  // namespace hwenroll::runtime

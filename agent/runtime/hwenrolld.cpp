@@ -8,8 +8,8 @@
 #include <CLI/CLI.hpp>
 
 #include "agent/config/loader.h"
+#include "agent/runtime/daemon.h"
 #include "agent/runtime/queries.h"
-#include "agent/runtime/single_run.h"
 #include "agent/runtime/system_clock.h"
 
 namespace {
@@ -31,6 +31,19 @@ void protect_process() {
 #endif
 }
 
+int run_once(const config::ConfigurationPaths& paths, const Clock& clock, observe::Log& log) {
+    const auto configuration = config::load(paths);
+    if (!configuration) {
+        return report(configuration.error());
+    }
+    const runtime::RunOutcome outcome =
+        runtime::run_once(*configuration, runtime::worker_beside_this_program(), clock, log);
+    for (const Error& error : outcome.errors) {
+        log.write(error, {});
+    }
+    return outcome.exit_code;
+}
+
 int run(int argc, char** argv) {
     std::string file;
     bool once = false;
@@ -44,26 +57,15 @@ int run(int argc, char** argv) {
         return error.get_exit_code() == 0 ? app.exit(error)
                                           : report(Error(ErrorCode::usage, error.what(), {}, "see 'hwenrolld --help'"));
     }
-    if (!once) {
-        return report(Error(ErrorCode::usage, "hwenrolld runs with --once only in this version", {},
-                            "call 'hwenrolld --once' from a timer"));
-    }
     protect_process();
-    const auto configuration = config::load(file.empty() ? config::ConfigurationPaths{} : config::only(file));
-    if (!configuration) {
-        return report(configuration.error());
-    }
+    const config::ConfigurationPaths paths = file.empty() ? config::ConfigurationPaths{} : config::only(file);
     const auto clock = runtime::make_clock();
     if (!clock) {
         return report(clock.error());
     }
     auto log = observe::Log::for_stderr();
-    const runtime::RunOutcome outcome =
-        runtime::run_once(*configuration, runtime::worker_beside_this_program(), **clock, log);
-    for (const Error& error : outcome.errors) {
-        log.write(error, {});
-    }
-    return outcome.exit_code;
+    return once ? run_once(paths, **clock, log)
+                : runtime::run_daemon(paths, HWENROLL_VERSION, runtime::worker_beside_this_program(), **clock, log);
 }
 
 }  // namespace

@@ -116,9 +116,10 @@ Error recorded(const lifecycle::IdentityState& state) {
 
 IdentityRunner::IdentityRunner(const Surroundings& surroundings, observe::Progress& progress,
                                publish::Publisher& publisher, std::shared_ptr<TokenAccess> token,
-                               std::shared_ptr<AuthorityAccess> authority, Places places,
+                               std::shared_ptr<AuthorityAccess> authority, http::Client& client, Places places,
                                config::IdentitySettings settings)
     : at_(surroundings),
+      client_(client),
       progress_(progress),
       publisher_(publisher),
       token_(std::move(token)),
@@ -599,17 +600,18 @@ void IdentityRunner::run(const lifecycle::Deliver& effect) {
                       settings_.verify_tls,
                       settings_.verify_command,
                       state_.current->issued.leaf};
-    delivery_ = DeliveryRun::start(at_.loop, std::move(plan), [this, effect](const std::optional<Error>& error) {
-        const std::unique_ptr<DeliveryRun> ended = std::move(delivery_);
-        failpoint("delivery-ended");
-        std::optional<Error> named;
-        if (error) {
-            named = Error(*error).about(name());
-            error_ = named;
-            news_({named->line(), named, {}});
-        }
-        dispatch(lifecycle::Delivered{effect.generation, named});
-    });
+    delivery_ =
+        DeliveryRun::start(at_.loop, client_, std::move(plan), [this, effect](const std::optional<Error>& error) {
+            const std::unique_ptr<DeliveryRun> ended = std::move(delivery_);
+            failpoint("delivery-ended");
+            std::optional<Error> named;
+            if (error) {
+                named = Error(*error).about(name());
+                error_ = named;
+                news_({named->line(), named, {}});
+            }
+            dispatch(lifecycle::Delivered{effect.generation, named});
+        });
 }
 
 void IdentityRunner::run(const lifecycle::DestroyKey& effect) {
@@ -625,11 +627,7 @@ void IdentityRunner::run(const lifecycle::DestroyKey& effect) {
 }
 
 void IdentityRunner::run(const lifecycle::RaiseAlert& effect) {
-    progress_.clear();
-    const TimePoint now = at_.clock.now();
-    std::string text = observe::alert_text(state_, effect.kind, now);
-    at_.log.write({observe::Level::error, name() + ": " + text, name(), observe::status_word(state_, now), {}});
-    news_({std::move(text), {}, effect.kind});
+    news_({observe::alert_text(state_, effect.kind, at_.clock.now()), {}, effect.kind});
 }
 
 }  // namespace hwenroll::runtime

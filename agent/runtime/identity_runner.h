@@ -41,8 +41,8 @@ class IdentityRunner {
     using News = std::function<void(const IdentityNews&)>;
 
     IdentityRunner(const Surroundings& surroundings, observe::Progress& progress, publish::Publisher& publisher,
-                   std::shared_ptr<TokenAccess> token, std::shared_ptr<AuthorityAccess> authority, Places places,
-                   config::IdentitySettings settings);
+                   std::shared_ptr<TokenAccess> token, std::shared_ptr<AuthorityAccess> authority, http::Client& client,
+                   Places places, config::IdentitySettings settings);
 
     /// Reads the stored state and begins (event Started).
     void start(Settled settled, News news);
@@ -106,6 +106,7 @@ class IdentityRunner {
     [[nodiscard]] Result<publish::Generation> generation() const;
 
     Surroundings at_;
+    http::Client& client_;
     observe::Progress& progress_;
     publish::Publisher& publisher_;
     std::shared_ptr<TokenAccess> token_;

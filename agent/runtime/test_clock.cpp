@@ -28,6 +28,10 @@ Result<std::unique_ptr<TestClock>> TestClock::open(std::filesystem::path file) {
     return std::unique_ptr<TestClock>(new TestClock(std::move(file), *time));
 }
 
+std::chrono::milliseconds TestClock::sleep_for(Seconds /*ahead*/) const {
+    return std::chrono::milliseconds(20);
+}
+
 TimePoint TestClock::now() const {
     const auto time = read(file_);
     const std::lock_guard lock(mutex_);

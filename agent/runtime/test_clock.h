@@ -19,6 +19,9 @@ class TestClock final : public Clock {
     /// While the file cannot be read, time goes on as it last said.
     [[nodiscard]] TimePoint now() const override;
 
+    /// Briefly: the test may move the clock at any moment.
+    [[nodiscard]] std::chrono::milliseconds sleep_for(Seconds ahead) const override;
+
  private:
     TestClock(std::filesystem::path file, const ScaledTime& time) : file_(std::move(file)), last_(time) {}
 

@@ -40,6 +40,20 @@ Result<std::vector<LoginRecord>> read_logins(Statement& row) {
     }
 }
 
+Result<std::vector<HistoryEntry>> read_history(Statement& row) {
+    std::vector<HistoryEntry> entries;
+    for (;;) {
+        const auto found = row.step();
+        if (!found) {
+            return fail(found.error());
+        }
+        if (!*found) {
+            return entries;
+        }
+        entries.push_back({row.text(0), row.text(1), time_at(row, 2), row.text(3)});
+    }
+}
+
 Status write_login(Database& database, const std::string& token, const LoginRecord& record) {
     Statement row(database,
                   "INSERT OR REPLACE INTO logins (token, outcome, begun_at, unknown, source, token_uri, device, "
@@ -197,18 +211,12 @@ Result<std::vector<Bytes>> Store::key_ids(const std::string& token) {
 Result<std::vector<HistoryEntry>> Store::history(const std::string& kind, const std::string& name, std::int64_t limit) {
     Statement row(impl_->database(),
                   "SELECT kind, name, at, text FROM events WHERE kind=? AND name=? ORDER BY id DESC LIMIT ?");
-    row.bind(std::string_view(kind)).bind(std::string_view(name)).bind(limit);
-    std::vector<HistoryEntry> entries;
-    for (;;) {
-        const auto found = row.step();
-        if (!found) {
-            return fail(found.error());
-        }
-        if (!*found) {
-            return entries;
-        }
-        entries.push_back({row.text(0), row.text(1), TimePoint(Seconds(row.integer(2))), row.text(3)});
-    }
+    return read_history(row.bind(std::string_view(kind)).bind(std::string_view(name)).bind(limit));
+}
+
+Result<std::vector<HistoryEntry>> Store::history(std::int64_t limit) {
+    Statement row(impl_->database(), "SELECT kind, name, at, text FROM events ORDER BY id DESC LIMIT ?");
+    return read_history(row.bind(limit));
 }
 
 Result<std::vector<LoginRecord>> Store::logins_of_section(const std::string& token) {

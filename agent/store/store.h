@@ -103,6 +103,9 @@ class Store {
     /// The newest `limit` entries of one name, newest first.
     Result<std::vector<HistoryEntry>> history(const std::string& kind, const std::string& name, std::int64_t limit);
 
+    /// The same of everything.
+    Result<std::vector<HistoryEntry>> history(std::int64_t limit);
+
     /// The floor below which the clock cannot be right (K1): the latest trusted time that was committed here.
     Result<std::optional<TimePoint>> clock_seen();
     Status commit_clock_seen(TimePoint seen);

@@ -1,0 +1,187 @@
+#include "agent/cli/agent_access.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "agent/control/identity_view.h"
+#include "agent/runtime/system_clock.h"
+#include "agent/store/state_directory.h"
+#include "agent/store/store.h"
+
+namespace hwenroll::cli {
+namespace {
+
+/// The store, or nothing when the agent has never run here.
+Result<std::optional<store::Store>> open_store(const config::Configuration& configuration) {
+    std::error_code failure;
+    if (!std::filesystem::exists(store::database_path(configuration.agent.state_dir), failure) && !failure) {
+        return std::optional<store::Store>();
+    }
+    auto store = store::Store::open_read_only(configuration.agent.state_dir);
+    if (!store) {
+        return fail(store.error());
+    }
+    return std::optional(*std::move(store));
+}
+
+control::ConfiguredIdentity configured_identity(const config::Configuration& configuration, const std::string& name) {
+    control::ConfiguredIdentity identity;
+    identity.name = name;
+    identity.publish_dir = configuration.agent.publish_dir;
+    if (const auto found = configuration.identities.find(name); found != configuration.identities.end()) {
+        identity.ca = found->second.ca;
+        identity.token = found->second.token;
+        identity.subject = found->second.subject.text();
+        return identity;
+    }
+    for (const config::Finding& finding : configuration.findings) {
+        if (!identity.fault && finding.part == config::Part::identity && finding.name == name) {
+            identity.fault = finding.error;
+        }
+    }
+    return identity;
+}
+
+Result<std::vector<control::IdentityView>> stored_views(const config::Configuration& configuration,
+                                                        const std::set<std::string>& names) {
+    auto store = open_store(configuration);
+    if (!store) {
+        return fail(store.error());
+    }
+    const auto clock = runtime::make_clock();
+    if (!clock) {
+        return fail(clock.error());
+    }
+    const TimePoint now = (*clock)->now();
+    std::vector<control::IdentityView> views;
+    for (const std::string& name : names) {
+        const auto state = *store ? (*store)->identity(name) : lifecycle::IdentityState();
+        if (!state) {
+            return fail(state.error());
+        }
+        auto view = control::view_of(configured_identity(configuration, name), *state, now);
+        if (!view) {
+            return fail(view.error());
+        }
+        views.push_back(*std::move(view));
+    }
+    return views;
+}
+
+/// What has a history: (kind, name).
+std::vector<std::pair<std::string, std::string>> subjects(const config::Configuration& configuration,
+                                                          const std::optional<std::string>& identity) {
+    if (identity) {
+        return {{"identity", *identity}};
+    }
+    std::vector<std::pair<std::string, std::string>> all;
+    for (const std::string& name : all_names(configuration)) {
+        all.emplace_back("identity", name);
+    }
+    for (const auto& [name, settings] : configuration.authorities) {
+        all.emplace_back("authority", name);
+    }
+    for (const auto& [name, settings] : configuration.tokens) {
+        all.emplace_back("token", name);
+    }
+    return all;
+}
+
+Result<std::vector<control::HistoryEvent>> stored_history(const config::Configuration& configuration,
+                                                          const std::optional<std::string>& identity,
+                                                          std::int64_t limit) {
+    auto store = open_store(configuration);
+    if (!store) {
+        return fail(store.error());
+    }
+    std::vector<control::HistoryEvent> events;
+    for (const auto& [kind, name] : subjects(configuration, identity)) {
+        auto entries = *store ? (*store)->history(kind, name, limit) : std::vector<store::HistoryEntry>();
+        if (!entries) {
+            return fail(entries.error());
+        }
+        for (store::HistoryEntry& entry : *entries) {
+            events.push_back({std::move(entry.kind), std::move(entry.name), entry.at, std::move(entry.text)});
+        }
+    }
+    // Stable: entries of one second keep the order in which they were written.
+    std::stable_sort(events.begin(), events.end(), [](const auto& a, const auto& b) { return a.at > b.at; });
+    events.resize(std::min(events.size(), static_cast<std::size_t>(limit)));
+    return events;
+}
+
+}  // namespace
+
+Result<control::Client> connect(const config::Configuration& configuration) {
+    control::ClientOptions options;
+    options.runtime_dir = configuration.agent.runtime_dir;
+    options.admin_group = configuration.agent.admin_group;
+    return control::Client::connect(options);
+}
+
+Result<std::optional<control::Client>> connect_if_running(const config::Configuration& configuration) {
+    auto client = connect(configuration);
+    if (client) {
+        return std::optional(*std::move(client));
+    }
+    if (client.error().code() == ErrorCode::control_no_agent) {
+        return std::optional<control::Client>();
+    }
+    return fail(client.error());
+}
+
+std::set<std::string> all_names(const config::Configuration& configuration) {
+    std::set<std::string> names;
+    for (const auto& [name, settings] : configuration.identities) {
+        names.insert(name);
+    }
+    for (const config::Finding& finding : configuration.findings) {
+        if (finding.part == config::Part::identity) {
+            names.insert(finding.name);
+        }
+    }
+    return names;
+}
+
+Status check_known(const config::Configuration& configuration, const std::string& identity) {
+    if (all_names(configuration).contains(identity)) {
+        return {};
+    }
+    return fail(Error(ErrorCode::unknown_name, "there is no identity '" + identity + "'"));
+}
+
+Result<std::vector<control::IdentityView>> identity_views(const config::Configuration& configuration,
+                                                          const std::optional<std::string>& identity) {
+    auto client = connect_if_running(configuration);
+    if (!client) {
+        return fail(client.error());
+    }
+    if (*client) {
+        return (*client)->status(identity);
+    }
+    if (!identity) {
+        return stored_views(configuration, all_names(configuration));
+    }
+    if (const Status known = check_known(configuration, *identity); !known) {
+        return fail(known.error());
+    }
+    return stored_views(configuration, {*identity});
+}
+
+Result<std::vector<control::HistoryEvent>> history_events(const config::Configuration& configuration,
+                                                          const std::optional<std::string>& identity,
+                                                          std::int64_t limit) {
+    auto client = connect_if_running(configuration);
+    if (!client) {
+        return fail(client.error());
+    }
+    if (*client) {
+        return (*client)->history(identity, limit);
+    }
+    if (const Status known = identity ? check_known(configuration, *identity) : Status(); !known) {
+        return fail(known.error());
+    }
+    return stored_history(configuration, identity, limit);
+}
+
+}  // namespace hwenroll::cli

@@ -1,0 +1,137 @@
+// Commands that a running agent carries out.
+#include <cstdio>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "agent/cli/agent_access.h"
+#include "agent/cli/commands.h"
+#include "agent/control/view_codec.h"
+
+namespace hwenroll::cli {
+namespace {
+
+using control::Acceptance;
+using control::Client;
+using control::IdentityEvent;
+
+/// A connection to the agent of the context's configuration.
+Result<Client> agent_of(const CommandContext& context) {
+    const auto configuration = load(context);
+    return configuration ? connect(*configuration) : fail(configuration.error());
+}
+
+std::optional<std::chrono::milliseconds> time_of(const std::optional<double>& seconds) {
+    if (!seconds) {
+        return std::nullopt;
+    }
+    return std::chrono::milliseconds(static_cast<std::int64_t>(*seconds * 1000));
+}
+
+/// One line, at once: a person watches it or a program reads it as it comes. With --json a document of its own: only
+/// monitor prints several.
+void print_event(const IdentityEvent& event, const OutputOptions& options) {
+    if (options.json) {
+        nlohmann::json line = control::to_json(event);
+        line["schema"] = 1;
+        line["command"] = "monitor";
+        std::puts(line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace).c_str());
+    } else {
+        std::fputs(fmt::format("{}  {}  {}  {}\n", to_iso8601(event.at), printable(event.identity),
+                               colored(printable(event.word), options), printable(event.text, 2048))
+                       .c_str(),
+                   stdout);
+    }
+    std::fflush(stdout);
+}
+
+/// How an identity has settled, as an exit code: 0, or that of the failure it has.
+int outcome(const IdentityEvent& event) {
+    return event.error ? error_info(*event.error).exit_code : 0;
+}
+
+/// Prints what happens to the identity on the way. Returns the exit code.
+int wait_on(Client& client, const CommandContext& context, const std::string& identity,
+            std::optional<std::chrono::milliseconds> timeout, nlohmann::json body, std::string_view command) {
+    const bool json = context.output.json;
+    const auto settled = client.wait(identity, timeout, [&](const IdentityEvent& event) {
+        if (!json) {
+            print_event(event, context.output);
+        }
+    });
+    if (!settled) {
+        return report(settled.error());
+    }
+    if (json) {
+        body["identity"] = identity;
+        body["event"] = control::to_json(*settled);
+        print_json(command, std::move(body));
+    } else {
+        print_event(*settled, context.output);
+    }
+    return outcome(*settled);
+}
+
+int print_acceptance(const CommandContext& context, std::string_view command, const std::string& identity,
+                     const Acceptance& acceptance) {
+    if (context.output.json) {
+        nlohmann::json body = control::to_json(acceptance);
+        body["identity"] = identity;
+        print_json(command, std::move(body));
+    } else {
+        std::fputs(fmt::format("{}: {}\n", printable(identity), printable(acceptance.text)).c_str(), stdout);
+    }
+    return 0;
+}
+
+}  // namespace
+
+int enroll(const CommandContext& context, const std::string& identity, bool wait) {
+    auto client = agent_of(context);
+    if (!client) {
+        return report(client.error());
+    }
+    const auto accepted = client->enroll(identity);
+    if (!accepted) {
+        return report(accepted.error());
+    }
+    if (!wait) {
+        return print_acceptance(context, "enroll", identity, *accepted);
+    }
+    if (!context.output.json) {
+        print_acceptance(context, "enroll", identity, *accepted);
+    }
+    return wait_on(*client, context, identity, {}, control::to_json(*accepted), "enroll");
+}
+
+int renew(const CommandContext& context, const std::string& identity, bool rekey) {
+    auto client = agent_of(context);
+    const auto accepted = client ? client->renew(identity, rekey) : fail(client.error());
+    return accepted ? print_acceptance(context, "renew", identity, *accepted) : report(accepted.error());
+}
+
+int cancel(const CommandContext& context, const std::string& identity) {
+    auto client = agent_of(context);
+    const auto accepted = client ? client->cancel(identity) : fail(client.error());
+    return accepted ? print_acceptance(context, "cancel", identity, *accepted) : report(accepted.error());
+}
+
+int wait(const CommandContext& context, const std::string& identity, const std::optional<double>& timeout) {
+    auto client = agent_of(context);
+    if (!client) {
+        return report(client.error());
+    }
+    return wait_on(*client, context, identity, time_of(timeout), nlohmann::json::object(), "wait");
+}
+
+int monitor(const CommandContext& context, const std::optional<double>& timeout) {
+    auto client = agent_of(context);
+    if (!client) {
+        return report(client.error());
+    }
+    const Status ended =
+        client->monitor(time_of(timeout), [&](const IdentityEvent& event) { print_event(event, context.output); });
+    return ended ? 0 : report(ended.error());
+}
+
+}  // namespace hwenroll::cli

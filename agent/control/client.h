@@ -1,0 +1,69 @@
+// The command line's side of the control socket. Blocks.
+#pragma once
+
+#include <chrono>
+#include <filesystem>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "agent/control/frame.h"
+#include "agent/control/service.h"
+#include "base/file_descriptor.h"
+
+namespace hwenroll::control {
+
+struct Call;
+struct Reply;
+
+/// How to reach the agent.
+struct ClientOptions {
+    std::filesystem::path runtime_dir = {};
+    std::string admin_group = {};                   ///< named where permission is denied
+    std::chrono::milliseconds connect_time{5'000};  ///< to be accepted
+    std::chrono::milliseconds reply_time{30'000};   ///< for each answer but those of wait() and monitor()
+};
+
+/// One connection to a running agent; calls are made one after the other. One thread. Every call's errors:
+/// control_deadline, control_denied, control_busy, control_protocol, control_no_agent (it ended), and whatever the
+/// agent answers, e.g. unknown_name.
+class Client {
+ public:
+    /// Called for each event but the last of wait().
+    using EventSink = std::function<void(const IdentityEvent&)>;
+
+    /// Errors: control_no_agent (nobody listens), control_denied, control_deadline, control_socket (anything else).
+    static Result<Client> connect(const ClientOptions& options);
+
+    Result<std::vector<IdentityView>> status(const std::optional<std::string>& identity);
+    Result<Acceptance> enroll(const std::string& identity);
+    Result<Acceptance> renew(const std::string& identity, bool rekey);
+    Result<Acceptance> cancel(const std::string& identity);
+    Result<ResumptionView> resume(const std::string& identity);
+    Result<std::vector<HistoryEvent>> history(const std::optional<std::string>& identity, std::int64_t limit);
+
+    /// Returns the event that settled it; the identity's state if it is settled already. Without `timeout` it waits for
+    /// ever, with it the error is wait_timeout. The connection cannot be used any more after an error.
+    Result<IdentityEvent> wait(const std::string& identity, std::optional<std::chrono::milliseconds> timeout,
+                               const EventSink& sink);
+
+    /// Returns only by an error, or when `timeout` has passed.
+    Status monitor(std::optional<std::chrono::milliseconds> timeout, const EventSink& sink);
+
+ private:
+    using Deadline = std::optional<std::chrono::steady_clock::time_point>;
+
+    Client(FileDescriptor socket, ClientOptions options);
+    Status send(const Call& call, const Deadline& deadline);
+    Result<Reply> receive(const Deadline& deadline);
+    Result<Reply> call(const Call& call);
+    Status await(short events, const Deadline& deadline) const;
+    [[nodiscard]] Error ended() const;
+
+    FileDescriptor socket_;
+    ClientOptions options_;
+    FrameReader frames_;
+};
+
+}  // namespace hwenroll::control

@@ -1,0 +1,40 @@
+#include "agent/control/connection.h"
+
+#include <array>
+#include <cerrno>
+#include <sys/socket.h>
+
+namespace hwenroll::control {
+namespace {
+
+bool would_block(int number) {
+    return number == EAGAIN || number == EINTR;
+}
+
+}  // namespace
+
+bool Connection::receive() {
+    std::array<char, 16'384> buffer{};
+    const ssize_t size = ::recv(fd(), buffer.data(), buffer.size(), MSG_DONTWAIT);
+    if (size < 0) {
+        return would_block(errno);
+    }
+    input_ended_ = size == 0;
+    frames_.append({buffer.data(), static_cast<std::size_t>(size)});
+    return true;
+}
+
+bool Connection::flush() {
+    while (queued() > 0) {
+        const ssize_t size = ::send(fd(), output_.data() + sent_, queued(), MSG_DONTWAIT | MSG_NOSIGNAL);
+        if (size < 0) {
+            return would_block(errno);
+        }
+        sent_ += static_cast<std::size_t>(size);
+    }
+    output_.clear();
+    sent_ = 0;
+    return true;
+}
+
+}  // namespace hwenroll::control

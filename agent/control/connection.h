@@ -1,0 +1,55 @@
+// One client of the control socket: what it sent, what waits for it, and the stream that it reads.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "agent/control/frame.h"
+#include "agent/control/message.h"
+#include "agent/control/methods.h"
+#include "agent/control/peer.h"
+#include "base/file_descriptor.h"
+
+namespace hwenroll::control {
+
+/// A call to Wait or Monitor that is still being answered.
+struct Stream {
+    std::optional<std::string> identity;  ///< events of this one only
+    bool ends_when_settled = false;
+};
+
+/// Octets in and out, without a decision. Not thread-safe.
+class Connection {
+ public:
+    Connection(FileDescriptor socket, Peer peer, std::size_t max_request)
+        : socket_(std::move(socket)), peer_(peer), frames_(max_request) {}
+
+    [[nodiscard]] int fd() const { return socket_.get(); }
+    [[nodiscard]] const Peer& peer() const { return peer_; }
+
+    /// Reads once. False when the connection has failed; at its end input_ended() is true.
+    bool receive();
+
+    /// Sends what the socket takes. False when the connection has failed.
+    bool flush();
+
+    void queue(const std::string& octets) { output_ += octets; }
+    [[nodiscard]] std::size_t queued() const { return output_.size() - sent_; }
+
+    FrameReader& frames() { return frames_; }
+    [[nodiscard]] bool input_ended() const { return input_ended_; }
+
+    std::optional<Stream> stream;
+    std::optional<bool> may_change;  ///< not asked yet when empty
+    bool closing = false;            ///< nothing is read any more; closed once the output is sent
+
+ private:
+    FileDescriptor socket_;
+    Peer peer_;
+    FrameReader frames_;
+    std::string output_;
+    std::size_t sent_ = 0;  ///< of output_
+    bool input_ended_ = false;
+};
+
+}  // namespace hwenroll::control

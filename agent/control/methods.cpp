@@ -1,0 +1,160 @@
+#include "agent/control/methods.h"
+
+#include <algorithm>
+#include <array>
+
+#include <nlohmann/json.hpp>
+
+#include "agent/control/identity_view.h"
+#include "agent/control/view_codec.h"
+
+namespace hwenroll::control {
+namespace {
+
+using nlohmann::json;
+
+constexpr std::int64_t max_limit = 10'000;  // history_keep's bound on rows
+
+template <class Value>
+Result<json> as_json(const Result<Value>& value) {
+    return value ? Result<json>(to_json(*value)) : fail(value.error());
+}
+
+template <class Value>
+Result<json> as_json(const char* name, const Result<std::vector<Value>>& values) {
+    if (!values) {
+        return fail(values.error());
+    }
+    json list = json::array();
+    for (const Value& value : *values) {
+        list.push_back(to_json(value));
+    }
+    return json{{name, std::move(list)}};
+}
+
+Result<json> run_status(ControlService& service, const Arguments& arguments) {
+    return as_json("identities", service.status(arguments.identity));
+}
+
+Result<json> run_enroll(ControlService& service, const Arguments& arguments) {
+    return as_json(service.enroll(*arguments.identity));
+}
+
+Result<json> run_renew(ControlService& service, const Arguments& arguments) {
+    return as_json(service.renew(*arguments.identity, arguments.rekey));
+}
+
+Result<json> run_cancel(ControlService& service, const Arguments& arguments) {
+    return as_json(service.cancel(*arguments.identity));
+}
+
+Result<json> run_resume(ControlService& service, const Arguments& arguments) {
+    return as_json(service.resume(*arguments.identity));
+}
+
+Result<json> run_history(ControlService& service, const Arguments& arguments) {
+    return as_json("events", service.history(arguments.identity, arguments.limit));
+}
+
+constexpr std::array table{
+    Method{"Status", MethodKind::read, Presence::optional, false, false, false, run_status},
+    Method{"Enroll", MethodKind::change, Presence::required, false, false, false, run_enroll},
+    Method{"Renew", MethodKind::change, Presence::required, true, false, false, run_renew},
+    Method{"Wait", MethodKind::stream, Presence::required, false, false, true, nullptr},
+    Method{"Cancel", MethodKind::change, Presence::required, false, false, false, run_cancel},
+    Method{"Resume", MethodKind::change, Presence::required, false, false, false, run_resume},
+    Method{"History", MethodKind::read, Presence::optional, false, true, false, run_history},
+    Method{"Monitor", MethodKind::stream, Presence::absent, false, false, false, nullptr},
+};
+
+bool take(const Method& method, const std::string& name, const json& value, Arguments& arguments) {
+    if (name == "identity" && method.identity != Presence::absent && value.is_string()) {
+        arguments.identity = value.get<std::string>();
+        return true;
+    }
+    if (name == "rekey" && method.takes_rekey && value.is_boolean()) {
+        arguments.rekey = value.get<bool>();
+        return true;
+    }
+    if (name == "limit" && method.takes_limit && value.is_number_integer()) {
+        arguments.limit = value.get<std::int64_t>();
+        return arguments.limit > 0 && arguments.limit <= max_limit;
+    }
+    return value.is_null() && ((name == "identity" && method.identity != Presence::absent) ||
+                               (name == "rekey" && method.takes_rekey) || (name == "limit" && method.takes_limit));
+}
+
+}  // namespace
+
+std::span<const Method> methods() {
+    return table;
+}
+
+const Method* find_method(std::string_view name) {
+    const auto* const found =
+        std::find_if(table.begin(), table.end(), [&](const Method& method) { return method.name == name; });
+    return found == table.end() ? nullptr : found;
+}
+
+tl::expected<Arguments, BadParameter> arguments_of(const Method& method, const json& parameters) {
+    Arguments arguments;
+    for (const auto& [name, value] : parameters.items()) {
+        if (!take(method, name, value, arguments)) {
+            return tl::unexpected<BadParameter>(BadParameter{name});
+        }
+    }
+    if (method.identity == Presence::required && !arguments.identity) {
+        return tl::unexpected<BadParameter>(BadParameter{"identity"});
+    }
+    return arguments;
+}
+
+Result<std::vector<IdentityEvent>> first_events(ControlService& service, const Arguments& arguments) {
+    const auto views = service.status(arguments.identity);
+    if (!views) {
+        return fail(views.error());
+    }
+    std::vector<IdentityEvent> events;
+    for (const IdentityView& view : *views) {
+        events.push_back(event_of(view));
+    }
+    return events;
+}
+
+std::string_view service_description() {
+    return R"(# What every Varlink service tells about itself.
+interface org.varlink.service
+
+# Who made the service, and which interfaces it has.
+method GetInfo() -> (
+  vendor: string,
+  product: string,
+  version: string,
+  url: string,
+  interfaces: []string
+)
+
+# The description of one of its interfaces.
+method GetInterfaceDescription(interface: string) -> (description: string)
+
+# There is no interface of that name.
+error InterfaceNotFound (interface: string)
+
+# There is no method of that name.
+error MethodNotFound (method: string)
+
+# The method is described but does nothing here.
+error MethodNotImplemented (method: string)
+
+# A parameter is unknown, missing, of the wrong type or out of range.
+error InvalidParameter (parameter: string)
+
+# The caller may not call the method.
+error PermissionDenied ()
+
+# The method has several replies and is to be called with `more`.
+error ExpectedMore ()
+)";
+}
+
+}  // namespace hwenroll::control

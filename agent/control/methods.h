@@ -1,0 +1,65 @@
+// The methods of io.hwenroll.Agent as one table: what each takes, who may call it, and what it does.
+#pragma once
+
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <nlohmann/json_fwd.hpp>
+
+#include "agent/control/service.h"
+
+namespace hwenroll::control {
+
+/// What methods take, all of them together.
+struct Arguments {
+    std::optional<std::string> identity;
+    bool rekey = false;
+    std::int64_t limit = 100;
+};
+
+enum class MethodKind : std::uint8_t {
+    read,    ///< one reply, for whoever may open the socket
+    change,  ///< one reply; root, the agent's user and the admin group
+    stream,  ///< replies until the end, for whoever may open the socket
+};
+
+enum class Presence : std::uint8_t { absent, optional, required };
+
+struct Method {
+    std::string_view name;  ///< without the interface
+    MethodKind kind = MethodKind::read;
+    Presence identity = Presence::absent;
+    bool takes_rekey = false;
+    bool takes_limit = false;
+    bool ends_when_settled = false;  ///< of a stream
+    /// The reply's parameters; null for streams.
+    Result<nlohmann::json> (*run)(ControlService& service, const Arguments& arguments) = nullptr;
+};
+
+/// In the order of the interface description.
+std::span<const Method> methods();
+
+/// By its name without the interface; null when there is none.
+const Method* find_method(std::string_view name);
+
+/// A parameter that a method does not take, lacks, or that is of another type or out of range.
+struct BadParameter {
+    std::string name;
+};
+
+/// The parameters of a call.
+tl::expected<Arguments, BadParameter> arguments_of(const Method& method, const nlohmann::json& parameters);
+
+/// What a stream begins with: one event for each identity, as it is.
+Result<std::vector<IdentityEvent>> first_events(ControlService& service, const Arguments& arguments);
+
+/// The text of io.hwenroll.Agent.varlink.
+std::string_view interface_description();
+
+/// The interface that describes the service itself: org.varlink.service.
+std::string_view service_description();
+
+}  // namespace hwenroll::control

@@ -1,0 +1,124 @@
+// What the agent offers on its control socket, in values: the daemon implements it, the server speaks for it.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/result.h"
+
+namespace hwenroll::control {
+
+/// The certificate that consumers see now.
+struct CertificateView {
+    std::string subject;      ///< RFC 4514
+    std::string issuer;       ///< RFC 4514
+    std::string serial;       ///< hexadecimal
+    std::string fingerprint;  ///< `SHA256:AB:…`
+    TimePoint not_before;
+    TimePoint not_after;
+    friend bool operator==(const CertificateView&, const CertificateView&) = default;
+};
+
+/// The last failure, kept until the next success.
+struct FailureView {
+    ErrorCode code = ErrorCode::internal;
+    std::string line;  ///< Error::line(): printable, no secret
+    TimePoint at;
+    std::int64_t consecutive = 0;
+    friend bool operator==(const FailureView&, const FailureView&) = default;
+};
+
+/// One identity as `hwenroll status` shows it. Made of a stored state by view_of() (identity_view.h).
+struct IdentityView {
+    std::string name;
+    bool enabled = true;      ///< false: its configuration has a fault
+    std::string ca;           ///< configured name; empty when disabled
+    std::string token;        ///< configured name; empty when disabled
+    std::string subject;      ///< as configured; empty when disabled
+    std::string word;         ///< observe::status_word(), or DISABLED
+    std::string next;         ///< one sentence: what happens next and when
+    std::string waiting_for;  ///< observe::to_text(WaitingFor)
+    bool settled = false;  ///< waiting for a further event is of no use: published and nothing under way, or held, or
+                           ///< disabled
+    TimePoint at;          ///< the agent's clock when this was so
+    std::optional<TimePoint> next_at;            ///< when the next step is due
+    std::optional<TimePoint> renew_at;           ///< when the renewal begins
+    std::optional<TimePoint> shadow_not_before;  ///< a shadow certificate is ready and counts from then on
+    std::optional<std::int64_t> generation;      ///< published
+    std::string published;                       ///< path of the published files; empty: none
+    std::string key_id;                          ///< hexadecimal CKA_ID of the published key; empty: none
+    std::optional<CertificateView> certificate;
+    std::optional<FailureView> failure;
+    friend bool operator==(const IdentityView&, const IdentityView&) = default;
+};
+
+/// Something that happened to an identity.
+struct IdentityEvent {
+    std::string identity;
+    TimePoint at;
+    std::string word;                ///< status word after it
+    std::string text;                ///< one printable line, no secret
+    bool settled = false;            ///< as IdentityView::settled, after it
+    std::optional<ErrorCode> error;  ///< the failure that the identity has now; none: all is well
+    friend bool operator==(const IdentityEvent&, const IdentityEvent&) = default;
+};
+
+/// How a change was taken.
+struct Acceptance {
+    bool changed = false;  ///< false: there was nothing to do, which is no failure
+    std::string text;      ///< one sentence: what was begun, or why there is nothing to do
+    friend bool operator==(const Acceptance&, const Acceptance&) = default;
+};
+
+/// What resuming has changed; see runtime::Resumption.
+struct ResumptionView {
+    std::string token;
+    bool hold_released = false;
+    bool pin_released = false;
+    bool pin_file_must_change = false;
+    friend bool operator==(const ResumptionView&, const ResumptionView&) = default;
+};
+
+/// A line of the history.
+struct HistoryEvent {
+    std::string kind;  ///< "identity", "authority" or "token"
+    std::string name;
+    TimePoint at;
+    std::string text;
+    friend bool operator==(const HistoryEvent&, const HistoryEvent&) = default;
+};
+
+/// Called on the loop's thread only and never blocks: a change is begun, not waited for. Once a change returns with
+/// `changed`, the identity's view is not settled until what it began has ended. An unknown identity is the error
+/// unknown_name.
+class ControlService {
+ public:
+    using EventSink = std::function<void(const IdentityEvent&)>;
+
+    ControlService() = default;
+    ControlService(const ControlService&) = delete;
+    ControlService& operator=(const ControlService&) = delete;
+    virtual ~ControlService() = default;
+
+    /// All identities in the order of their names, disabled ones included; or one.
+    virtual Result<std::vector<IdentityView>> status(const std::optional<std::string>& identity) = 0;
+
+    virtual Result<Acceptance> enroll(const std::string& identity) = 0;
+    virtual Result<Acceptance> renew(const std::string& identity, bool rekey) = 0;
+    virtual Result<Acceptance> cancel(const std::string& identity) = 0;
+    virtual Result<ResumptionView> resume(const std::string& identity) = 0;
+
+    /// The newest `limit` entries first: of one identity, or of everything.
+    virtual Result<std::vector<HistoryEvent>> history(const std::optional<std::string>& identity,
+                                                      std::int64_t limit) = 0;
+
+    /// Where events go from now on, on the loop's thread; an empty function ends it. One sink at a time. An event may
+    /// be reported from within a call of the functions above.
+    virtual void subscribe(EventSink sink) = 0;
+};
+
+}  // namespace hwenroll::control

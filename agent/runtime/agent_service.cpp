@@ -1,0 +1,177 @@
+#include "agent/runtime/agent_service.h"
+
+#include <algorithm>
+#include <set>
+
+#include "agent/control/identity_view.h"
+#include "agent/runtime/resume.h"
+
+namespace hwenroll::runtime {
+namespace {
+
+Error unknown(const std::string& identity) {
+    return Error(ErrorCode::unknown_name, "there is no identity '" + identity + "'");
+}
+
+/// The fault that keeps a configured identity from running; nothing when there is none.
+std::optional<Error> fault_of(const config::Configuration& configuration, const std::string& identity) {
+    const auto found = std::ranges::find_if(configuration.findings, [&](const config::Finding& finding) {
+        return finding.part == config::Part::identity && finding.name == identity;
+    });
+    return found == configuration.findings.end() ? std::nullopt : std::optional(found->error);
+}
+
+}  // namespace
+
+std::vector<std::string> AgentService::names() const {
+    std::set<std::string> names;
+    for (const auto& [name, settings] : configuration_->identities) {
+        names.insert(name);
+    }
+    for (const config::Finding& finding : configuration_->findings) {
+        if (finding.part == config::Part::identity) {
+            names.insert(finding.name);
+        }
+    }
+    return {names.begin(), names.end()};
+}
+
+Result<IdentityRunner*> AgentService::runner(const std::string& identity) {
+    if (IdentityRunner* const found = agent_.find(identity)) {
+        return found;
+    }
+    if (const auto fault = fault_of(*configuration_, identity)) {
+        return fail(*fault);
+    }
+    return fail(unknown(identity));
+}
+
+Result<control::IdentityView> AgentService::view(const std::string& identity) {
+    control::ConfiguredIdentity configured{identity, {}, {}, {}, configuration_->agent.publish_dir, {}};
+    const IdentityRunner* const found = agent_.find(identity);
+    if (found == nullptr) {
+        configured.fault = fault_of(*configuration_, identity);
+        const auto stored = store_.identity(identity);
+        return stored ? control::view_of(configured, *stored, clock_.now()) : fail(stored.error());
+    }
+    configured.ca = found->settings().ca;
+    configured.token = found->settings().token;
+    configured.subject = found->settings().subject.text();
+    auto view = control::view_of(configured, found->state(), clock_.now());
+    if (view) {
+        view->settled = view->settled && !found->busy() && found->state().wish == lifecycle::Wish::nothing;
+        view->renew_at = lifecycle::renewal_time(found->state(), found->policy());
+        view->next_at = found->next_due();
+    }
+    return view;
+}
+
+Result<std::vector<control::IdentityView>> AgentService::status(const std::optional<std::string>& identity) {
+    const std::vector<std::string> all = names();
+    if (identity && std::ranges::find(all, *identity) == all.end()) {
+        return fail(unknown(*identity));
+    }
+    std::vector<control::IdentityView> views;
+    for (const std::string& name : identity ? std::vector{*identity} : all) {
+        auto one = view(name);
+        if (!one) {
+            return fail(one.error());
+        }
+        views.push_back(*std::move(one));
+    }
+    return views;
+}
+
+Result<control::Acceptance> AgentService::want(const std::string& identity, const lifecycle::Event& event,
+                                               const std::string& begun) {
+    auto found = runner(identity);
+    if (!found) {
+        return fail(found.error());
+    }
+    const lifecycle::IdentityState& state = (*found)->state();
+    const bool under_way = (*found)->busy() || (state.enrollment && !state.hold) || state.next;
+    (*found)->post(event);
+    return control::Acceptance{true, under_way ? "it is under way already" : begun};
+}
+
+Result<control::Acceptance> AgentService::enroll(const std::string& identity) {
+    auto found = runner(identity);
+    if (!found) {
+        return fail(found.error());
+    }
+    const lifecycle::IdentityState& state = (*found)->state();
+    const bool valid = state.current && clock_.now() < state.current->issued.not_after;
+    if (valid && !state.enrollment && !state.hold) {
+        return control::Acceptance{false, "it has a certificate; 'hwenroll renew' gets another one"};
+    }
+    return want(identity, lifecycle::EnrollmentWanted{}, "the enrollment has begun");
+}
+
+Result<control::Acceptance> AgentService::renew(const std::string& identity, bool rekey) {
+    return want(identity, lifecycle::RenewalWanted{rekey}, "the renewal has begun");
+}
+
+Result<control::Acceptance> AgentService::cancel(const std::string& identity) {
+    auto found = runner(identity);
+    if (!found) {
+        return fail(found.error());
+    }
+    if (!(*found)->state().enrollment || (*found)->state().hold) {
+        return control::Acceptance{false, "no request is under way"};
+    }
+    (*found)->post(lifecycle::Cancelled{});
+    return control::Acceptance{true, "the request is ended; 'hwenroll resume' begins anew"};
+}
+
+Result<control::ResumptionView> AgentService::resume(const std::string& identity) {
+    auto found = runner(identity);
+    if (!found) {
+        return fail(found.error());
+    }
+    const config::IdentitySettings& settings = (*found)->settings();
+    Resumption done;
+    if (const Status released = release_pin(store_, configuration_->tokens.at(settings.token), clock_.now(), done);
+        !released) {
+        return fail(released.error());
+    }
+    const lifecycle::IdentityState& state = (*found)->state();
+    const bool waits = state.hold || state.wait.retry_after || state.wait.reason == lifecycle::WaitingFor::pin;
+    done.hold_released = waits && (!done.pin_file_must_change || state.hold);
+    if (done.hold_released) {
+        (*found)->post(lifecycle::Resumed{});
+    }
+    return control::ResumptionView{settings.token, done.hold_released, done.pin_released, done.pin_file_must_change};
+}
+
+Result<std::vector<control::HistoryEvent>> AgentService::history(const std::optional<std::string>& identity,
+                                                                 std::int64_t limit) {
+    auto entries = identity ? store_.history("identity", *identity, limit) : store_.history(limit);
+    if (!entries) {
+        return fail(entries.error());
+    }
+    std::vector<control::HistoryEvent> events;
+    for (const store::HistoryEntry& entry : *entries) {
+        events.push_back({entry.kind, entry.name, entry.at, entry.text});
+    }
+    return events;
+}
+
+void AgentService::tell(const std::string& identity, const std::string& text, const std::optional<Error>& failure) {
+    if (!sink_) {
+        return;
+    }
+    const auto now = view(identity);
+    if (!now) {
+        return;
+    }
+    control::IdentityEvent event = control::event_of(*now);
+    if (!text.empty()) {
+        event.text = text;
+    }
+    if (failure) {
+        event.error = failure->code();
+    }
+    sink_(event);
+}
+
+}  // namespace hwenroll::runtime

@@ -1,0 +1,43 @@
+// What the running agent offers on its control socket.
+#pragma once
+
+#include "agent/control/service.h"
+#include "agent/runtime/agent.h"
+
+namespace hwenroll::runtime {
+
+/// Answers from the agent's memory and acts through it. On the loop's thread; all references outlive it.
+class AgentService final : public control::ControlService {
+ public:
+    AgentService(Agent& agent, store::Store& store, const Clock& clock) : agent_(agent), store_(store), clock_(clock) {}
+
+    /// From now on this is the configuration; it must outlive the next call.
+    void adopt(const config::Configuration& configuration) { configuration_ = &configuration; }
+
+    /// Something happened to an identity: passed on to those who watch.
+    void tell(const std::string& identity, const std::string& text, const std::optional<Error>& failure);
+
+    Result<std::vector<control::IdentityView>> status(const std::optional<std::string>& identity) override;
+    Result<control::Acceptance> enroll(const std::string& identity) override;
+    Result<control::Acceptance> renew(const std::string& identity, bool rekey) override;
+    Result<control::Acceptance> cancel(const std::string& identity) override;
+    Result<control::ResumptionView> resume(const std::string& identity) override;
+    Result<std::vector<control::HistoryEvent>> history(const std::optional<std::string>& identity,
+                                                       std::int64_t limit) override;
+    void subscribe(EventSink sink) override { sink_ = std::move(sink); }
+
+ private:
+    [[nodiscard]] Result<IdentityRunner*> runner(const std::string& identity);
+    [[nodiscard]] std::vector<std::string> names() const;
+    Result<control::IdentityView> view(const std::string& identity);
+    Result<control::Acceptance> want(const std::string& identity, const lifecycle::Event& event,
+                                     const std::string& begun);
+
+    Agent& agent_;
+    store::Store& store_;
+    const Clock& clock_;
+    const config::Configuration* configuration_ = nullptr;
+    EventSink sink_;
+};
+
+}  // namespace hwenroll::runtime

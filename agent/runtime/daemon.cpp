@@ -1,0 +1,265 @@
+#include "agent/runtime/daemon.h"
+
+#include <csignal>
+#include <ctime>
+#include <filesystem>
+#include <limits>
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#include <fmt/format.h>
+#include <systemd/sd-daemon.h>
+
+#include "agent/control/server.h"
+#include "agent/observe/status_words.h"
+#include "agent/runtime/agent_service.h"
+#include "agent/runtime/alert_command.h"
+#include "agent/runtime/failpoint.h"
+#include "agent/runtime/loop_reactor.h"
+
+namespace hwenroll::runtime {
+namespace {
+
+/// A descriptor that becomes readable for SIGHUP. Made before any thread is, since they inherit the mask.
+Result<FileDescriptor> hangup_descriptor() {
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGHUP);
+    if (pthread_sigmask(SIG_BLOCK, &signals, nullptr) != 0) {
+        return fail(ErrorCode::internal, "cannot block SIGHUP");
+    }
+    FileDescriptor descriptor(::signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK));
+    if (!descriptor.valid()) {
+        return fail(ErrorCode::internal, "cannot watch for SIGHUP");
+    }
+    return descriptor;
+}
+
+/// A descriptor that becomes readable when the wall clock is set (timerfd_create(2), TFD_TIMER_CANCEL_ON_SET).
+FileDescriptor clock_set_descriptor() {
+    return FileDescriptor(::timerfd_create(CLOCK_REALTIME, TFD_CLOEXEC | TFD_NONBLOCK));
+}
+
+void arm_clock_set(const FileDescriptor& descriptor) {
+    itimerspec never{};
+    never.it_value.tv_sec = std::numeric_limits<std::int32_t>::max();
+    ::timerfd_settime(descriptor.get(), TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &never, nullptr);
+}
+
+std::string monotonic_usec() {
+    timespec now{};
+    ::clock_gettime(CLOCK_MONOTONIC, &now);
+    return std::to_string(now.tv_sec * 1'000'000 + now.tv_nsec / 1000);
+}
+
+/// All parts of a running service; members end in reverse order.
+class Service {
+ public:
+    Service(config::ConfigurationPaths paths, std::string version, std::unique_ptr<EventLoop> loop, store::Store store,
+            FileDescriptor hangup, const Clock& clock, observe::Log& log, const keystore::WorkerProgram& worker)
+        : paths_(std::move(paths)),
+          version_(std::move(version)),
+          loop_(std::move(loop)),
+          store_(std::move(store)),
+          hangup_(std::move(hangup)),
+          clock_set_(clock_set_descriptor()),
+          log_(log),
+          reactor_(*loop_),
+          agent_(*loop_, store_, clock, log, worker,
+                 {[this](const std::string& identity, const IdentityNews& news) { on_news(identity, news); },
+                  [this](const std::string& identity, const std::optional<Error>& outcome) {
+                      on_settled(identity, outcome);
+                  },
+                  {}}),
+          service_(agent_, store_, clock) {}
+
+    Status begin(config::Configuration configuration) {
+        adopt(std::move(configuration));
+        if (const Status listening = listen(); !listening) {
+            return listening;
+        }
+        hangup_watch_ = loop_->watch_fd(hangup_.get(), EPOLLIN, [this](std::uint32_t) { on_hangup(); });
+        if (clock_set_.valid()) {
+            arm_clock_set(clock_set_);
+            clock_watch_ = loop_->watch_fd(clock_set_.get(), EPOLLIN, [this](std::uint32_t) { on_clock_set(); });
+        }
+        feed_watchdog();
+        ::sd_notify(0, "READY=1");
+        return {};
+    }
+
+    Status run() { return loop_->run(); }
+
+    void end() {
+        ::sd_notify(0, "STOPPING=1\nSTATUS=stopping");
+        server_.reset();
+        agent_.interrupt(login_patience);
+    }
+
+ private:
+    Status listen() {
+        std::error_code failure;
+        std::filesystem::create_directories(configuration_.agent.runtime_dir, failure);
+        control::ServerOptions options;
+        options.runtime_dir = configuration_.agent.runtime_dir;
+        options.admin_group = configuration_.agent.admin_group;
+        options.version = version_;
+        auto server = control::Server::listen(std::move(options), reactor_, service_, peers_,
+                                              [this](const observe::LogRecord& record) { log_.write(record); });
+        if (!server) {
+            return fail(server.error());
+        }
+        server_ = *std::move(server);
+        return {};
+    }
+
+    void adopt(config::Configuration configuration) {
+        configuration_ = std::move(configuration);
+        service_.adopt(configuration_);
+        alerts_ = std::make_unique<AlertCommand>(*loop_, configuration_.agent.on_alert,
+                                                 [this](const Error& error) { log_.write(error, {}); });
+        for (const config::Finding& finding : configuration_.findings) {
+            log_.write(finding.error, finding.name);
+            alerts_->raise(
+                {finding.part == config::Part::identity ? finding.name : std::string(), finding.error.line()});
+        }
+        agent_.adopt(configuration_);
+        notify_status();
+    }
+
+    void on_hangup() {
+        signalfd_siginfo info{};
+        while (::read(hangup_.get(), &info, sizeof info) > 0) {
+        }
+        ::sd_notify(0, ("RELOADING=1\nMONOTONIC_USEC=" + monotonic_usec()).c_str());
+        auto configuration = config::load(paths_);
+        if (!configuration) {
+            const Error& error = configuration.error();
+            log_.write(error, {});
+            alerts_->raise({{}, error.line()});
+            last_reload_ = "the new configuration is not in force: " + error.line();
+        } else if (configuration->agent.state_dir != configuration_.agent.state_dir ||
+                   configuration->agent.runtime_dir != configuration_.agent.runtime_dir) {
+            last_reload_ = "the new configuration is not in force: state_dir and runtime_dir change by a restart only";
+            log_.write({observe::Level::error, last_reload_});
+        } else {
+            last_reload_.clear();
+            log_.write({observe::Level::info, "the configuration was read again"});
+            adopt(*std::move(configuration));
+        }
+        ::sd_notify(0, "READY=1");
+        notify_status();
+    }
+
+    void on_clock_set() {
+        std::uint64_t count = 0;
+        static_cast<void>(::read(clock_set_.get(), &count, sizeof count) > 0);  // ECANCELED: that is the news
+        arm_clock_set(clock_set_);
+        log_.write({observe::Level::info, "the clock was set"});
+        agent_.tick();
+    }
+
+    /// The watchdog is fed where work is begun: a loop that turns without that is dead too.
+    void feed_watchdog() {
+        std::uint64_t limit_us = 0;
+        if (::sd_watchdog_enabled(0, &limit_us) <= 0) {
+            return;
+        }
+        loop_->every(std::chrono::milliseconds(std::max<std::uint64_t>(limit_us / 3000, 1)), [this] {
+            agent_.tick();
+            ::sd_notify(0, "WATCHDOG=1");
+        });
+    }
+
+    void on_news(const std::string& identity, const IdentityNews& news) {
+        if (news.alert) {
+            log_.write({observe::Level::error, identity + ": " + news.text, identity, {}, "alert"});
+            alerts_->raise({identity, identity + ": " + news.text});
+        } else if (news.failure) {
+            log_.write({observe::Level::warning, news.text, identity, {}, std::string(news.failure->info().name)});
+        }
+        service_.tell(identity, news.text, news.failure);
+    }
+
+    void on_settled(const std::string& identity, const std::optional<Error>& outcome) {
+        failpoint("settled");
+        loop_->post([this, identity, outcome] {
+            service_.tell(identity, outcome ? outcome->line() : std::string(), outcome);
+            notify_status();
+        });
+    }
+
+    void notify_status() {
+        std::string text = fmt::format("{} identities, {} disabled, {} under way", configuration_.identities.size(),
+                                       configuration_.findings.size(), agent_.busy());
+        if (!last_reload_.empty()) {
+            text += "; " + last_reload_;
+        }
+        if (text != status_) {
+            status_ = text;
+            ::sd_notify(0, ("STATUS=" + text).c_str());
+        }
+    }
+
+    config::ConfigurationPaths paths_;
+    std::string version_;
+    std::unique_ptr<EventLoop> loop_;
+    store::Store store_;
+    FileDescriptor hangup_;
+    FileDescriptor clock_set_;
+    observe::Log& log_;
+    config::Configuration configuration_;
+    std::string last_reload_;
+    std::string status_;
+    LoopReactor reactor_;
+    control::KernelPeers peers_;
+    std::unique_ptr<AlertCommand> alerts_;
+    Agent agent_;
+    AgentService service_;
+    std::unique_ptr<control::Server> server_;
+    Watch hangup_watch_;
+    Watch clock_watch_;
+};
+
+int refused(observe::Log& log, const Error& error) {
+    log.write(Error(error).about("agent"), {});
+    return error.info().exit_code;
+}
+
+}  // namespace
+
+int run_daemon(const config::ConfigurationPaths& paths, const std::string& version,
+               const keystore::WorkerProgram& worker, const Clock& clock, observe::Log& log) {
+    auto configuration = config::load(paths);
+    if (!configuration) {
+        return refused(log, configuration.error());
+    }
+    auto hangup = hangup_descriptor();
+    if (!hangup) {
+        return refused(log, hangup.error());
+    }
+    EventLoop* stopping = nullptr;
+    auto loop = EventLoop::make([&] { stopping->stop(); });
+    if (!loop) {
+        return refused(log, loop.error());
+    }
+    stopping = loop->get();
+    store::HistoryLimits history;
+    history.keep = configuration->agent.history_keep;
+    auto store = store::Store::open(configuration->agent.state_dir, history);
+    if (!store) {
+        return refused(log, store.error());
+    }
+    Service service(paths, version, *std::move(loop), *std::move(store), *std::move(hangup), clock, log, worker);
+    if (const Status begun = service.begin(*std::move(configuration)); !begun) {
+        return refused(log, begun.error());
+    }
+    const Status ran = service.run();
+    service.end();
+    return ran ? 0 : refused(log, ran.error());
+}
+
+}  // namespace hwenroll::runtime

@@ -1,0 +1,58 @@
+#include "tests/agent/control/control_loop.h"
+
+#include <poll.h>
+#include <vector>
+
+namespace hwenroll::test {
+
+Status ControlLoop::watch(int fd, bool readable, bool writable, control::Watcher& watcher) {
+    if (failing_ > 0) {
+        --failing_;
+        return fail(ErrorCode::internal, "cannot watch");
+    }
+    watches_[fd] = {readable, writable, &watcher};
+    return {};
+}
+
+void ControlLoop::unwatch(int fd) {
+    watches_.erase(fd);
+}
+
+bool ControlLoop::turn(std::chrono::milliseconds wait) {
+    ++turns_;
+    std::vector<pollfd> entries;
+    for (const auto& [fd, watch] : watches_) {
+        entries.push_back({fd, static_cast<short>((watch.readable ? POLLIN : 0) | (watch.writable ? POLLOUT : 0)), 0});
+    }
+    if (::poll(entries.data(), entries.size(), static_cast<int>(wait.count())) <= 0) {
+        return false;
+    }
+    for (const pollfd& entry : entries) {
+        const auto watch = watches_.find(entry.fd);
+        const auto has = [&](int events) {
+            return (static_cast<unsigned>(entry.revents) & static_cast<unsigned>(events)) != 0;
+        };
+        if (entry.revents != 0 && watch != watches_.end()) {
+            watch->second.watcher->on_ready(entry.fd, {has(POLLIN), has(POLLOUT), has(POLLHUP | POLLERR)});
+        }
+    }
+    return true;
+}
+
+bool ControlLoop::run(const std::function<bool()>& done, std::chrono::milliseconds deadline) {
+    const auto end = std::chrono::steady_clock::now() + deadline;
+    while (!done()) {
+        if (std::chrono::steady_clock::now() >= end) {
+            return false;
+        }
+        turn(std::chrono::milliseconds(10));
+    }
+    return true;
+}
+
+void ControlLoop::settle() {
+    while (turn(std::chrono::milliseconds(0))) {
+    }
+}
+
+}  // namespace hwenroll::test

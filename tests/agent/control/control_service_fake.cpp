@@ -1,0 +1,114 @@
+#include "tests/agent/control/control_service_fake.h"
+
+#include <utility>
+
+namespace hwenroll::test {
+
+TimePoint sample_time() {
+    return std::chrono::sys_days(std::chrono::year(2026) / 11 / 23) + std::chrono::hours(18);
+}
+
+control::IdentityView full_view(const std::string& name) {
+    control::IdentityView view;
+    view.name = name;
+    view.ca = "corp";
+    view.token = "lab";
+    view.subject = "CN=" + name;
+    view.word = "OK";
+    view.next = "nothing due";
+    view.waiting_for = "nothing";
+    view.settled = true;
+    view.at = sample_time();
+    view.next_at = sample_time() + Seconds(1);
+    view.renew_at = sample_time() + Seconds(2);
+    view.shadow_not_before = sample_time() + Seconds(3);
+    view.generation = 7;
+    view.published = "/live/" + name + "/current";
+    view.key_id = "0A0B";
+    view.certificate = {
+        "CN=" + name, "CN=CA", "1F", "SHA256:AB:CD", sample_time() - Seconds(86400), sample_time() + Seconds(86400)};
+    view.failure = {ErrorCode::ca_timeout, "E-CA-TIMEOUT it took too long; retried later", sample_time(), 3};
+    return view;
+}
+
+control::IdentityEvent sample_event(const std::string& name, const std::string& text, bool settled,
+                                    std::optional<ErrorCode> error) {
+    return {name, sample_time(), settled ? "OK" : "REQUESTED", text, settled, error};
+}
+
+Result<std::vector<control::IdentityView>> ControlServiceFake::status(const std::optional<std::string>& identity) {
+    std::vector<control::IdentityView> found;
+    for (const auto& [name, view] : views) {
+        if (!identity || *identity == name) {
+            found.push_back(view);
+        }
+    }
+    if (identity && found.empty()) {
+        return fail(Error(ErrorCode::unknown_name, "there is no identity '" + *identity + "'"));
+    }
+    return found;
+}
+
+Result<control::Acceptance> ControlServiceFake::take(const std::string& what, const std::string& identity) {
+    asked.push_back(what);
+    if (!views.contains(identity)) {
+        return fail(Error(ErrorCode::unknown_name, "there is no identity '" + identity + "'"));
+    }
+    if (on_change) {
+        report(*on_change);
+    }
+    return failure ? Result<control::Acceptance>(fail(*failure)) : acceptance;
+}
+
+Result<control::Acceptance> ControlServiceFake::enroll(const std::string& identity) {
+    return take("enroll " + identity, identity);
+}
+
+Result<control::Acceptance> ControlServiceFake::renew(const std::string& identity, bool rekey) {
+    return take("renew " + identity + (rekey ? " rekey" : ""), identity);
+}
+
+Result<control::Acceptance> ControlServiceFake::cancel(const std::string& identity) {
+    return take("cancel " + identity, identity);
+}
+
+Result<control::ResumptionView> ControlServiceFake::resume(const std::string& identity) {
+    const auto taken = take("resume " + identity, identity);
+    return taken ? Result<control::ResumptionView>(control::ResumptionView{"lab", true, true, false})
+                 : fail(taken.error());
+}
+
+Result<std::vector<control::HistoryEvent>> ControlServiceFake::history(const std::optional<std::string>& identity,
+                                                                       std::int64_t limit) {
+    std::vector<control::HistoryEvent> events;
+    for (std::int64_t i = 0; i < std::min<std::int64_t>(limit, 3); ++i) {
+        events.push_back(
+            {"identity", identity.value_or("any"), sample_time() - Seconds(i), "event " + std::to_string(i)});
+    }
+    return events;
+}
+
+void ControlServiceFake::report(const control::IdentityEvent& event) {
+    if (sink_) {
+        sink_(event);
+    }
+}
+
+Result<control::Peer> PeerSourceFake::peer(int) {
+    if (!known) {
+        return fail(ErrorCode::internal, "cannot tell who is connected");
+    }
+    if (next.empty()) {
+        return standard;
+    }
+    const control::Peer peer = next.front();
+    next.pop_front();
+    return peer;
+}
+
+bool PeerSourceFake::is_member(const control::Peer& peer, gid_t group) {
+    ++membership_questions;
+    return members.contains({peer.uid, group});
+}
+
+}  // namespace hwenroll::test

@@ -1,0 +1,63 @@
+// A ControlService without an agent, and a PeerSource without users.
+#pragma once
+
+#include <deque>
+#include <map>
+#include <set>
+
+#include "agent/control/peer.h"
+#include "agent/control/service.h"
+
+namespace hwenroll::test {
+
+/// 2026-11-23T18:00:00Z.
+TimePoint sample_time();
+
+/// A view with every member set.
+control::IdentityView full_view(const std::string& name);
+
+/// An event of `name`.
+control::IdentityEvent sample_event(const std::string& name, const std::string& text, bool settled = false,
+                                    std::optional<ErrorCode> error = {});
+
+/// Knows the identities that a test gives it and records what it is asked for. One thread.
+class ControlServiceFake final : public control::ControlService {
+ public:
+    Result<std::vector<control::IdentityView>> status(const std::optional<std::string>& identity) override;
+    Result<control::Acceptance> enroll(const std::string& identity) override;
+    Result<control::Acceptance> renew(const std::string& identity, bool rekey) override;
+    Result<control::Acceptance> cancel(const std::string& identity) override;
+    Result<control::ResumptionView> resume(const std::string& identity) override;
+    Result<std::vector<control::HistoryEvent>> history(const std::optional<std::string>& identity,
+                                                       std::int64_t limit) override;
+    void subscribe(EventSink sink) override { sink_ = std::move(sink); }
+
+    /// Reports an event if there is a sink.
+    void report(const control::IdentityEvent& event);
+    [[nodiscard]] bool subscribed() const { return sink_ != nullptr; }
+
+    std::map<std::string, control::IdentityView> views;
+    std::vector<std::string> asked;                   ///< `renew web rekey`
+    std::optional<control::IdentityEvent> on_change;  ///< reported from within every change
+    control::Acceptance acceptance{true, "begun"};
+    std::optional<Error> failure;  ///< of every change
+
+ private:
+    Result<control::Acceptance> take(const std::string& what, const std::string& identity);
+    EventSink sink_;
+};
+
+/// Says of every client what a test wants.
+class PeerSourceFake final : public control::PeerSource {
+ public:
+    Result<control::Peer> peer(int fd) override;
+    bool is_member(const control::Peer& peer, gid_t group) override;
+
+    std::deque<control::Peer> next;  ///< of the clients to come; `standard` when empty
+    control::Peer standard{0, 0, 4242};
+    bool known = true;  ///< false: peer() fails
+    std::set<std::pair<uid_t, gid_t>> members;
+    int membership_questions = 0;
+};
+
+}  // namespace hwenroll::test

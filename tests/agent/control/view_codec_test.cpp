@@ -1,0 +1,88 @@
+// The interface's values survive the wire, and nothing malformed is taken for one.
+#include "agent/control/view_codec.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include "tests/agent/control/control_service_fake.h"
+
+namespace hwenroll::test {
+namespace {
+
+using nlohmann::json;
+using testing::HasSubstr;
+using namespace control;
+
+TEST(ViewCodec, views_survive) {
+    IdentityView bare;
+    bare.name = "bare";
+    bare.enabled = false;
+    bare.at = sample_time();
+    for (const IdentityView& view : {full_view("web"), bare}) {
+        const auto read = identity_view_of(to_json(view));
+        ASSERT_TRUE(read) << read.error().line();
+        EXPECT_TRUE(*read == view) << to_json(*read).dump();
+    }
+}
+
+TEST(ViewCodec, events_and_outcomes_survive) {
+    for (const IdentityEvent& event :
+         {sample_event("web", "sent"), sample_event("web", "done", true, ErrorCode::ca_rejected)}) {
+        EXPECT_TRUE(identity_event_of(to_json(event)).value() == event);
+    }
+    const Acceptance acceptance{true, "renews"};
+    EXPECT_TRUE(acceptance_of(to_json(acceptance)).value() == acceptance);
+    const ResumptionView resumption{"lab", true, false, true};
+    EXPECT_TRUE(resumption_of(to_json(resumption)).value() == resumption);
+    const HistoryEvent entry{"token", "lab", sample_time(), "logged in"};
+    EXPECT_TRUE(history_event_of(to_json(entry)).value() == entry);
+}
+
+TEST(ViewCodec, what_is_not_set_is_not_sent) {
+    const json sent = to_json(IdentityView{});
+    EXPECT_FALSE(sent.contains("certificate"));
+    EXPECT_FALSE(sent.contains("next_at"));
+    EXPECT_FALSE(sent.contains("ca"));
+}
+
+TEST(ViewCodec, members_of_a_later_version_are_ignored) {
+    json sent = to_json(full_view("web"));
+    sent["later"] = {1, 2};
+    EXPECT_TRUE(identity_view_of(sent));
+}
+
+TEST(ViewCodec, every_member_of_another_type_is_named) {
+    const json good = to_json(full_view("web"));
+    for (const auto& [name, value] : good.items()) {
+        json bad = good;
+        bad[name] = json::array({1});
+        const auto read = identity_view_of(bad);
+        ASSERT_FALSE(read) << name;
+        EXPECT_EQ(read.error().code(), ErrorCode::control_protocol);
+        EXPECT_THAT(read.error().line(), HasSubstr("'" + name + "'"));
+    }
+    EXPECT_FALSE(identity_view_of(json::array()));
+    EXPECT_FALSE(identity_view_of(json(1)));
+}
+
+TEST(ViewCodec, times_have_one_spelling) {
+    json sent = to_json(full_view("web"));
+    for (const char* bad : {"", "2026-11-23", "2026-11-23T18:00:00", "2026-11-23T18:00:00+1", "2026-13-23T18:00:00Z",
+                            "2026-02-30T18:00:00Z", "2026-11-23T24:00:00Z", "2026-11-23T18:60:00Z",
+                            "2026-1a-23T18:00:00Z", " 2026-11-23T18:00:0Z"}) {
+        sent["at"] = bad;
+        EXPECT_FALSE(identity_view_of(sent)) << bad;
+    }
+    sent["at"] = "2026-02-28T23:59:59Z";
+    EXPECT_EQ(to_iso8601(identity_view_of(sent)->at), "2026-02-28T23:59:59Z");
+}
+
+TEST(ViewCodec, an_error_code_that_is_unknown_here_is_refused) {
+    json sent = to_json(sample_event("web", "x", true, ErrorCode::ca_rejected));
+    sent["error"] = "E-NEW-KIND";
+    EXPECT_FALSE(identity_event_of(sent));
+}
+
+}  // namespace
+}  // namespace hwenroll::test

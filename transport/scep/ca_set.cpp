@@ -48,20 +48,9 @@ Result<std::vector<Certificate>> read_set(ByteView body, const ParseLimits& limi
         return fail(ErrorCode::ca_certificate, "the CA sent too many certificates",
                     fmt::format("{}; {} are accepted", set->certificates.size(), limits.max_certificates));
     }
-    // One that cannot be read, say for its new kind of key, must not keep us from the others.
-    std::vector<Certificate> certificates;
-    std::optional<Error> unreadable;
-    for (const ByteView encoding : set->certificates) {
-        auto certificate = Certificate::from_der(encoding);
-        if (!certificate) {
-            unreadable = std::move(certificate).error();
-        } else if (std::ranges::find(certificates, *certificate) == certificates.end()) {
-            certificates.push_back(*std::move(certificate));
-        }
-    }
-    if (certificates.empty()) {
-        return fail(unreadable ? *std::move(unreadable)
-                               : Error(ErrorCode::ca_certificate, "the CA sent a set without any certificate"));
+    auto certificates = certificates_of(*set);
+    if (certificates && certificates->empty()) {
+        return fail(ErrorCode::ca_certificate, "the CA sent a set without any certificate");
     }
     return certificates;
 }

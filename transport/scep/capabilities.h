@@ -26,6 +26,8 @@ struct Capabilities {
     [[nodiscard]] bool allows_aes() const { return aes || scep_standard; }                  ///< CAPS-10
     [[nodiscard]] bool allows_sha256() const { return sha256 || scep_standard; }            ///< CAPS-10
     [[nodiscard]] bool allows_post() const { return post_pki_operation || scep_standard; }  ///< HTTP-7
+    [[nodiscard]] bool allows_renewal() const { return renewal; }                           ///< CAPS-10, CAPS-11
+    [[nodiscard]] bool allows_next_ca() const { return get_next_ca_cert; }                  ///< CAPS-10, CAPS-12
     friend bool operator==(const Capabilities&, const Capabilities&) = default;
 };
 

@@ -1,50 +1,27 @@
 #include "transport/scep/cert_rep.h"
 
-#include <algorithm>
-#include <cctype>
 #include <utility>
 
 #include <fmt/format.h>
 
-#include "transport/scep/ber.h"
+#include "transport/scep/message_body.h"
+#include "transport/scep/reply_algorithms.h"
 #include "transport/scep/reply_attributes.h"
 #include "transport/scep/reply_signature.h"
 #include "transport/scep/signed_data.h"
-#include "transport/scep/string_types.h"
 
 namespace hwenroll::scep {
 namespace {
 
-/// Text in some encoding: no NUL, few control characters, and UTF-8 or few octets beyond ASCII.
-bool looks_like_text(ByteView body) {
-    constexpr std::size_t looked_at = 512;
-    const ByteView head = body.first(std::min(body.size(), looked_at));
-    const auto size = static_cast<std::ptrdiff_t>(head.size());
-    const auto controls = std::ranges::count_if(
-        head, [](unsigned char octet) { return (octet < 0x20 && std::isspace(octet) == 0) || octet == 0x7F; });
-    const auto beyond_ascii = std::ranges::count_if(head, [](std::uint8_t octet) { return octet >= 0x80; });
-    return std::ranges::count(head, 0) == 0 && controls * 20 <= size &&
-           (beyond_ascii * 10 <= size * 3 || is_utf8(as_text(body)));
-}
-
-bool looks_like_html(std::string_view text) {
-    const auto first = std::ranges::find_if(text, [](unsigned char c) { return std::isspace(c) == 0 && c < 0x80; });
-    return first != text.end() && *first == '<';
-}
-
-/// Names what answered in a CA's place (HTTP-22).
-Status check_not_text(ByteView body) {
-    constexpr std::size_t shown = 80;
-    if (body.empty()) {
-        return fail(ErrorCode::ca_not_scep, "the reply is empty");
+/// SIG-17.
+Status check_reply_type(const SignedData& message, std::vector<std::string>& warnings) {
+    if (message.content_type == oid_enveloped_data) {
+        warnings.emplace_back("the reply's content is labelled envelopedData where RFC 8894 has data (xipki does so)");
+    } else if (message.content_type != oid_data) {
+        return fail(ErrorCode::scep_structure, "the reply's content is of an unknown type",
+                    name_of_oid(message.content_type));
     }
-    if (!looks_like_text(body)) {
-        return {};
-    }
-    const std::string_view text = as_text(body);
-    return fail(ErrorCode::ca_not_scep,
-                looks_like_html(text) ? "the reply is an HTML page" : "the reply is text instead of a SCEP message",
-                fmt::format("it begins '{}'", printable(text, shown)));
+    return {};
 }
 
 /// The pkcsPKIEnvelope goes with SUCCESS and only with it (MSG-18, MSG-19).
@@ -69,12 +46,8 @@ Status take_envelope(SignedData& message, CertRep& reply) {
 }  // namespace
 
 Result<CertRep> read_cert_rep(ByteView body, const ReplyExpectation& expected) {
-    if (body.size() > expected.limits.max_message) {
-        return fail(ErrorCode::ca_too_big, "the reply is larger than allowed",
-                    fmt::format("{} octets, at most {}", body.size(), expected.limits.max_message));
-    }
-    if (Status binary = check_not_text(body); !binary) {
-        return fail(std::move(binary).error());
+    if (Status plausible = check_message_body(body, expected.limits); !plausible) {
+        return fail(std::move(plausible).error());
     }
     Result<SignedData> message = parse_signed_data(body, expected.limits);
     if (!message) {
@@ -83,6 +56,9 @@ Result<CertRep> read_cert_rep(ByteView body, const ReplyExpectation& expected) {
     Result<VerifiedSigner> signer = verify_signer(*message, expected);
     if (!signer) {
         return fail(std::move(signer).error());
+    }
+    if (Status type = check_reply_type(*message, signer->warnings); !type) {
+        return fail(std::move(type).error());
     }
     CertRep reply{PkiStatus::failure,         std::nullopt, {}, std::nullopt, {}, signer->digest, signer->certificate,
                   std::move(signer->warnings)};

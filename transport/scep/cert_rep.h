@@ -19,6 +19,9 @@ struct ReplyExpectation {
     TimePoint now;
     LegacyPermissions legacy;
     ParseLimits limits;
+    /// CaSet::signers of the next CA, while a shadow certificate is asked for: these may sign before they are valid
+    /// (ROLL-12).
+    std::vector<Certificate> next_signers{};
 };
 
 /// A CertRep whose signature and attributes are good.
@@ -65,9 +68,15 @@ struct IssueExpectation {
     Certificate anchor;                      ///< CaSet::anchor
     std::vector<Certificate> intermediates;  ///< CaSet::intermediates
     TimePoint now;
-    std::optional<Certificate> current;  ///< a renewal must not return it (DEG-4)
+    std::optional<Certificate> current;  ///< a renewal must bring a later one (DEG-4)
     LegacyPermissions legacy;
     ParseLimits limits;
+    /// A shadow certificate is asked for (ROLL-13): issuer, anchor and intermediates are the next CA's, and the
+    /// certificate and its CA may become valid in the future.
+    struct Rollover {
+        std::vector<Certificate> present_signers;  ///< CaSet::signers of the CA in force (ROLL-15)
+    };
+    std::optional<Rollover> rollover{};
 };
 
 /// The certificate that is accepted, with its chain.
@@ -78,8 +87,10 @@ struct IssuedCertificate {
 };
 
 /// Chooses the leaf by public key (DEG-3, DEG-4), builds the chain to the anchor (DEG-8) and checks CERT-1…10.
-/// Errors: scep_key_mismatch, scep_chain, scep_certificate, scep_algorithm (leaf or intermediate signed with SHA-1
-/// without the permission, or with a broken digest).
+/// Errors: scep_key_mismatch, scep_no_progress (nothing received ends later than `current`), scep_rollover_issuer (a
+/// shadow certificate that the CA in force issued: judge it once more as a renewal, without `rollover` and against the
+/// set in force), scep_chain, scep_certificate, scep_algorithm (leaf or intermediate signed with SHA-1 without the
+/// permission, or with a broken digest).
 Result<IssuedCertificate> accept_certificate(const std::vector<Certificate>& received,
                                              const IssueExpectation& expected);
 

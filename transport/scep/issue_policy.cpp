@@ -57,17 +57,22 @@ Status check_validity(const Certificate& leaf, const IssueExpectation& expected,
         return refuse("has already expired", validity);
     }
     const Seconds skew = for_lifetime(expected.limits.clock_skew, leaf.not_after() - leaf.not_before());
-    if (leaf.not_before() > expected.now + skew) {
+    if (!expected.rollover && leaf.not_before() > expected.now + skew) {
         return refuse("is not valid yet", validity, "check the clock of this machine and of the CA");
     }
     const Certificate& usual = expected.current ? *expected.current : leaf;
     const Seconds tenth = (usual.not_after() - usual.not_before()) / 10;
     const Seconds least = std::max(Seconds(1), std::min(expected.limits.min_lifetime, tenth));
-    if (leaf.not_after() < expected.now + least) {
+    const TimePoint start = expected.rollover ? first_use(leaf, expected) : expected.now;
+    if (leaf.not_after() < start + least) {
         return refuse("expires too soon", validity, "ask the CA's operator for a longer lifetime");
     }
     if (leaf.not_after() > expected.issuer.not_after()) {
         warnings.emplace_back("the issued certificate outlives its CA");
+    }
+    if (expected.rollover && expected.current && start > expected.current->not_after()) {
+        warnings.push_back(fmt::format(
+            "the shadow certificate cannot be used before {}, when the present one has ended", to_iso8601(start)));
     }
     return {};
 }
@@ -182,6 +187,17 @@ Status check_usages(const Certificate& leaf, const IssueExpectation& expected, s
 }
 
 }  // namespace
+
+TimePoint first_use(const Certificate& leaf, const IssueExpectation& expected) {
+    TimePoint start = std::max(expected.now, leaf.not_before());
+    if (expected.rollover) {
+        start = std::max({start, expected.issuer.not_before(), expected.anchor.not_before()});
+        for (const Certificate& intermediate : expected.intermediates) {
+            start = std::max(start, intermediate.not_before());
+        }
+    }
+    return start;
+}
 
 Status check_leaf(const Certificate& leaf, const IssueExpectation& expected, std::vector<std::string>& warnings) {
     if (Status form = check_form(leaf, warnings); !form) {

@@ -25,6 +25,43 @@ std::string subjects_of(const std::vector<Certificate>& certificates) {
     return text + (certificates.size() > shown ? ", …" : "");
 }
 
+/// DEG-4: those that a renewal may bring.
+std::vector<Certificate> later_ones(const std::vector<Certificate>& ours, const IssueExpectation& expected) {
+    std::vector<Certificate> later = ours;
+    if (const auto& current = expected.current) {
+        std::erase_if(later, [&](const Certificate& c) {
+            return same_serial_and_issuer(c, *current) || c.not_after() <= current->not_after();
+        });
+    }
+    return later;
+}
+
+tl::unexpected<Error> no_progress(const Certificate& leaf, const Certificate& current) {
+    if (same_serial_and_issuer(leaf, current)) {
+        return fail(ErrorCode::scep_no_progress, "the server returned the existing certificate instead of a new one",
+                    {}, "some servers do so for a renewal with the same key: set new_key = \"require\"");
+    }
+    return fail(ErrorCode::scep_no_progress,
+                "the server returned a certificate that ends no later than the present one",
+                fmt::format("it ends at {}, the present one at {}", to_iso8601(leaf.not_after()),
+                            to_iso8601(current.not_after())));
+}
+
+/// ROLL-15: a server that does not look at the recipient lets the CA in force issue what was asked of the next one.
+Status check_generation(const Certificate& leaf, const IssueExpectation& expected) {
+    if (!expected.rollover || is_issued_by(leaf, expected.issuer)) {
+        return {};
+    }
+    const auto& present = expected.rollover->present_signers;
+    const auto issuer = std::ranges::find_if(present, [&](const Certificate& c) { return is_issued_by(leaf, c); });
+    if (issuer == present.end()) {
+        return {};
+    }
+    return fail(
+        ErrorCode::scep_rollover_issuer, "the present CA issued the certificate that was asked of the next one",
+        fmt::format("'{}' ends at {}", printable(issuer->subject().text(), 200), to_iso8601(issuer->not_after())));
+}
+
 /// DEG-3, DEG-4: our key decides, then the expected issuer, then the latest notBefore.
 Result<Certificate> choose_leaf(const std::vector<Certificate>& received, const IssueExpectation& expected) {
     std::vector<Certificate> ours;
@@ -34,16 +71,19 @@ Result<Certificate> choose_leaf(const std::vector<Certificate>& received, const 
         return fail(ErrorCode::scep_key_mismatch, "the reply holds no certificate for the key that was requested",
                     fmt::format("it holds {}", received.empty() ? "none at all" : subjects_of(received)));
     }
-    if (expected.current) {
-        std::erase_if(ours, [&](const Certificate& c) { return same_serial_and_issuer(c, *expected.current); });
-        if (ours.empty()) {
-            return fail(ErrorCode::scep_certificate,
-                        "the server returned the existing certificate instead of a new one", {},
-                        "some servers do so for a renewal with the same key: set new_key = \"require\"");
-        }
-    }
+    const auto better = later_ones(ours, expected);
     const auto rank = [&](const Certificate& c) { return std::pair(is_issued_by(c, expected.issuer), c.not_before()); };
-    return *std::ranges::max_element(ours, {}, rank);
+    Certificate leaf = *std::ranges::max_element(better.empty() ? ours : better, {}, rank);
+    if (expected.current && same_serial_and_issuer(leaf, *expected.current)) {
+        return no_progress(leaf, *expected.current);
+    }
+    if (Status generation = check_generation(leaf, expected); !generation) {
+        return fail(std::move(generation).error());
+    }
+    if (better.empty()) {
+        return no_progress(leaf, *expected.current);
+    }
+    return leaf;
 }
 
 /// Where a path may lead through: what is trusted already, then what came along (DEG-5, DEG-8).
@@ -105,7 +145,7 @@ Result<IssuedCertificate> accept_certificate(const std::vector<Certificate>& rec
         return fail(std::move(fit).error());
     }
     // A certificate from the near future is accepted (CERT-4), so its path is judged when it starts.
-    const TimePoint at = std::max(expected.now, issued.leaf.not_before());
+    const TimePoint at = first_use(issued.leaf, expected);
     Result<std::vector<Certificate>> path =
         find_path(issued.leaf, path_pool(received, expected), expected.anchor, at, expected.limits);
     if (!path) {

@@ -71,7 +71,7 @@ Status check_message_digest(const SignedData& message, Digest digest) {
     return {};
 }
 
-Status check_content_type(const SignedData& message, std::vector<std::string>& warnings) {
+Status check_content_type(const SignedData& message) {
     const auto value = single_value(message.signers[0].attributes, oid_content_type, "contentType");
     if (!value) {
         return fail(value.error());
@@ -83,20 +83,15 @@ Status check_content_type(const SignedData& message, std::vector<std::string>& w
                     "the reply's contentType attribute is missing or contradicts its content",
                     fmt::format("'{}' and '{}'", signed_type, message.content_type));
     }
-    if (message.content_type == oid_enveloped_data) {
-        warnings.emplace_back("the reply's content is labelled envelopedData where RFC 8894 has data (xipki does so)");
-    } else if (message.content_type != oid_data) {
-        return fail(ErrorCode::scep_structure, "the reply's content is of an unknown type",
-                    name_of_oid(message.content_type));
-    }
     return {};
 }
 
-/// Everything about one trusted certificate that could have made the signature.
-Result<VerifiedSigner> verify_with(const SignedData& message, const Certificate& certificate,
+/// Everything about one trusted certificate that could have made the signature. Its validity is judged for the time
+/// `at`.
+Result<VerifiedSigner> verify_with(const SignedData& message, const Certificate& certificate, TimePoint at,
                                    const ReplyExpectation& expected) {
     const std::string subject = printable(certificate.subject().text(), 200);
-    if (std::string reason = unfitness(certificate, expected.now, expected.limits); !reason.empty()) {
+    if (std::string reason = unfitness(certificate, at, expected.limits); !reason.empty()) {
         return fail(
             ErrorCode::scep_signer, fmt::format("the reply's signer '{}' may not sign now", subject), std::move(reason),
             "the CA's certificates are fetched again; if that does not help, its RA certificate must be renewed");
@@ -118,16 +113,34 @@ Result<VerifiedSigner> verify_with(const SignedData& message, const Certificate&
     return result;
 }
 
+/// A certificate that may have signed, and the time for which it must be valid.
+struct Candidate {
+    Certificate certificate;
+    TimePoint at;
+};
+
+/// Those that `id` names, at most max_candidates. ROLL-12: the next CA answers before its certificate is valid.
+std::vector<Candidate> candidates_for(const CertificateId& id, const ReplyExpectation& expected) {
+    std::vector<Candidate> candidates;
+    const auto add = [&](const Certificate& certificate, TimePoint at) {
+        if (candidates.size() < max_candidates && names(id, certificate)) {
+            candidates.push_back({certificate, at});
+        }
+    };
+    for (const Certificate& signer : expected.signers) {
+        add(signer, expected.now);
+    }
+    for (const Certificate& signer : expected.next_signers) {
+        add(signer, std::max(expected.now, signer.not_before()));
+    }
+    return candidates;
+}
+
 Result<VerifiedSigner> verify_with_any(const SignedData& message, const ReplyExpectation& expected) {
     const CertificateId& id = message.signers[0].id;
     std::optional<Error> first_failure;
-    std::size_t tried = 0;
-    for (const Certificate& candidate : expected.signers) {
-        if (tried == max_candidates || !names(id, candidate)) {
-            continue;
-        }
-        ++tried;
-        Result<VerifiedSigner> verified = verify_with(message, candidate, expected);
+    for (const Candidate& candidate : candidates_for(id, expected)) {
+        Result<VerifiedSigner> verified = verify_with(message, candidate.certificate, candidate.at, expected);
         if (verified) {
             return verified;
         }
@@ -141,7 +154,7 @@ Result<VerifiedSigner> verify_with_any(const SignedData& message, const ReplyExp
     return fail(ErrorCode::scep_signer, "the reply is signed by a certificate that may not sign replies",
                 fmt::format("{} is none of the {} known signers of this CA; a certificate inside the reply is not "
                             "trusted",
-                            describe(id), expected.signers.size()));
+                            describe(id), expected.signers.size() + expected.next_signers.size()));
 }
 
 }  // namespace
@@ -175,7 +188,7 @@ Result<VerifiedSigner> verify_signer(const SignedData& message, const ReplyExpec
     if (Status digest = check_message_digest(message, verified->digest); !digest) {
         return fail(std::move(digest).error());
     }
-    if (Status type = check_content_type(message, verified->warnings); !type) {
+    if (Status type = check_content_type(message); !type) {
         return fail(std::move(type).error());
     }
     if (std::ranges::find(message.digest_algorithms, signer.digest_algorithm.oid) == message.digest_algorithms.end()) {

@@ -21,9 +21,10 @@ struct VerifiedSigner {
     std::vector<std::string> warnings;
 };
 
-/// Finds the one signer among `expected.signers`, never among the certificates that the message carries (BAD-69), and
-/// verifies its signature over the signed attributes as they were received, their messageDigest over the content and
-/// their contentType. Errors: scep_signature, scep_signer, scep_algorithm, scep_attribute.
+/// Finds the one signer among `expected.signers` and `expected.next_signers`, never among the certificates that the
+/// message carries (BAD-69), and verifies its signature over the signed attributes as they were received, their
+/// messageDigest over the content and that their contentType is the message's; which types are acceptable the caller
+/// knows. Errors: scep_signature, scep_signer, scep_algorithm, scep_attribute.
 Result<VerifiedSigner> verify_signer(const SignedData& message, const ReplyExpectation& expected);
 
 }  // namespace hwenroll::scep

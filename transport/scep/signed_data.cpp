@@ -166,6 +166,23 @@ Result<SignedData> parse_signed_data(ByteView input, const ParseLimits& limits) 
     return data;
 }
 
+Result<std::vector<Certificate>> certificates_of(const SignedData& data) {
+    std::vector<Certificate> certificates;
+    std::optional<Error> unreadable;
+    for (const ByteView encoding : data.certificates) {
+        auto certificate = Certificate::from_der(encoding);
+        if (!certificate) {
+            unreadable = std::move(certificate).error();
+        } else if (std::ranges::find(certificates, *certificate) == certificates.end()) {
+            certificates.push_back(*std::move(certificate));
+        }
+    }
+    if (certificates.empty() && unreadable) {
+        return fail(*std::move(unreadable));
+    }
+    return certificates;
+}
+
 AlgorithmId read_algorithm(BerReader& reader, BerFault& fault, std::string_view what) {
     BerReader fields = reader.enter(tag::sequence, what);
     AlgorithmId algorithm;

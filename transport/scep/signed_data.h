@@ -74,6 +74,10 @@ Result<ContentInfo> parse_content_info(ByteView input, const ParseLimits& limits
 /// Reads a ContentInfo that holds SignedData. Errors as above, and too many certificates, signers or attributes.
 Result<SignedData> parse_signed_data(ByteView input, const ParseLimits& limits);
 
+/// The certificates of `data`, each once. One that cannot be read, say for its new kind of key, is left out, so that it
+/// does not keep us from the others. Fails with scep_structure when there are some and none can be read.
+Result<std::vector<Certificate>> certificates_of(const SignedData& data);
+
 AlgorithmId read_algorithm(BerReader& reader, BerFault& fault, std::string_view what);
 
 /// IssuerAndSerialNumber, or a SubjectKeyIdentifier under [0].

@@ -278,5 +278,54 @@ TEST(Envelope, the_token_is_asked_once_and_only_for_what_can_be_a_ciphertext) {
     EXPECT_EQ(ERR_peek_error(), 0UL);
 }
 
+// REN-3, ENV-10, ENV-11: a renewal's reply, made by openssl for the certificate that signed the request, opens with the
+// key of that certificate and not with the one of the CSR.
+TEST(Envelope, REN_3_ENV_10_the_reply_to_a_renewal_opens_with_the_key_of_the_present_certificate) {
+    auto present_spec = test::leaf_spec();
+    present_spec.extensions.emplace_back("subjectKeyIdentifier", "hash");
+    const Certificate present = issued_leaf(present_spec);
+    const test::Key new_key = test::rsa_key(8);
+    auto spec = test::leaf_spec();
+    spec.serial = 4712;
+    const Bytes plaintext =
+        test::degenerate({test::issued(spec, new_key, world().ca, world().ca_key).der(), world().ca.der()});
+    for (const bool by_key : {false, true}) {
+        test::OpenSslProgram openssl;
+        std::vector<std::string> arguments{"cms",      "-encrypt",
+                                           "-binary",  "-aes-128-cbc",
+                                           "-outform", "DER",
+                                           "-in",      openssl.file("plain", plaintext),
+                                           "-out",     openssl.path("envelope"),
+                                           "-recip",   openssl.file("present.pem", to_pem(present))};
+        if (by_key) {
+            arguments.emplace_back("-keyid");
+        }
+        const auto made = test::OpenSslProgram::run(arguments);
+        ASSERT_EQ(made.exit_code, 0) << made.err;
+        const std::string text = openssl.contents("envelope");
+        const auto token = std::make_shared<OpeningToken>(world().client_key);
+        const auto opened =
+            open_envelope(as_bytes(text), present, test::token_key(token, world().client_key).get(), {}, {});
+        ASSERT_TRUE(opens_to(opened, plaintext)) << opened.error().line();
+        EXPECT_EQ(token->decryptions, 1);
+        EXPECT_EQ(open_envelope(as_bytes(text), present, new_key.get(), {}, {}).error().code(),
+                  ErrorCode::scep_decrypt);
+        EXPECT_EQ(open_envelope(as_bytes(text), world().ra, world().ra_key.get(), {}, {}).error().code(),
+                  ErrorCode::scep_recipient);
+        IssueExpectation expected = world().issue;
+        expected.public_key = PublicKey::of(new_key.get()).value();
+        expected.current = present;
+        const auto judged = accept_certificate(read_degenerate(opened->reveal(), {}).value(), expected);
+        ASSERT_FALSE(judged) << "as long as the present one";
+        EXPECT_EQ(judged.error().code(), ErrorCode::scep_no_progress);
+        expected.current = issued_leaf([] {
+            auto shorter = test::leaf_spec();
+            shorter.not_after -= std::chrono::days(300);
+            return shorter;
+        }());
+        EXPECT_TRUE(accept_certificate(read_degenerate(opened->reveal(), {}).value(), expected));
+    }
+}
+
 }  // namespace
 }  // namespace hwenroll::scep

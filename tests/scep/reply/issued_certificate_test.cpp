@@ -281,7 +281,7 @@ TEST(IssuedCertificate, missing_usages_are_warnings_or_errors_as_configured) {
     EXPECT_TRUE(accept({issued_leaf()}, [](auto& e) { e.require_usage = true; }));
 }
 
-// DEG-3, DEG-4, BAD-114, BAD-115
+// DEG-3, DEG-4, BAD-115
 TEST(IssuedCertificate, the_new_certificate_for_our_key_is_chosen) {
     const Certificate old = issued_leaf();
     const Certificate newer = issued_leaf(leaf_with([](auto& s) {
@@ -292,12 +292,64 @@ TEST(IssuedCertificate, the_new_certificate_for_our_key_is_chosen) {
                                              world().client_key, world().other, world().other_key);
     EXPECT_EQ(accept({old, foreign, newer}).value().leaf, newer);
     EXPECT_EQ(accept({newer, foreign, old}).value().leaf, newer);
-    const auto renewed = accept({old, newer}, [&](auto& e) { e.current = newer; });
-    EXPECT_EQ(renewed.value().leaf, old);
-    const auto same = accept({old}, [&](auto& e) { e.current = old; });
+}
+
+// The newest is not taken when it is the one in use or ends no later than that; an earlier notBefore is no objection.
+TEST(IssuedCertificate, BAD_114_DEG_4_a_renewal_must_bring_a_later_certificate) {
+    const auto with = [](long serial, Seconds begins, Seconds ends) {
+        return issued_leaf(leaf_with([&](auto& s) {
+            s.serial = serial;
+            s.not_before = test::present() + begins;
+            s.not_after = test::present() + ends;
+        }));
+    };
+    using namespace std::chrono;
+    const Certificate current = with(1001, -days(90), days(30));
+    const Certificate longer = with(1002, -days(91), days(30) + seconds(1));
+    const Certificate as_long = with(1003, -minutes(1), days(30));
+    const Certificate shorter = with(1004, -minutes(1), days(29));
+    const auto renew = [&](const std::vector<Certificate>& received) {
+        return accept(received, [&](auto& e) { e.current = current; });
+    };
+    EXPECT_EQ(renew({current, as_long, longer, shorter}).value().leaf, longer);
+    EXPECT_EQ(renew({shorter, longer, as_long, current}).value().leaf, longer);
+    for (const Certificate& one : {as_long, shorter}) {
+        const auto refused = renew({one});
+        ASSERT_FALSE(refused);
+        EXPECT_EQ(refused.error().code(), ErrorCode::scep_no_progress);
+        EXPECT_THAT(refused.error().line(), HasSubstr("ends no later"));
+    }
+    const auto same = renew({current});
     ASSERT_FALSE(same);
-    EXPECT_EQ(same.error().code(), ErrorCode::scep_certificate);
+    EXPECT_EQ(same.error().code(), ErrorCode::scep_no_progress);
     EXPECT_THAT(same.error().line(), HasSubstr("existing certificate"));
+    // An issuer numbers its own certificates only.
+    const Certificate twin =
+        test::issued(leaf_with([](auto& s) { s.serial = 1001; }), world().client_key,
+                     test::self_signed(test::ca_spec("CN=Other CA"), test::rsa_key(5)), test::rsa_key(5));
+    EXPECT_EQ(renew({twin}).error().code(), ErrorCode::scep_chain);
+}
+
+// Design, limits: min(1 h, 10 % of the predecessor's lifetime).
+TEST(IssuedCertificate, DEG_4_CERT_4_a_renewal_is_measured_by_its_predecessor) {
+    const auto left = [](Seconds predecessor, Seconds remaining) {
+        const auto with = [](long serial, TimePoint from, TimePoint until) {
+            return issued_leaf(leaf_with([&](auto& s) {
+                s.serial = serial;
+                s.not_before = from;
+                s.not_after = until;
+            }));
+        };
+        const auto now = test::present();
+        return accept({with(2, now, now + remaining)}, [&](auto& e) { e.current = with(1, now - predecessor, now); })
+            .has_value();
+    };
+    using namespace std::chrono;
+    EXPECT_TRUE(left(minutes(10), minutes(1)));
+    EXPECT_FALSE(left(minutes(10), seconds(59)));
+    EXPECT_TRUE(left(days(90), hours(1)));
+    EXPECT_FALSE(left(days(90), minutes(59)));
+    EXPECT_TRUE(left(seconds(2), seconds(1))) << "the resolution of X.509";
 }
 
 /// A CA below the world's.

@@ -114,8 +114,15 @@ TEST(Capabilities, CAPS_10_SCEPStandard_implies_AES_POST_and_SHA_256_and_nothing
     EXPECT_TRUE(capabilities.allows_aes());
     EXPECT_TRUE(capabilities.allows_post());  // HTTP-7
     EXPECT_TRUE(capabilities.allows_sha256());
-    EXPECT_FALSE(capabilities.renewal || capabilities.get_next_ca_cert || capabilities.des3 || capabilities.sha1 ||
-                 capabilities.sha512);
+    EXPECT_FALSE(capabilities.allows_renewal() || capabilities.allows_next_ca() || capabilities.des3 ||
+                 capabilities.sha1 || capabilities.sha512);
+}
+
+TEST(Capabilities, CAPS_11_CAPS_12_renewal_and_the_next_CA_need_their_own_words) {
+    EXPECT_TRUE(parse("Renewal").allows_renewal());
+    EXPECT_FALSE(parse("Renewal").allows_next_ca());
+    EXPECT_TRUE(parse("GetNextCACert").allows_next_ca());
+    EXPECT_FALSE(parse("GetNextCACert").allows_renewal());
 }
 
 TEST(Capabilities, their_text_is_one_line_and_reads_back) {

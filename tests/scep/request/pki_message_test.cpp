@@ -305,6 +305,29 @@ TEST(RenewalReq, SIG_3_REN_3_openssl_verifies_the_current_signer_up_to_the_CA_an
     EXPECT_THAT(shown.out, HasSubstr(to_pem("PUBLIC KEY", PublicKey::of(test::rsa_key(2).get())->spki())));
 }
 
+// REN-6, CAPS-11: most servers renew by PKCSReq, with the same signer.
+TEST(RenewalReq, REN_6_ROLL_10_the_certificate_in_use_signs_a_PKCSReq_for_a_new_key_too) {
+    const CertificationRequest contents{DistinguishedName::from_text("CN=web01").value(), {}, {"digitalSignature"}, {}};
+    const auto csr = build_csr(contents, test::new_ec_key().get(), {});
+    ASSERT_TRUE(csr) << csr.error().line();
+    PkiMessage renewal = message();
+    renewal.envelope = seal(csr->reveal(), ca(), ContentCipher::aes128).value();
+    renewal.signer = current();
+    const auto der = sign_message(renewal, test::rsa_key(1).get());
+    ASSERT_TRUE(der) << der.error().line();
+    OpenSslProgram openssl;
+    const auto verified = OpenSslProgram::run(
+        {"cms", "-verify", "-inform", "DER", "-binary", "-purpose", "any", "-attime",
+         std::to_string(present().time_since_epoch().count()), "-CAfile", openssl.file("ca.pem", to_pem(ca())), "-in",
+         openssl.file("message", *der), "-out", openssl.path("content"), "-signer", openssl.path("signer.pem")});
+    ASSERT_EQ(verified.exit_code, 0) << verified.err;
+    EXPECT_EQ(openssl.contents("signer.pem"), to_pem(current()));
+    EXPECT_THAT(structure(*der), ContainsRegex(":2.16.840.1.113733.1.9.2\n.*cons: SET *\n.*PRINTABLESTRING +:19\n"));
+    const std::string inner = openssl.contents("content");
+    const std::string request = opened_by_openssl(as_bytes(inner));
+    EXPECT_TRUE(equal(as_bytes(request), csr->reveal()));
+}
+
 TEST(RenewalReq, ROLL_10_an_EC_certificate_signs_it_too) {
     const test::Key key = test::new_ec_key();
     PkiMessage renewal = message();

@@ -71,6 +71,8 @@ TEST_P(DamagedFlatNextCa, ROLL_6_no_stranger_gets_a_role) {
         return std::ranges::find(own, certificate) != own.end();
     };
     ASSERT_TRUE(read_next_ca(body_, world.expectation));
+    test::for_each_cut(GetParam(), body_,
+                       [&](const Bytes& cut) { EXPECT_FALSE(read_next_ca(cut, world.expectation)) << cut.size(); });
     test::for_each_flip(GetParam(), body_, test::three_flips(), [&](const Bytes& damaged, std::size_t at) {
         if (const auto result = read_next_ca(damaged, world.expectation)) {
             EXPECT_TRUE(is_own(result->set.anchor) && is_own(result->set.issuer) && is_own(result->set.recipient))

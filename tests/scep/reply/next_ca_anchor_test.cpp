@@ -112,6 +112,7 @@ TEST(NextCaAnchor, ROLL_6_a_subordinate_CA_is_no_link_certificate) {
     const auto in_signed_content = read(next_ca_reply({subordinate}));
     ASSERT_TRUE(in_signed_content) << in_signed_content.error().line();
     EXPECT_EQ(in_signed_content->set.issuer, subordinate);
+    EXPECT_EQ(in_signed_content->set.anchor, subordinate) << "the CA above it ends";
 }
 
 TEST(NextCaAnchor, ROLL_6_a_link_certificate_by_another_key_proves_nothing) {
@@ -285,6 +286,34 @@ TEST(NextCaAnchor, ROLL_9_a_renewed_root_alone_is_no_next_issuing_CA) {
         EXPECT_THAT(result.error().code(), AnyOf(ErrorCode::ca_next, ErrorCode::ca_no_next)) << result.error().line();
         EXPECT_THAT(result.error().line(), HasSubstr("no new issuing CA"));
     }
+}
+
+TEST(NextCaAnchor, BAD_130_ROLL_7_an_issuing_CA_must_be_allowed_to_sign_certificates) {
+    const Hierarchy world;
+    auto spec = Hierarchy::next_spec(50);
+    spec.extensions[1].second = "critical,digitalSignature,keyEncipherment";
+    const auto result =
+        read(world.reply({test::issued(spec, world.next_key, world.root, world.root_key)}), world.expectation());
+    ASSERT_FALSE(result);
+    EXPECT_EQ(result.error().code(), ErrorCode::ca_next);
+    EXPECT_THAT(result.error().line(), HasSubstr("does not allow signing certificates"));
+}
+
+// The CA in between, which stays, must not take the place of one that is not acceptable.
+TEST(NextCaAnchor, BAD_130_ROLL_7_an_unfit_issuing_CA_has_no_substitute) {
+    const Hierarchy world;
+    const Key policy_key = test::rsa_key(18);
+    const Certificate policy =
+        test::issued(Hierarchy::root_spec("CN=Policy CA", 20), policy_key, world.root, world.root_key);
+    const Certificate issuing = test::issued(Hierarchy::issuing_spec(21), world.issuing_key, policy, policy_key);
+    auto spec = Hierarchy::next_spec(22);
+    spec.digest = EVP_sha1();
+    auto reply = world.reply({test::issued(spec, world.next_key, policy, policy_key)});
+    reply.signer_id = test::issuer_and_serial(issuing);
+    const auto result = read(reply, world.expectation({world.root, policy, issuing}));
+    ASSERT_FALSE(result);
+    EXPECT_EQ(result.error().code(), ErrorCode::ca_next);
+    EXPECT_THAT(result.error().line(), HasSubstr("in force already"));
 }
 
 // The root that another CA was pinned to must not come back with a replayed answer.

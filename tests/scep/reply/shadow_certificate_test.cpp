@@ -159,22 +159,27 @@ TEST(ShadowCertificate, CERT_2_CERT_3_one_of_any_other_CA_is_refused) {
 }
 
 TEST(ShadowCertificate, DEG_8_the_chain_of_the_next_CA_may_begin_in_the_future) {
-    const test::Key issuing_key = test::rsa_key(14);
-    CertificateSpec issuing_spec = test::ca_spec("CN=Next Issuing CA");
-    issuing_spec.serial = 60;
-    issuing_spec.not_before = rollover_world().next.not_before() + days(1);
-    issuing_spec.not_after = rollover_world().next.not_after();
-    const Certificate issuing =
-        test::issued(issuing_spec, issuing_key, rollover_world().next, rollover_world().next_key);
+    const auto ca_from = [](const char* name, Seconds after) {
+        CertificateSpec spec = test::ca_spec(name);
+        spec.serial = 60;
+        spec.not_before = rollover_world().next.not_before() + after;
+        spec.not_after = rollover_world().next.not_after();
+        return spec;
+    };
+    const test::Key policy_key = test::rsa_key(14);
+    const test::Key issuing_key = test::rsa_key(13);
+    const Certificate policy = test::issued(ca_from("CN=Next Policy CA", days(2)), policy_key, rollover_world().next,
+                                            rollover_world().next_key);
+    const Certificate issuing = test::issued(ca_from("CN=Next Issuing CA", days(1)), issuing_key, policy, policy_key);
     CertificateSpec spec = leaf_spec();
     spec.not_after = present() + days(700);
     const Certificate leaf = test::issued(spec, world().client_key, issuing, issuing_key);
     const auto result = accept({leaf}, [&](auto& e) {
         e.issuer = issuing;
-        e.intermediates = {issuing};
+        e.intermediates = {issuing, policy};
     });
     ASSERT_TRUE(result) << result.error().line();
-    EXPECT_EQ(result->chain, std::vector{issuing});
+    EXPECT_EQ(result->chain, (std::vector{issuing, policy}));
 }
 
 // ROLL-12: the CA answers with its next key, whose certificate is not valid yet, or with the present one.

@@ -1,5 +1,6 @@
 #include "agent/runtime/event_loop.h"
 
+#include <algorithm>
 #include <csignal>
 #include <cstring>
 #include <ctime>
@@ -41,6 +42,26 @@ int on_repeat(sd_event_source* source, std::uint64_t now_us, void* data) {
 }
 
 }  // namespace
+
+/// The callbacks of sd-event keep it alive while they run, so that its owner may end it from there.
+struct Watch::Watched : std::enable_shared_from_this<Watch::Watched> {
+    std::function<void(std::uint32_t)> ready;
+    Source source;
+};
+
+Watch& Watch::operator=(Watch&& other) noexcept {
+    if (this != &other) {
+        reset();
+        watched_ = std::move(other.watched_);
+    }
+    return *this;
+}
+
+void Watch::reset() {
+    if (const auto watched = std::exchange(watched_, nullptr)) {
+        watched->source.reset();
+    }
+}
 
 class EventLoop::Impl {
  public:
@@ -141,16 +162,51 @@ void EventLoop::every(std::chrono::milliseconds interval, std::function<void()> 
     }
 }
 
+Watch EventLoop::watch_fd(int fd, std::uint32_t events, std::function<void(std::uint32_t)> ready) {
+    auto watched = std::make_shared<Watch::Watched>();
+    watched->ready = std::move(ready);
+    const auto on_io = [](sd_event_source*, int, std::uint32_t revents, void* data) {
+        const auto alive = static_cast<Watch::Watched*>(data)->shared_from_this();
+        alive->ready(revents);
+        return 0;
+    };
+    sd_event_source* source = nullptr;
+    if (sd_event_add_io(impl_->loop.get(), &source, fd, events, on_io, watched.get()) < 0) {
+        return {};
+    }
+    watched->source.reset(source);
+    return Watch(std::move(watched));
+}
+
+Watch EventLoop::after(std::chrono::milliseconds delay, std::function<void()> task) {
+    auto watched = std::make_shared<Watch::Watched>();
+    watched->ready = [task = std::move(task)](std::uint32_t) { task(); };
+    const auto on_time = [](sd_event_source*, std::uint64_t, void* data) {
+        const auto alive = static_cast<Watch::Watched*>(data)->shared_from_this();
+        alive->ready(0);
+        return 0;
+    };
+    sd_event_source* source = nullptr;
+    const auto delay_us = static_cast<std::uint64_t>(std::max<std::int64_t>(delay.count(), 0)) * 1000;
+    if (sd_event_add_time_relative(impl_->loop.get(), &source, CLOCK_MONOTONIC, delay_us, timer_accuracy_us, on_time,
+                                   watched.get()) < 0) {
+        return {};
+    }
+    watched->source.reset(source);
+    return Watch(std::move(watched));
+}
+
 Status EventLoop::run() {
-    const int code = sd_event_loop(impl_->loop.get());
-    if (code < 0) {
-        return fail(Error(ErrorCode::internal, "the event loop failed", std::strerror(-code)));
+    while (!std::exchange(stopped_, false)) {
+        if (const int code = sd_event_run(impl_->loop.get(), UINT64_MAX); code < 0) {
+            return fail(Error(ErrorCode::internal, "the event loop failed", std::strerror(-code)));
+        }
     }
     return {};
 }
 
 void EventLoop::stop() {
-    sd_event_exit(impl_->loop.get(), 0);
+    stopped_ = true;
 }
 
 void EventLoop::watch(int fd, bool readable, bool writable) {
@@ -162,10 +218,10 @@ void EventLoop::watch(int fd, bool readable, bool writable) {
     }
     const auto events = (readable ? std::uint32_t{EPOLLIN} : 0U) | (writable ? std::uint32_t{EPOLLOUT} : 0U);
     const auto on_io = [](sd_event_source*, int ready, std::uint32_t revents, void* self) {
-        auto* loop = static_cast<EventLoop*>(self);
+        const auto& tell = static_cast<EventLoop*>(self)->on_socket_;
         const bool broken = (revents & (EPOLLERR | EPOLLHUP)) != 0;
-        if (loop->client_ != nullptr) {
-            loop->client_->on_socket(ready, broken || (revents & EPOLLIN) != 0, broken || (revents & EPOLLOUT) != 0);
+        if (tell) {
+            tell(ready, broken || (revents & EPOLLIN) != 0, broken || (revents & EPOLLOUT) != 0);
         }
         return 0;
     };
@@ -181,9 +237,8 @@ void EventLoop::set_timer(std::optional<std::chrono::milliseconds> delay) {
         return;
     }
     const auto on_time = [](sd_event_source*, std::uint64_t, void* self) {
-        auto* loop = static_cast<EventLoop*>(self);
-        if (loop->client_ != nullptr) {
-            loop->client_->on_timer();
+        if (const auto& tell = static_cast<EventLoop*>(self)->on_timer_) {
+            tell();
         }
         return 0;
     };

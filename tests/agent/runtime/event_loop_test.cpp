@@ -1,11 +1,16 @@
 // The loop: work from other threads, signals, repetition.
+#include <array>
 #include <csignal>
+#include <fcntl.h>
+#include <sys/epoll.h>
 #include <sys/resource.h>
 #include <thread>
+#include <unistd.h>
 
 #include <gtest/gtest.h>
 
 #include "agent/runtime/token_thread.h"
+#include "base/file_descriptor.h"
 
 namespace hwenroll::runtime {
 namespace {
@@ -50,6 +55,89 @@ TEST(EventLoop, repeats_a_task) {
     });
     ASSERT_TRUE((*loop)->run());
     EXPECT_EQ(ticks, 3);
+}
+
+/// Both ends of a pipe.
+struct Pipe {
+    Pipe() {
+        std::array<int, 2> both{-1, -1};
+        EXPECT_EQ(::pipe2(both.data(), O_CLOEXEC | O_NONBLOCK), 0);
+        out = FileDescriptor(both[0]);
+        in = FileDescriptor(both[1]);
+    }
+    FileDescriptor out;
+    FileDescriptor in;
+};
+
+TEST(EventLoop, tells_which_events_a_watched_descriptor_has) {
+    auto loop = EventLoop::make({});
+    ASSERT_TRUE(loop);
+    Pipe pipe;
+    std::vector<std::uint32_t> seen;
+    const Watch watch = (*loop)->watch_fd(pipe.out.get(), EPOLLIN, [&](std::uint32_t events) {
+        seen.push_back(events);
+        char octet = 0;
+        EXPECT_EQ(::read(pipe.out.get(), &octet, 1), seen.size() == 1 ? 1 : 0);
+        pipe.in.reset();
+        if (seen.size() == 2) {
+            (*loop)->stop();
+        }
+    });
+    ASSERT_TRUE(watch);
+    ASSERT_EQ(::write(pipe.in.get(), "x", 1), 1);
+    ASSERT_TRUE((*loop)->run());
+    EXPECT_EQ(seen, (std::vector<std::uint32_t>{EPOLLIN, EPOLLHUP}));
+}
+
+TEST(EventLoop, a_watch_may_end_in_its_own_callback_and_is_then_silent) {
+    auto loop = EventLoop::make({});
+    ASSERT_TRUE(loop);
+    Pipe pipe;
+    ASSERT_EQ(::write(pipe.in.get(), "x", 1), 1);
+    int calls = 0;
+    Watch watch;
+    Watch end;
+    // What the callback holds must survive its watch: ASan sees it otherwise.
+    watch = (*loop)->watch_fd(pipe.out.get(), EPOLLIN, [&, text = std::string(100, 'x')](std::uint32_t) {
+        ++calls;
+        watch.reset();
+        EXPECT_EQ(text, std::string(100, 'x'));
+        end = (*loop)->after(std::chrono::milliseconds(5), [&] { (*loop)->stop(); });
+    });
+    ASSERT_TRUE((*loop)->run());
+    EXPECT_EQ(calls, 1);
+    EXPECT_FALSE(watch);
+}
+
+TEST(EventLoop, a_delayed_task_runs_once_unless_its_watch_has_ended) {
+    auto loop = EventLoop::make({});
+    ASSERT_TRUE(loop);
+    std::string order;
+    Watch dropped = (*loop)->after(std::chrono::milliseconds(1), [&] { order += "dropped"; });
+    const Watch first = (*loop)->after(std::chrono::milliseconds(2), [&] { order += "first "; });
+    const Watch last = (*loop)->after(std::chrono::milliseconds(20), [&] {
+        order += "last";
+        (*loop)->stop();
+    });
+    dropped = Watch();
+    ASSERT_TRUE((*loop)->run());
+    EXPECT_EQ(order, "first last");
+}
+
+TEST(EventLoop, a_watch_may_outlive_its_loop) {
+    auto loop = EventLoop::make({});
+    ASSERT_TRUE(loop);
+    Watch watch = (*loop)->after(std::chrono::hours(1), [] {});
+    loop->reset();
+    watch.reset();
+    EXPECT_FALSE(watch);
+}
+
+TEST(EventLoop, a_regular_file_cannot_be_watched_and_the_watch_says_so) {
+    auto loop = EventLoop::make({});
+    ASSERT_TRUE(loop);
+    const FileDescriptor file(::open("/proc/self/exe", O_RDONLY | O_CLOEXEC));
+    EXPECT_FALSE((*loop)->watch_fd(file.get(), EPOLLIN, [](std::uint32_t) {}));
 }
 
 TEST(TokenThread, runs_jobs_in_order_off_the_loop_and_answers_on_it) {

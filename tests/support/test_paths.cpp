@@ -6,6 +6,10 @@ std::string test_data(const std::string& name) {
     return HWENROLL_TEST_DATA "/" + name;
 }
 
+std::string source_file(const std::string& name) {
+    return HWENROLL_TEST_SOURCE "/" + name;
+}
+
 std::string program(const std::string& name) {
     return HWENROLL_TEST_BIN "/" + name;
 }

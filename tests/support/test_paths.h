@@ -9,6 +9,9 @@ namespace hwenroll::test {
 /// Absolute path of `name` in tests/data.
 std::string test_data(const std::string& name);
 
+/// Absolute path of `name` in the source tree.
+std::string source_file(const std::string& name);
+
 /// Absolute path of the program `name` of this build.
 std::string program(const std::string& name);
 

@@ -6,6 +6,8 @@
 
 #include <gmock/gmock.h>
 
+#include "base/certificate.h"
+#include "base/pem.h"
 #include "tests/http/exchange_fixture.h"
 #include "tests/support/child_process.h"
 #include "tests/support/temporary_directory.h"
@@ -112,6 +114,63 @@ TEST_F(Tls, a_server_without_TLS_is_not_a_closed_connection) {
 TEST_F(Tls, a_tls_ca_that_cannot_be_read_is_a_configuration_error) {
     const TlsServer server(directory, "good");
     EXPECT_THAT(fetch_error(trusting(server.url(), "missing"), ErrorCode::config_value).line(), HasSubstr("'tls_ca'"));
+}
+
+http::Request handshake(const std::string& url) {
+    http::Request request = get(url);
+    request.method = http::Request::Method::handshake;
+    return request;
+}
+
+std::string pem_of(const TemporaryDirectory& directory, const std::string& file) {
+    return read_file(directory / (file + ".pem"));
+}
+
+TEST_F(Tls, O4_a_handshake_shows_the_servers_own_certificate_and_needs_no_trust_in_it) {
+    const TlsServer server(directory, "other", {"-cert_chain", directory / "good.pem"});
+    const auto response = fetch(handshake(server.url()));
+    ASSERT_TRUE(response) << response.error().line();
+    EXPECT_EQ(response->status, 0);
+    const auto certificate = Certificate::from_der(response->body);
+    ASSERT_TRUE(certificate);
+    EXPECT_EQ(to_pem(*certificate), pem_of(directory, "other"));
+}
+
+TEST_F(Tls, O4_a_handshake_asks_for_the_urls_host_at_another_address) {
+    const TlsServer server(
+        directory, "good",
+        {"-servername", "web.example.com", "-cert2", directory / "other.pem", "-key2", directory / "other.key"});
+    http::Request request = handshake("https://web.example.com/");
+    request.connect_to = server.url().substr(8, server.url().size() - 9);
+    const auto named = fetch(request);
+    ASSERT_TRUE(named) << named.error().line();
+    EXPECT_EQ(to_pem(*Certificate::from_der(named->body)), pem_of(directory, "other"));
+    const auto unnamed = fetch(handshake(server.url()));
+    ASSERT_TRUE(unnamed) << unnamed.error().line();
+    EXPECT_EQ(to_pem(*Certificate::from_der(unnamed->body)), pem_of(directory, "good"));
+}
+
+TEST_F(Tls, O4_each_handshake_is_a_new_one_and_sees_a_new_certificate) {
+    // One port, two servers, one client: neither its connection nor its session may be used again.
+    auto server = std::make_unique<TlsServer>(directory, "good");
+    const std::string url = server->url();
+    ASSERT_TRUE(fetch(handshake(url)));
+    server.reset();
+    const std::string address = url.substr(8, url.size() - 9);
+    const ChildProcess next({"openssl", "s_server", "-accept", address, "-www", "-cert", directory / "other.pem",
+                             "-key", directory / "other.key"});
+    const auto port = static_cast<std::uint16_t>(std::stoi(address.substr(address.find(':') + 1)));
+    ASSERT_TRUE(wait_until_listening(port, std::chrono::seconds(10))) << next.err();
+    const auto response = fetch(handshake(url));
+    ASSERT_TRUE(response) << response.error().line();
+    EXPECT_EQ(to_pem(*Certificate::from_der(response->body)), pem_of(directory, "other"));
+}
+
+TEST_F(Tls, O4_a_handshake_with_a_server_that_speaks_no_tls_fails) {
+    ScriptedServer server({{send("220 mail.example.com ESMTP\r\n"), await_close()}});
+    const Error error = fetch_error(handshake("https" + server.url("/").substr(4)), ErrorCode::ca_unreachable);
+    EXPECT_THAT(error.line(), HasSubstr("the TLS handshake with https://127.0.0.1"));
+    fetch_error(handshake("http://127.0.0.1/"), ErrorCode::config_value);
 }
 
 }  // namespace

@@ -35,9 +35,13 @@ struct Route {
 };
 
 struct Request {
-    enum class Method : std::uint8_t { get, post };
+    /// handshake: no HTTP at all. Connects, makes the TLS handshake and closes. Its Response has status 0 and the DER
+    /// of the server's own certificate as its body, which is not verified: the caller compares it with the one it
+    /// expects. That the server has its private key is proved by the handshake.
+    enum class Method : std::uint8_t { get, post, handshake };
     Method method = Method::get;
-    std::string url;           ///< http: or https: (SEC-17)
+    std::string url;           ///< http: or https: (SEC-17); https: only for a handshake, which asks for its host (SNI)
+    std::string connect_to;    ///< handshake only: `HOST:PORT` to connect to instead of the URL's; empty: the URL's
     std::string content_type;  ///< of `body`; POST only
     Bytes body;                ///< sent with an exact Content-Length, never chunked, without Expect (HTTP-9)
     Limits limits;
@@ -75,7 +79,8 @@ using ExchangeId = std::uint64_t;
 /// Runs exchanges by curl's multi interface. All calls on the reactor's thread. `done` is called exactly once for each
 /// exchange that was started and not cancelled, from on_socket or on_timer, never from within start(). It may start
 /// and cancel exchanges, but not destroy the Client. A kept connection that turns out to be dead costs one transparent
-/// resend on a new one (N14). HTTP/1.1 only, TLS 1.2 or newer, certificates always verified.
+/// resend on a new one (N14). HTTP/1.1 only, TLS 1.2 or newer, certificates always verified, but for
+/// Method::handshake.
 /// Errors: ca_unreachable (DNS, connect, TLS, reset within a reply), ca_closed (see closed_without_reply), ca_timeout,
 /// ca_truncated (shorter than Content-Length or without the last chunk, BAD-3), ca_too_big (max_body), ca_redirect
 /// (HTTP-16, BAD-8…10), ca_url_too_long, ca_http (malformed HTTP, max_header, a coded body HTTP-19), config_value (a

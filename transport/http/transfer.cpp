@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "base/pem.h"
 #include "transport/http/failure.h"
 #include "transport/http/redirect.h"
 
@@ -71,6 +72,10 @@ Result<std::unique_ptr<Transfer>> Transfer::make(Request request, const std::str
             ErrorCode::ca_url_too_long, fmt::format("GET {} was not sent", shown_url(request.url)),
             fmt::format("the URL has {} characters, the limit is {}", request.url.size(), request.limits.max_get_url));
     }
+    if (request.method == Request::Method::handshake && *scheme != Scheme::https) {
+        return fail(ErrorCode::config_value, fmt::format("no TLS handshake with {}", shown_url(request.url)),
+                    "only https: has one");
+    }
     if (has_control_character(request.content_type)) {
         return fail(ErrorCode::config_value, fmt::format("POST {} was not sent", shown_url(request.url)),
                     "the content type has a control character");
@@ -115,6 +120,20 @@ bool Transfer::set_tls() {
     return options.accepted();
 }
 
+bool Transfer::set_handshake() {
+    Options options(easy_.get());
+    options.set(CURLOPT_CONNECT_ONLY, 1L).set(CURLOPT_CERTINFO, 1L);
+    options.set(CURLOPT_SSL_VERIFYPEER, 0L).set(CURLOPT_SSL_VERIFYHOST, 0L);
+    // A resumed session shows the certificate that it began with; the server need not speak HTTP.
+    options.set(CURLOPT_SSL_SESSIONID_CACHE, 0L).set(CURLOPT_SSL_ENABLE_ALPN, 0L);
+    if (request_.connect_to.empty()) {
+        return options.accepted();
+    }
+    const bool listed = append(connect_to_, "::" + request_.connect_to);
+    options.set(CURLOPT_CONNECT_TO, connect_to_.get());
+    return listed && options.accepted();
+}
+
 bool Transfer::set_reply_limits() {
     Options options(easy_.get());
     options.set(CURLOPT_ERRORBUFFER, curl_text_.data());
@@ -125,6 +144,9 @@ bool Transfer::set_reply_limits() {
 }
 
 bool Transfer::set_request(const std::string& user_agent) {
+    if (request_.method == Request::Method::handshake) {
+        return set_handshake();
+    }
     Options options(easy_.get());
     options.set(CURLOPT_USERAGENT, user_agent.c_str());
     bool listed = true;
@@ -189,6 +211,9 @@ std::optional<Result<Response>> Transfer::end_hop(CURLcode verdict) {
     if (verdict != CURLE_OK) {
         return Result<Response>(fail(failed(verdict)));
     }
+    if (request_.method == Request::Method::handshake) {
+        return served_certificate();
+    }
     if (header_.status() < 300 || header_.status() > 399) {
         return Result<Response>(response());
     }
@@ -217,6 +242,10 @@ std::optional<Result<Response>> Transfer::end_hop(CURLcode verdict) {
 }
 
 std::string Transfer::what() const {
+    if (request_.method == Request::Method::handshake) {
+        return fmt::format("the TLS handshake with {}",
+                           request_.connect_to.empty() ? shown_url(url_) : printable(request_.connect_to, 300));
+    }
     return fmt::format("{} {}", request_.method == Request::Method::post ? "POST" : "GET", shown_url(url_));
 }
 
@@ -246,6 +275,28 @@ Error Transfer::failed(CURLcode verdict) const {
     failure.proxied = !request_.route.proxy.empty();
     failure.own_tls_ca = !request_.route.tls_ca.empty();
     return to_error(failure);
+}
+
+/// libcurl lists the server's certificates, its own first, as lines `Name:value`; the one named Cert is a PEM.
+Result<Response> Transfer::served_certificate() const {
+    const curl_certinfo* certificates = nullptr;
+    curl_easy_getinfo(easy_.get(), CURLINFO_CERTINFO, &certificates);
+    const bool any = certificates != nullptr && certificates->num_of_certs > 0;
+    constexpr std::string_view name = "Cert:";
+    for (const curl_slist* line = any ? certificates->certinfo[0] : nullptr; line != nullptr; line = line->next) {
+        const std::string_view text(line->data);
+        if (!text.starts_with(name)) {
+            continue;
+        }
+        const auto read = certificates_from_pem(text.substr(name.size()));
+        if (!read) {
+            return fail(read.error());
+        }
+        Response response;
+        response.body = read->front().der();
+        return response;
+    }
+    return fail(ErrorCode::ca_unreachable, what() + " showed no certificate", curl_version());
 }
 
 Response Transfer::response() {

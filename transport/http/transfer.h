@@ -43,6 +43,7 @@ class Transfer {
     bool set_tls();
     bool set_reply_limits();
     bool set_request(const std::string& user_agent);
+    bool set_handshake();
     bool set_hop();
     std::size_t take_header(std::string_view line);
     std::size_t take_body(std::string_view octets);
@@ -52,12 +53,14 @@ class Transfer {
     [[nodiscard]] Error stopped() const;
     [[nodiscard]] Error failed(CURLcode verdict) const;
     Response response();
+    [[nodiscard]] Result<Response> served_certificate() const;
 
     Request request_;
     std::string url_;  ///< of the current hop
     Scheme scheme_ = Scheme::http;
     EasyPtr easy_;
     ListPtr headers_;
+    ListPtr connect_to_;
     std::array<char, CURL_ERROR_SIZE> curl_text_{};
     ReplyHeader header_;
     Bytes body_;

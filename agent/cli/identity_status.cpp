@@ -171,7 +171,11 @@ int status(const CommandContext& context, const std::optional<std::string>& iden
     if (!store) {
         return report(store.error());
     }
-    const TimePoint now = runtime::SystemClock().now();
+    const auto clock = runtime::make_clock();
+    if (!clock) {
+        return report(clock.error());
+    }
+    const TimePoint now = (*clock)->now();
     const std::set<std::string> names = all_names(*configuration);
     if (identity && !names.contains(*identity)) {
         return report(Error(ErrorCode::unknown_name, "there is no identity '" + *identity + "'"));

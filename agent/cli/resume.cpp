@@ -42,7 +42,11 @@ int resume(const CommandContext& context, const std::string& identity) {
         return report(Error(ErrorCode::unknown_name, "there is no identity '" + identity + "'"));
     }
     const config::TokenSettings& token = configuration->tokens.at(found->second.token);
-    const auto done = runtime::resume(configuration->agent, token, found->second, runtime::SystemClock());
+    const auto clock = runtime::make_clock();
+    if (!clock) {
+        return report(clock.error());
+    }
+    const auto done = runtime::resume(configuration->agent, token, found->second, **clock);
     if (!done) {
         return report(Error(done.error()).about(identity));
     }

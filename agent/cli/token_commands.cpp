@@ -112,6 +112,10 @@ int token_keys(const CommandContext& context, const std::optional<std::string>& 
         return report(Error(ErrorCode::unknown_name, "there is no token '" + *token + "'", {},
                             "name a [token.*] section of the configuration"));
     }
+    const auto clock = runtime::make_clock();
+    if (!clock) {
+        return report(clock.error());
+    }
     int exit_code = 0;
     nlohmann::json body{{"keys", nlohmann::json::array()}};
     observe::Log log(observe::Log::Target::quiet);
@@ -120,7 +124,7 @@ int token_keys(const CommandContext& context, const std::optional<std::string>& 
             continue;
         }
         const auto keys = runtime::list_keys(settings, configuration->agent.state_dir,
-                                             runtime::worker_beside_this_program(), runtime::SystemClock(), log);
+                                             runtime::worker_beside_this_program(), **clock, log);
         if (!keys) {
             exit_code = std::max(exit_code, report(Error(keys.error()).about("token " + name)));
             continue;

@@ -53,9 +53,13 @@ int run(int argc, char** argv) {
     if (!configuration) {
         return report(configuration.error());
     }
+    const auto clock = runtime::make_clock();
+    if (!clock) {
+        return report(clock.error());
+    }
     auto log = observe::Log::for_stderr();
     const runtime::RunOutcome outcome =
-        runtime::run_once(*configuration, runtime::worker_beside_this_program(), runtime::SystemClock(), log);
+        runtime::run_once(*configuration, runtime::worker_beside_this_program(), **clock, log);
     for (const Error& error : outcome.errors) {
         log.write(error, {});
     }

@@ -1,9 +1,12 @@
 #include "agent/runtime/system_clock.h"
 
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 #include <span>
 #include <sys/random.h>
+
+#include "agent/runtime/test_clock.h"
 
 namespace hwenroll::runtime {
 namespace {
@@ -21,6 +24,19 @@ Error no_randomness() {
 
 TimePoint SystemClock::now() const {
     return std::chrono::floor<Seconds>(std::chrono::system_clock::now());
+}
+
+Result<std::unique_ptr<Clock>> make_clock() {
+#ifdef HWENROLL_FAILPOINTS
+    if (const char* file = std::getenv("HWENROLL_CLOCK_FILE"); file != nullptr) {
+        auto clock = TestClock::open(file);
+        if (!clock) {
+            return fail(clock.error());
+        }
+        return *std::move(clock);
+    }
+#endif
+    return std::make_unique<SystemClock>();
 }
 
 Result<lifecycle::Draw> draw() {

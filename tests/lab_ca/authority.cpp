@@ -2,11 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
-#include <cstring>
-#include <fcntl.h>
-#include <fstream>
-#include <iterator>
 
 #include <fmt/format.h>
 #include <openssl/pem.h>
@@ -14,36 +9,13 @@
 #include <openssl/rsa.h>
 #include <openssl/x509v3.h>
 
-#include "base/file_descriptor.h"
 #include "base/pem.h"
+#include "tests/lab_ca/files.h"
 
 namespace hwenroll::lab_ca {
 namespace {
 
-constexpr Seconds backdated{60};
-constexpr std::chrono::days authority_lifetime{3650};
 constexpr std::size_t serial_size = 16;
-constexpr const char* authority_name = "CN=hwenroll lab CA,O=hwenroll lab";
-
-/// Replaces `path` as a whole, so that no reader sees half of it.
-Status write_file(const std::filesystem::path& path, std::string_view text, mode_t mode) {
-    const std::filesystem::path unfinished = path.string() + ".new";
-    const FileDescriptor file(open(unfinished.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode));
-    if (!file.valid() || write(file.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size()) ||
-        rename(unfinished.c_str(), path.c_str()) != 0) {
-        return fail(ErrorCode::input_file, fmt::format("cannot write '{}'", path.string()), std::strerror(errno),
-                    "check space and permissions of the lab CA's directory");
-    }
-    return {};
-}
-
-Result<std::string> read_file(const std::filesystem::path& path) {
-    std::ifstream in(path, std::ios::binary);
-    if (!in) {
-        return fail(ErrorCode::input_file, fmt::format("cannot read '{}'", path.string()), std::strerror(errno));
-    }
-    return std::string(std::istreambuf_iterator<char>(in), {});
-}
 
 /// A positive serial number whose DER INTEGER has exactly 16 octets.
 bool set_random_serial(X509* certificate) {
@@ -74,8 +46,8 @@ bool sign(X509* certificate, EVP_PKEY* key) {
     return X509_sign(certificate, key, EVP_sha256()) > 0;
 }
 
-Result<Certificate> self_signed_root(EVP_PKEY* key, TimePoint now) {
-    auto subject = DistinguishedName::from_text(authority_name);
+Result<Certificate> self_signed_root(EVP_PKEY* key, const AuthorityTerms& terms) {
+    auto subject = DistinguishedName::from_text(terms.subject);
     if (!subject) {
         return fail(subject.error());
     }
@@ -83,14 +55,22 @@ Result<Certificate> self_signed_root(EVP_PKEY* key, TimePoint now) {
     const OpenSslPtr<X509> x509(X509_new());
     X509* root = x509.get();
     if (!x509 || X509_set_version(root, X509_VERSION_3) != 1 || !set_random_serial(root) ||
-        !set_validity(root, now - backdated, now + authority_lifetime) ||
-        X509_set_subject_name(root, name.get()) != 1 || X509_set_issuer_name(root, name.get()) != 1 ||
-        X509_set_pubkey(root, key) != 1 || !add_extension(root, root, NID_basic_constraints, "critical,CA:TRUE") ||
+        !set_validity(root, terms.not_before, terms.not_after) || X509_set_subject_name(root, name.get()) != 1 ||
+        X509_set_issuer_name(root, name.get()) != 1 || X509_set_pubkey(root, key) != 1 ||
+        !add_extension(root, root, NID_basic_constraints, "critical,CA:TRUE") ||
         !add_extension(root, root, NID_key_usage, "critical,digitalSignature,keyEncipherment,keyCertSign,cRLSign") ||
         !add_extension(root, root, NID_subject_key_identifier, "hash") || !sign(root, key)) {
         return fail(openssl_error("cannot make the lab CA's certificate"));
     }
     return Certificate::from_der(der_of([&](unsigned char** out) { return i2d_X509(root, out); }));
+}
+
+Result<OpenSslPtr<EVP_PKEY>> make_key() {
+    OpenSslPtr<EVP_PKEY> key(EVP_RSA_gen(2048));
+    if (!key) {
+        return fail(openssl_error("cannot make the lab CA's key"));
+    }
+    return key;
 }
 
 template <class T>
@@ -161,7 +141,43 @@ Outcome<void> add_requested_usage(const CertificationRequest& request, IssueUsag
 
 }  // namespace
 
-Result<Authority> Authority::open(const std::filesystem::path& directory, TimePoint now) {
+Result<SigningIdentity> make_root(const AuthorityTerms& terms) {
+    auto key = make_key();
+    auto certificate = key ? self_signed_root(key->get(), terms) : fail(key.error());
+    if (!certificate) {
+        return fail(certificate.error());
+    }
+    return SigningIdentity{*std::move(key), *std::move(certificate)};
+}
+
+Result<SigningIdentity> Authority::make_ra(TimePoint now) const {
+    auto key = make_key();
+    if (!key) {
+        return fail(key.error());
+    }
+    X509* issuer = certificate_->get();
+    const auto name = DistinguishedName::from_text("CN=hwenroll lab RA,O=hwenroll lab");
+    const OpenSslPtr<X509> x509(X509_new());
+    X509* ra = x509.get();
+    if (!name || !x509 || X509_set_version(ra, X509_VERSION_3) != 1 || !set_random_serial(ra) ||
+        !set_validity(ra, std::max(now, certificate_->not_before()), certificate_->not_after()) ||
+        X509_set_subject_name(ra, name->to_x509_name().get()) != 1 ||
+        X509_set_issuer_name(ra, X509_get_subject_name(issuer)) != 1 || X509_set_pubkey(ra, key->get()) != 1 ||
+        !add_extension(ra, issuer, NID_basic_constraints, "critical,CA:FALSE") ||
+        !add_extension(ra, issuer, NID_key_usage, "critical,digitalSignature") ||
+        !add_extension(ra, issuer, NID_ext_key_usage, "1.3.6.1.5.5.7.3.28") ||
+        !add_extension(ra, issuer, NID_authority_key_identifier, "keyid:always") || !sign(ra, key_.get())) {
+        return fail(openssl_error("cannot make the lab RA's certificate"));
+    }
+    auto certificate = Certificate::from_der(der_of([&](unsigned char** out) { return i2d_X509(ra, out); }));
+    if (!certificate) {
+        return fail(certificate.error());
+    }
+    return SigningIdentity{*std::move(key), *std::move(certificate)};
+}
+
+Result<Authority> Authority::open(const std::filesystem::path& directory, const std::string& name,
+                                  const AuthorityTerms& terms) {
     std::error_code error;
     std::filesystem::create_directories(directory / "issued", error);
     if (error) {
@@ -170,37 +186,36 @@ Result<Authority> Authority::open(const std::filesystem::path& directory, TimePo
     }
     Authority authority;
     authority.directory_ = directory;
+    authority.name_ = name;
     // The certificate is written last: without it the key was never in use.
-    const Status ready = std::filesystem::exists(directory / "ca.pem") ? authority.load() : authority.create(now);
+    const Status ready =
+        std::filesystem::exists(directory / (name + ".pem")) ? authority.load() : authority.create(terms);
     if (!ready) {
         return fail(ready.error());
     }
     return authority;
 }
 
-Status Authority::create(TimePoint now) {
-    key_.reset(EVP_RSA_gen(2048));
-    if (!key_) {
-        return fail(openssl_error("cannot make the lab CA's key"));
-    }
-    auto root = self_signed_root(key_.get(), now);
+Status Authority::create(const AuthorityTerms& terms) {
+    auto root = make_root(terms);
     if (!root) {
         return fail(root.error());
     }
+    key_ = std::move(root->key);
+    certificate_ = std::move(root->certificate);
     const OpenSslPtr<BIO> pem(BIO_new(BIO_s_mem()));
     char* text = nullptr;
     if (PEM_write_bio_PKCS8PrivateKey(pem.get(), key_.get(), nullptr, nullptr, 0, nullptr, nullptr) != 1) {
         return fail(openssl_error("cannot encode the lab CA's key"));
     }
     const auto size = static_cast<std::size_t>(BIO_get_mem_data(pem.get(), &text));
-    certificate_ = *std::move(root);
-    Status written = write_file(directory_ / "ca.key", {text, size}, 0600);
-    return written ? write_file(directory_ / "ca.pem", to_pem(*certificate_), 0644) : written;
+    Status written = write_file(directory_ / (name_ + ".key"), {text, size}, 0600);
+    return written ? write_file(directory_ / (name_ + ".pem"), to_pem(*certificate_), 0644) : written;
 }
 
 Status Authority::load() {
-    const auto key_text = read_file(directory_ / "ca.key");
-    const auto certificate_text = read_file(directory_ / "ca.pem");
+    const auto key_text = read_file(directory_ / (name_ + ".key"));
+    const auto certificate_text = read_file(directory_ / (name_ + ".pem"));
     if (!key_text || !certificate_text) {
         return fail(key_text ? certificate_text.error() : key_text.error());
     }
@@ -208,28 +223,32 @@ Status Authority::load() {
     key_.reset(PEM_read_bio_PrivateKey(in.get(), nullptr, nullptr, nullptr));
     auto certificates = certificates_from_pem(*certificate_text);
     if (!key_ || !certificates) {
-        return fail(ErrorCode::input_file, fmt::format("cannot read the CA in '{}'", directory_.string()),
+        return fail(ErrorCode::input_file, fmt::format("cannot read the CA '{}' in '{}'", name_, directory_.string()),
                     take_openssl_errors(), "start with an empty directory to make a new CA");
     }
     certificate_ = certificates->front();
     if (X509_check_private_key(certificate_->get(), key_.get()) != 1) {
         return fail(ErrorCode::input_file,
-                    fmt::format("ca.key and ca.pem in '{}' do not belong together", directory_.string()), {},
+                    fmt::format("{0}.key and {0}.pem in '{1}' do not belong together", name_, directory_.string()), {},
                     "start with an empty directory to make a new CA");
     }
     return {};
 }
 
-Outcome<Certificate> Authority::issue(const CertificationRequest& request, const IssuePolicy& policy, TimePoint now) {
+Outcome<Certificate> Authority::issue(const CertificationRequest& request, const IssuePolicy& policy, TimePoint from) {
+    if (from > certificate_->not_after()) {
+        return reject(FailInfo::bad_request, "this CA has ended");
+    }
     const OpenSslPtr<X509> x509(X509_new());
     X509* leaf = x509.get();
     X509* issuer = certificate_->get();
     const auto internal = [](const std::string& why) {
         return reject(FailInfo::bad_request, "internal error: " + why);
     };
-    const TimePoint not_after = std::min(now + policy.lifetime, certificate_->not_after());
+    const TimePoint not_before = std::max(from - policy.backdate, certificate_->not_before());
+    const TimePoint not_after = std::min(from + policy.lifetime, certificate_->not_after());
     if (!x509 || X509_set_version(leaf, X509_VERSION_3) != 1 || !set_random_serial(leaf) ||
-        !set_validity(leaf, now - backdated, not_after) ||
+        !set_validity(leaf, not_before, not_after) ||
         X509_set_subject_name(leaf, X509_REQ_get_subject_name(request.get())) != 1 ||
         X509_set_issuer_name(leaf, X509_get_subject_name(issuer)) != 1 ||
         X509_set_pubkey(leaf, request.public_key().get()) != 1 ||

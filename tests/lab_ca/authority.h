@@ -1,4 +1,4 @@
-// The CA itself: one RSA root with its key in a file, and the certificates it issues.
+// One generation of the CA: an RSA root with its key in a file, and the certificates it issues.
 #pragma once
 
 #include <filesystem>
@@ -18,33 +18,56 @@ enum class IssueUsage {
 
 struct IssuePolicy {
     Seconds lifetime = std::chrono::days(90);
+    Seconds backdate{60};  ///< how long before its issue a certificate begins; not before its CA
     IssueUsage usage = IssueUsage::copy;
 };
 
-/// Key and certificate of the CA, kept in a directory: ca.pem, ca.key (0600), serial (the last one, hexadecimal) and
+/// What a new CA certificate says.
+struct AuthorityTerms {
+    TimePoint not_before;
+    TimePoint not_after;
+    std::string subject = "CN=hwenroll lab CA,O=hwenroll lab";
+};
+
+/// A key with its certificate.
+struct SigningIdentity {
+    OpenSslPtr<EVP_PKEY> key;
+    Certificate certificate;
+};
+
+/// A self-signed CA that is kept nowhere. Error code: crypto.
+Result<SigningIdentity> make_root(const AuthorityTerms& terms);
+
+/// Key and certificate of one CA. In its directory: NAME.pem, NAME.key (0600), serial (the last one, hexadecimal) and
 /// issued/SERIAL.pem. Movable; used by one thread.
 class Authority {
  public:
-    /// Loads what is in `directory`, or makes the directory, a key and a root certificate. Error codes: input_file,
-    /// crypto.
-    static Result<Authority> open(const std::filesystem::path& directory, TimePoint now);
+    /// Loads what is there under `name`, or makes the directory, a key and a root certificate of `terms`. Error codes:
+    /// input_file, crypto.
+    static Result<Authority> open(const std::filesystem::path& directory, const std::string& name,
+                                  const AuthorityTerms& terms);
 
     [[nodiscard]] const Certificate& certificate() const { return *certificate_; }
 
     /// The CA's private key. Borrowed.
     [[nodiscard]] EVP_PKEY* key() const { return key_.get(); }
 
-    /// Issues and files a certificate for a request that was verified and authorised. notBefore is a minute before
-    /// `now`, notAfter never beyond the CA's own. badRequest when the request asks for what cannot be issued;
-    /// a text that begins with "internal" when the CA itself fails.
-    Outcome<Certificate> issue(const CertificationRequest& request, const IssuePolicy& policy, TimePoint now);
+    /// Issues and files a certificate for a request that was verified and authorised. It begins at `from`, less the
+    /// policy's backdate, and lives from then on, never beyond the CA's own end. badRequest when the request asks for
+    /// what cannot be issued or the CA has ended; a text that begins with "internal" when the CA itself fails.
+    Outcome<Certificate> issue(const CertificationRequest& request, const IssuePolicy& policy, TimePoint from);
+
+    /// A registration authority (extendedKeyUsage id-kp-cmcRA, RFC 6402 §2.10) that only signs, valid from `now` to
+    /// the end of this CA, and kept nowhere. Error code: crypto.
+    [[nodiscard]] Result<SigningIdentity> make_ra(TimePoint now) const;
 
  private:
     Authority() = default;
-    Status create(TimePoint now);
+    Status create(const AuthorityTerms& terms);
     Status load();
 
     std::filesystem::path directory_;
+    std::string name_;
     OpenSslPtr<EVP_PKEY> key_;
     std::optional<Certificate> certificate_;
 };

@@ -27,7 +27,8 @@ class AuthorityTest : public testing::Test {
     TemporaryDirectory directory_;
     SettableClock clock_;
     ClientIdentity identity_ = ClientIdentity::make("CN=web01,O=Example,C=DE", clock_.now());
-    Authority authority_ = Authority::open(directory_.path(), clock_.now()).value();
+    AuthorityTerms terms_{clock_.now() - Seconds(60), clock_.now() + std::chrono::days(3650)};
+    Authority authority_ = Authority::open(directory_.path(), "ca", terms_).value();
 };
 
 TEST_F(AuthorityTest, CACERT_10_the_root_may_sign_and_receive) {
@@ -40,7 +41,7 @@ TEST_F(AuthorityTest, CACERT_10_the_root_may_sign_and_receive) {
 }
 
 TEST_F(AuthorityTest, is_the_same_after_a_restart_and_its_key_is_private) {
-    const auto again = Authority::open(directory_.path(), clock_.now()).value();
+    const auto again = Authority::open(directory_.path(), "ca", terms_).value();
     EXPECT_EQ(again.certificate(), authority_.certificate());
     struct stat status {};
     ASSERT_EQ(stat((directory_ / "ca.key").c_str(), &status), 0);
@@ -49,9 +50,9 @@ TEST_F(AuthorityTest, is_the_same_after_a_restart_and_its_key_is_private) {
 
 TEST_F(AuthorityTest, refuses_a_key_that_is_not_the_certificate_s) {
     const TemporaryDirectory other;
-    (void)Authority::open(other.path(), clock_.now()).value();
+    (void)Authority::open(other.path(), "ca", terms_).value();
     write_file(directory_ / "ca.key", read_file(other / "ca.key"), 0600);
-    const auto opened = Authority::open(directory_.path(), clock_.now());
+    const auto opened = Authority::open(directory_.path(), "ca", terms_);
     ASSERT_FALSE(opened);
     EXPECT_THAT(opened.error().line(), testing::HasSubstr("do not belong together"));
 }
@@ -91,6 +92,18 @@ TEST_F(AuthorityTest, REN_1_no_certificate_outlives_the_root) {
     const IssuePolicy policy{.lifetime = std::chrono::days(36500)};
     const Certificate issued = authority_.issue(csr_of({}), policy, clock_.now()).value();
     EXPECT_EQ(issued.not_after(), authority_.certificate().not_after());
+}
+
+TEST_F(AuthorityTest, SRV_10_lifetimes_of_seconds) {
+    const IssuePolicy policy{.lifetime = Seconds(90), .backdate = Seconds(3)};
+    const Certificate issued = authority_.issue(csr_of({}), policy, clock_.now()).value();
+    EXPECT_EQ(issued.not_before(), clock_.now() - Seconds(3));
+    EXPECT_EQ(issued.not_after(), clock_.now() + Seconds(90));
+    const Certificate early = authority_.issue(csr_of({}), policy, terms_.not_before).value();
+    EXPECT_EQ(early.not_before(), terms_.not_before) << "not before its CA";
+    const auto late = authority_.issue(csr_of({}), policy, terms_.not_after + Seconds(1));
+    ASSERT_FALSE(late);
+    EXPECT_EQ(late.error().text, "this CA has ended");
 }
 
 TEST_F(AuthorityTest, refuses_a_ca_s_key_usage_and_repeated_extensions) {

@@ -30,7 +30,7 @@ Outcome<void> check_requested_key(const PublicKey& key, int min_rsa_bits) {
 
 Outcome<void> Authorization::accept_signer(const ScepRequest& request, SignerKind signer, TimePoint now) const {
     const bool renewal = request.message_type == MessageType::renewal_req;
-    if (renewal && !policy_.renewal) {
+    if (renewal && !policy_.renewal.renewal_req) {
         return reject(FailInfo::bad_request, "renewal is not enabled");
     }
     if (signer == SignerKind::other) {
@@ -61,12 +61,15 @@ Outcome<void> Authorization::admit(const ScepRequest& request, const Certificati
     if (Outcome<void> key = check_requested_key(csr.public_key(), policy_.min_rsa_bits); !key) {
         return key;
     }
+    const bool renewal = request.message_type == MessageType::renewal_req;
     const bool same_subject =
         signer == SignerKind::issued_here && request.signer_certificate->subject() == csr.subject();
-    if (request.message_type == MessageType::renewal_req && !same_subject) {
+    const bool of_manufacturer = signer == SignerKind::manufacturer;
+    if (renewal && !same_subject && !of_manufacturer) {
         return reject(FailInfo::bad_request, "a renewal keeps the subject of its signer's certificate");
     }
-    if (same_subject && !csr.challenge()) {
+    const bool renews = same_subject && (renewal || policy_.renewal.pkcs_req);
+    if (!csr.challenge() && (renews || of_manufacturer || policy_.challenge_optional)) {
         return {};
     }
     if (!csr.challenge()) {

@@ -6,15 +6,22 @@
 
 namespace hwenroll::lab_ca {
 
+/// Which requests count as renewals when a certificate of this CA signs them.
+struct RenewalTypes {
+    bool renewal_req = true;  ///< RenewalReq (17), where it is announced
+    bool pkcs_req = true;     ///< PKCSReq (19)
+};
+
 /// What a request must be to be admitted.
 struct AdmissionPolicy {
-    bool renewal = false;             ///< RenewalReq is enabled
+    RenewalTypes renewal;
+    bool challenge_optional = false;  ///< a person decides in its place
     bool self_signed_signers = true;  ///< a first request may be signed by a self-signed certificate
     int min_rsa_bits = 2048;          ///< of the key that is to be certified
 };
 
 /// Admission by one static challenge password (SRV-6), or by a valid certificate of this CA for the same subject
-/// (SRV-8). A self-signed certificate alone admits nobody (SRV-20).
+/// (SRV-8), or by one of a manufacturer's (SIG-4). A self-signed certificate alone admits nobody (SRV-20).
 class Authorization {
  public:
     Authorization(Secret challenge, AdmissionPolicy policy) : challenge_(std::move(challenge)), policy_(policy) {}

@@ -1,6 +1,7 @@
 // HTTP/1.x requests and replies as values (RFC 9112), and the reader that makes requests out of octets.
 #pragma once
 
+#include <chrono>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -33,11 +34,25 @@ struct HttpRequest {
     [[nodiscard]] bool keep_alive() const;
 };
 
+/// How an HttpServer sends a reply.
+struct Delivery {
+    enum class End {
+        regular,
+        unanswered,  ///< nothing is sent and the connection is closed
+        reset,       ///< nothing is sent and the connection is reset (TCP RST)
+        truncated,   ///< it is closed after half of the body
+    };
+    End end = End::regular;
+    std::chrono::milliseconds delay{0};  ///< before the first octet
+    std::chrono::milliseconds pause{0};  ///< between octets; 0: all at once
+};
+
 struct HttpReply {
     int status = 200;
     std::string content_type;
     Bytes body;
     std::vector<HttpHeader> headers;  ///< besides Content-Type, Content-Length and Connection
+    Delivery delivery{};
 };
 
 /// A reply of text/plain; `text` gets a final newline.

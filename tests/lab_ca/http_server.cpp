@@ -1,5 +1,6 @@
 #include "tests/lab_ca/http_server.h"
 
+#include <algorithm>
 #include <arpa/inet.h>
 #include <array>
 #include <cerrno>
@@ -34,6 +35,17 @@ std::uint16_t bound_port(int socket) {
     return ntohs(reinterpret_cast<const sockaddr_in*>(&address)->sin_port);
 }
 
+/// Closing it will send RST in place of FIN (socket(7), SO_LINGER with no time).
+void reset_on_close(int socket) {
+    const linger none{1, 0};
+    setsockopt(socket, SOL_SOCKET, SO_LINGER, &none, sizeof none);
+}
+
+Bytes without_half_of_body(Bytes wire, const HttpReply& reply) {
+    wire.resize(wire.size() - (reply.body.size() + 1) / 2);
+    return wire;
+}
+
 }  // namespace
 
 HttpServer::HttpServer(FileDescriptor socket, std::uint16_t port, HttpLimits limits)
@@ -63,15 +75,17 @@ Status HttpServer::run(HttpService& service, int stop_fd) {
     std::vector<pollfd> polled;
     while (true) {
         polled.assign({{stop_fd, POLLIN, 0}, {socket_.get(), POLLIN, 0}});
-        const bool paused = std::chrono::steady_clock::now() < accept_from_;
+        const MonotonicTime asked = std::chrono::steady_clock::now();
+        const bool paused = asked < accept_from_;
         if (connections_.size() >= max_connections || paused) {
             polled[1].events = 0;
         }
         for (const Connection& connection : connections_) {
             const bool sends = connection.sent < connection.out.size();
-            polled.push_back({connection.socket.get(), static_cast<short>(sends ? POLLOUT : POLLIN), 0});
+            const int waiting = asked < connection.send_from ? 0 : POLLOUT;
+            polled.push_back({connection.socket.get(), static_cast<short>(sends ? waiting : POLLIN), 0});
         }
-        const int timeout = connections_.empty() && !paused ? -1 : static_cast<int>(tick.count());
+        const int timeout = connections_.empty() && !paused ? -1 : static_cast<int>(wait_limit(asked).count());
         if (poll(polled.data(), polled.size(), timeout) < 0 && errno != EINTR) {
             return fail(ErrorCode::internal, "cannot wait for connections", errno_text());
         }
@@ -95,6 +109,17 @@ Status HttpServer::run(HttpService& service, int stop_fd) {
             accept_all(now);
         }
     }
+}
+
+/// Until the next octet that is held back, and a tick at most.
+std::chrono::milliseconds HttpServer::wait_limit(MonotonicTime now) const {
+    std::chrono::milliseconds limit = tick;
+    for (const Connection& connection : connections_) {
+        if (now < connection.send_from) {
+            limit = std::min(limit, std::chrono::ceil<std::chrono::milliseconds>(connection.send_from - now));
+        }
+    }
+    return limit;
 }
 
 void HttpServer::accept_all(MonotonicTime now) {
@@ -135,19 +160,36 @@ void HttpServer::receive(Connection& connection, HttpService& service, Monotonic
         connection.deadline = now + idle_limit;
     }
     connection.reader.feed({buffer.data(), static_cast<std::size_t>(count)});
-    answer_requests(connection, service);
-    send_pending(connection, now);
+    answer_requests(connection, service, now);
+    if (!connection.finished) {
+        send_pending(connection, now);
+    }
 }
 
-void HttpServer::answer_requests(Connection& connection, HttpService& service) {
+void HttpServer::answer_requests(Connection& connection, HttpService& service, MonotonicTime now) {
     const auto append = [&](const Bytes& octets) {
         connection.out.insert(connection.out.end(), octets.begin(), octets.end());
     };
     while (!connection.close_after && connection.reader.state() == HttpRequestReader::State::complete) {
         const HttpRequest request = connection.reader.take();
         const HttpReply reply = service.answer(request);
-        connection.close_after = !request.keep_alive();
-        append(to_wire(reply, !connection.close_after));
+        const Delivery& delivery = reply.delivery;
+        connection.close_after = !request.keep_alive() || delivery.end != Delivery::End::regular;
+        if (delivery.end == Delivery::End::reset) {
+            reset_on_close(connection.socket.get());
+            connection.finished = true;
+            return;
+        }
+        if (delivery.end == Delivery::End::unanswered) {
+            return;
+        }
+        const Bytes wire = to_wire(reply, !connection.close_after);
+        append(delivery.end == Delivery::End::truncated ? without_half_of_body(wire, reply) : wire);
+        connection.pause = delivery.pause;
+        if (delivery.delay.count() > 0) {
+            connection.send_from = now + delivery.delay;
+            connection.deadline = connection.send_from + idle_limit;
+        }
     }
     if (connection.close_after) {
         return;
@@ -164,16 +206,25 @@ void HttpServer::answer_requests(Connection& connection, HttpService& service) {
 
 void HttpServer::send_pending(Connection& connection, MonotonicTime now) {
     while (connection.sent < connection.out.size()) {
+        if (now < connection.send_from) {
+            return;
+        }
+        const bool drips = connection.pause.count() > 0;
         const ssize_t count = send(connection.socket.get(), connection.out.data() + connection.sent,
-                                   connection.out.size() - connection.sent, MSG_NOSIGNAL);
+                                   drips ? 1 : connection.out.size() - connection.sent, MSG_NOSIGNAL);
         if (count < 0) {
             connection.finished = errno != EAGAIN && errno != EINTR;
             return;
         }
         connection.sent += static_cast<std::size_t>(count);
+        if (drips) {
+            connection.send_from = now + connection.pause;
+            connection.deadline = connection.send_from + idle_limit;
+        }
     }
     connection.out.clear();
     connection.sent = 0;
+    connection.pause = {};
     if (connection.close_after && !connection.draining) {
         // Closing with unread octets in the socket would reset it and could take the reply away from the client.
         shutdown(connection.socket.get(), SHUT_WR);

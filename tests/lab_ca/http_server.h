@@ -56,13 +56,16 @@ class HttpServer {
         bool draining = false;     ///< all is sent; what still arrives is thrown away
         bool finished = false;
         MonotonicTime deadline;
+        MonotonicTime send_from{};
+        std::chrono::milliseconds pause{0};  ///< between octets
     };
 
     HttpServer(FileDescriptor socket, std::uint16_t port, HttpLimits limits);
 
     void accept_all(MonotonicTime now);
     void receive(Connection& connection, HttpService& service, MonotonicTime now);
-    void answer_requests(Connection& connection, HttpService& service);
+    void answer_requests(Connection& connection, HttpService& service, MonotonicTime now);
+    [[nodiscard]] std::chrono::milliseconds wait_limit(MonotonicTime now) const;
     void send_pending(Connection& connection, MonotonicTime now);
 
     FileDescriptor socket_;

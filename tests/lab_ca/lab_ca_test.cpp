@@ -2,8 +2,7 @@
 #include <gmock/gmock.h>
 #include <nlohmann/json.hpp>
 
-#include "tests/lab_ca/test_client.h"
-#include "tests/lab_ca/test_server.h"
+#include "tests/lab_ca/test_lab_ca.h"
 
 namespace hwenroll::lab_ca {
 namespace {
@@ -16,40 +15,6 @@ using testing::IsEmpty;
 using testing::Not;
 using testing::UnorderedElementsAre;
 using namespace test;
-
-class LabCaTest : public testing::Test {
- protected:
-    void start(LabCaOptions options) { ca_ = LabCa::open(std::move(options), clock_).value(); }
-    void SetUp() override { start(default_options(directory_.path())); }
-
-    Bytes request(const RequestRecipe& recipe) {
-        return make_request(recipe, identity_, ca_->certificate(), clock_.now());
-    }
-
-    OpenedReply opened(const HttpReply& reply) {
-        EXPECT_EQ(reply.status, 200) << as_text(reply.body);
-        EXPECT_EQ(reply.content_type, "application/x-pki-message");
-        return open_reply(reply.body, ca_->certificate(), identity_);
-    }
-
-    OpenedReply send(const RequestRecipe& recipe) { return opened(ca_->answer(post_request(request(recipe)))); }
-
-    std::vector<std::string> findings() { return last_finding_ids(directory_.path()); }
-
-    /// The recipe is refused with that pkiStatus/failInfo, without content, and nothing is issued.
-    void expect_refused(const RequestRecipe& recipe, const char* status) {
-        const OpenedReply reply = send(recipe);
-        EXPECT_TRUE(reply.signature_good);
-        EXPECT_EQ(reply.status(), status) << reply.attributes.at("1.3.6.1.5.5.7.24.1").text;
-        EXPECT_FALSE(reply.has_content);
-        EXPECT_FALSE(std::filesystem::exists(directory_ / "serial"));
-    }
-
-    TemporaryDirectory directory_;
-    SettableClock clock_;
-    ClientIdentity identity_ = ClientIdentity::make("CN=web01.example.com,O=Example", clock_.now());
-    std::unique_ptr<LabCa> ca_;
-};
 
 TEST_F(LabCaTest, SRV_15_a_good_request_is_answered_as_RFC_8894_says) {
     RequestRecipe recipe;
@@ -295,7 +260,7 @@ TEST_F(LabCaTest, ALG_11_lint_finds_a_self_signed_certificate_of_another_digest)
 
 TEST_F(LabCaTest, SRV_6_a_request_is_pending_as_often_as_configured_and_then_decided) {
     LabCaOptions options = default_options(directory_.path());
-    options.pending = 3;
+    options.decision.pending = 3;
     start(std::move(options));
     const OpenedReply first = send({});
     EXPECT_TRUE(first.signature_good);
@@ -315,8 +280,8 @@ TEST_F(LabCaTest, SRV_6_a_request_is_pending_as_often_as_configured_and_then_dec
 
 TEST_F(LabCaTest, SRV_6_a_pending_request_may_be_refused_in_the_end) {
     LabCaOptions options = default_options(directory_.path());
-    options.pending = 1;
-    options.refusal = Rejection{FailInfo::bad_request, "no such host"};
+    options.decision.pending = 1;
+    options.decision.refusal = Rejection{FailInfo::bad_request, "no such host"};
     start(std::move(options));
     EXPECT_EQ(send({}).status(), "3");
     RequestRecipe poll;
@@ -329,7 +294,7 @@ TEST_F(LabCaTest, SRV_6_a_pending_request_may_be_refused_in_the_end) {
 
 TEST_F(LabCaTest, MSG_14_a_refusal_may_come_without_a_text) {
     LabCaOptions options = default_options(directory_.path());
-    options.refusal = Rejection{FailInfo::bad_time, ""};
+    options.decision.refusal = Rejection{FailInfo::bad_time, ""};
     start(std::move(options));
     const OpenedReply reply = send({});
     EXPECT_EQ(reply.status(), "2/3");
@@ -357,95 +322,6 @@ TEST_F(LabCaTest, FI_2_policies_on_key_size_attributes_and_signers_refuse) {
     LabCaOptions known = default_options(directory_.path());
     known.admission.self_signed_signers = false;
     EXPECT_EQ(text(std::move(known), {}), "the signer is not trusted: its certificate is self-signed");
-}
-
-/// Renewals: `identity_` holds a certificate of the CA, `next_` a new key of the same subject.
-class RenewalTest : public LabCaTest {
- protected:
-    void SetUp() override {
-        LabCaOptions options = default_options(directory_.path());
-        options.capabilities = Capabilities::from_list("AES,POSTPKIOperation,Renewal,SCEPStandard,SHA-256");
-        options.issue.lifetime = Seconds(3600);
-        start(std::move(options));
-        identity_.certificate = leaf(send({}), identity_);
-        std::filesystem::remove(directory_ / "serial");
-        recipe_.message_type = "17";
-        recipe_.transaction_id = "17";
-        recipe_.challenge.reset();
-        recipe_.requested = &next_;
-    }
-
-    static Certificate leaf(const OpenedReply& reply, const ClientIdentity& identity) {
-        for (const Certificate& certificate : reply.certificates) {
-            if (certificate.public_key() == PublicKey::of(identity.key.get()).value()) {
-                return certificate;
-            }
-        }
-        throw std::runtime_error("no certificate for the key: " + reply.status());
-    }
-
-    ClientIdentity next_ = ClientIdentity::make(identity_.subject, clock_.now());
-    RequestRecipe recipe_;
-};
-
-TEST_F(RenewalTest, SRV_8_an_issued_certificate_renews_itself_without_a_challenge) {
-    const OpenedReply reply = send(recipe_);
-    EXPECT_EQ(reply.status(), "0");
-    EXPECT_THAT(findings(), IsEmpty());
-    EXPECT_EQ(leaf(reply, next_).subject(), identity_.certificate->subject());
-}
-
-TEST_F(RenewalTest, SRV_8_a_PKCSReq_of_an_issued_certificate_renews_too_and_is_noted) {
-    recipe_.message_type = "19";
-    EXPECT_EQ(send(recipe_).status(), "0");
-    EXPECT_THAT(findings(), UnorderedElementsAre("SIG-3"));
-}
-
-TEST_F(RenewalTest, CSR_6_a_challenge_that_comes_along_must_be_right) {
-    recipe_.challenge = "wrong-secret";
-    expect_refused(recipe_, "2/2");
-    EXPECT_THAT(findings(), UnorderedElementsAre("CSR-6"));
-}
-
-TEST_F(RenewalTest, SRV_8_another_subject_is_refused) {
-    next_ = ClientIdentity::make("CN=web02.example.com,O=Example", clock_.now());
-    expect_refused(recipe_, "2/2");
-    EXPECT_THAT(findings(), UnorderedElementsAre("REN-7"));
-    recipe_.message_type = "19";
-    expect_refused(recipe_, "2/2");  // nor does it admit by another type
-}
-
-TEST_F(RenewalTest, SRV_20_BADC_4_a_self_signed_certificate_renews_nothing) {
-    identity_ = ClientIdentity::make(identity_.subject, clock_.now());
-    expect_refused(recipe_, "2/2");
-    EXPECT_THAT(findings(), UnorderedElementsAre("SIG-1", "SIG-1"));  // signs a 17; is for another key than the PKCS#10
-    next_.certify(identity_, ca_->certificate().subject().text(), clock_.now());
-    identity_ = std::move(next_);
-    recipe_.requested = nullptr;
-    expect_refused(recipe_, "2/1");  // names this CA as its issuer, which did not sign it
-}
-
-TEST_F(RenewalTest, REN_5_an_expired_certificate_renews_nothing) {
-    clock_.advance(Seconds(3601));
-    expect_refused(recipe_, "2/2");
-    EXPECT_THAT(findings(), UnorderedElementsAre("REN-5"));
-}
-
-TEST_F(RenewalTest, SEC_5_a_weak_digest_is_noted) {
-    recipe_.digest = EVP_sha1();
-    expect_refused(recipe_, "2/0");
-    LabCaOptions options = default_options(directory_.path());
-    options.capabilities = Capabilities::from_list("AES,POSTPKIOperation,Renewal,SCEPStandard,SHA-1");
-    options.allow_weak_requests = true;
-    start(std::move(options));
-    EXPECT_EQ(send(recipe_).status(), "0");
-    EXPECT_THAT(findings(), UnorderedElementsAre("SEC-5", "ALG-11"));
-}
-
-TEST_F(RenewalTest, CAPS_11_a_renewal_that_is_not_announced_is_refused) {
-    start(default_options(directory_.path()));
-    expect_refused(recipe_, "2/2");
-    EXPECT_THAT(findings(), UnorderedElementsAre("CAPS-11"));
 }
 
 TEST_F(LabCaTest, SRV_20_a_certificate_of_an_unknown_or_pretended_issuer_does_not_admit) {

@@ -1,13 +1,8 @@
 #include "tests/lab_ca/lint_log.h"
 
-#include <cerrno>
-#include <cstring>
-#include <fcntl.h>
-
-#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
-#include "base/file_descriptor.h"
+#include "tests/lab_ca/files.h"
 
 namespace hwenroll::lab_ca {
 namespace {
@@ -49,17 +44,13 @@ std::string to_json_line(const LintRecord& record) {
                     {"transactionID", text_or_null(record.transaction_id)},
                     {"http", http_facts(*record.request)},
                     {"answer", std::move(answer)},
+                    {"fault", text_or_null(record.fault)},
                     {"findings", std::move(findings)}};
     return line.dump(-1, ' ', true, Json::error_handler_t::replace) + "\n";
 }
 
 Status LintLog::append(const LintRecord& record) const {
-    const std::string line = to_json_line(record);
-    const FileDescriptor file(open(path_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644));
-    if (!file.valid() || write(file.get(), line.data(), line.size()) != static_cast<ssize_t>(line.size())) {
-        return fail(ErrorCode::input_file, fmt::format("cannot write '{}'", path_.string()), std::strerror(errno));
-    }
-    return {};
+    return append_line(path_, to_json_line(record));
 }
 
 }  // namespace hwenroll::lab_ca

@@ -15,12 +15,13 @@ namespace hwenroll::lab_ca {
 struct LintRecord {
     TimePoint time;
     const HttpRequest* request = nullptr;  ///< borrowed while the record is written
-    int http_status = 0;                   ///< of the answer
+    int http_status = 0;                   ///< of the answer; 0 when none is sent
     std::optional<std::string> message_type;
     std::optional<std::string> transaction_id;
     std::optional<int> pki_status;
     std::optional<Rejection> rejection;
     std::optional<std::string> serial;  ///< of the certificate in the answer, hexadecimal
+    std::optional<std::string> fault;   ///< the rule by which the answer was spoilt (SRV-13)
     Findings findings;
 };
 

@@ -6,6 +6,7 @@
 #include "base/pem.h"
 #include "tests/lab_ca/test_server.h"
 #include "tests/support/child_process.h"
+#include "tests/support/clock_file.h"
 #include "tests/support/temporary_directory.h"
 #include "tests/support/test_paths.h"
 
@@ -59,6 +60,16 @@ class ProgramTest : public testing::Test {
                     "web01"},
                    options);
     }
+
+    /// The body of the reply to a GET of `path_and_query`.
+    std::string get_path(const std::string& path_and_query) {
+        const std::string host = url_.substr(7, url_.find('/', 7) - 7);
+        const auto port = static_cast<std::uint16_t>(std::stoi(host.substr(host.find(':') + 1)));
+        const std::string reply = test::exchange(port, "GET " + path_and_query + " HTTP/1.1\r\nHost: ca\r\n\r\n");
+        return reply.substr(reply.find("\r\n\r\n") + 4);
+    }
+
+    std::string get(const std::string& query) { return get_path("/scep?" + query); }
 
     TemporaryDirectory directory_;
     std::string url_;
@@ -122,16 +133,24 @@ TEST_F(ProgramTest, wrong_command_lines_are_refused) {
     EXPECT_EQ(refused({"--dir", directory, "--challenge", "x", "--signers", "some"}), 64);
     EXPECT_EQ(refused({"--dir", directory, "--challenge-file", directory + "/none"}), 66);
     EXPECT_EQ(refused({"--dir", "/proc/none", "--challenge", "x"}), 66);
+    EXPECT_EQ(refused({"--dir", directory, "--challenge", "x", "--clock-file", directory + "/none"}), 66);
     EXPECT_EQ(refused({"--help"}), 0);
 }
 
+TEST_F(ProgramTest, SRV_19_lives_on_a_shared_clock) {
+    const TimePoint start_time = std::chrono::sys_days(std::chrono::year(2041) / 6 / 1);
+    hwenroll::test::ClockFile clock(directory_ / "clock", start_time);
+    const auto child = start({"--clock-file", clock.path().string()});
+    const auto authority = certificates_from_pem(read_file(directory_ / "ca" / "ca.pem")).value();
+    EXPECT_LE(authority.at(0).not_before(), start_time);
+    EXPECT_GT(authority.at(0).not_before(), start_time - 1h);
+    clock.advance(48h);
+    (void)get("operation=GetCACert");
+    EXPECT_THAT(read_file(directory_ / "ca" / "lint.jsonl"), HasSubstr("\"time\":\"2041-06-03T00:00:00Z\""));
+}
+
 TEST_F(ProgramTest, SRV_5_capabilities_by_option) {
-    const auto body = [&] {
-        const std::string host = url_.substr(7, url_.find('/', 7) - 7);
-        const auto port = static_cast<std::uint16_t>(std::stoi(host.substr(host.find(':') + 1)));
-        const std::string reply = test::exchange(port, "GET /scep?operation=GetCACaps HTTP/1.1\r\nHost: ca\r\n\r\n");
-        return reply.substr(reply.find("\r\n\r\n") + 4);
-    };
+    const auto body = [&] { return get("operation=GetCACaps"); };
     {
         const auto child = start({"--no-post"});
         EXPECT_EQ(body(), "AES\nSHA-256\n");

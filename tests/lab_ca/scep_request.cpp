@@ -136,7 +136,7 @@ Result<ScepRequest> read_scep_request(ByteView message) {
     return out;
 }
 
-Outcome<SignerKind> verify_request(const ScepRequest& request, const Certificate& authority,
+Outcome<SignerKind> verify_request(const ScepRequest& request, const std::vector<Certificate>& authorities,
                                    const AlgorithmFloor& floor) {
     auto digest = floor.digest(request.signer().digest);
     if (!digest) {
@@ -166,13 +166,46 @@ Outcome<SignerKind> verify_request(const ScepRequest& request, const Certificate
     const auto forged = []() -> Outcome<SignerKind> {
         return reject(FailInfo::bad_message_check, "the signature of the signer's certificate does not verify");
     };
-    if (signer.issuer() == authority.subject()) {
-        return signed_by(authority.public_key()) ? Outcome<SignerKind>(SignerKind::issued_here) : forged();
+    bool names_us = false;
+    for (const Certificate& authority : authorities) {
+        if (signer.issuer() == authority.subject()) {
+            if (signed_by(authority.public_key())) {
+                return SignerKind::issued_here;
+            }
+            names_us = true;
+        }
+    }
+    if (names_us) {
+        return forged();
     }
     if (signer.is_self_issued()) {
         return signed_by(signer.public_key()) ? Outcome<SignerKind>(SignerKind::self_signed) : forged();
     }
     return SignerKind::other;
+}
+
+bool is_of_manufacturer(const ScepRequest& request, const std::vector<Certificate>& anchors, TimePoint now) {
+    const OpenSslPtr<X509_STORE> store(X509_STORE_new());
+    const OpenSslPtr<X509_STORE_CTX> context(X509_STORE_CTX_new());
+    const OpenSslPtr<STACK_OF(X509)> untrusted(sk_X509_new_null());
+    for (const Certificate& anchor : anchors) {
+        X509_STORE_add_cert(store.get(), anchor.get());
+    }
+    for (const Bytes& der : request.signed_data.certificates) {
+        if (const auto certificate = Certificate::from_der(der)) {
+            X509_up_ref(certificate->get());
+            sk_X509_push(untrusted.get(), certificate->get());
+        }
+    }
+    if (!store || !context ||
+        X509_STORE_CTX_init(context.get(), store.get(), request.signer_certificate->get(), untrusted.get()) != 1) {
+        return false;
+    }
+    X509_STORE_CTX_set_time(context.get(), 0, now.time_since_epoch().count());
+    X509_STORE_CTX_set_flags(context.get(), X509_V_FLAG_PARTIAL_CHAIN);  // an anchor may be an intermediate
+    const bool verified = !anchors.empty() && X509_verify_cert(context.get()) == 1;
+    take_openssl_errors();
+    return verified;
 }
 
 std::optional<TimePoint> signing_time(const SignerSyntax& signer) {

@@ -47,12 +47,16 @@ struct ScepRequest {
 Result<ScepRequest> read_scep_request(ByteView message);
 
 /// Whose certificate signed a request.
-enum class SignerKind { self_signed, issued_here, other };
+enum class SignerKind { self_signed, issued_here, manufacturer, other };
 
-/// Verifies the message's signature, digest and content type and the signer's own certificate, whose kind it returns.
-/// badAlg, badMessageCheck, badRequest.
-Outcome<SignerKind> verify_request(const ScepRequest& request, const Certificate& authority,
+/// Verifies the message's signature, digest and content type and the signer's own certificate, whose kind it returns:
+/// self_signed, issued_here when one of `authorities` signed it, or other. badAlg, badMessageCheck, badRequest.
+Outcome<SignerKind> verify_request(const ScepRequest& request, const std::vector<Certificate>& authorities,
                                    const AlgorithmFloor& floor);
+
+/// Whether the signer's certificate chains at `now` to one of `anchors`, through certificates in the message where
+/// needed (SIG-4).
+bool is_of_manufacturer(const ScepRequest& request, const std::vector<Certificate>& anchors, TimePoint now);
 
 /// badTime when there is a signingTime further than `window` from `now`.
 Outcome<void> check_signing_time(const ScepRequest& request, TimePoint now, Seconds window);

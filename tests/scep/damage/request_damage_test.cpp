@@ -29,7 +29,7 @@ class DamagedRequest : public testing::TestWithParam<DamageCase> {
     /// A good signature by a certificate that is good by itself. (One that names another issuer is of an unknown CA and
     /// gets nothing.)
     [[nodiscard]] bool verifies(const lab_ca::ScepRequest& request) const {
-        const auto kind = lab_ca::verify_request(request, authority_, floor_);
+        const auto kind = lab_ca::verify_request(request, {authority_}, floor_);
         return kind && *kind == lab_ca::SignerKind::self_signed;
     }
 

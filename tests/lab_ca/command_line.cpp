@@ -69,7 +69,8 @@ void declare_service(CLI::App& app, Arguments& arguments) {
     app.add_option("--fault", arguments.faults,
                    "OPERATION:N:ACTION spoils the N-th (* every) GetCACaps, GetCACert, GetNextCACert, PKCSReq, "
                    "RenewalReq or CertPoll; actions: drop, reset, status-NNN and replay without processing; lose, "
-                   "delay-MS, truncate, drip[-MS] and body-bitflip after it; repeatable");
+                   "delay-MS, truncate, drip[-MS] and body-bitflip after it; repeatable")
+        ->allow_extra_args(false);
 }
 
 void declare_issue(CLI::App& app, Arguments& arguments) {
@@ -92,6 +93,9 @@ void declare_admission(CLI::App& app, Arguments& arguments) {
     app.add_option("--signers", arguments.signers,
                    "whose certificates may sign a request: any also lets self-signed ones, issued only this CA's")
         ->check(CLI::IsMember({"any", "issued"}));
+    app.add_option("--signing-time-window", arguments.signing_time_window,
+                   "seconds by which a request's signingTime may differ (default 300); raise it for a fast clock")
+        ->check(CLI::NonNegativeNumber);
     app.add_option("--manufacturer-ca", arguments.manufacturer_ca,
                    "PEM file of CAs whose certificates may sign a first request, without a challenge");
     app.add_option("--renewal", arguments.renewal,
@@ -284,6 +288,7 @@ Result<LabCaOptions> options_of(const Arguments& arguments) {
     options.no_progress = value_of(no_progress_words, arguments.no_progress);
     options.manufacturers = *std::move(manufacturers);
     options.faults = *std::move(faults);
+    options.signing_time_window = Seconds(arguments.signing_time_window);
     options.issuer_in_reply = !arguments.leaf_only;
     return options;
 }

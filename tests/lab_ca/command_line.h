@@ -28,6 +28,7 @@ struct Arguments {
     std::string issue_usage = "copy";
     int min_rsa_bits = 2048;
     std::string signers = "any";
+    long signing_time_window = 300;
     std::string manufacturer_ca;
     std::string renewal;
     std::string no_progress = "never";

@@ -134,6 +134,11 @@ TEST_F(ProgramTest, wrong_command_lines_are_refused) {
     EXPECT_EQ(refused({"--dir", directory, "--challenge-file", directory + "/none"}), 66);
     EXPECT_EQ(refused({"--dir", "/proc/none", "--challenge", "x"}), 66);
     EXPECT_EQ(refused({"--dir", directory, "--challenge", "x", "--clock-file", directory + "/none"}), 66);
+    EXPECT_EQ(refused({"--dir", directory, "--challenge", "x", "--fault", "PKCSReq:1:explode"}), 64);
+    EXPECT_EQ(refused({"--dir", directory, "--challenge", "x", "--renewal", "18"}), 64);
+    EXPECT_EQ(refused({"--dir", directory, "--challenge", "x", "--next-ca-form", "round"}), 64);
+    EXPECT_EQ(refused({"--dir", directory, "--challenge", "x", "--manufacturer-ca", directory + "/none"}), 66);
+    EXPECT_EQ(refused({"--dir", directory, "--challenge", "x", "--ca-lifetime", "60", "--auto-rollover", "60"}), 78);
     EXPECT_EQ(refused({"--help"}), 0);
 }
 
@@ -147,6 +152,42 @@ TEST_F(ProgramTest, SRV_19_lives_on_a_shared_clock) {
     clock.advance(48h);
     (void)get("operation=GetCACert");
     EXPECT_THAT(read_file(directory_ / "ca" / "lint.jsonl"), HasSubstr("\"time\":\"2041-06-03T00:00:00Z\""));
+}
+
+TEST_F(ProgramTest, SRV_10_rolls_over_on_a_shared_clock_and_goes_on_after_a_restart) {
+    const TimePoint start_time = std::chrono::sys_days(std::chrono::year(2030) / 1 / 1);
+    hwenroll::test::ClockFile clock(directory_ / "clock", start_time);
+    const std::vector<std::string> options{"--clock-file",    clock.path().string(),
+                                           "--ca-lifetime",   "86400",
+                                           "--auto-rollover", "7200",
+                                           "--backdate",      "0",
+                                           "--renewal",       "both"};
+    auto child = start(options);
+    const auto certificate = [&] { return Certificate::from_der(as_bytes(get("operation=GetCACert"))).value(); };
+    const Certificate first = certificate();
+    EXPECT_EQ(first.not_before(), start_time);
+    EXPECT_EQ(first.not_after(), start_time + 24h);
+    EXPECT_THAT(get("operation=GetCACaps"), HasSubstr("Renewal\nGetNextCACert\n"));
+    clock.advance(22h);
+    const std::string next = get("operation=GetNextCACert");
+    child.reset();
+    std::filesystem::remove(directory_ / "url");
+    clock.advance(2h);
+    child = start(options);
+    const Certificate second = certificate();
+    EXPECT_NE(second, first);
+    EXPECT_EQ(second.not_after(), start_time + 48h);
+    EXPECT_THAT(next, HasSubstr(std::string(as_text(second.der()))));
+}
+
+TEST_F(ProgramTest, SRV_6_SRV_13_faults_and_approval_by_option) {
+    const auto child = start({"--allow-weak-requests", "--leaf-only", "--pending-until-approved", "--fault",
+                              "GetCACert:2:status-503", "--fault", "GetCACert:3:drop"});
+    EXPECT_EQ(get_path("/lab/issued"), "[]\n");
+    EXPECT_FALSE(get("operation=GetCACert").empty());
+    EXPECT_EQ(get("operation=GetCACert"), "a fault by rule\n");
+    EXPECT_THAT(read_file(directory_ / "ca" / "lint.jsonl"), HasSubstr("GetCACert:2:status-503"));
+    EXPECT_EQ(get_path("/lab/pending"), "[]\n");
 }
 
 TEST_F(ProgramTest, SRV_5_capabilities_by_option) {

@@ -125,6 +125,9 @@ void on(AuthorityDecision& d, const AuthorityFetched& event) {
     }
     state.current = event.record;
     state.current->generation = generation;
+    // What was left too early, by a clock that was ahead, is not left while it is in office.
+    std::erase_if(state.left,
+                  [&](const LeftAnchor& left) { return left.fingerprint == event.record.anchor_fingerprint; });
     state.current->fetched_at = d.now;
     state.last_generation = std::max(state.last_generation, generation);
     state.failure.reset();

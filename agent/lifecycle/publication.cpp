@@ -107,8 +107,12 @@ bool is_needed(const IdentityState& state, const KeyRecord& key) {
            (state.shadow && is(state.shadow->credential.key));
 }
 
-/// Consumers use the new key: what it replaced may go after a while.
+/// Consumers use the new key: what it replaced may go after a while. How long that is only a clock that is trusted can
+/// say; until then the keys stay as they are (K1).
 void confirm(Decision& d) {
+    if (!d.policy.clock_trusted) {
+        return;
+    }
     for (RetiredKey& retired : d.next.retired) {
         if (!retired.destroy_at) {
             retired.destroy_at = d.now + d.policy.retire_after;
@@ -158,6 +162,9 @@ bool destroy(Decision& d) {
     if (!d.policy.clock_trusted) {
         return false;
     }
+    if (!d.next.delivery) {
+        confirm(d);
+    }
     for (const RetiredKey& retired : d.next.retired) {
         if (retired.destroy_at && *retired.destroy_at <= d.now && !is_needed(d.next, retired.key)) {
             d.emit(DestroyKey{retired.key.id});
@@ -176,8 +183,9 @@ std::vector<TimePoint> publication_times(const IdentityState& state, const Polic
         times.push_back(state.delivery->next_try);
     }
     for (const RetiredKey& retired : state.retired) {
-        if (retired.destroy_at && !is_needed(state, retired.key)) {
-            times.push_back(*retired.destroy_at);
+        const bool confirmed = retired.destroy_at || !state.delivery;
+        if (confirmed && !is_needed(state, retired.key)) {
+            times.push_back(retired.destroy_at.value_or(TimePoint{}));
         }
     }
     if (state.shadow &&

@@ -77,7 +77,6 @@ void Machine::tick() {
         seek_successor();
     }
     if (facts_changed_) {
-        idle_ = minute;
         schedule(false);
     }
 }

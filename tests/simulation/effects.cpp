@@ -105,7 +105,6 @@ Event Machine::submit(bool poll) {
 /// The runtime's checks of validity: none by a clock that is not trusted, none of a shadow's beginning.
 Event Machine::judge(lifecycle::IssuedRecord issued, bool poll) {
     ++figures_.issued;
-    watch_.issued(++issued_before_, messages_, success_at_, now_);
     const Seconds least = std::min(hour, lifetime_ / 10);
     const bool ends = issued.not_after - wall() < least;
     const bool begins = issued.not_before > wall() + 5 * minute && state_.enrollment->purpose != Purpose::shadow;

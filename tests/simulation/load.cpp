@@ -80,7 +80,7 @@ Load::Peak Load::in_any_day(const AuthorityTimeline& timeline) const {
                 peak.at = at;
             }
         }
-        const double excess = peak.highest - std::max(1.5 * peak.mean, peak.mean + 6 * std::sqrt(peak.mean));
+        const double excess = peak.highest - std::max(1.5 * peak.mean, peak.mean + 6 * std::sqrt(peak.mean) + 6);
         if (worst.mean == 0 || excess > most) {
             most = excess;
             worst = peak;

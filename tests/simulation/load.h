@@ -32,7 +32,7 @@ class Load {
     /// How long those 95 % took.
     [[nodiscard]] Seconds recovery(const AuthorityTimeline& timeline) const;
     /// The busiest hour of any 24 that the CA was reachable in throughout, before the outage and after the first
-    /// `settled`, by the excess over what chance explains: mean + 6 * sqrt(mean).
+    /// `settled`, by the excess over what chance explains: mean + 6 * sqrt(mean) + 6.
     [[nodiscard]] Peak in_any_day(const AuthorityTimeline& timeline) const;
 
  private:

@@ -36,6 +36,7 @@ Seconds latency(const lifecycle::Effect& effect, Random& random) {
 
 void Figures::add(const Figures& other) {
     decisions += other.decisions;
+    idle += other.idle;
     authority_decisions += other.authority_decisions;
     issued += other.issued;
     published += other.published;
@@ -49,6 +50,7 @@ void Figures::add(const Figures& other) {
     shadows += other.shadows;
     keys_destroyed += other.keys_destroyed;
     excused_expiries += other.excused_expiries;
+    gaps += other.gaps;
 }
 
 Machine::Machine(const Options& options, const AuthorityTimeline& timeline, std::uint32_t identity, Load& load,
@@ -103,6 +105,7 @@ void Machine::run() {
         watch_.at_end(state_, published_, installed_at_, now_, token_);
     }
     figures_.excused_expiries = watch_.excused();
+    figures_.gaps = watch_.gaps();
 }
 
 void Machine::fire(Timer which) {
@@ -113,6 +116,7 @@ void Machine::fire(Timer which) {
             return start();
         case Timer::clock:
             clock_.put_right();
+            watch_.clock_put_right();
             say("clock put right");
             return notice_clock();
         case Timer::wish:
@@ -177,7 +181,6 @@ void Machine::suspend(Seconds length) {
         }
     }
     timer(Timer::disruption) = std::max(timer(Timer::disruption), resumed + hour);
-    idle_ = minute;
 }
 
 void Machine::jump() {
@@ -199,7 +202,7 @@ void Machine::notice_clock() {
         return;
     }
     const TimePoint noticed = now_ + random_.between(Seconds(0), Seconds(59));
-    idle_ = tick_idle_ = minute;
+    tick_idle_ = minute;
     timer(Timer::tick) = noticed;
     if (!under_way_) {
         timer(Timer::wake) = noticed;
@@ -215,7 +218,7 @@ void Machine::start() {
         }
     }
     running_ = true;
-    idle_ = tick_idle_ = minute;
+    tick_idle_ = minute;
     say("agent started, the clock says " + to_iso8601(wall()));
     tick();
     lifecycle::Started event;
@@ -274,8 +277,13 @@ void Machine::decide(const lifecycle::Event& event) {
         figures_.shadows += shadowed ? 1 : 0;
         issued_before_ = messages_ = 0;
         success_at_ = now_;
+        watch_.succeeded();
     }
     state_ = std::move(transition.state);
+    const auto* failed = std::get_if<lifecycle::EffectFailed>(&event);
+    if (std::holds_alternative<lifecycle::CertificateIssued>(event) || (failed != nullptr && failed->issued)) {
+        watch_.issued(++issued_before_, messages_, success_at_, now_);
+    }
     if (trace_) {
         say(words_of(event, state_, transition.effects, transition.note));
     }
@@ -310,8 +318,7 @@ void Machine::conclude() {
     decide(event);
 }
 
-/// The runtime's rule: Due at next_due; where it led to nothing, again a minute later. Here the minutes grow to an hour
-/// while nothing else happens.
+/// The runtime's rule: Due at next_due; where it led to nothing, again a minute later.
 void Machine::schedule(bool idle) {
     if (!running_ || under_way_) {
         return;
@@ -323,11 +330,10 @@ void Machine::schedule(bool idle) {
     const auto due = lifecycle::next_due(state_, policy_);
     TimePoint wake = never;
     if (due && *due > wall()) {
-        idle_ = minute;
         wake = clock_.at(*due);
     } else if (due && idle) {
-        wake = now_ + idle_;
-        idle_ = std::min(idle_ * 2, Seconds(hour));
+        wake = now_ + minute;
+        ++figures_.idle;
     } else if (due) {
         wake = now_;
     }

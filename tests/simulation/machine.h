@@ -18,6 +18,7 @@ namespace hwenroll::simulation {
 
 struct Figures {
     std::uint64_t decisions = 0;  ///< calls of step() for identities
+    std::uint64_t idle = 0;       ///< of those: Due that led to nothing
     std::uint64_t authority_decisions = 0;
     std::uint64_t issued = 0;
     std::uint64_t published = 0;
@@ -31,6 +32,7 @@ struct Figures {
     std::uint64_t shadows = 0;
     std::uint64_t keys_destroyed = 0;
     std::uint64_t excused_expiries = 0;
+    std::uint64_t gaps = 0;  ///< Watch::gaps()
     void add(const Figures& other);
 };
 
@@ -127,7 +129,6 @@ class Machine {
     std::optional<lifecycle::Effect> under_way_;
     bool misled_ = false;
     bool facts_changed_ = false;
-    Seconds idle_ = minute;
     Seconds tick_idle_ = minute;
 
     Watch watch_;

@@ -36,10 +36,16 @@ class Watch {
     /// Certificates that expired while nothing could be done about it.
     [[nodiscard]] std::uint64_t excused() const { return excused_; }
 
+    /// Certificates that ended up to an hour before their CA, whose successor's began only with it.
+    [[nodiscard]] std::uint64_t gaps() const { return gaps_; }
+
     /// The machine cannot act in this time: off, asleep, without its token, or with a wrong clock.
     void away(Span span) { away_.push_back(span); }
     /// A full token made the agent hurry.
     void token_was_full(TimePoint now) { hurried_at_ = now; }
+
+    /// A hold that a wrong clock began ends with it: one more message.
+    void clock_put_right() { ++put_right_; }
 
     void committed(const lifecycle::IdentityState& before, const lifecycle::Event& event,
                    const lifecycle::IdentityState& after, const lifecycle::Policy& policy, TimePoint wall,
@@ -51,6 +57,7 @@ class Watch {
                    bool misled);
     /// A certificate was issued; `counted` since the last publication or shadow.
     void issued(std::uint64_t counted, std::uint64_t messages, TimePoint since, TimePoint now);
+    void succeeded() { put_right_ = 0; }
     void stepped(TimePoint now);
     void at_end(const lifecycle::IdentityState& state, const std::optional<Published>& seen, TimePoint installed_at,
                 TimePoint now, const TokenModel& token);
@@ -60,7 +67,8 @@ class Watch {
     /// Nothing, or the expiry of `seen` before `now` where there was a chance to prevent it.
     void look_for_expiry(const Published& seen, TimePoint now);
     /// The same where a shadow certificate takes over, which no one can use before its CA's predecessor ends.
-    void look_at_switch(const Published& seen, TimePoint now);
+    void look_at_switch(const Published& old, const Published& seen, TimePoint now);
+    [[nodiscard]] bool is_first_of_generation(const Published& seen) const;
     void look_at_token(const lifecycle::IdentityState& state, TimePoint now, const TokenModel& token);
     [[nodiscard]] Seconds longest_chance(Span span, bool needs_authority) const;
 
@@ -73,9 +81,11 @@ class Watch {
     std::uint32_t identity_;
     std::optional<Violation> violation_;
     std::uint64_t excused_ = 0;
+    std::uint64_t gaps_ = 0;
     std::vector<Span> away_;
     std::vector<Superseded> superseded_;
     TimePoint hurried_at_;
+    std::uint64_t put_right_ = 0;  ///< since the last success
     TimePoint day_began_;
     std::uint32_t steps_today_ = 0;
 };

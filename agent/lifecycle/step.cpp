@@ -10,11 +10,21 @@ namespace hwenroll::lifecycle {
 namespace {
 
 constexpr Seconds overdue_after{60};
+constexpr Seconds clock_skew{300};
 constexpr Seconds day{86400};
 constexpr Seconds year = 365 * day;
 
+/// C9: a certificate that comes so late in its life that it is due at once would be followed by another one at once.
 TimePoint renewal_point(const Credential& credential, const Policy& policy) {
-    return renewal_due(credential, policy.renew_at, policy.jitter_percent);
+    const Seconds left = std::max(Seconds(0), Seconds(credential.issued.not_after - credential.published_at));
+    const Seconds pause = std::min(lifetime(credential.issued) / 50, left / 2);
+    return std::max(renewal_due(credential, policy.renew_at, policy.jitter_percent), credential.published_at + pause);
+}
+
+/// By a clock that was ahead consumers were led to the successor's certificate before its time (K10).
+bool is_too_early(const Decision& d) {
+    const IssuedRecord& issued = d.next.current->issued;
+    return d.policy.clock_trusted && d.now + scaled(clock_skew, lifetime(issued)) < issued.not_before;
 }
 
 /// The CA has gone over to its successor, and the certificate is still its predecessor's.
@@ -60,7 +70,7 @@ void plan(Decision& d) {
     if (d.next.wish == Wish::enroll || d.next.revoked || is_expired(d.next, d.now)) {
         return begin(d, Purpose::reenrollment);
     }
-    if (is_left_behind(d.next, d.policy) && !d.next.shadow) {
+    if (is_too_early(d) || (is_left_behind(d.next, d.policy) && !d.next.shadow)) {
         return begin(d, Purpose::reenrollment);
     }
     if (differs(current.name_mark, d.policy.name_mark)) {
@@ -147,6 +157,9 @@ void forget_times_ahead(Decision& d) {
     if (state.enrollment && state.enrollment->transaction) {
         TimePoint& prepared_at = state.enrollment->transaction->prepared_at;
         prepared_at = std::min(prepared_at, d.now);
+    }
+    if (state.current) {
+        state.current->published_at = std::min(state.current->published_at, d.now);
     }
     if (state.publish_after > d.now + longest_wait(d.policy)) {
         state.publish_after = {};

@@ -146,30 +146,116 @@ TEST(WrongClock, K1_a_clock_that_is_not_trusted_says_not_when_a_key_may_go) {
     EXPECT_TRUE(machine.does<DestroyKey>());
 }
 
-TEST(WrongClock, K10_a_ca_that_was_left_too_early_and_answers_again_is_not_left_any_more) {
-    AuthorityRecord first;
-    first.certificates = {{0x32}};
-    first.anchor = {0x32};
-    first.anchor_fingerprint = {1};
-    first.not_before = start - year;
-    first.not_after = start + year;
-    AuthorityRecord second = first;
-    second.certificates = {{0x33}};
-    second.anchor = {0x33};
-    second.anchor_fingerprint = {2};
-    second.not_before = first.not_after;
-    second.not_after = first.not_after + 2 * year;
-    AuthorityPolicy rules;
-    rules.pinned = {{1}};
-    rules.announces_successor = true;
+AuthorityRecord authority(std::uint8_t number, TimePoint begin, TimePoint end) {
+    AuthorityRecord record;
+    record.certificates = {{0xC0, number}};
+    record.anchor = {0xC0, number};
+    record.anchor_fingerprint = {number};
+    record.not_before = begin;
+    record.not_after = end;
+    return record;
+}
 
-    AuthorityState state = step({}, AuthorityFetched{first}, rules, start).state;
-    state = step(state, SuccessorFetched{second}, rules, start).state;
-    state = step(state, AuthorityTick{}, rules, start + 3 * year).state;
-    ASSERT_EQ(facts_of(state, start).anchor, second.anchor);
-    state = step(state, AuthorityFetched{first}, rules, start + hour).state;
-    EXPECT_EQ(facts_of(state, start + hour).anchor, first.anchor);
-    EXPECT_TRUE(facts_of(state, start + hour).left.empty()) << "identities would enroll anew without end";
+/// Three generations of a CA, of which a clock that was ahead has left the second for the third. The first is pinned.
+struct Succession {
+    AuthorityRecord first = authority(1, start - year, start);
+    AuthorityRecord second = authority(2, start, start + year);
+    AuthorityRecord third = authority(3, start + year, start + 2 * year);
+    AuthorityPolicy rules;
+    AuthorityState state;
+
+    Succession() {
+        rules.pinned = {{1}};
+        rules.announces_successor = true;
+        on(start - day, AuthorityFetched{first}).on(start - day, SuccessorFetched{second}).on(start, AuthorityTick{});
+        on(start + hour, AuthorityFetched{second}).on(start + hour, SuccessorFetched{third});
+        on(start + 3 * year, AuthorityTick{});
+    }
+    Succession& on(TimePoint now, const AuthorityEvent& event) {
+        state = step(state, event, rules, now).state;
+        return *this;
+    }
+};
+
+TEST(WrongClock, K10_a_ca_that_was_left_too_early_and_answers_again_is_not_left_any_more) {
+    Succession ca;
+    ASSERT_EQ(facts_of(ca.state, start).anchor, ca.third.anchor);
+    ASSERT_TRUE(may_return_to(ca.state, {2}, ca.rules, start + day));
+    ca.on(start + day, AuthorityFetched{ca.second});
+    const AuthorityFacts facts = facts_of(ca.state, start + day);
+    EXPECT_EQ(facts.anchor, ca.second.anchor);
+    EXPECT_EQ(facts.left, std::vector<Bytes>{ca.first.anchor}) << "identities would enroll anew without end";
+    EXPECT_EQ(step(ca.state, AuthorityNeeded{}, ca.rules, start + day).state.phase, AuthorityPhase::switched)
+        << "it is as trusted as before";
+}
+
+TEST(WrongClock, invariant_10_there_is_no_way_back_to_a_ca_whose_end_has_come_or_that_the_operator_left) {
+    Succession ca;
+    EXPECT_FALSE(may_return_to(ca.state, {1}, ca.rules, start + day)) << "it has ended";
+    EXPECT_FALSE(may_return_to(ca.state, {9}, ca.rules, start + day)) << "it was never trusted";
+    EXPECT_FALSE(may_return_to(ca.state, {2}, ca.rules, start + year));
+    ca.rules.clock_trusted = false;
+    EXPECT_FALSE(may_return_to(ca.state, {2}, ca.rules, start + day));
+    ca.rules.clock_trusted = true;
+    ca.rules.switch_at = SwitchRule::now;
+    EXPECT_TRUE(may_return_to(ca.state, {2}, ca.rules, start + day)) << "its successor is not valid yet";
+    ca.state.current->not_before = start;
+    EXPECT_FALSE(may_return_to(ca.state, {2}, ca.rules, start + day)) << "the operator wanted it left by now";
+    EXPECT_FALSE(may_return_to({}, {2}, ca.rules, start + day));
+}
+
+TEST(WrongClock, K10_consumers_are_led_back_from_a_certificate_that_is_not_valid_yet) {
+    Machine machine;
+    machine.state.current = Credential{{{0xAA}, {0xAB}}, issued_at(start + year, 1), 1, start, 0};
+    machine.on(start + day, Due{}).on(start + day, KeyReady{{0xBB}}).on(start + day, RequestPrepared{});
+    ASSERT_TRUE(machine.does<SendRequest>());
+    EXPECT_EQ(machine.state.enrollment->purpose, Purpose::reenrollment);
+    machine.on(start + day, CertificateIssued{issued_at(start + day, 2)});
+    EXPECT_TRUE(machine.does<PublishGeneration>());
+}
+
+TEST(WrongClock, K1_a_certificate_is_not_taken_for_early_by_a_clock_that_is_not_trusted) {
+    Machine machine;
+    machine.policy.clock_trusted = false;
+    machine.on(TimePoint{}, Due{});
+    EXPECT_TRUE(machine.effects.empty());
+}
+
+TEST(WrongClock, K10_C9_a_certificate_that_is_past_its_renewal_point_when_it_comes_is_not_renewed_at_once) {
+    Machine machine;
+    const TimePoint late = start + 80 * day;
+    machine.state.current->published_at = late;
+    EXPECT_EQ(renewal_time(machine.state, machine.policy), late + 90 * day / 50);
+    machine.state.current->published_at = start + 89 * day;
+    EXPECT_EQ(renewal_time(machine.state, machine.policy), start + 89 * day + day / 2) << "half of what is left";
+    machine.on(start + 10 * day, Due{});
+    EXPECT_EQ(machine.state.current->published_at, start + 10 * day) << "a clock that was ahead wrote that";
+}
+
+// What a machine finds that slept over the end of its CA.
+
+TEST(Rollover, invariant_3_a_shadow_takes_over_from_an_expired_certificate_whoever_hears_of_the_rollover_first) {
+    Machine machine;
+    machine.policy.authority.anchor = {0x32};
+    machine.policy.authority.not_before = start - year;
+    machine.policy.authority.not_after = start + 90 * day;
+    machine.policy.authority.next = AuthorityFacts::Successor{{0x33}, start + 90 * day};
+    machine.state.shadow = Shadow{{{{0xBA}, {0xBB}}, issued_at(start + 90 * day, 2), 0, {}, 0}, {0x33}};
+    machine.on(start + 91 * day, Due{});
+    EXPECT_TRUE(machine.does<PublishGeneration>());
+    EXPECT_FALSE(machine.state.enrollment);
+}
+
+TEST(Rollover, invariant_3_a_shadow_never_follows_a_certificate_of_its_ca_that_lasts_longer) {
+    Machine machine;
+    machine.policy.authority.anchor = {0x32};
+    machine.policy.authority.not_after = start + 10 * year;
+    IssuedRecord shorter = issued_at(start - day, 2);
+    machine.state.shadow = Shadow{{{{0xBA}, {0xBB}}, shorter, 0, {}, 0}, {0x32}};
+    machine.on(start + hour, Due{});
+    EXPECT_FALSE(machine.does<PublishGeneration>());
+    EXPECT_FALSE(machine.state.shadow);
+    EXPECT_TRUE(machine.does<DestroyKey>());
 }
 
 // Not of a wrong clock, but found with it: a time that is over must not be due for ever.

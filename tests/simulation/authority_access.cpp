@@ -54,7 +54,8 @@ std::optional<Error> Machine::refresh_authority() {
         std::ranges::find(authority_policy_.pinned, served.fingerprint) != authority_policy_.pinned.end();
     const bool is_current = authority_.phase != lifecycle::AuthorityPhase::untrusted &&
                             authority_.current->anchor_fingerprint == served.fingerprint;
-    if (!is_pinned && !is_current) {
+    if (!is_pinned && !is_current &&
+        !lifecycle::may_return_to(authority_, served.fingerprint, authority_policy_, wall())) {
         Error error(ErrorCode::ca_fingerprint, "the CA shows another certificate");
         decide(lifecycle::AuthorityFailed{error});
         return error;

@@ -148,7 +148,8 @@ Event Machine::carry_out(const lifecycle::PublishGeneration& effect) {
                          next.issued.leaf,
                          next.key.id,
                          {next.issued.not_before, next.issued.not_after},
-                         lifecycle::point_in(next.issued, policy_.renew_at)};
+                         lifecycle::point_in(next.issued, policy_.renew_at),
+                         now_};
     watch_.published(published_, seen, now_, misled_, token_);
     published_ = seen;
     ++figures_.published;

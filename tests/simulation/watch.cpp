@@ -11,6 +11,7 @@ using lifecycle::IdentityState;
 using lifecycle::Purpose;
 
 constexpr std::uint32_t most_steps_a_day = 4000;
+constexpr std::uint32_t most_published_a_day = 8;
 constexpr Seconds tolerance = 5 * minute;
 constexpr Seconds lasting = 45 * day;
 /// REN-1: a certificate that ends this shortly before its CA is not renewed once more by that CA.
@@ -115,6 +116,19 @@ void Watch::look_for_expiry(const Published& seen, TimePoint now) {
                        seen.generation, to_iso8601(seen.validity.end), to_words(chance)));
 }
 
+void Watch::look_for_early(const Published& seen, TimePoint now) {
+    const TimePoint until = std::min(now, seen.validity.begin);
+    if (seen.since >= until) {
+        return;
+    }
+    const Seconds enough = std::min(12 * hour, Seconds(seen.validity.end - seen.validity.begin) / 20);
+    if (longest_chance({seen.since, until}, true) >= enough) {
+        report(now, "expiry",
+               "consumers were led to generation " + std::to_string(seen.generation) + " at " + to_iso8601(seen.since) +
+                   ", which is valid from " + to_iso8601(seen.validity.begin) + ", and were not led back");
+    }
+}
+
 bool Watch::is_first_of_generation(const Published& seen) const {
     const std::size_t office = timeline_.in_office(seen.validity.begin);
     return timeline_.generation(office).validity.begin == seen.validity.begin;
@@ -134,7 +148,7 @@ void Watch::published(const std::optional<Published>& old, const Published& seen
         report(now, "invariant 1", "a certificate was published whose key is not on the token");
     }
     const bool changed = !old || old->leaf != seen.leaf;
-    const bool had_one = old && now < old->validity.end;
+    const bool had_one = old && old->validity.begin <= now && now < old->validity.end;
     if (changed && (had_one || !old) && !misled &&
         (now < seen.validity.begin - tolerance || now >= seen.validity.end)) {
         report(now, "invariant 1",
@@ -145,10 +159,14 @@ void Watch::published(const std::optional<Published>& old, const Published& seen
         const bool switched =
             is_first_of_generation(seen) && old->validity.end >= seen.validity.begin - gap_of_rollover;
         switched ? look_at_switch(*old, seen, now) : look_for_expiry(*old, now);
-        if (seen.validity.end < old->validity.end) {
+        if (seen.validity.end < old->validity.end && old->validity.begin <= now) {
             report(now, "invariant 3",
                    fmt::format("published notAfter went from {} to {}", to_iso8601(old->validity.end),
                                to_iso8601(seen.validity.end)));
+        }
+        if (++published_today_ > most_published_a_day) {
+            report(now, "busy",
+                   fmt::format("{} certificates published since {}", published_today_, to_iso8601(day_began_)));
         }
         if (old->key_id != seen.key_id) {
             superseded_.push_back({old->key_id, now});
@@ -192,7 +210,7 @@ void Watch::issued(std::uint64_t counted, std::uint64_t messages, TimePoint sinc
 void Watch::stepped(TimePoint now) {
     if (now - day_began_ >= day) {
         day_began_ = now;
-        steps_today_ = 0;
+        steps_today_ = published_today_ = 0;
     }
     if (++steps_today_ > most_steps_a_day) {
         report(now, "busy", fmt::format("{} decisions since {}", steps_today_, to_iso8601(day_began_)));
@@ -203,6 +221,7 @@ void Watch::at_end(const IdentityState& state, const std::optional<Published>& s
                    TimePoint now, const TokenModel& token) {
     look_at_token(state, now, token);
     if (seen) {
+        look_for_early(*seen, now);
         look_for_expiry(*seen, now);
     } else if (now - installed_at > lasting) {
         report(now, "enrollment", "there is still no certificate");

@@ -25,6 +25,7 @@ struct Published {
     Bytes key_id;
     Span validity;
     TimePoint renewal_point;
+    TimePoint since;  ///< true time
 };
 
 class Watch {
@@ -68,6 +69,8 @@ class Watch {
     void look_for_expiry(const Published& seen, TimePoint now);
     /// The same where a shadow certificate takes over, which no one can use before its CA's predecessor ends.
     void look_at_switch(const Published& old, const Published& seen, TimePoint now);
+    /// Consumers were misled to `seen` before its time: looks for the time in which that could be mended.
+    void look_for_early(const Published& seen, TimePoint now);
     [[nodiscard]] bool is_first_of_generation(const Published& seen) const;
     void look_at_token(const lifecycle::IdentityState& state, TimePoint now, const TokenModel& token);
     [[nodiscard]] Seconds longest_chance(Span span, bool needs_authority) const;
@@ -88,6 +91,7 @@ class Watch {
     std::uint64_t put_right_ = 0;  ///< since the last success
     TimePoint day_began_;
     std::uint32_t steps_today_ = 0;
+    std::uint32_t published_today_ = 0;
 };
 
 }  // namespace hwenroll::simulation

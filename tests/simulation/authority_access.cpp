@@ -30,7 +30,8 @@ lifecycle::AuthorityTransition Machine::decide(const lifecycle::AuthorityEvent& 
 
 Error Machine::no_answer() {
     Error error(ErrorCode::ca_unreachable, "the CA does not answer");
-    return random_.one_in(3) ? std::move(error).retry_after(random_.between(minute, hour)) : error;
+    const bool nobody_there = now_ >= timeline_.outage().begin && now_ < timeline_.outage().end;
+    return !nobody_there && random_.one_in(3) ? std::move(error).retry_after(random_.between(minute, hour)) : error;
 }
 
 std::optional<Error> Machine::refresh_authority() {

@@ -9,6 +9,7 @@ namespace {
 
 constexpr Seconds bin = 5 * minute;
 constexpr std::size_t identities_per_bin_width = 7500;
+constexpr std::size_t most_bins = 6;
 constexpr Seconds settled = 75 * day;
 constexpr Seconds after_downtime = 12 * hour;
 
@@ -44,7 +45,7 @@ Load::Peak Load::after_outage(const AuthorityTimeline& timeline) const {
     if (recovered_.empty()) {
         return {};
     }
-    const auto factor = std::max<std::size_t>(1, identities_per_bin_width / recovered_.size());
+    const auto factor = std::clamp<std::size_t>(identities_per_bin_width / recovered_.size(), 1, most_bins);
     const Seconds width = bin * static_cast<std::int64_t>(factor);
     const auto wide = std::max<std::int64_t>(1, (recovery(timeline) + width - Seconds(1)) / width);
     Peak peak;

@@ -27,7 +27,8 @@ class Load {
     };
 
     /// From the CA's return to the time at which 95 % of those that were due have their certificates, in bins of
-    /// 5 minutes for 7,500 counted identities and of inversely more for fewer: the noise of counting stays the same.
+    /// 5 minutes for 7,500 counted identities and of inversely more, up to half an hour, for fewer, so that the noise
+    /// of counting stays about the same.
     [[nodiscard]] Peak after_outage(const AuthorityTimeline& timeline) const;
     /// How long those 95 % took.
     [[nodiscard]] Seconds recovery(const AuthorityTimeline& timeline) const;

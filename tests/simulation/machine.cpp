@@ -189,7 +189,7 @@ void Machine::jump() {
     }
     ++figures_.clock_jumps;
     timer(Timer::clock) = clock_.jump(now_, random_);
-    if (clock_.is_wrong()) {
+    if (clock_.is_wrong() || clock_.offset() < Seconds(0)) {
         watch_.away({now_, timer(Timer::clock) + minute});
     }
     say("clock jumps to " + to_iso8601(wall()));

@@ -19,8 +19,8 @@ struct Options {
     int years = 3;
     std::uint64_t seed = 1;
     Plant plant = Plant::nothing;
-    unsigned threads = 2;                ///< results do not depend on it
-    std::optional<std::uint32_t> trace;  ///< only this identity, with everything that happens to it
+    unsigned threads = 2;                     ///< results do not depend on it
+    std::optional<std::uint32_t> trace = {};  ///< only this identity, with everything that happens to it
 };
 
 }  // namespace hwenroll::simulation

@@ -71,7 +71,8 @@ class Watch {
     void look_at_switch(const Published& old, const Published& seen, TimePoint now);
     /// Consumers were misled to `seen` before its time: looks for the time in which that could be mended.
     void look_for_early(const Published& seen, TimePoint now);
-    [[nodiscard]] bool is_first_of_generation(const Published& seen) const;
+    /// Which of the two applies.
+    void look_at_end(const Published& old, const Published& seen, TimePoint now);
     void look_at_token(const lifecycle::IdentityState& state, TimePoint now, const TokenModel& token);
     [[nodiscard]] Seconds longest_chance(Span span, bool needs_authority) const;
 

@@ -224,6 +224,10 @@ bool is_progress(const Decision& d, const IssuedRecord& issued) {
         return true;
     }
     const TimePoint end = d.next.current->issued.not_after;
+    if (d.policy.clock_trusted && d.now < d.next.current->issued.not_before && issued.not_before <= d.now) {
+        // Nobody can use the current one yet (K10).
+        return true;
+    }
     return is_signed_by_current(d.next.enrollment->purpose) ? issued.not_after > end : issued.not_after >= end;
 }
 

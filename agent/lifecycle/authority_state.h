@@ -110,6 +110,12 @@ struct AuthorityTransition {
 AuthorityTransition step(const AuthorityState& state, const AuthorityEvent& event, const AuthorityPolicy& policy,
                          TimePoint now);
 
+/// A CA that this one took the place of, though its end has not come: a clock was ahead (K10). GetCACert may lead back
+/// to it as if its fingerprint were configured. Nothing is while the clock is not trusted, nor where
+/// the configuration wants the switch before that end and the CA of now is valid.
+bool may_return_to(const AuthorityState& state, const Bytes& anchor_fingerprint, const AuthorityPolicy& policy,
+                   TimePoint now);
+
 /// What the identities of this CA are told of it.
 AuthorityFacts facts_of(const AuthorityState& state, TimePoint now);
 

@@ -120,11 +120,16 @@ void on(AuthorityDecision& d, const AuthorityFetched& event) {
     if (!same_anchor) {
         // A configured pin has brought another CA: nothing that the old one promised counts.
         state.next.reset();
-        state.pins_at_switch.clear();
         state.sought_at = {};
+        if (!may_return_to(state, event.record.anchor_fingerprint, d.policy, d.now)) {
+            state.pins_at_switch.clear();
+        }
     }
     state.current = event.record;
     state.current->generation = generation;
+    // What was left too early, by a clock that was ahead, is not left while it is in office.
+    std::erase_if(state.left,
+                  [&](const LeftAnchor& left) { return left.fingerprint == event.record.anchor_fingerprint; });
     state.current->fetched_at = d.now;
     state.last_generation = std::max(state.last_generation, generation);
     state.failure.reset();
@@ -215,6 +220,17 @@ AuthorityTransition step(const AuthorityState& state, const AuthorityEvent& even
     AuthorityDecision decision{{state, false, {}, false, {}}, policy, now};
     std::visit([&](const auto& alternative) { on(decision, alternative); }, event);
     return std::move(decision.t);
+}
+
+bool may_return_to(const AuthorityState& state, const Bytes& anchor_fingerprint, const AuthorityPolicy& policy,
+                   TimePoint now) {
+    if (!policy.clock_trusted || !is_trusted(state)) {
+        return false;
+    }
+    const bool too_early = policy.switch_at == SwitchRule::authority_end || now < state.current->not_before;
+    return too_early && std::ranges::any_of(state.left, [&](const LeftAnchor& left) {
+               return left.fingerprint == anchor_fingerprint && now < left.not_after;
+           });
 }
 
 AuthorityFacts facts_of(const AuthorityState& state, TimePoint now) {

@@ -22,7 +22,14 @@ bool switch_is_due(const Decision& d) {
     if (!d.next.shadow || !d.policy.clock_trusted || d.now < d.next.shadow->credential.issued.not_before) {
         return false;
     }
-    return d.policy.switch_at != SwitchRule::authority_end || d.next.shadow->authority == d.policy.authority.anchor;
+    return d.policy.switch_at != SwitchRule::authority_end || d.next.shadow->authority == d.policy.authority.anchor ||
+           is_expired(d.next, d.now);
+}
+
+/// Invariant 3: a certificate of the successor that came by another way, and lasts as long, is in use already.
+bool shadow_is_outlived(const Decision& d) {
+    return d.next.shadow && d.next.current && d.next.shadow->authority == d.next.current->issued.anchors.front() &&
+           d.next.shadow->credential.issued.not_after <= d.next.current->issued.not_after;
 }
 
 /// C20, ROLL-17: a shadow of a successor that is no more.
@@ -70,6 +77,10 @@ void queue_what_is_due(Decision& d) {
         retire(d, std::exchange(d.next.shadow, std::nullopt)->credential.key, true);
         d.note = "the CA's successor is another one now, the shadow certificate for it is dropped";
     }
+    if (shadow_is_outlived(d)) {
+        retire(d, std::exchange(d.next.shadow, std::nullopt)->credential.key, true);
+        d.note = "the current certificate is the successor's and lasts longer, the shadow certificate is dropped";
+    }
     if (d.next.next) {
         return;
     }
@@ -107,8 +118,12 @@ bool is_needed(const IdentityState& state, const KeyRecord& key) {
            (state.shadow && is(state.shadow->credential.key));
 }
 
-/// Consumers use the new key: what it replaced may go after a while.
+/// Consumers use the new key: what it replaced may go after a while. How long that is only a clock that is trusted can
+/// say; until then the keys stay as they are (K1).
 void confirm(Decision& d) {
+    if (!d.policy.clock_trusted) {
+        return;
+    }
     for (RetiredKey& retired : d.next.retired) {
         if (!retired.destroy_at) {
             retired.destroy_at = d.now + d.policy.retire_after;
@@ -158,6 +173,9 @@ bool destroy(Decision& d) {
     if (!d.policy.clock_trusted) {
         return false;
     }
+    if (!d.next.delivery) {
+        confirm(d);
+    }
     for (const RetiredKey& retired : d.next.retired) {
         if (retired.destroy_at && *retired.destroy_at <= d.now && !is_needed(d.next, retired.key)) {
             d.emit(DestroyKey{retired.key.id});
@@ -176,9 +194,13 @@ std::vector<TimePoint> publication_times(const IdentityState& state, const Polic
         times.push_back(state.delivery->next_try);
     }
     for (const RetiredKey& retired : state.retired) {
-        if (retired.destroy_at && !is_needed(state, retired.key)) {
-            times.push_back(*retired.destroy_at);
+        const bool confirmed = retired.destroy_at || !state.delivery;
+        if (confirmed && !is_needed(state, retired.key)) {
+            times.push_back(retired.destroy_at.value_or(TimePoint{}));
         }
+    }
+    if (state.shadow && state.current) {
+        times.push_back(std::max(state.shadow->credential.issued.not_before, state.current->issued.not_after));
     }
     if (state.shadow &&
         (policy.switch_at != SwitchRule::authority_end || state.shadow->authority == policy.authority.anchor)) {

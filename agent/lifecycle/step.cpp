@@ -10,10 +10,21 @@ namespace hwenroll::lifecycle {
 namespace {
 
 constexpr Seconds overdue_after{60};
-constexpr Seconds year{365L * 86400};
+constexpr Seconds clock_skew{300};
+constexpr Seconds day{86400};
+constexpr Seconds year = 365 * day;
 
+/// C9: a certificate that comes so late in its life that it is due at once would be followed by another one at once.
 TimePoint renewal_point(const Credential& credential, const Policy& policy) {
-    return renewal_due(credential, policy.renew_at, policy.jitter_percent);
+    const Seconds left = std::max(Seconds(0), Seconds(credential.issued.not_after - credential.published_at));
+    const Seconds pause = std::min(lifetime(credential.issued) / 50, left / 2);
+    return std::max(renewal_due(credential, policy.renew_at, policy.jitter_percent), credential.published_at + pause);
+}
+
+/// By a clock that was ahead consumers were led to the successor's certificate before its time (K10).
+bool is_too_early(const Decision& d) {
+    const IssuedRecord& issued = d.next.current->issued;
+    return d.policy.clock_trusted && d.now + scaled(clock_skew, lifetime(issued)) < issued.not_before;
 }
 
 /// The CA has gone over to its successor, and the certificate is still its predecessor's.
@@ -59,7 +70,7 @@ void plan(Decision& d) {
     if (d.next.wish == Wish::enroll || d.next.revoked || is_expired(d.next, d.now)) {
         return begin(d, Purpose::reenrollment);
     }
-    if (is_left_behind(d.next, d.policy) && !d.next.shadow) {
+    if (is_too_early(d) || (is_left_behind(d.next, d.policy) && !d.next.shadow)) {
         return begin(d, Purpose::reenrollment);
     }
     if (differs(current.name_mark, d.policy.name_mark)) {
@@ -119,6 +130,56 @@ void raise_alerts(Decision& d) {
     }
 }
 
+/// No wait is longer than this, so one that ends later was begun by a clock that was ahead.
+Seconds longest_wait(const Policy& policy) {
+    return std::max({day, policy.hold_retry, policy.backoff_longest, policy.poll.longest});
+}
+
+bool was_begun_ahead(const Decision& d, const Wait& wait) {
+    const bool failed_later = d.next.failure && d.next.failure->at > d.now;
+    return wait.reason != WaitingFor::nothing &&
+           (failed_later || (!wait.retry_after && wait.until > d.now + longest_wait(d.policy)));
+}
+
+/// K2, K3: what a clock that was ahead has put off for years is due again once the clock is right.
+void forget_times_ahead(Decision& d) {
+    if (!d.policy.clock_trusted) {
+        return;
+    }
+    IdentityState& state = d.next;
+    if (was_begun_ahead(d, state.wait)) {
+        state.wait.until = d.now;
+        state.wait.retry_after.reset();
+    }
+    if (state.failure) {
+        state.failure->at = std::min(state.failure->at, d.now);
+    }
+    if (state.enrollment && state.enrollment->transaction) {
+        TimePoint& prepared_at = state.enrollment->transaction->prepared_at;
+        prepared_at = std::min(prepared_at, d.now);
+    }
+    if (state.current) {
+        state.current->published_at = std::min(state.current->published_at, d.now);
+    }
+    if (state.publish_after > d.now + longest_wait(d.policy)) {
+        state.publish_after = {};
+    }
+    if (state.seek_after > d.now + day) {
+        state.seek_after = {};
+    }
+    if (state.alerted_at && *state.alerted_at > d.now) {
+        state.alerted_at.reset();
+    }
+    if (state.delivery && state.delivery->next_try > d.now + day) {
+        state.delivery->next_try = d.now;
+    }
+    for (RetiredKey& retired : state.retired) {
+        if (retired.destroy_at && *retired.destroy_at > d.now + std::max(day, d.policy.retire_after)) {
+            retired.destroy_at = d.now + d.policy.retire_after;
+        }
+    }
+}
+
 bool attempt_is_due(const Decision& d) {
     return d.next.enrollment && !d.next.hold &&
            (d.next.wait.reason == WaitingFor::nothing || d.now >= d.next.wait.until);
@@ -131,6 +192,7 @@ bool works(const Decision& d) {
 
 /// Begins at most one thing of all that is due.
 void advance(Decision& d) {
+    forget_times_ahead(d);
     if (d.next.hold && is_released(d)) {
         const bool changed = d.next.hold->configuration_mark != d.policy.configuration_mark;
         release(d);
@@ -302,9 +364,14 @@ std::optional<TimePoint> next_due(const IdentityState& state, const Policy& poli
         }
     }
     if (state.current) {
-        times.push_back(state.current->issued.not_after);
-        times.push_back(std::max(alert_due(state), point_in(state.current->issued, policy.renew_at) +
-                                                       scaled(overdue_after, lifetime(state.current->issued))));
+        const TimePoint end = state.current->issued.not_after;
+        if (!state.alerted_at || *state.alerted_at < end) {
+            times.push_back(end);
+        }
+        if (!state.next && !state.shadow) {
+            times.push_back(std::max(alert_due(state), point_in(state.current->issued, policy.renew_at) +
+                                                           scaled(overdue_after, lifetime(state.current->issued))));
+        }
     } else if (state.hold) {
         times.push_back(alert_due(state));
     }

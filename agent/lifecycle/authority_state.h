@@ -93,7 +93,6 @@ using AuthorityEvent = std::variant<AuthorityNeeded, AuthorityFetched, Authority
 struct AuthorityPolicy {
     std::vector<Bytes> pinned;             ///< SHA-256 fingerprints of the configuration
     Seconds capabilities_lifetime{86400};  ///< CAPS-1
-    SwitchRule switch_at = SwitchRule::authority_end;
     bool announces_successor = false;  ///< the CA's capabilities hold GetNextCACert (CAPS-12)
     bool clock_trusted = true;         ///< otherwise nothing is switched or taken away (K1)
 };

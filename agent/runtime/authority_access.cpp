@@ -135,7 +135,6 @@ void AuthorityAccess::need_next(std::function<void(Answer)> then) {
 lifecycle::AuthorityPolicy AuthorityAccess::policy() const {
     lifecycle::AuthorityPolicy policy;
     policy.pinned = settings_.fingerprints;
-    policy.switch_at = switch_rule(settings_.switch_at);
     policy.announces_successor =
         state_.current && scep::parse_capabilities(as_bytes(state_.current->capabilities)).allows_next_ca();
     policy.clock_trusted = at_.clock_trust.trusted();

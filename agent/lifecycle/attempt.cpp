@@ -50,9 +50,8 @@ void hold(Decision& d, HoldReason reason) {
     d.settled = true;
 }
 
-bool over_cap(const Decision& d) {
-    return d.next.counters.messages >= d.policy.max_messages ||
-           d.next.counters.certificates >= d.policy.max_certificates;
+bool over_cap(const IdentityState& state, const Policy& policy) {
+    return state.counters.messages >= policy.max_messages || state.counters.certificates >= policy.max_certificates;
 }
 
 /// The next send of the committed transaction: its nonce is committed before the effect runs (MSG-7, RT-5).
@@ -214,7 +213,7 @@ void resubmit(Decision& d) {
         const bool too_late = too_old(d);
         d.note = std::move(why);
         d.next.enrollment->transaction.reset();
-        if (too_late && over_cap(d)) {
+        if (too_late && over_cap(d.next, d.policy)) {
             return hold(d, HoldReason::message_cap);
         }
         if (!too_late) {
@@ -303,7 +302,7 @@ void fail_attempt(Decision& d, const Error& error, bool issued) {
     if (error.code() == ErrorCode::token_key_policy) {
         return hold(d, HoldReason::key_refused);
     }
-    if (over_cap(d)) {
+    if (over_cap(d.next, d.policy)) {
         return hold(d, HoldReason::message_cap);
     }
     back_off(d, error);
@@ -463,7 +462,8 @@ TimePoint attempt_time(const IdentityState& state, const Policy& policy) {
     if (state.hold->configuration_mark != policy.configuration_mark) {
         return {};
     }
-    if (state.hold->reason == HoldReason::cancelled) {
+    // Invariant 5: over the cap one message a day, whatever happens.
+    if (state.hold->reason == HoldReason::cancelled || over_cap(state, policy)) {
         return state.wait.until;
     }
     if (lost_successor(state, policy)) {
@@ -562,7 +562,7 @@ void on(Decision& d, const RequestRejected& event) {
     auto& enrollment = *d.next.enrollment;
     const Transaction request = *std::exchange(enrollment.transaction, std::nullopt);
     clear_wait(d);
-    if (over_cap(d)) {
+    if (over_cap(d.next, d.policy)) {
         return hold(d, HoldReason::rejected);
     }
     if (wants_pkcs_req(d, request, event.fail_info)) {

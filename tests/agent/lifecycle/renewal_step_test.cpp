@@ -166,6 +166,18 @@ TEST(RenewalStep, SM_14_a_held_renewal_is_enrolled_anew_once_at_expiry_and_then_
     EXPECT_TRUE(walk.due_at(retry).emits<PrepareRequest>());
 }
 
+TEST(RenewalStep, SM_14_invariant_5_over_the_cap_an_expiry_does_not_end_a_hold) {
+    Walk walk;
+    walk.rules.max_messages = 1;
+    walk.to_renewal_sent().at(start + day).on(rejected(scep::FailInfo::bad_request));
+    EXPECT_EQ(attempt_phase(walk.state), Phase::held);
+    EXPECT_FALSE(walk.emits<PrepareRequest>());
+    EXPECT_EQ(walk.due(), walk.state.wait.until);
+    walk.due_at(walk.state.wait.until);
+    EXPECT_TRUE(walk.emits<PrepareRequest>());
+    EXPECT_EQ(walk.purpose(), Purpose::reenrollment);
+}
+
 TEST(RenewalStep, HTTP_28_SM_14_an_expiry_does_not_end_the_wait_that_the_ca_asked_for) {
     Walk walk;
     walk.to_renewal_sent().on(asked_to_wait(12 * 3600)).at(start + day).on(Started{});

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <utility>
 
+#include <fmt/format.h>
+
 namespace hwenroll::lifecycle {
 namespace {
 
@@ -48,9 +50,8 @@ void hold(Decision& d, HoldReason reason) {
     d.settled = true;
 }
 
-bool over_cap(const Decision& d) {
-    return d.next.counters.messages >= d.policy.max_messages ||
-           d.next.counters.certificates >= d.policy.max_certificates;
+bool over_cap(const IdentityState& state, const Policy& policy) {
+    return state.counters.messages >= policy.max_messages || state.counters.certificates >= policy.max_certificates;
 }
 
 /// The next send of the committed transaction: its nonce is committed before the effect runs (MSG-7, RT-5).
@@ -67,16 +68,6 @@ void poll(Decision& d) {
     ++transaction.polls;
     clear_wait(d);
     d.emit(SendPoll{});
-}
-
-void prepare(Decision& d) {
-    d.emit(PrepareRequest{
-        scep::transaction_id_from(d.draw.identifier), d.next.enrollment->purpose,
-        d.next.renewal_req_refused.empty() || d.next.renewal_req_refused != d.policy.configuration_mark});
-}
-
-void make_key(Decision& d) {
-    d.emit(MakeKey{d.next.enrollment->key.id});
 }
 
 /// SM-11: a transaction that the CA leaves undecided too long is given up; the key is kept.
@@ -96,6 +87,64 @@ bool is_somebody_elses(const Decision& d) {
     const KeyRecord& key = d.next.enrollment->key;
     return key.adopted || (d.next.current && d.next.current->key.id == key.id) ||
            (d.next.shadow && d.next.shadow->credential.key.id == key.id);
+}
+
+void make_key(Decision& d) {
+    d.emit(MakeKey{d.next.enrollment->key.id});
+}
+
+/// C20: a successor that is no more cannot issue.
+bool lost_successor(const IdentityState& state, const Policy& policy) {
+    const Enrollment& enrollment = *state.enrollment;
+    const AuthorityFacts& ca = policy.authority;
+    return enrollment.purpose == Purpose::shadow && !ca.anchor.empty() && ca.anchor != enrollment.authority &&
+           (!ca.next || ca.next->anchor != enrollment.authority);
+}
+
+/// SM-14, SM-18, ROLL-17: from when on the current certificate signs nothing for this attempt; nothing while that does
+/// not matter. A request that the CA is deciding stays. One for the successor waits for the switch.
+std::optional<TimePoint> signer_end(const IdentityState& state, const Policy& policy) {
+    const Enrollment& enrollment = *state.enrollment;
+    const bool pending = enrollment.transaction && enrollment.transaction->pending;
+    if (!is_signed_by_current(enrollment.purpose) || pending || !state.current) {
+        return std::nullopt;
+    }
+    if (state.revoked || is_left_behind(state, policy)) {
+        return TimePoint{};
+    }
+    const bool for_successor = enrollment.purpose == Purpose::shadow && policy.authority.next &&
+                               policy.authority.next->anchor == enrollment.authority && !is_ahead(state, policy);
+    return for_successor ? std::nullopt : std::optional(state.current->issued.not_after);
+}
+
+/// What the current certificate can sign no more is asked for as the first time.
+void look_at_signer(Decision& d) {
+    const auto end = signer_end(d.next, d.policy);
+    if (!end || d.now < *end) {
+        return;
+    }
+    Enrollment& enrollment = *d.next.enrollment;
+    enrollment.purpose = Purpose::reenrollment;
+    enrollment.authority.clear();
+    enrollment.transaction.reset();
+    forget_refusals(d);
+    const bool left_behind = is_left_behind(d.next, d.policy);
+    d.note = fmt::format("{}, a new enrollment begins", d.next.revoked ? "the current certificate is revoked"
+                                                        : left_behind  ? "the CA has been succeeded"
+                                                                       : "the current certificate has expired");
+    if (d.next.revoked && is_somebody_elses(d) && !enrollment.key.adopted) {
+        enrollment.key = KeyRecord{d.drawn_id(), {}};
+    }
+}
+
+void prepare(Decision& d) {
+    look_at_signer(d);
+    if (phase_of(d.next.enrollment) == Phase::need_key) {
+        return make_key(d);
+    }
+    d.emit(PrepareRequest{
+        scep::transaction_id_from(d.draw.identifier), d.next.enrollment->purpose,
+        d.next.renewal_req_refused.empty() || d.next.renewal_req_refused != d.policy.configuration_mark});
 }
 
 /// The operator wants another certificate than the one under way: the key may have to be another one as well.
@@ -164,6 +213,9 @@ void resubmit(Decision& d) {
         const bool too_late = too_old(d);
         d.note = std::move(why);
         d.next.enrollment->transaction.reset();
+        if (too_late && over_cap(d.next, d.policy)) {
+            return hold(d, HoldReason::message_cap);
+        }
         if (!too_late) {
             forget_refusals(d);
         }
@@ -174,37 +226,6 @@ void resubmit(Decision& d) {
     } else {
         prepare(d);
     }
-}
-
-/// SM-14, SM-18: what the current certificate cannot sign any more is asked for as the first time. A request that the
-/// CA is still deciding stays.
-void look_at_signer(Decision& d) {
-    Enrollment& enrollment = *d.next.enrollment;
-    const bool pending = enrollment.transaction && enrollment.transaction->pending;
-    const bool for_successor = enrollment.purpose == Purpose::shadow && d.policy.authority.next &&
-                               d.policy.authority.next->anchor == enrollment.authority;
-    if (!is_signed_by_current(enrollment.purpose) || pending || for_successor ||
-        !(is_expired(d.next, d.now) || d.next.revoked)) {
-        return;
-    }
-    enrollment.purpose = Purpose::reenrollment;
-    enrollment.authority.clear();
-    enrollment.transaction.reset();
-    forget_refusals(d);
-    d.next.wait.retry_after.reset();
-    d.note = d.next.revoked ? "the current certificate is revoked, a new enrollment begins"
-                            : "the current certificate has expired, a new enrollment begins";
-    if (d.next.revoked && is_somebody_elses(d) && !enrollment.key.adopted) {
-        enrollment.key = KeyRecord{d.drawn_id(), {}};
-    }
-}
-
-/// C20: a successor that is no more cannot issue.
-bool lost_successor(const Decision& d) {
-    const Enrollment& enrollment = *d.next.enrollment;
-    const AuthorityFacts& ca = d.policy.authority;
-    return enrollment.purpose == Purpose::shadow && !ca.anchor.empty() && ca.anchor != enrollment.authority &&
-           (!ca.next || ca.next->anchor != enrollment.authority);
 }
 
 bool awaits_answer(const IdentityState& state) {
@@ -249,8 +270,16 @@ void start_without_progress(Decision& d) {
     }
 }
 
-/// T19: what is not needed any more makes room; a token that stays full keeps the key that there is, if that is
-/// allowed.
+/// T19: with `prefer`, the current key is better than none; but not for what an operator wanted before its time, nor
+/// for a certificate that asks for another kind of key.
+bool may_keep_key(const Decision& d) {
+    const auto& current = d.next.current;
+    return d.policy.new_key == KeyRule::prefer && current && !d.next.revoked &&
+           current->content_mark == d.policy.content_mark &&
+           (!d.next.enrollment->forced || d.now >= renewal_due(*current, d.policy.renew_at, d.policy.jitter_percent));
+}
+
+/// T19: what is not needed any more makes room first.
 void make_room(Decision& d) {
     bool freed = false;
     for (RetiredKey& retired : d.next.retired) {
@@ -259,9 +288,8 @@ void make_room(Decision& d) {
             freed = true;
         }
     }
-    const bool may_reuse = d.policy.new_key == KeyRule::prefer && d.next.current && !d.next.revoked;
-    if (!freed && may_reuse && attempt_phase(d.next) == Phase::need_key) {
-        d.next.enrollment->key = d.next.current->key;
+    if (!freed && attempt_phase(d.next) == Phase::need_key && may_keep_key(d)) {
+        retire(d, std::exchange(d.next.enrollment->key, d.next.current->key), true);
         clear_wait(d);
     }
 }
@@ -278,7 +306,7 @@ void fail_attempt(Decision& d, const Error& error, bool issued) {
     if (error.code() == ErrorCode::token_key_policy) {
         return hold(d, HoldReason::key_refused);
     }
-    if (over_cap(d)) {
+    if (over_cap(d.next, d.policy)) {
         return hold(d, HoldReason::message_cap);
     }
     back_off(d, error);
@@ -310,6 +338,12 @@ bool is_in(const Decision& d, Phase phase) {
 void take_certificate(Decision& d, const IssuedRecord& issued) {
     Credential credential{d.next.enrollment->key, issued, 0, {}, d.draw.fraction, d.policy.name_mark,
                           d.policy.content_mark};
+    if (is_for_another_request(d)) {
+        // The configuration has changed since it was asked for, so that it is not what the marks of today say.
+        const bool same_names = d.next.current && d.next.current->name_mark == d.policy.name_mark;
+        credential.name_mark = same_names ? d.policy.name_mark : d.next.enrollment->request_mark;
+        credential.content_mark = d.next.enrollment->request_mark;
+    }
     const Bytes authority = d.next.enrollment->authority;
     const bool early = d.next.enrollment->purpose == Purpose::shadow && authority != d.policy.authority.anchor;
     d.next.enrollment.reset();
@@ -358,7 +392,7 @@ void begin(Decision& d, Purpose purpose) {
 }
 
 void go_on(Decision& d) {
-    if (lost_successor(d)) {
+    if (lost_successor(d.next, d.policy)) {
         d.note = "the CA's successor is another one now, the request for it ends";
         return abandon(d);
     }
@@ -401,12 +435,50 @@ void release(Decision& d) {
     forget_refusals(d);
 }
 
+bool redirect(Decision& d, Wish what) {
+    if (!d.next.enrollment || attempt_phase(d.next) == Phase::pending) {
+        return false;
+    }
+    Enrollment& enrollment = *d.next.enrollment;
+    const bool enroll = what == Wish::enroll && is_signed_by_current(enrollment.purpose);
+    const bool rekey =
+        what == Wish::rekey && d.next.current && enrollment.key.id == d.next.current->key.id && !enrollment.key.adopted;
+    if (!enroll && !rekey) {
+        return false;
+    }
+    forget_refusals(d);
+    clear_wait(d);
+    enrollment.transaction.reset();
+    enrollment.forced = true;
+    if (enroll) {
+        enrollment.purpose = Purpose::reenrollment;
+        enrollment.authority.clear();
+    } else {
+        enrollment.key = KeyRecord{d.drawn_id(), {}};
+    }
+    return true;
+}
+
+TimePoint attempt_time(const IdentityState& state, const Policy& policy) {
+    if (!state.hold) {
+        return state.wait.reason == WaitingFor::nothing ? TimePoint{} : state.wait.until;
+    }
+    if (state.hold->configuration_mark != policy.configuration_mark) {
+        return {};
+    }
+    // Invariant 5: over the cap one message a day, whatever happens.
+    if (state.hold->reason == HoldReason::cancelled || over_cap(state, policy)) {
+        return state.wait.until;
+    }
+    if (lost_successor(state, policy)) {
+        return {};
+    }
+    const auto end = signer_end(state, policy);
+    return end ? std::min(*end, state.wait.until) : state.wait.until;
+}
+
 bool is_released(const Decision& d) {
-    const Hold& hold = *d.next.hold;
-    const bool signer_ended = hold.reason != HoldReason::cancelled && d.next.enrollment &&
-                              is_signed_by_current(d.next.enrollment->purpose) &&
-                              (is_expired(d.next, d.now) || d.next.revoked);
-    return hold.configuration_mark != d.policy.configuration_mark || d.now >= d.next.wait.until || signer_ended;
+    return d.now >= attempt_time(d.next, d.policy);
 }
 
 void on(Decision& d, const KeyReady& event) {
@@ -417,6 +489,8 @@ void on(Decision& d, const KeyReady& event) {
     if (!event.adopted_id.empty()) {
         d.next.enrollment->key.id = event.adopted_id;
         d.next.enrollment->key.adopted = true;
+        // It may have been ours once.
+        std::erase_if(d.next.retired, [&](const RetiredKey& one) { return one.key.id == event.adopted_id; });
     }
     clear_wait(d);
     d.note = event.adopted_id.empty() ? "key is on the token"
@@ -492,7 +566,7 @@ void on(Decision& d, const RequestRejected& event) {
     auto& enrollment = *d.next.enrollment;
     const Transaction request = *std::exchange(enrollment.transaction, std::nullopt);
     clear_wait(d);
-    if (over_cap(d)) {
+    if (over_cap(d.next, d.policy)) {
         return hold(d, HoldReason::rejected);
     }
     if (wants_pkcs_req(d, request, event.fail_info)) {

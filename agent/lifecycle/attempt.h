@@ -5,8 +5,12 @@
 
 namespace hwenroll::lifecycle {
 
-/// True when a hold may end by itself: another configuration, its time, or a signer that can sign no more.
+/// True when a hold may end by itself: another configuration, its time, a signer that can sign no more, or a successor
+/// that was replaced.
 bool is_released(const Decision& d);
+
+/// When go_on() or is_released() have something to do; the epoch: now. There is an attempt.
+TimePoint attempt_time(const IdentityState& state, const Policy& policy);
 
 void on(Decision& d, const KeyReady& event);
 void on(Decision& d, const RequestPrepared& event);

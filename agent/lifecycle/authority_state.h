@@ -93,9 +93,8 @@ using AuthorityEvent = std::variant<AuthorityNeeded, AuthorityFetched, Authority
 struct AuthorityPolicy {
     std::vector<Bytes> pinned;             ///< SHA-256 fingerprints of the configuration
     Seconds capabilities_lifetime{86400};  ///< CAPS-1
-    SwitchRule switch_at = SwitchRule::authority_end;
-    bool announces_successor = false;  ///< the CA's capabilities hold GetNextCACert (CAPS-12)
-    bool clock_trusted = true;         ///< otherwise nothing is switched or taken away (K1)
+    bool announces_successor = false;      ///< the CA's capabilities hold GetNextCACert (CAPS-12)
+    bool clock_trusted = true;             ///< otherwise nothing is switched or taken away (K1)
 };
 
 struct AuthorityTransition {
@@ -111,8 +110,7 @@ AuthorityTransition step(const AuthorityState& state, const AuthorityEvent& even
                          TimePoint now);
 
 /// A CA that this one took the place of, though its end has not come: a clock was ahead (K10). GetCACert may lead back
-/// to it as if its fingerprint were configured. Nothing is while the clock is not trusted, nor where
-/// the configuration wants the switch before that end and the CA of now is valid.
+/// to it as if its fingerprint were configured. Nothing is while the clock is not trusted.
 bool may_return_to(const AuthorityState& state, const Bytes& anchor_fingerprint, const AuthorityPolicy& policy,
                    TimePoint now);
 

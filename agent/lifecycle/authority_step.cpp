@@ -45,16 +45,29 @@ std::uint64_t next_generation(AuthorityState& state) {
     return state.last_generation;
 }
 
-/// The successor takes over. What it replaces is remembered, so that identities see that theirs is the old one.
-void go_over(AuthorityDecision& d, AuthorityRecord record) {
-    AuthorityState& state = d.state();
+bool has_left(const AuthorityState& state, const Bytes& fingerprint) {
+    return std::ranges::any_of(state.left, [&](const LeftAnchor& one) { return one.fingerprint == fingerprint; });
+}
+
+/// What is replaced by a CA with this anchor is remembered, so that identities see that theirs is the old one.
+void leave_current(AuthorityState& state, const Bytes& for_fingerprint) {
+    std::erase_if(state.left, [&](const LeftAnchor& one) {
+        return one.fingerprint == for_fingerprint || one.fingerprint == state.current->anchor_fingerprint;
+    });
     state.left.push_back({state.current->anchor, state.current->anchor_fingerprint, state.current->not_after});
     if (state.left.size() > most_left) {
         state.left.erase(state.left.begin());
     }
+}
+
+/// The successor takes over.
+void go_over(AuthorityDecision& d, AuthorityRecord record) {
+    AuthorityState& state = d.state();
+    leave_current(state, record.anchor_fingerprint);
     d.t.note = fmt::format("the CA has been succeeded: {} takes the place of {}", name_of(record.anchor_fingerprint),
                            name_of(state.current->anchor_fingerprint));
-    record.generation = state.next->generation;
+    record.generation =
+        record.certificates == state.next->certificates ? state.next->generation : next_generation(state);
     record.capabilities = state.current->capabilities;
     state.current = std::move(record);
     state.next.reset();
@@ -65,15 +78,9 @@ void go_over(AuthorityDecision& d, AuthorityRecord record) {
     state.phase = AuthorityPhase::switched;
 }
 
-TimePoint switch_time(const AuthorityState& state, SwitchRule rule) {
-    switch (rule) {
-        case SwitchRule::now:
-            return state.next->not_before;
-        case SwitchRule::not_before:
-            return state.next->not_before;
-        case SwitchRule::authority_end:
-            break;
-    }
+/// ROLL-14. ROLL-13's `switch_at` is about shadows: a CA that went over before its end would leave every identity
+/// behind that has none yet.
+TimePoint switch_time(const AuthorityState& state) {
     return std::max(state.current->not_after, state.next->not_before);
 }
 
@@ -116,12 +123,22 @@ void on(AuthorityDecision& d, const AuthorityFetched& event) {
     AuthorityState& state = d.state();
     const bool changed = !state.current || state.current->certificates != event.record.certificates;
     const bool same_anchor = state.current && state.current->anchor_fingerprint == event.record.anchor_fingerprint;
+    const bool returns = may_return_to(state, event.record.anchor_fingerprint, d.policy, d.now);
+    if (is_trusted(state) && still_pinned(state, d.policy) && !state.pins_at_switch.empty() &&
+        has_left(state, event.record.anchor_fingerprint) && !returns) {
+        // ROLL-8: a server that lags behind, or a replay.
+        d.t.note = name_of(event.record.anchor_fingerprint) + " is a CA that was succeeded, it is not trusted again";
+        return;
+    }
     const std::uint64_t generation = changed ? next_generation(state) : state.current->generation;
     if (!same_anchor) {
         // A configured pin has brought another CA: nothing that the old one promised counts.
+        if (state.current && !state.current->anchor.empty() && event.record.not_after > state.current->not_after) {
+            leave_current(state, event.record.anchor_fingerprint);
+        }
         state.next.reset();
         state.sought_at = {};
-        if (!may_return_to(state, event.record.anchor_fingerprint, d.policy, d.now)) {
+        if (!returns) {
             state.pins_at_switch.clear();
         }
     }
@@ -162,7 +179,7 @@ void on(AuthorityDecision& d, const AuthorityTick& /*event*/) {
     if (!is_trusted(state) || !still_pinned(state, d.policy)) {
         return;
     }
-    if (state.next && d.policy.clock_trusted && d.now >= switch_time(state, d.policy.switch_at)) {
+    if (state.next && d.policy.clock_trusted && d.now >= switch_time(state)) {
         return go_over(d, *state.next);
     }
     // The successor is asked for again while it is known: it may be replaced before its time (C20).
@@ -179,7 +196,9 @@ void on(AuthorityDecision& d, const SuccessorNeeded& /*event*/) {
 
 void on(AuthorityDecision& d, const SuccessorFetched& event) {
     AuthorityState& state = d.state();
-    if (!is_trusted(state) || event.record.anchor_fingerprint == state.current->anchor_fingerprint) {
+    // ROLL-8: neither the current CA nor one that was used before it.
+    if (!is_trusted(state) || event.record.anchor_fingerprint == state.current->anchor_fingerprint ||
+        has_left(state, event.record.anchor_fingerprint)) {
         return;
     }
     state.seek_failure.reset();
@@ -207,7 +226,7 @@ void on(AuthorityDecision& d, const SuccessorMissing& event) {
 void on(AuthorityDecision& d, const SuccessorInOffice& event) {
     AuthorityState& state = d.state();
     if (!is_trusted(state) || !state.next || state.next->anchor_fingerprint != event.record.anchor_fingerprint ||
-        !d.policy.clock_trusted) {
+        !d.policy.clock_trusted || !still_pinned(state, d.policy)) {
         return;
     }
     go_over(d, event.record);
@@ -227,10 +246,9 @@ bool may_return_to(const AuthorityState& state, const Bytes& anchor_fingerprint,
     if (!policy.clock_trusted || !is_trusted(state)) {
         return false;
     }
-    const bool too_early = policy.switch_at == SwitchRule::authority_end || now < state.current->not_before;
-    return too_early && std::ranges::any_of(state.left, [&](const LeftAnchor& left) {
-               return left.fingerprint == anchor_fingerprint && now < left.not_after;
-           });
+    return std::ranges::any_of(state.left, [&](const LeftAnchor& left) {
+        return left.fingerprint == anchor_fingerprint && now < left.not_after;
+    });
 }
 
 AuthorityFacts facts_of(const AuthorityState& state, TimePoint now) {
@@ -256,14 +274,14 @@ AuthorityFacts facts_of(const AuthorityState& state, TimePoint now) {
 
 std::optional<TimePoint> next_due(const AuthorityState& state, const AuthorityPolicy& policy) {
     std::optional<TimePoint> due;
-    if (!is_trusted(state)) {
+    if (!is_trusted(state) || !still_pinned(state, policy)) {
         return due;
     }
     if (may_seek(state, policy)) {
         due = seek_time(state);
     }
-    if (state.next) {
-        const TimePoint over = switch_time(state, policy.switch_at);
+    if (state.next && policy.clock_trusted) {
+        const TimePoint over = switch_time(state);
         due = due ? std::min(*due, over) : over;
     }
     return due;

@@ -34,6 +34,12 @@ Seconds backoff(const Decision& d, std::uint32_t failures);
 
 bool is_expired(const IdentityState& state, TimePoint now);
 
+/// The CA has gone over to its successor, and the current certificate is still its predecessor's.
+bool is_left_behind(const IdentityState& state, const Policy& policy);
+
+/// The current certificate is the successor's already, before the CA has gone over (ROLL-13).
+bool is_ahead(const IdentityState& state, const Policy& policy);
+
 // The attempt (attempt.cpp): from the choice of a key to an accepted certificate.
 
 /// Begins an enrollment. Nothing else is under way.
@@ -44,12 +50,15 @@ void go_on(Decision& d);
 void abandon(Decision& d);
 /// Lets a hold end.
 void release(Decision& d);
+/// Turns the attempt under way into what an operator wants, unless it is that or the CA is deciding it. False: it is.
+bool redirect(Decision& d, Wish what);
 
 // Publication (publication.cpp): from an accepted certificate to told consumers and destroyed keys.
 
 /// Takes a credential that is to be published next, under a new generation.
 void queue(Decision& d, Credential credential);
-/// Marks a key as not needed any more: destroyed once `confirmed`, unless something else still needs it.
+/// Marks a key as not needed any more: destroyed once `confirmed`, but not while something else needs it. A key that
+/// was retired before keeps its time, or begins a new one if its successor has yet to be confirmed.
 void retire(Decision& d, const KeyRecord& key, bool confirmed);
 
 }  // namespace hwenroll::lifecycle

@@ -17,95 +17,123 @@ bool contains(const std::vector<Bytes>& all, const Bytes& one) {
     return std::ranges::find(all, one) != all.end();
 }
 
-/// ROLL-13, ROLL-14: the shadow follows its CA, or its own validity, or nothing; but is never used before it is valid.
-bool switch_is_due(const Decision& d) {
-    if (!d.next.shadow || !d.policy.clock_trusted || d.now < d.next.shadow->credential.issued.not_before) {
-        return false;
+/// ROLL-13, ROLL-14: from when on the shadow may take over; nothing while that is not known or not to be judged. It
+/// follows its CA, or its own validity; and what has expired is worse than the successor's. It is never used before it
+/// is valid.
+std::optional<TimePoint> switch_time(const IdentityState& state, const Policy& policy) {
+    if (!state.shadow || state.next || !policy.clock_trusted) {
+        return std::nullopt;
     }
-    return d.policy.switch_at != SwitchRule::authority_end || d.next.shadow->authority == d.policy.authority.anchor ||
-           is_expired(d.next, d.now);
+    const TimePoint valid = state.shadow->credential.issued.not_before;
+    if (policy.switch_at != SwitchRule::authority_end || state.shadow->authority == policy.authority.anchor) {
+        return valid;
+    }
+    return state.current ? std::max(valid, state.current->issued.not_after) : valid;
 }
 
 /// Invariant 3: a certificate of the successor that came by another way, and lasts as long, is in use already.
-bool shadow_is_outlived(const Decision& d) {
-    return d.next.shadow && d.next.current && d.next.shadow->authority == d.next.current->issued.anchors.front() &&
-           d.next.shadow->credential.issued.not_after <= d.next.current->issued.not_after;
+bool shadow_is_outlived(const IdentityState& state) {
+    return state.shadow && state.current && state.shadow->authority == state.current->issued.anchors.front() &&
+           state.shadow->credential.issued.not_after <= state.current->issued.not_after;
 }
 
 /// C20, ROLL-17: a shadow of a successor that is no more.
-bool shadow_is_lost(const Decision& d) {
-    const AuthorityFacts& ca = d.policy.authority;
-    return d.next.shadow && !ca.anchor.empty() && d.next.shadow->authority != ca.anchor &&
-           (!ca.next || ca.next->anchor != d.next.shadow->authority);
+bool shadow_is_lost(const IdentityState& state, const Policy& policy) {
+    const AuthorityFacts& ca = policy.authority;
+    return state.shadow && !ca.anchor.empty() && state.shadow->authority != ca.anchor &&
+           (!ca.next || ca.next->anchor != state.shadow->authority);
 }
 
-/// The anchors that belong beside the current certificate: its own first, then those of the overlap.
-std::vector<Bytes> wanted_anchors(const Decision& d) {
-    std::vector<Bytes> wanted{d.next.current->issued.anchors.front()};
-    for (const Bytes& anchor : d.policy.authority.overlaps) {
-        if (!contains(wanted, anchor)) {
-            wanted.push_back(anchor);
+void add_missing(std::vector<Bytes>& all, const std::vector<Bytes>& more) {
+    for (const Bytes& one : more) {
+        if (!contains(all, one)) {
+            all.push_back(one);
         }
+    }
+}
+
+/// C19: the anchors that belong beside a certificate: its own first, its CA's of today, those of the overlap. None that
+/// consumers see is taken away by a clock that is not trusted.
+std::vector<Bytes> anchors_for(const IssuedRecord& issued, const IdentityState& state, const Policy& policy) {
+    if (issued.anchors.empty() || policy.authority.anchor.empty()) {
+        return issued.anchors;
+    }
+    std::vector<Bytes> wanted{issued.anchors.front()};
+    add_missing(wanted, {policy.authority.anchor});
+    add_missing(wanted, policy.authority.overlaps);
+    if (!policy.clock_trusted && state.current) {
+        add_missing(wanted, state.current->issued.anchors);
     }
     return wanted;
 }
 
-/// True when consumers should see other anchors than they do. None is taken away by a clock that is not trusted.
-bool anchors_changed(const Decision& d) {
-    if (!d.next.current || d.policy.authority.anchor.empty() || d.next.current->issued.anchors.empty()) {
+/// True when consumers should see other anchors than they do.
+bool anchors_changed(const IdentityState& state, const Policy& policy) {
+    if (!state.current || state.next) {
         return false;
     }
-    const std::vector<Bytes> wanted = wanted_anchors(d);
-    const std::vector<Bytes>& shown = d.next.current->issued.anchors;
-    if (!d.policy.clock_trusted) {
-        return std::ranges::any_of(wanted, [&](const Bytes& one) { return !contains(shown, one); });
-    }
-    return wanted != shown;
-}
-
-std::vector<Bytes> merged(std::vector<Bytes> wanted, const std::vector<Bytes>& shown) {
-    for (const Bytes& one : shown) {
-        if (!contains(wanted, one)) {
-            wanted.push_back(one);
-        }
-    }
-    return wanted;
+    const std::vector<Bytes>& shown = state.current->issued.anchors;
+    const std::vector<Bytes> wanted = anchors_for(state.current->issued, state, policy);
+    return wanted.size() != shown.size() ||
+           !std::ranges::all_of(wanted, [&](const Bytes& one) { return contains(shown, one); });
 }
 
 void queue_what_is_due(Decision& d) {
-    if (shadow_is_lost(d)) {
-        retire(d, std::exchange(d.next.shadow, std::nullopt)->credential.key, true);
+    if (shadow_is_lost(d.next, d.policy)) {
+        const Shadow lost = *std::exchange(d.next.shadow, std::nullopt);
+        retire(d, lost.credential.key, true);
         d.note = "the CA's successor is another one now, the shadow certificate for it is dropped";
     }
-    if (shadow_is_outlived(d)) {
+    if (shadow_is_outlived(d.next)) {
         retire(d, std::exchange(d.next.shadow, std::nullopt)->credential.key, true);
         d.note = "the current certificate is the successor's and lasts longer, the shadow certificate is dropped";
     }
-    if (d.next.next) {
-        return;
-    }
-    if (switch_is_due(d)) {
+    if (const auto due = switch_time(d.next, d.policy); due && d.now >= *due) {
         Credential credential = std::exchange(d.next.shadow, std::nullopt)->credential;
         d.note = "the CA has been succeeded, the shadow certificate takes over";
         return queue(d, std::move(credential));
     }
-    if (anchors_changed(d)) {
-        Credential credential = *d.next.current;
-        std::vector<Bytes> wanted = wanted_anchors(d);
-        credential.issued.anchors =
-            d.policy.clock_trusted ? std::move(wanted) : merged(std::move(wanted), credential.issued.anchors);
-        d.note = fmt::format("{} anchors are published from now on", credential.issued.anchors.size());
-        queue(d, std::move(credential));
+    if (anchors_changed(d.next, d.policy)) {
+        queue(d, *d.next.current);
+        d.note = fmt::format("{} anchors are published from now on", d.next.next->issued.anchors.size());
     }
 }
 
-/// When the window lets the queued credential through; it holds back nothing but a longer-lived successor.
+/// When the queued credential may take the place of a certificate that works: not before it is valid (C7, K7), not
+/// before the window opens.
 TimePoint activation_time(const IdentityState& state, const Policy& policy) {
-    const auto& opens = policy.activation.opens;
-    if (!opens || !state.current || state.revoked || state.next->issued.leaf == state.current->issued.leaf) {
+    if (!state.current || state.revoked || state.next->issued.leaf == state.current->issued.leaf) {
         return {};
     }
-    return std::min(*opens, point_in(state.current->issued, policy.activation.latest));
+    const IssuedRecord& current = state.current->issued;
+    const TimePoint valid = std::min(state.next->issued.not_before, current.not_after);
+    const auto& opens = policy.activation.opens;
+    return opens ? std::max(valid, std::min(*opens, point_in(current, policy.activation.latest))) : valid;
+}
+
+/// K1: a wrong clock must not take a working certificate away from consumers.
+bool clock_blocks_publication(const IdentityState& state, const Policy& policy) {
+    return state.current && !policy.clock_trusted && state.next->issued.leaf != state.current->issued.leaf;
+}
+
+/// Nothing: there is nothing to publish, or the clock has to be right first.
+std::optional<TimePoint> publication_time(const IdentityState& state, const Policy& policy) {
+    if (!state.next || clock_blocks_publication(state, policy)) {
+        return std::nullopt;
+    }
+    return std::max(state.publish_after, activation_time(state, policy));
+}
+
+/// Invariant 8: what keeps a publication waiting is visible, unless an attempt waits beside it.
+void show_wait(Decision& d, const std::optional<TimePoint>& due) {
+    if (d.next.enrollment || !d.next.next) {
+        return;
+    }
+    if (due) {
+        d.next.wait = Wait{WaitingFor::timer, *due};
+    } else if (d.next.wait.reason != WaitingFor::clock) {
+        d.next.wait = Wait{WaitingFor::clock, d.now + clock_check};
+    }
 }
 
 bool is_needed(const IdentityState& state, const KeyRecord& key) {
@@ -135,6 +163,7 @@ void confirm(Decision& d) {
 
 void queue(Decision& d, Credential credential) {
     credential.generation = ++d.next.last_generation;
+    credential.issued.anchors = anchors_for(credential.issued, d.next, d.policy);
     d.next.next = std::move(credential);
     d.next.publish_after = {};
 }
@@ -143,22 +172,42 @@ void retire(Decision& d, const KeyRecord& key, bool confirmed) {
     if (key.adopted || key.id.empty()) {
         return;
     }
-    d.next.retired.push_back({key, confirmed ? std::optional(d.now) : std::nullopt, 0});
+    const auto known =
+        std::ranges::find_if(d.next.retired, [&](const RetiredKey& one) { return one.key.id == key.id; });
+    if (known == d.next.retired.end()) {
+        d.next.retired.push_back({key, confirmed ? std::optional(d.now) : std::nullopt, 0});
+    } else if (!confirmed) {
+        *known = RetiredKey{key, std::nullopt, 0};
+    }
 }
 
 bool publish(Decision& d) {
     queue_what_is_due(d);
-    if (!d.next.next || d.now < d.next.publish_after) {
-        return false;
-    }
-    // A wrong clock must not take a working certificate away from consumers (K1).
-    const bool blocked =
-        d.next.current && !d.policy.clock_trusted && d.next.next->issued.leaf != d.next.current->issued.leaf;
-    if (blocked || d.now < activation_time(d.next, d.policy)) {
+    const auto due = publication_time(d.next, d.policy);
+    if (!due || d.now < *due) {
+        show_wait(d, due);
         return false;
     }
     d.emit(PublishGeneration{d.next.next->generation});
     return true;
+}
+
+bool publishes_in_order(const IdentityState& state, const Policy& policy) {
+    return state.next && state.publish_after == TimePoint{} && !clock_blocks_publication(state, policy);
+}
+
+void bound_publication(Decision& d, Seconds longest) {
+    if (d.next.publish_after > d.now + longest) {
+        d.next.publish_after = {};
+    }
+    if (d.next.delivery && d.next.delivery->next_try > d.now + longest) {
+        d.next.delivery->next_try = d.now;
+    }
+    for (RetiredKey& retired : d.next.retired) {
+        if (retired.destroy_at && *retired.destroy_at > d.now + std::max(longest, d.policy.retire_after)) {
+            retired.destroy_at = d.now + d.policy.retire_after;
+        }
+    }
 }
 
 bool deliver(Decision& d) {
@@ -187,24 +236,22 @@ bool destroy(Decision& d) {
 
 std::vector<TimePoint> publication_times(const IdentityState& state, const Policy& policy) {
     std::vector<TimePoint> times;
-    if (state.next) {
-        times.push_back(std::max(state.publish_after, activation_time(state, policy)));
+    if (shadow_is_lost(state, policy) || shadow_is_outlived(state) || anchors_changed(state, policy)) {
+        times.emplace_back();
+    }
+    for (const auto& due : {publication_time(state, policy), switch_time(state, policy)}) {
+        if (due) {
+            times.push_back(*due);
+        }
     }
     if (state.delivery) {
         times.push_back(state.delivery->next_try);
     }
     for (const RetiredKey& retired : state.retired) {
         const bool confirmed = retired.destroy_at || !state.delivery;
-        if (confirmed && !is_needed(state, retired.key)) {
+        if (confirmed && policy.clock_trusted && !is_needed(state, retired.key)) {
             times.push_back(retired.destroy_at.value_or(TimePoint{}));
         }
-    }
-    if (state.shadow && state.current) {
-        times.push_back(std::max(state.shadow->credential.issued.not_before, state.current->issued.not_after));
-    }
-    if (state.shadow &&
-        (policy.switch_at != SwitchRule::authority_end || state.shadow->authority == policy.authority.anchor)) {
-        times.push_back(state.shadow->credential.issued.not_before);
     }
     return times;
 }
@@ -215,7 +262,8 @@ void on(Decision& d, const GenerationPublished& event) {
     }
     Credential published = *std::exchange(d.next.next, std::nullopt);
     const std::optional<Credential> old = std::exchange(d.next.current, std::nullopt);
-    published.published_at = d.now;
+    const bool again = old && old->issued.leaf == published.issued.leaf;
+    published.published_at = again ? old->published_at : d.now;
     if (!old || old->issued.leaf != published.issued.leaf) {
         d.next.counters = {};
         d.next.failure.reset();
@@ -225,8 +273,13 @@ void on(Decision& d, const GenerationPublished& event) {
     if (old && old->key.id != published.key.id) {
         retire(d, old->key, false);
     }
+    const bool taken_over = old && old->issued.leaf != published.issued.leaf;
     d.next.current = std::move(published);
     d.next.publish_after = {};
+    if (taken_over && d.next.enrollment) {
+        // It was to better a certificate that is no more (ROLL-14).
+        abandon(d);
+    }
     if (d.policy.delivers) {
         d.next.delivery = Delivery{event.generation, 0, d.now};
     } else {
@@ -261,6 +314,7 @@ void on(Decision& d, const Delivered& event) {
     d.settled = true;
     if (!event.error) {
         d.next.delivery.reset();
+        d.next.alerted_at.reset();
         confirm(d);
         d.note = fmt::format("consumers use generation {}", event.generation);
         return;

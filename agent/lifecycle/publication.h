@@ -12,6 +12,12 @@ bool deliver(Decision& d);
 /// Destroys a key that is due.
 bool destroy(Decision& d);
 
+/// True when the next credential's publication is under way or waits for its time, as it should.
+bool publishes_in_order(const IdentityState& state, const Policy& policy);
+
+/// K3: no time that the publication waits for is later than it could be by this clock.
+void bound_publication(Decision& d, Seconds longest);
+
 /// When publish(), deliver() or destroy() have something to do by themselves; the epoch: now.
 std::vector<TimePoint> publication_times(const IdentityState& state, const Policy& policy);
 

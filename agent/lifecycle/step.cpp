@@ -9,9 +9,10 @@
 namespace hwenroll::lifecycle {
 namespace {
 
-constexpr Seconds overdue_after{60};
-constexpr Seconds clock_skew{300};
+constexpr Seconds minute{60};
 constexpr Seconds day{86400};
+constexpr Seconds overdue_after = minute;
+constexpr Seconds clock_skew{300};
 constexpr Seconds year = 365 * day;
 
 /// C9: a certificate that comes so late in its life that it is due at once would be followed by another one at once.
@@ -27,12 +28,6 @@ bool is_too_early(const Decision& d) {
     return d.policy.clock_trusted && d.now + scaled(clock_skew, lifetime(issued)) < issued.not_before;
 }
 
-/// The CA has gone over to its successor, and the certificate is still its predecessor's.
-bool is_left_behind(const IdentityState& state, const Policy& policy) {
-    const auto& anchors = state.current->issued.anchors;
-    return !anchors.empty() && std::ranges::find(policy.authority.left, anchors.front()) != policy.authority.left.end();
-}
-
 bool differs(const Bytes& made_under, const Bytes& now) {
     return !made_under.empty() && made_under != now;
 }
@@ -40,7 +35,19 @@ bool differs(const Bytes& made_under, const Bytes& now) {
 /// A certificate that only a successor of the CA can better (REN-1).
 bool needs_successor(const IdentityState& state, const Policy& policy) {
     return !policy.authority.anchor.empty() &&
-           is_capped(state.current->issued, policy.authority.not_after, policy.rollover_tolerance);
+           (is_ahead(state, policy) ||
+            is_capped(state.current->issued, policy.authority.not_after, policy.rollover_tolerance));
+}
+
+/// ROLL-14: the shadow is valid when the current certificate ends, or as good as.
+bool shadow_bridges(const IdentityState& state, const Policy& policy) {
+    const IssuedRecord& current = state.current->issued;
+    return state.shadow && state.shadow->credential.issued.not_before <=
+                               current.not_after + scaled(policy.rollover_tolerance, lifetime(current));
+}
+
+Seconds seek_interval(const Policy& policy) {
+    return successor_search_interval(policy.authority.not_before, policy.authority.not_after);
 }
 
 /// REN-1, ROLL-4: the successor's certificate, once there is a successor.
@@ -52,9 +59,34 @@ void begin_shadow(Decision& d) {
         return begin(d, Purpose::shadow);
     }
     if (d.now >= d.next.seek_after) {
-        d.next.seek_after =
-            d.now + successor_search_interval(d.policy.authority.not_before, d.policy.authority.not_after);
+        d.next.seek_after = d.now + seek_interval(d.policy);
         d.emit(SeekSuccessor{});
+    }
+}
+
+/// Something that needs no time to come: an operator, a CA or a configuration wants another certificate.
+std::optional<Purpose> wanted_at_once(const IdentityState& state, const Policy& policy) {
+    const bool left_behind = is_left_behind(state, policy);
+    if (state.wish == Wish::enroll || state.revoked || (left_behind && !state.shadow) ||
+        differs(state.current->name_mark, policy.name_mark)) {
+        return Purpose::reenrollment;
+    }
+    if (state.wish == Wish::nothing && !differs(state.current->content_mark, policy.content_mark)) {
+        return std::nullopt;
+    }
+    if (left_behind) {
+        return Purpose::reenrollment;
+    }
+    return is_ahead(state, policy) ? Purpose::shadow : Purpose::renewal;
+}
+
+/// What follows from another configuration is an operator's wish as well.
+void wish_for_configuration(Decision& d) {
+    const Credential& current = *d.next.current;
+    if (differs(current.name_mark, d.policy.name_mark)) {
+        d.next.wish = Wish::enroll;
+    } else if (d.next.wish == Wish::nothing && differs(current.content_mark, d.policy.content_mark)) {
+        d.next.wish = Wish::rekey;
     }
 }
 
@@ -66,25 +98,17 @@ void plan(Decision& d) {
     if (!d.next.current) {
         return begin(d, Purpose::first);
     }
-    const Credential& current = *d.next.current;
-    if (d.next.wish == Wish::enroll || d.next.revoked || is_expired(d.next, d.now)) {
+    if (const auto purpose = wanted_at_once(d.next, d.policy)) {
+        wish_for_configuration(d);
+        return begin(d, *purpose);
+    }
+    if (is_too_early(d)) {
         return begin(d, Purpose::reenrollment);
     }
-    if (is_too_early(d) || (is_left_behind(d.next, d.policy) && !d.next.shadow)) {
-        return begin(d, Purpose::reenrollment);
+    if (is_expired(d.next, d.now)) {
+        return shadow_bridges(d.next, d.policy) ? void() : begin(d, Purpose::reenrollment);
     }
-    if (differs(current.name_mark, d.policy.name_mark)) {
-        d.next.wish = Wish::enroll;
-        return begin(d, Purpose::reenrollment);
-    }
-    if (d.next.wish != Wish::nothing) {
-        return begin(d, Purpose::renewal);
-    }
-    if (differs(current.content_mark, d.policy.content_mark)) {
-        d.next.wish = Wish::rekey;
-        return begin(d, Purpose::renewal);
-    }
-    if (d.now < renewal_point(current, d.policy)) {
+    if (d.now < renewal_point(*d.next.current, d.policy) || is_left_behind(d.next, d.policy)) {
         return;
     }
     if (needs_successor(d.next, d.policy)) {
@@ -93,40 +117,70 @@ void plan(Decision& d) {
     begin(d, Purpose::renewal);
 }
 
-std::optional<RaiseAlert::Kind> alarm(const Decision& d) {
-    const IdentityState& state = d.next;
-    if (state.hold) {
-        return RaiseAlert::Kind::held;
-    }
-    if (state.delivery && state.delivery->failures > 0) {
-        return RaiseAlert::Kind::delivery;
-    }
-    if (!state.current || state.next || !d.policy.clock_trusted) {
-        return std::nullopt;
-    }
-    if (is_expired(state, d.now)) {
-        return RaiseAlert::Kind::expired;
-    }
-    const Seconds patience = scaled(overdue_after, lifetime(state.current->issued));
-    const TimePoint point = point_in(state.current->issued, d.policy.renew_at) + patience;
-    return d.now >= point && !state.shadow ? std::optional(RaiseAlert::Kind::overdue) : std::nullopt;
-}
-
-TimePoint alert_due(const IdentityState& state) {
-    if (!state.alerted_at) {
+/// When plan() has something to do; the epoch: now.
+std::vector<TimePoint> plan_times(const IdentityState& state, const Policy& policy) {
+    if (state.enrollment || state.next || state.hold) {
         return {};
     }
-    const TimePoint end = state.current ? state.current->issued.not_after : *state.alerted_at;
-    const TimePoint due = next_alert(*state.alerted_at, end);
-    return *state.alerted_at < end ? std::min(due, end) : due;
+    if (!state.current || wanted_at_once(state, policy)) {
+        return {TimePoint{}};
+    }
+    std::vector<TimePoint> times;
+    if (!shadow_bridges(state, policy)) {
+        times.push_back(state.current->issued.not_after);
+    }
+    const bool follows = needs_successor(state, policy);
+    if (!is_left_behind(state, policy) && !(follows && state.shadow)) {
+        const TimePoint renewal = renewal_point(*state.current, policy);
+        times.push_back(follows && !policy.authority.next ? std::max(renewal, state.seek_after) : renewal);
+    }
+    return times;
+}
+
+struct Alarm {
+    RaiseAlert::Kind kind = RaiseAlert::Kind::overdue;
+    TimePoint since;
+};
+
+/// Invariant 11: what is wrong, and from when on; the most urgent first.
+std::vector<Alarm> alarms(const IdentityState& state, const Policy& policy) {
+    std::vector<Alarm> all;
+    const bool judged = state.current && !publishes_in_order(state, policy);
+    const Seconds patience = scaled(overdue_after, life_at_hand(state));
+    if (judged) {
+        all.push_back(
+            {RaiseAlert::Kind::expired, state.current->issued.not_after + (state.shadow ? patience : Seconds(0))});
+    }
+    if (state.hold) {
+        all.push_back({RaiseAlert::Kind::held, {}});
+    }
+    if (judged && !state.shadow) {
+        all.push_back({RaiseAlert::Kind::overdue, point_in(state.current->issued, policy.renew_at) + patience});
+    }
+    if (state.delivery && state.delivery->failures > 0) {
+        all.push_back({RaiseAlert::Kind::delivery, {}});
+    }
+    return all;
+}
+
+/// When an alarm is told, for the first time or again. What is told of a delivery is that consumers may still use the
+/// certificate before, so it is told daily.
+TimePoint telling_time(const Alarm& alarm, const IdentityState& state) {
+    if (!state.alerted_at || *state.alerted_at < alarm.since) {
+        return alarm.since;
+    }
+    const bool daily = alarm.kind == RaiseAlert::Kind::delivery || !state.current;
+    return next_alert(*state.alerted_at, daily ? *state.alerted_at : state.current->issued.not_after);
 }
 
 /// Invariant 11: failure is loud.
 void raise_alerts(Decision& d) {
-    const auto kind = alarm(d);
-    if (kind && d.now >= alert_due(d.next)) {
-        d.next.alerted_at = d.now;
-        d.emit(RaiseAlert{*kind});
+    for (const Alarm& alarm : alarms(d.next, d.policy)) {
+        if (d.now >= alarm.since && d.now >= telling_time(alarm, d.next)) {
+            d.next.alerted_at = d.now;
+            d.emit(RaiseAlert{alarm.kind});
+            return;
+        }
     }
 }
 
@@ -141,43 +195,35 @@ bool was_begun_ahead(const Decision& d, const Wait& wait) {
            (failed_later || (!wait.retry_after && wait.until > d.now + longest_wait(d.policy)));
 }
 
-/// K2, K3: what a clock that was ahead has put off for years is due again once the clock is right.
-void forget_times_ahead(Decision& d) {
-    if (!d.policy.clock_trusted) {
-        return;
-    }
-    IdentityState& state = d.next;
-    if (was_begun_ahead(d, state.wait)) {
-        state.wait.until = d.now;
-        state.wait.retry_after.reset();
-    }
+/// What a trusted clock has not seen yet has not happened.
+void correct_records(IdentityState& state, TimePoint now) {
     if (state.failure) {
-        state.failure->at = std::min(state.failure->at, d.now);
+        state.failure->at = std::min(state.failure->at, now);
     }
     if (state.enrollment && state.enrollment->transaction) {
         TimePoint& prepared_at = state.enrollment->transaction->prepared_at;
-        prepared_at = std::min(prepared_at, d.now);
+        prepared_at = std::min(prepared_at, now);
     }
     if (state.current) {
-        state.current->published_at = std::min(state.current->published_at, d.now);
+        state.current->published_at = std::min(state.current->published_at, now);
     }
-    if (state.publish_after > d.now + longest_wait(d.policy)) {
-        state.publish_after = {};
-    }
-    if (state.seek_after > d.now + day) {
-        state.seek_after = {};
-    }
-    if (state.alerted_at && *state.alerted_at > d.now) {
+    if (state.alerted_at && *state.alerted_at > now) {
         state.alerted_at.reset();
     }
-    if (state.delivery && state.delivery->next_try > d.now + day) {
-        state.delivery->next_try = d.now;
+}
+
+/// K2, K3: what a clock that was ahead has put off for years is due again once the clock is right.
+void bound_waits(Decision& d) {
+    if (!d.policy.clock_trusted) {
+        return;
     }
-    for (RetiredKey& retired : state.retired) {
-        if (retired.destroy_at && *retired.destroy_at > d.now + std::max(day, d.policy.retire_after)) {
-            retired.destroy_at = d.now + d.policy.retire_after;
-        }
+    if (was_begun_ahead(d, d.next.wait)) {
+        d.next.wait.until = d.now;
+        d.next.wait.retry_after.reset();
     }
+    correct_records(d.next, d.now);
+    d.next.seek_after = std::min(d.next.seek_after, d.now + seek_interval(d.policy));
+    bound_publication(d, longest_wait(d.policy));
 }
 
 bool attempt_is_due(const Decision& d) {
@@ -192,7 +238,7 @@ bool works(const Decision& d) {
 
 /// Begins at most one thing of all that is due.
 void advance(Decision& d) {
-    forget_times_ahead(d);
+    bound_waits(d);
     if (d.next.hold && is_released(d)) {
         const bool changed = d.next.hold->configuration_mark != d.policy.configuration_mark;
         release(d);
@@ -271,7 +317,8 @@ void wish(Decision& d, Wish what) {
         release(d);
     }
     if (d.next.enrollment || d.next.next) {
-        d.note = "asked for by an operator, already under way";
+        d.note = redirect(d, what) ? "asked for by an operator, in place of what was under way"
+                                   : "asked for by an operator, already under way";
         return;
     }
     d.next.wish = what;
@@ -315,6 +362,16 @@ Seconds backoff(const Decision& d, std::uint32_t failures) {
     return spread(step, d.draw.fraction);
 }
 
+bool is_left_behind(const IdentityState& state, const Policy& policy) {
+    const auto& anchors = state.current->issued.anchors;
+    return !anchors.empty() && std::ranges::find(policy.authority.left, anchors.front()) != policy.authority.left.end();
+}
+
+bool is_ahead(const IdentityState& state, const Policy& policy) {
+    const auto& anchors = state.current->issued.anchors;
+    return policy.authority.next && !anchors.empty() && policy.authority.next->anchor == anchors.front();
+}
+
 bool is_expired(const IdentityState& state, TimePoint now) {
     return state.current && now >= state.current->issued.not_after;
 }
@@ -352,30 +409,16 @@ std::optional<TimePoint> renewal_time(const IdentityState& state, const Policy& 
 
 std::optional<TimePoint> next_due(const IdentityState& state, const Policy& policy) {
     std::vector<TimePoint> times = publication_times(state, policy);
-    if (state.hold || state.enrollment) {
-        times.push_back(state.wait.reason == WaitingFor::nothing ? TimePoint{} : state.wait.until);
-    } else if (!state.current && !state.next) {
-        times.emplace_back();
-    } else if (state.current && !state.next) {
-        const bool follows = needs_successor(state, policy);
-        const TimePoint renewal = renewal_point(*state.current, policy);
-        if (!follows || !state.shadow) {
-            times.push_back(follows && !policy.authority.next ? std::max(renewal, state.seek_after) : renewal);
-        }
+    if (state.enrollment) {
+        times.push_back(attempt_time(state, policy));
     }
-    if (state.current) {
-        const TimePoint end = state.current->issued.not_after;
-        if (!state.alerted_at || *state.alerted_at < end) {
-            times.push_back(end);
-        }
-        if (!state.next && !state.shadow) {
-            times.push_back(std::max(alert_due(state), point_in(state.current->issued, policy.renew_at) +
-                                                           scaled(overdue_after, lifetime(state.current->issued))));
-        }
-    } else if (state.hold) {
-        times.push_back(alert_due(state));
+    for (const TimePoint planned : plan_times(state, policy)) {
+        times.push_back(planned);
     }
-    return *std::ranges::min_element(times);
+    for (const Alarm& alarm : alarms(state, policy)) {
+        times.push_back(std::max(alarm.since, telling_time(alarm, state)));
+    }
+    return times.empty() ? std::nullopt : std::optional(*std::ranges::min_element(times));
 }
 
 bool doubts_authority(const Event& outcome) {

@@ -158,7 +158,7 @@ void Agent::on_authority_change(const std::string& authority) {
     arm();
 }
 
-void Agent::look_at_clock() {
+bool Agent::look_at_clock() {
     const bool before = clock_trust_.trusted();
     const std::string why = clock_trust_.why();
     if (const Status looked = clock_trust_.look(); !looked) {
@@ -170,10 +170,11 @@ void Agent::look_at_clock() {
     } else if (clock_trust_.trusted() && !before && !why.empty()) {
         at_.log.write({observe::Level::info, "the clock is trusted again"});
     }
+    return clock_trust_.trusted() != before;
 }
 
 void Agent::tick() {
-    look_at_clock();
+    const bool all = look_at_clock();
     const TimePoint now = at_.clock.now();
     for (auto& [name, authority] : authorities_) {
         if (const auto due = authority->next_due(); due && *due <= now) {
@@ -182,7 +183,7 @@ void Agent::tick() {
     }
     for (auto& [name, resident] : residents_) {
         const auto due = resident.runner ? resident.runner->next_due() : std::nullopt;
-        if (due && *due <= now) {
+        if (resident.runner && (all || (due && *due <= now))) {
             resident.runner->tick();
         }
     }

@@ -62,7 +62,8 @@ class Agent {
     void sweep();
     void on_authority_change(const std::string& authority);
     void arm();
-    void look_at_clock();
+    /// True when what it says of the clock has changed: machines look at more than the time.
+    bool look_at_clock();
 
     EventLoop& loop_;
     ClockTrust clock_trust_;

@@ -135,7 +135,6 @@ void AuthorityAccess::need_next(std::function<void(Answer)> then) {
 lifecycle::AuthorityPolicy AuthorityAccess::policy() const {
     lifecycle::AuthorityPolicy policy;
     policy.pinned = settings_.fingerprints;
-    policy.switch_at = switch_rule(settings_.switch_at);
     policy.announces_successor =
         state_.current && scep::parse_capabilities(as_bytes(state_.current->capabilities)).allows_next_ca();
     policy.clock_trusted = at_.clock_trust.trusted();
@@ -222,15 +221,25 @@ Result<std::shared_ptr<const Authority>> AuthorityAccess::restore_next() {
         Authority{*std::move(set), authority_->capabilities, state_.next->generation, authority_->set.signers});
 }
 
-/// ROLL-17: a CA that shows its successor before its time. Known: it takes over. Unknown: nothing is trusted.
-Status AuthorityAccess::take_successor(const std::vector<Certificate>& received, const Error& refused) {
-    if (refused.code() != ErrorCode::ca_fingerprint || !state_.next || !at_.clock_trust.trusted()) {
+/// ROLL-17: a CA that shows its successor before its time: known, it takes over. K10: one that shows the CA that it was
+/// thought to have been succeeded by now. Anything else is not trusted.
+Status AuthorityAccess::take_other(const std::vector<Certificate>& received, const Error& refused) {
+    if (refused.code() != ErrorCode::ca_fingerprint || !at_.clock_trust.trusted()) {
         return fail(refused);
     }
     const TimePoint now = at_.clock.now();
+    std::vector<Bytes> candidates;
+    if (state_.next) {
+        candidates.push_back(state_.next->anchor_fingerprint);
+    }
+    for (const lifecycle::LeftAnchor& left : state_.left) {
+        if (lifecycle::may_return_to(state_, left.fingerprint, policy(), now)) {
+            candidates.push_back(left.fingerprint);
+        }
+    }
     scep::CaExpectation expected = expectation(now);
-    expected.pinned = {state_.next->anchor_fingerprint};
-    auto set = scep::authenticate(received, expected);
+    expected.pinned = std::move(candidates);
+    auto set = expected.pinned.empty() ? fail(refused) : scep::authenticate(received, expected);
     if (!set) {
         return fail(refused);
     }
@@ -238,10 +247,11 @@ Status AuthorityAccess::take_successor(const std::vector<Certificate>& received,
     for (const Certificate& certificate : received) {
         record.certificates.push_back(certificate.der());
     }
-    if (const Status advanced = advance(lifecycle::SuccessorInOffice{std::move(record)}); !advanced) {
-        return advanced;
-    }
-    return restore();
+    record.capabilities = state_.current->capabilities;
+    const bool succeeds = state_.next && state_.next->anchor_fingerprint == record.anchor_fingerprint;
+    const Status advanced = succeeds ? advance(lifecycle::SuccessorInOffice{std::move(record)})
+                                     : advance(lifecycle::AuthorityFetched{std::move(record)});
+    return advanced ? restore() : advanced;
 }
 
 scep::NextCaExpectation AuthorityAccess::successor_expectation(TimePoint now) const {
@@ -380,7 +390,7 @@ Status AuthorityAccess::accept(scep::Capabilities capabilities, const Result<htt
     const TimePoint now = at_.clock.now();
     auto set = scep::authenticate(*received, expectation(now));
     if (!set) {
-        return take_successor(*received, set.error());
+        return take_other(*received, set.error());
     }
     if (state_.current && state_.current->anchor_fingerprint == set->anchor.fingerprint()) {
         capabilities = scep::without_downgrade(std::move(capabilities),

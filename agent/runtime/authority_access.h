@@ -98,7 +98,7 @@ class AuthorityAccess {
     [[nodiscard]] scep::CaExpectation expectation(TimePoint now) const;
     Status restore();
     Result<std::shared_ptr<const Authority>> restore_next();
-    Status take_successor(const std::vector<Certificate>& received, const Error& refused);
+    Status take_other(const std::vector<Certificate>& received, const Error& refused);
     void fetch_successor(std::function<void()> then);
     Status accept_successor(const Result<http::Response>& response);
     [[nodiscard]] scep::NextCaExpectation successor_expectation(TimePoint now) const;

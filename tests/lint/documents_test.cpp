@@ -167,6 +167,38 @@ TEST(Abilities, that_name_a_missing_test_are_found) {
     EXPECT_THAT(tests_in({{"a.cpp", "TEST(A, one) {\nTEST_F(\n  B, two) {"}}), IsSupersetOf({"A.one", "B.two"}));
 }
 
+bool is_row_file(const SourceFile& file) {
+    return file.path.starts_with("tests/agent/lifecycle/") && file.path.ends_with("_step_test.cpp");
+}
+
+std::vector<SourceFile> row_files() {
+    std::vector<SourceFile> files = read_tree(root());
+    std::erase_if(files, [](const SourceFile& file) { return !is_row_file(file); });
+    return files;
+}
+
+TEST(StateMachine, each_row_names_one_test_of_its_own_that_exists) {
+    const auto named = tests_named_in(document("docs/state-machine.md"));
+    const std::set<std::string> once(named.begin(), named.end());
+    EXPECT_GT(named.size(), 200U);
+    EXPECT_EQ(once.size(), named.size());
+    EXPECT_THAT(missing_tests(named, tests_in(row_files())), IsEmpty());
+    std::size_t rows = 0;
+    static const std::regex row(R"(\| [A-Z]\d+ \|)");
+    const std::string text = document("docs/state-machine.md");
+    for (std::sregex_iterator at(text.begin(), text.end(), row), end; at != end; ++at) {
+        ++rows;
+    }
+    EXPECT_EQ(rows, named.size());
+}
+
+TEST(StateMachine, each_test_of_the_machines_has_a_row) {
+    const auto named = tests_named_in(document("docs/state-machine.md"));
+    const std::set<std::string> rows(named.begin(), named.end());
+    const auto there = tests_in(row_files());
+    EXPECT_THAT(missing_tests({there.begin(), there.end()}, rows), IsEmpty());
+}
+
 /// Relative links of a Markdown document that lead nowhere.
 std::vector<std::string> broken_links(const SourceFile& file) {
     static const std::regex link(R"(\]\(([^)#:]+)(#[^)]*)?\))");

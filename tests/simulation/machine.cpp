@@ -79,7 +79,6 @@ Machine::Machine(const Options& options, const AuthorityTimeline& timeline, std:
     policy_.delivers = random_.one_in(2);
     policy_.switch_at = random_.one_in(5) ? lifecycle::SwitchRule::not_before : lifecycle::SwitchRule::authority_end;
     authority_policy_.pinned = {timeline.generation(0).fingerprint};
-    authority_policy_.switch_at = policy_.switch_at;
     authority_policy_.announces_successor = true;
 }
 

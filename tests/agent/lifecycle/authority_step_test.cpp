@@ -117,5 +117,248 @@ TEST(AuthorityStep, HTTP_28_a_clock_that_went_back_does_not_lengthen_the_wait) {
     EXPECT_TRUE(step(failed, AuthorityNeeded{}, policy(), start - Seconds(86400)).fetch);
 }
 
+// The second part: successors (ROLL-*, C16 to C21).
+
+const TimePoint ca_begin = start - Seconds(86400L * 300);
+const TimePoint ca_end = ca_begin + Seconds(86400L * 365);
+const Bytes next_pin(32, 0xBB);
+const Bytes second_pin(32, 0xCC);
+
+AuthorityPolicy announcing() {
+    AuthorityPolicy rules = policy();
+    rules.announces_successor = true;
+    return rules;
+}
+
+AuthorityRecord authority(std::uint8_t certificate, const Bytes& fingerprint, TimePoint from, TimePoint to) {
+    AuthorityRecord result{0, "AES SHA-256 GetNextCACert", {{certificate}}, fingerprint, {}};
+    result.anchor = {certificate};
+    result.not_before = from;
+    result.not_after = to;
+    return result;
+}
+
+AuthorityRecord current_ca() {
+    return authority(1, pin, ca_begin, ca_end);
+}
+
+AuthorityRecord next_ca() {
+    return authority(2, next_pin, ca_end, ca_end + Seconds(86400L * 365));
+}
+
+AuthorityState in_office() {
+    return step({}, AuthorityFetched{current_ca()}, announcing(), start).state;
+}
+
+AuthorityState with_successor() {
+    return step(in_office(), SuccessorFetched{next_ca()}, announcing(), start).state;
+}
+
+AuthorityState succeeded() {
+    return step(with_successor(), AuthorityTick{}, announcing(), ca_end).state;
+}
+
+TEST(AuthorityStep, ROLL_4_the_successor_is_sought_from_a_fifth_of_the_ca_s_life_before_its_end) {
+    const TimePoint begin = ca_end - Seconds(86400L * 73);
+    EXPECT_EQ(next_due(in_office(), announcing()), begin);
+    EXPECT_FALSE(step(in_office(), AuthorityTick{}, announcing(), begin - Seconds(1)).seek);
+    const auto sought = step(in_office(), AuthorityTick{}, announcing(), begin);
+    EXPECT_TRUE(sought.seek);
+    EXPECT_EQ(sought.state.sought_at, begin);
+}
+
+TEST(AuthorityStep, ROLL_4_the_search_is_repeated_daily) {
+    const TimePoint begin = ca_end - Seconds(86400L * 73);
+    const auto once = step(in_office(), AuthorityTick{}, announcing(), begin).state;
+    EXPECT_EQ(next_due(once, announcing()), begin + Seconds(86400));
+    EXPECT_FALSE(step(once, AuthorityTick{}, announcing(), begin + Seconds(86399)).seek);
+    EXPECT_TRUE(step(once, AuthorityTick{}, announcing(), begin + Seconds(86400)).seek);
+}
+
+TEST(AuthorityStep, K3_a_clock_that_went_back_does_not_put_the_search_off) {
+    AuthorityState state = in_office();
+    state.sought_at = ca_end + Seconds(86400L * 4000);
+    EXPECT_TRUE(step(state, AuthorityTick{}, announcing(), ca_end - Seconds(86400)).seek);
+}
+
+TEST(AuthorityStep, ROLL_1_CAPS_12_a_ca_that_does_not_announce_it_is_not_asked) {
+    EXPECT_FALSE(step(in_office(), AuthorityTick{}, policy(), ca_end - Seconds(1)).seek);
+    EXPECT_FALSE(step(in_office(), SuccessorNeeded{}, policy(), ca_end - Seconds(1)).seek);
+    EXPECT_EQ(next_due(in_office(), policy()), std::nullopt);
+}
+
+TEST(AuthorityStep, REN_1_a_successor_that_an_identity_needs_is_sought_at_once_unless_it_is_known) {
+    EXPECT_TRUE(step(in_office(), SuccessorNeeded{}, announcing(), start).seek);
+    EXPECT_FALSE(step(with_successor(), SuccessorNeeded{}, announcing(), start).seek);
+    EXPECT_FALSE(step({}, SuccessorNeeded{}, announcing(), start).seek);
+}
+
+TEST(AuthorityStep, ROLL_14_a_successor_is_kept_beside_the_current_ca) {
+    const auto known = step(in_office(), SuccessorFetched{next_ca()}, announcing(), start);
+    EXPECT_EQ(known.state.phase, AuthorityPhase::next_known);
+    EXPECT_EQ(known.state.next->anchor_fingerprint, next_pin);
+    EXPECT_EQ(known.state.next->generation, 2U);
+    EXPECT_EQ(known.state.current->anchor_fingerprint, pin);
+    EXPECT_NE(known.note.find("BB:BB"), std::string::npos) << "ROLL-8: a security event";
+    const AuthorityFacts facts = facts_of(known.state, start);
+    EXPECT_EQ(facts.anchor, Bytes{1});
+    ASSERT_TRUE(facts.next);
+    EXPECT_EQ(facts.next->anchor, Bytes{2});
+    EXPECT_EQ(facts.overlaps, std::vector<Bytes>{Bytes{2}});
+}
+
+TEST(AuthorityStep, ROLL_14_the_same_successor_again_changes_nothing) {
+    const auto again = step(with_successor(), SuccessorFetched{next_ca()}, announcing(), start + Seconds(86400));
+    EXPECT_EQ(again.state, with_successor());
+    EXPECT_EQ(again.note, "");
+}
+
+TEST(AuthorityStep, C18_ROLL_17_the_current_ca_is_not_its_own_successor) {
+    const AuthorityState before = in_office();
+    EXPECT_EQ(step(before, SuccessorFetched{current_ca()}, announcing(), start).state, before);
+    EXPECT_EQ(step({}, SuccessorFetched{next_ca()}, announcing(), start).state, AuthorityState{});
+}
+
+TEST(AuthorityStep, ROLL_8_a_ca_that_was_left_is_not_a_successor) {
+    const AuthorityState before = succeeded();
+    EXPECT_EQ(step(before, SuccessorFetched{current_ca()}, announcing(), ca_end).state, before);
+}
+
+TEST(AuthorityStep, C20_a_second_successor_before_the_first_is_in_office_takes_its_place) {
+    const AuthorityRecord second = authority(3, second_pin, ca_end, ca_end + Seconds(86400));
+    const auto replaced = step(with_successor(), SuccessorFetched{second}, announcing(), start);
+    EXPECT_EQ(replaced.state.next->anchor_fingerprint, second_pin);
+    EXPECT_EQ(replaced.state.next->generation, 3U);
+    EXPECT_NE(replaced.note.find("in place of"), std::string::npos);
+}
+
+TEST(AuthorityStep, C17_ROLL_4_a_missing_successor_is_no_failure_of_the_ca) {
+    const SuccessorMissing missing{Error(ErrorCode::ca_http, "404")};
+    const auto once = step(in_office(), missing, announcing(), start);
+    EXPECT_EQ(once.state, in_office());
+    EXPECT_NE(once.note, "");
+    EXPECT_EQ(step(once.state, missing, announcing(), start).note, "") << "told once";
+    const auto known = step(with_successor(), missing, announcing(), start);
+    EXPECT_EQ(known.state.next, with_successor().next) << "what was promised stays";
+}
+
+TEST(AuthorityStep, ROLL_14_ROLL_16_at_its_end_the_ca_is_succeeded_and_asked_anew) {
+    EXPECT_EQ(step(with_successor(), AuthorityTick{}, announcing(), ca_end - Seconds(1)).state.phase,
+              AuthorityPhase::next_known);
+    const AuthorityState state = succeeded();
+    EXPECT_EQ(state.phase, AuthorityPhase::switched);
+    EXPECT_EQ(state.current->anchor_fingerprint, next_pin);
+    EXPECT_FALSE(state.next);
+    ASSERT_EQ(state.left.size(), 1U);
+    EXPECT_EQ(state.left[0].fingerprint, pin);
+    EXPECT_TRUE(step(state, AuthorityNeeded{}, announcing(), ca_end).fetch);
+}
+
+TEST(AuthorityStep, ROLL_13_a_successor_that_is_valid_already_does_not_make_the_ca_go_over_early) {
+    AuthorityState state = with_successor();
+    state.next->not_before = start;
+    EXPECT_EQ(step(state, AuthorityTick{}, announcing(), start + Seconds(1)).state.current, state.current)
+        << "identities without a shadow would be left behind";
+}
+
+TEST(AuthorityStep, K1_an_untrusted_clock_makes_no_ca_go_over_and_does_not_spin_over_it) {
+    AuthorityPolicy rules = announcing();
+    rules.clock_trusted = false;
+    const auto ticked = step(with_successor(), AuthorityTick{}, rules, ca_end);
+    EXPECT_EQ(ticked.state.phase, AuthorityPhase::next_known);
+    EXPECT_GT(next_due(ticked.state, rules), ca_end);
+    EXPECT_EQ(step(with_successor(), SuccessorInOffice{next_ca()}, rules, ca_end).state, with_successor());
+}
+
+TEST(AuthorityStep, ROLL_17_a_successor_that_is_in_office_early_takes_over) {
+    AuthorityRecord shown = next_ca();
+    shown.certificates.push_back({9});
+    const auto over = step(with_successor(), SuccessorInOffice{shown}, announcing(), start + Seconds(5));
+    EXPECT_EQ(over.state.phase, AuthorityPhase::switched);
+    EXPECT_EQ(over.state.current->anchor_fingerprint, next_pin);
+    EXPECT_GT(over.state.current->generation, with_successor().next->generation) << "other certificates";
+    EXPECT_EQ(facts_of(over.state, start + Seconds(5)).left, std::vector<Bytes>{Bytes{1}});
+}
+
+TEST(AuthorityStep, C16_an_unknown_ca_in_office_changes_nothing) {
+    const AuthorityRecord unknown = authority(3, second_pin, start, ca_end);
+    EXPECT_EQ(step(with_successor(), SuccessorInOffice{unknown}, announcing(), start).state, with_successor());
+    EXPECT_EQ(step(in_office(), SuccessorInOffice{next_ca()}, announcing(), start).state, in_office());
+}
+
+TEST(AuthorityStep, C16_a_successor_of_a_ca_that_the_operator_took_away_does_not_take_over) {
+    AuthorityPolicy other = announcing();
+    other.pinned = {second_pin};
+    EXPECT_EQ(step(with_successor(), SuccessorInOffice{next_ca()}, other, start).state, with_successor());
+    EXPECT_EQ(step(with_successor(), AuthorityTick{}, other, ca_end).state, with_successor());
+    EXPECT_EQ(next_due(with_successor(), other), std::nullopt) << "AuthorityNeeded is what ends the trust";
+}
+
+TEST(AuthorityStep, the_stored_successor_wins_while_the_configuration_is_unchanged) {
+    const AuthorityState state = succeeded();
+    const auto needed = step(state, AuthorityNeeded{}, announcing(), ca_end);
+    EXPECT_EQ(needed.state.phase, AuthorityPhase::switched);
+    EXPECT_EQ(needed.state.current, state.current);
+    const auto lagging = step(state, AuthorityFetched{current_ca()}, announcing(), ca_end);
+    EXPECT_EQ(lagging.state.current, state.current) << "ROLL-8: no way back to a CA that was left";
+    EXPECT_NE(lagging.note, "");
+}
+
+TEST(AuthorityStep, another_configuration_counts_again_after_a_rollover) {
+    AuthorityPolicy other = announcing();
+    other.pinned = {pin};
+    const auto needed = step(succeeded(), AuthorityNeeded{}, other, ca_end);
+    EXPECT_EQ(needed.state.phase, AuthorityPhase::untrusted);
+    EXPECT_TRUE(needed.fetch);
+    const auto fetched = step(needed.state, AuthorityFetched{current_ca()}, other, ca_end);
+    EXPECT_EQ(fetched.state.current->anchor_fingerprint, pin) << "the operator says so";
+    EXPECT_EQ(facts_of(fetched.state, ca_end).left, std::vector<Bytes>{}) << "nobody has left it";
+}
+
+TEST(AuthorityStep, the_new_line_of_the_configuration_keeps_what_the_rollover_brought) {
+    AuthorityPolicy other = announcing();
+    other.pinned = {next_pin};
+    const auto needed = step(succeeded(), AuthorityNeeded{}, other, ca_end);
+    EXPECT_EQ(needed.state.phase, AuthorityPhase::switched);
+}
+
+TEST(AuthorityStep, a_pinned_ca_that_follows_without_announcement_leaves_the_old_one_behind) {
+    AuthorityPolicy both = announcing();
+    both.pinned = {pin, next_pin};
+    const auto over = step(in_office(), AuthorityFetched{next_ca()}, both, start).state;
+    EXPECT_EQ(over.phase, AuthorityPhase::trusted);
+    EXPECT_EQ(facts_of(over, start).left, std::vector<Bytes>{Bytes{1}});
+    EXPECT_EQ(facts_of(over, start).overlaps, std::vector<Bytes>{Bytes{1}});
+    const auto back = step(over, AuthorityFetched{current_ca()}, both, start).state;
+    EXPECT_EQ(facts_of(back, start).left, std::vector<Bytes>{}) << "a farm that answers one way and the other";
+}
+
+TEST(AuthorityStep, C19_the_old_anchor_overlaps_until_it_expires) {
+    const AuthorityState early = step(with_successor(), SuccessorInOffice{next_ca()}, announcing(), start).state;
+    EXPECT_EQ(facts_of(early, ca_end - Seconds(1)).overlaps, std::vector<Bytes>{Bytes{1}});
+    EXPECT_EQ(facts_of(early, ca_end).overlaps, std::vector<Bytes>{});
+    EXPECT_EQ(facts_of(early, ca_end).left, std::vector<Bytes>{Bytes{1}})
+        << "identities still see that they are behind";
+}
+
+TEST(AuthorityStep, C21_a_ca_that_is_offline_across_its_end_stays_and_is_asked_for_a_successor) {
+    const auto ticked = step(in_office(), AuthorityTick{}, announcing(), ca_end + Seconds(86400));
+    EXPECT_TRUE(ticked.seek);
+    EXPECT_EQ(ticked.state.current, in_office().current);
+    EXPECT_EQ(ticked.state.phase, AuthorityPhase::trusted);
+}
+
+TEST(AuthorityStep, ROLL_14_a_second_rollover_after_the_first_leaves_two_cas_behind) {
+    AuthorityState state = succeeded();
+    const TimePoint second_end = ca_end + Seconds(86400L * 365);
+    state = step(state, SuccessorFetched{authority(3, second_pin, second_end, second_end + Seconds(86400))},
+                 announcing(), ca_end)
+                .state;
+    state = step(state, AuthorityTick{}, announcing(), second_end).state;
+    EXPECT_EQ(state.current->anchor_fingerprint, second_pin);
+    EXPECT_EQ(facts_of(state, second_end).left, (std::vector<Bytes>{{1}, {2}}));
+    EXPECT_FALSE(step(state, AuthorityNeeded{}, announcing(), second_end).state.phase == AuthorityPhase::untrusted);
+}
+
 }  // namespace
 }  // namespace hwenroll::lifecycle

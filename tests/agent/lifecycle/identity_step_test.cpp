@@ -1,70 +1,10 @@
 // The rows of the identity machine that a first enrollment passes, one test each (SM-*, RT-*, FI-*, invariants 3 to 5).
 #include <gtest/gtest.h>
 
-#include "agent/lifecycle/step.h"
+#include "tests/agent/lifecycle/walk.h"
 
 namespace hwenroll::lifecycle {
 namespace {
-
-const TimePoint start = TimePoint(Seconds(1'800'000'000));
-
-Draw draw_of(std::uint8_t octet) {
-    Draw draw;
-    draw.identifier.fill(octet);
-    draw.nonce.fill(static_cast<std::uint8_t>(octet + 1));
-    return draw;
-}
-
-Policy policy() {
-    Policy policy;
-    policy.configuration_mark = {1};
-    policy.request_mark = {101};
-    return policy;
-}
-
-Transaction prepared() {
-    Transaction transaction;
-    transaction.id.value = "T1";
-    transaction.envelope = {1, 2, 3};
-    transaction.signer_certificate = {4};
-    transaction.subject = {5};
-    transaction.recipient = {6};
-    return transaction;
-}
-
-IssuedRecord issued() {
-    return {{0x30}, {{0x31}}, {{0x32}}, start, start + Seconds(86400)};
-}
-
-EffectFailed failure(ErrorCode code) {
-    return {Error(code, "it failed")};
-}
-
-/// Walks a machine and keeps its last transition.
-struct Walk {
-    IdentityState state;
-    std::vector<Effect> effects;
-    TimePoint now = start;
-    Policy rules = policy();
-    std::uint8_t octet = 10;
-
-    Walk& on(const Event& event) {
-        auto transition = step(state, event, draw_of(octet++), rules, now);
-        state = std::move(transition.state);
-        effects = std::move(transition.effects);
-        return *this;
-    }
-    Walk& to_key() { return on(Started{}); }
-    Walk& to_submit() { return to_key().on(KeyReady{{7}}); }
-    Walk& to_sent() { return to_submit().on(RequestPrepared{prepared()}); }
-    Walk& to_publish() { return to_sent().on(CertificateIssued{issued()}); }
-    Walk& to_valid() { return to_publish().on(GenerationPublished{1}); }
-
-    template <class T>
-    [[nodiscard]] bool only() const {
-        return effects.size() == 1 && std::holds_alternative<T>(effects.front());
-    }
-};
 
 TEST(IdentityStep, SM_3_a_new_identity_commits_its_key_id_before_the_key_is_made) {
     Walk walk;
@@ -214,6 +154,17 @@ TEST(IdentityStep, SM_11_a_transaction_that_stays_undecided_is_given_up_and_the_
     EXPECT_EQ(walk.state.phase, Phase::need_submit);
     EXPECT_FALSE(walk.state.enrollment->transaction);
     EXPECT_EQ(walk.state.enrollment->key.spki, Bytes{7});
+}
+
+TEST(IdentityStep, SM_11_invariant_5_an_undecided_request_over_the_cap_holds) {
+    Walk walk;
+    walk.rules.max_messages = 1;
+    walk.to_sent().on(RequestPending{}).due_at(start + walk.rules.poll.give_up);
+    ASSERT_TRUE(walk.state.hold);
+    EXPECT_EQ(walk.state.hold->reason, HoldReason::message_cap);
+    EXPECT_FALSE(walk.state.enrollment->transaction);
+    EXPECT_TRUE(walk.only<RaiseAlert>());
+    EXPECT_TRUE(walk.due_at(walk.state.wait.until).only<PrepareRequest>()) << "one retry a day";
 }
 
 TEST(IdentityStep, SM_12_an_invalid_reply_to_a_poll_does_not_end_the_transaction) {
@@ -464,10 +415,6 @@ TEST(IdentityStep, HTTP_28_retry_after_does_not_shorten_a_backoff) {
     EXPECT_EQ(hurried.state.wait.until, plain.state.wait.until);
 }
 
-RequestRejected rejected(scep::FailInfo why) {
-    return {why, Error(ErrorCode::ca_rejected, "no")};
-}
-
 RefusedRequest refused_request() {
     return {{6}, scep::Digest::sha256, scep::ContentCipher::aes128, {1}};
 }
@@ -593,10 +540,6 @@ TEST(IdentityStep, FI_1_invariant_5_over_the_cap_the_ca_is_not_asked_again) {
     walk.rules.max_messages = 1;
     walk.to_sent().on(rejected(scep::FailInfo::bad_message_check));
     EXPECT_EQ(walk.state.phase, Phase::held);
-}
-
-EffectFailed asked_to_wait(long seconds) {
-    return {Error(ErrorCode::ca_http, "503").retry_after(Seconds(seconds))};
 }
 
 TEST(IdentityStep, HTTP_28_a_restart_waits_as_long_as_the_ca_asked) {

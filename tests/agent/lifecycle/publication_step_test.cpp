@@ -1,0 +1,274 @@
+// The rows of the identity machine after a certificate was issued: publication, delivery, retirement of keys, the
+// activation window and the overlap of anchors (X8 to X11, O1, C19, design, "Retirement").
+#include <gtest/gtest.h>
+
+#include "tests/agent/lifecycle/walk.h"
+
+namespace hwenroll::lifecycle {
+namespace {
+
+IssuedRecord renewed() {
+    return certificate(0x33, start + 18 * hour, day);
+}
+
+Delivered undelivered(std::uint64_t generation) {
+    return {generation, Error(ErrorCode::internal, "the hook exited 1")};
+}
+
+Walk& to_renewed(Walk& walk) {
+    return walk.to_renewal_sent().on(CertificateIssued{renewed()}).published();
+}
+
+TEST(PublicationStep, X8_consumers_are_told_of_a_published_generation) {
+    Walk walk;
+    walk.rules.delivers = true;
+    walk.to_valid();
+    ASSERT_TRUE(walk.only<Deliver>());
+    EXPECT_EQ(walk.effect<Deliver>().generation, 1U);
+    EXPECT_TRUE(walk.state.delivery);
+    walk.on(Delivered{1});
+    EXPECT_FALSE(walk.state.delivery);
+    EXPECT_TRUE(walk.effects.empty());
+}
+
+TEST(PublicationStep, X9_a_restart_tells_consumers_once_more) {
+    Walk walk;
+    walk.rules.delivers = true;
+    walk.to_valid().on(Started{1, 1, true});
+    EXPECT_TRUE(walk.only<Deliver>());
+}
+
+TEST(PublicationStep, O1_a_failed_delivery_is_repeated_from_a_minute_to_an_hour_and_the_certificate_stays) {
+    Walk walk;
+    walk.rules.delivers = true;
+    walk.rules.renew_at = {99, {}};
+    walk.to_sent().on(CertificateIssued{certificate(0x30, start, 365 * day)}).on(GenerationPublished{1});
+    std::vector<long> waits;
+    for (int i = 0; i < 9; ++i) {
+        walk.on(undelivered(1));
+        waits.push_back((walk.state.delivery->next_try - walk.now).count());
+        walk.due_at(walk.state.delivery->next_try);
+        ASSERT_TRUE(walk.emits<Deliver>());
+    }
+    EXPECT_EQ(waits, (std::vector<long>{30, 60, 120, 240, 480, 960, 1800, 1800, 1800}));
+    EXPECT_FALSE(walk.state.enrollment);
+}
+
+TEST(PublicationStep, the_outcome_of_another_generation_s_delivery_is_nothing) {
+    Walk walk;
+    walk.rules.delivers = true;
+    const IdentityState before = walk.to_valid().state;
+    EXPECT_EQ(walk.on(Delivered{7}).state, before);
+    EXPECT_EQ(walk.on(undelivered(7)).state, before);
+}
+
+TEST(PublicationStep, a_replaced_key_is_kept_until_consumers_were_told_and_then_for_its_time) {
+    Walk walk;
+    walk.rules.delivers = true;
+    walk.to_valid().on(Delivered{1}).due_at(start + 18 * hour).send();
+    const Bytes old = walk.state.current->key.id;
+    walk.on(CertificateIssued{renewed()}).published();
+    ASSERT_TRUE(walk.retired(old));
+    EXPECT_EQ(walk.retired(old)->destroy_at, std::nullopt);
+    walk.on(undelivered(2)).due_at(start + 30 * hour);
+    EXPECT_FALSE(walk.emits<DestroyKey>());
+    walk.on(Delivered{2});
+    EXPECT_EQ(walk.retired(old)->destroy_at, start + 54 * hour);
+}
+
+TEST(PublicationStep, a_replaced_key_without_consumers_is_destroyed_when_its_time_is_over) {
+    Walk walk;
+    walk.rules.retire_after = hour;
+    to_renewed(walk);
+    const Bytes old = walk.state.retired.at(0).key.id;
+    walk.due_at(start + 19 * hour - Seconds(1));
+    EXPECT_TRUE(walk.effects.empty());
+    EXPECT_EQ(walk.due(), start + 19 * hour);
+    walk.due_at(start + 19 * hour);
+    ASSERT_TRUE(walk.only<DestroyKey>());
+    EXPECT_EQ(walk.effect<DestroyKey>().key_id, old);
+    walk.on(KeyDestroyed{old});
+    EXPECT_TRUE(walk.state.retired.empty());
+}
+
+TEST(PublicationStep, X11_a_key_that_could_not_be_destroyed_is_tried_again_later) {
+    Walk walk;
+    walk.rules.retire_after = hour;
+    to_renewed(walk).due_at(start + 19 * hour);
+    const Bytes old = walk.effect<DestroyKey>().key_id;
+    walk.on(KeyDestroyed{old, Error(ErrorCode::token_absent, "gone")});
+    EXPECT_TRUE(walk.effects.empty());
+    ASSERT_TRUE(walk.retired(old));
+    EXPECT_GT(*walk.retired(old)->destroy_at, walk.now);
+    EXPECT_TRUE(walk.due_at(*walk.retired(old)->destroy_at).only<DestroyKey>());
+}
+
+TEST(PublicationStep, X11_a_restart_goes_on_with_the_destroying) {
+    Walk walk;
+    walk.rules.retire_after = hour;
+    to_renewed(walk).due_at(start + 19 * hour);
+    ASSERT_TRUE(walk.only<DestroyKey>());
+    EXPECT_TRUE(walk.on(Started{2, 2, true}).only<DestroyKey>());
+}
+
+TEST(PublicationStep, a_key_that_was_not_ours_is_never_retired) {
+    Walk walk;
+    walk.to_key().on(KeyReady{{7}, {0x9a}}).on(RequestPrepared{prepared()}).on(CertificateIssued{issued()});
+    walk.published().due_at(start + 18 * hour).send().on(CertificateIssued{renewed()}).published();
+    ASSERT_NE(walk.state.current->key.id, Bytes{0x9a});
+    EXPECT_TRUE(walk.state.retired.empty());
+}
+
+TEST(PublicationStep, a_retired_key_that_the_configuration_names_is_kept) {
+    Walk walk;
+    to_renewed(walk);
+    const Bytes old = walk.state.retired.at(0).key.id;
+    walk.due_at(start + 36 * hour).on(KeyReady{{7}, old});
+    EXPECT_TRUE(walk.state.retired.empty()) << "it is somebody else's from now on";
+}
+
+TEST(PublicationStep, REN_3_the_key_that_a_pending_renewal_is_answered_to_is_not_destroyed) {
+    Walk walk;
+    to_renewed(walk);
+    const Bytes old = walk.state.retired.at(0).key.id;
+    walk.due_at(start + 36 * hour).send();
+    walk.state.enrollment->transaction->signer_key = walk.state.retired.at(0).key;
+    walk.on(RequestPending{}).at(start + 43 * hour).on(Due{});
+    EXPECT_FALSE(walk.emits<DestroyKey>());
+    for (int i = 0; i < 3; ++i) {
+        walk.on(RequestPending{}).due_at(std::max(walk.now, walk.state.wait.until));
+        EXPECT_FALSE(walk.emits<DestroyKey>());
+    }
+    EXPECT_TRUE(walk.retired(old));
+}
+
+TEST(PublicationStep, activate_window_delays_a_renewed_generation_until_it_opens) {
+    Walk walk;
+    walk.rules.activation = {start + 20 * hour, {90, {}}};
+    walk.to_renewal_sent().on(CertificateIssued{renewed()});
+    EXPECT_TRUE(walk.effects.empty());
+    EXPECT_EQ(attempt_phase(walk.state), Phase::need_publish);
+    EXPECT_EQ(walk.due(), start + 20 * hour);
+    EXPECT_TRUE(walk.due_at(start + 20 * hour - Seconds(1)).effects.empty());
+    EXPECT_TRUE(walk.due_at(start + 20 * hour).only<PublishGeneration>());
+}
+
+TEST(PublicationStep, activate_by_is_the_latest) {
+    Walk walk;
+    walk.rules.activation = {start + 48 * hour, {90, {}}};
+    walk.to_renewal_sent().on(CertificateIssued{renewed()});
+    EXPECT_EQ(walk.due(), start + Seconds(77760)) << "nine tenths of a day";
+    EXPECT_TRUE(walk.due_at(start + Seconds(77760)).only<PublishGeneration>());
+}
+
+TEST(PublicationStep, activate_window_does_not_delay_a_first_certificate) {
+    Walk walk;
+    walk.rules.activation = {start + 20 * hour, {90, {}}};
+    EXPECT_TRUE(walk.to_publish().only<PublishGeneration>());
+}
+
+TEST(PublicationStep, SM_18_activate_window_does_not_keep_a_revoked_certificate) {
+    Walk walk;
+    walk.rules.activation = {start + 20 * hour, {90, {}}};
+    walk.to_renewal_sent().on(CertificateIssued{renewed()}).on(CertificateRevoked{});
+    EXPECT_TRUE(walk.only<PublishGeneration>());
+}
+
+TEST(PublicationStep, a_failed_publication_is_tried_again_later_and_after_a_restart) {
+    Walk walk;
+    walk.to_publish().on(PublicationFailed{Error(ErrorCode::publish_write, "disk full")});
+    EXPECT_TRUE(walk.effects.empty());
+    EXPECT_GT(walk.state.publish_after, walk.now);
+    EXPECT_EQ(walk.due(), walk.state.publish_after);
+    EXPECT_EQ(walk.state.wait, (Wait{WaitingFor::timer, walk.state.publish_after}));
+    EXPECT_TRUE(walk.due_at(walk.state.publish_after).only<PublishGeneration>());
+    walk.on(PublicationFailed{Error(ErrorCode::publish_write, "disk full")});
+    EXPECT_TRUE(walk.on(Started{}).only<PublishGeneration>());
+}
+
+TEST(PublicationStep, C19_a_known_successor_s_anchor_is_published_beside_the_current_one) {
+    Walk walk;
+    walk.rules.authority = ca_until(start + 10 * day);
+    walk.to_valid();
+    walk.rules.authority = ca_with_successor(start + 10 * day);
+    EXPECT_EQ(walk.due(), TimePoint{});
+    walk.on(Due{});
+    ASSERT_TRUE(walk.only<PublishGeneration>());
+    EXPECT_EQ(walk.state.next->issued.anchors, (std::vector<Bytes>{anchor, successor}));
+    EXPECT_EQ(walk.state.next->issued.leaf, issued().leaf);
+    walk.published();
+    EXPECT_TRUE(walk.effects.empty());
+    EXPECT_TRUE(walk.state.retired.empty());
+    EXPECT_EQ(walk.state.current->generation, 2U);
+}
+
+TEST(PublicationStep, C19_a_certificate_that_is_issued_during_the_overlap_has_both_anchors_in_its_first_generation) {
+    Walk walk;
+    walk.rules.authority = ca_with_successor(start + 10 * day);
+    walk.to_publish();
+    EXPECT_EQ(walk.state.next->issued.anchors, (std::vector<Bytes>{anchor, successor}));
+    walk.on(GenerationPublished{1});
+    EXPECT_TRUE(walk.effects.empty()) << "one certificate, one generation";
+}
+
+TEST(PublicationStep, C19_after_the_switch_the_old_anchor_stays_beside_the_new_one_until_it_expires) {
+    Walk walk;
+    walk.to_shadow();
+    walk.rules.authority = ca_after_switch(start + day);
+    walk.rules.authority.overlaps = {anchor};
+    walk.due_at(start + day);
+    EXPECT_EQ(walk.state.next->issued.anchors, (std::vector<Bytes>{successor, anchor}));
+    walk.published();
+    walk.rules.authority.overlaps.clear();
+    EXPECT_EQ(walk.due(), TimePoint{});
+    walk.on(Due{});
+    ASSERT_TRUE(walk.only<PublishGeneration>());
+    EXPECT_EQ(walk.state.next->issued.anchors, std::vector<Bytes>{successor});
+}
+
+TEST(PublicationStep, C19_a_certificate_that_is_left_behind_keeps_its_anchor_and_the_new_one) {
+    Walk walk;
+    walk.rules.authority = ca_with_successor(start + 10 * day);
+    walk.to_publish().published();
+    walk.rules.authority = ca_after_switch(start + hour);
+    walk.rules.authority.overlaps = {anchor};
+    walk.due_at(start + hour);
+    EXPECT_FALSE(walk.emits<PublishGeneration>()) << "both are there already";
+    EXPECT_EQ(walk.state.current->issued.anchors, (std::vector<Bytes>{anchor, successor}));
+}
+
+TEST(PublicationStep, C19_anchors_are_published_while_a_request_is_pending_which_stays_as_it_is) {
+    Walk walk;
+    walk.rules.authority = ca_until(start + 10 * day);
+    walk.to_renewal_sent().on(RequestPending{});
+    const Enrollment before = *walk.state.enrollment;
+    const Wait wait = walk.state.wait;
+    walk.rules.authority = ca_with_successor(start + 10 * day);
+    walk.on(Due{});
+    ASSERT_TRUE(walk.only<PublishGeneration>());
+    EXPECT_EQ(attempt_phase(walk.state), Phase::pending);
+    walk.published();
+    EXPECT_EQ(walk.state.enrollment, before);
+    EXPECT_EQ(walk.state.wait, wait);
+    EXPECT_EQ(walk.state.counters.messages, 1U) << "no success of the attempt";
+}
+
+TEST(PublicationStep, a_failure_of_the_attempt_and_one_of_the_publication_beside_it_are_told_apart) {
+    Walk walk;
+    walk.rules.authority = ca_until(start + 10 * day);
+    walk.to_renewal_sent().on(RequestPending{});
+    walk.rules.authority = ca_with_successor(start + 10 * day);
+    walk.on(Due{}).on(PublicationFailed{Error(ErrorCode::publish_write, "disk full")});
+    EXPECT_EQ(walk.state.wait.reason, WaitingFor::ca) << "the attempt waits as before";
+    EXPECT_GT(walk.state.publish_after, walk.now);
+}
+
+TEST(PublicationStep, a_stray_generation_is_not_taken_for_the_one_under_way) {
+    Walk walk;
+    walk.to_renewal_sent().on(CertificateIssued{renewed()});
+    const IdentityState before = walk.state;
+    EXPECT_EQ(walk.on(GenerationPublished{1}).state, before);
+}
+
+}  // namespace
+}  // namespace hwenroll::lifecycle

@@ -150,11 +150,12 @@ TEST_F(Recovery, invariant_4_a_lost_answer_is_asked_for_again_under_the_same_tra
 TEST_F(Recovery, SM_14_an_expired_certificate_is_no_success_until_the_ca_has_given_another_one) {
     enroll();
     execute("UPDATE certificates SET not_after=1 WHERE role='leaf' AND slot='current'");
-    const auto port = world_.port();
     world_.stop_ca();
     EXPECT_EQ(world_.once().exit_code, 69);
     EXPECT_THAT(world_.hwenroll({"status"}).out, HasSubstr("EXPIRED"));
-    world_.start_ca_again(port);
+    std::filesystem::remove(world_.directory() / "ca.url");
+    world_.start_lab_ca();
+    world_.configure();
     const RunResult again = world_.once();
     EXPECT_EQ(again.exit_code, 0) << again.err;
     EXPECT_EQ(std::filesystem::read_symlink(world_.live()), "gen-002");

@@ -1,0 +1,150 @@
+// hwenrolld as a service, against scep-lab-ca on a shared clock.
+#include <csignal>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/e2e/daemon_world.h"
+
+namespace hwenroll::test {
+namespace {
+
+using testing::HasSubstr;
+
+constexpr std::int64_t day_seconds = 86400;
+
+std::vector<std::string> cisco_example() {
+    return {"--ca-lifetime",   std::to_string(365 * day_seconds), "--lifetime", std::to_string(120 * day_seconds),
+            "--auto-rollover", std::to_string(30 * day_seconds),  "--backdate", "0"};
+}
+
+void expect_end(const DaemonWorld& world, double day) {
+    const auto leaf = world.leaf();
+    ASSERT_TRUE(leaf);
+    EXPECT_NEAR(static_cast<double>((leaf->not_after() - world.day(0)).count()) / day_seconds, day, 0.01);
+}
+
+TEST(Daemon, REN_3_REN_4_a_certificate_is_renewed_with_a_new_key_and_the_old_key_goes) {
+    DaemonWorld world({"--lifetime", std::to_string(120 * day_seconds), "--backdate", "0", "--renewal", "both"});
+    world.start_daemon();
+    world.eventually("the enrollment", [&] { return world.word() == "OK"; });
+    EXPECT_EQ(world.generation(), "gen-001");
+    const Certificate first = *world.leaf();
+    world.go_to_day(91);
+    world.eventually("the renewal", [&] { return world.generation() == "gen-002"; });
+    const Certificate second = *world.leaf();
+    EXPECT_NE(second.public_key().spki(), first.public_key().spki());
+    expect_end(world, 211);
+    EXPECT_THAT(world.requests().back(), HasSubstr("\"messageType\":\"17\""));
+    EXPECT_EQ(world.objects("Private Key Object"), 2) << "the old key stays for a day";
+    world.go_to_day(92.1);
+    world.eventually("the retirement", [&] { return world.objects("Private Key Object") == 1; });
+    EXPECT_EQ(world.issued().size(), 2U);
+    EXPECT_EQ(world.stop_daemon(), 0);
+}
+
+TEST(Daemon, REN_6_C22_a_refused_RenewalReq_is_followed_by_one_PKCSReq) {
+    DaemonWorld world({"--lifetime", std::to_string(120 * day_seconds), "--backdate", "0", "--renewal", "19", "--caps",
+                       "AES,SHA-256,POSTPKIOperation,Renewal,SCEPStandard"});
+    world.start_daemon();
+    world.eventually("the enrollment", [&] { return world.word() == "OK"; });
+    world.go_to_day(91);
+    world.eventually("the renewal", [&] { return world.generation() == "gen-002"; });
+    EXPECT_EQ(world.issued().size(), 2U);
+    EXPECT_EQ(world.stop_daemon(), 0);
+}
+
+TEST(Daemon, REN_2_ROLL_14_the_cisco_example_with_the_machine_off_over_the_switch) {
+    DaemonWorld world(cisco_example());
+    world.start_daemon();
+    world.eventually("the enrollment", [&] { return world.word() == "OK"; });
+    expect_end(world, 120);
+    for (const auto& [renewed, end] : {std::pair(91.0, 211.0), std::pair(182.0, 302.0), std::pair(273.0, 365.0)}) {
+        const std::string before = world.generation();
+        world.go_to_day(renewed);
+        world.eventually("a renewal", [&] { return world.generation() != before && world.word() == "OK"; });
+        expect_end(world, end);
+    }
+    const Certificate last = *world.leaf();
+    world.go_to_day(336);
+    world.eventually("the successor's anchor", [&] { return world.anchors() == 2; });
+    EXPECT_EQ(*world.leaf(), last) << "only the anchors have changed";
+    world.go_to_day(343);
+    world.eventually("the shadow", [&] { return world.word() == "SHADOW-READY"; });
+    EXPECT_EQ(*world.leaf(), last) << "consumers keep the current one";
+    EXPECT_EQ(world.stop_daemon(), 0);
+
+    world.go_to_day(366);
+    world.start_daemon();
+    world.eventually("the switch", [&] { return world.word() == "OK" && world.leaf() != last; });
+    EXPECT_GE(world.leaf()->not_before(), world.day(364.9));
+    world.eventually("the end of the old anchor", [&] { return world.anchors() == 1; });
+    EXPECT_EQ(world.issued().size(), 5U) << "four of the old CA, one of the new";
+    EXPECT_EQ(world.stop_daemon(), 0);
+
+    world.start_daemon();
+    world.eventually("a start after the rollover", [&] { return world.word() == "OK"; });
+    world.go_to_day(365 + 91);
+    const std::string before = world.generation();
+    world.eventually("a renewal by the new CA", [&] { return world.generation() != before && world.word() == "OK"; });
+    EXPECT_EQ(world.issued().size(), 6U);
+    EXPECT_EQ(world.stop_daemon(), 0);
+}
+
+TEST(Daemon, SM_14_an_expired_certificate_is_enrolled_again) {
+    DaemonWorld world({"--lifetime", std::to_string(120 * day_seconds), "--backdate", "0"});
+    world.start_daemon();
+    world.eventually("the enrollment", [&] { return world.word() == "OK"; });
+    EXPECT_EQ(world.stop_daemon(), 0);
+    world.go_to_day(130);
+    world.start_daemon();
+    world.eventually("the enrollment", [&] { return world.word() == "OK" && world.generation() == "gen-002"; });
+    expect_end(world, 250);
+    EXPECT_EQ(world.stop_daemon(), 0);
+}
+
+TEST(Daemon, O6_an_operator_s_wish_for_a_renewal_is_taken_at_once_and_twenty_are_one) {
+    DaemonWorld world({"--lifetime", std::to_string(120 * day_seconds), "--backdate", "0", "--renewal", "17", "--fault",
+                       "RenewalReq:*:delay-2000"});
+    world.start_daemon();
+    world.eventually("the enrollment", [&] { return world.word() == "OK"; });
+    world.go_to_day(1);
+    for (int i = 0; i < 20; ++i) {
+        const RunResult renewed = world.command({"renew", "web"});
+        EXPECT_EQ(renewed.exit_code, 0) << renewed.err;
+    }
+    const RunResult waited = world.command({"wait", "web", "--timeout", "30"});
+    EXPECT_EQ(waited.exit_code, 0) << waited.out << waited.err;
+    EXPECT_EQ(world.generation(), "gen-002");
+    EXPECT_EQ(world.issued().size(), 2U);
+    EXPECT_EQ(world.stop_daemon(), 0);
+}
+
+TEST(Daemon, X14_a_bad_configuration_leaves_the_old_one_in_force) {
+    DaemonWorld world({});
+    world.start_daemon();
+    world.eventually("the enrollment", [&] { return world.word() == "OK"; });
+    const std::string good = read_file(world.config());
+    write_file(world.config(), "this is no TOML", 0600);
+    world.signal(SIGHUP);
+    world.eventually("the refusal", [&] { return world.daemon().err().find("E-CONFIG-SYNTAX") != std::string::npos; });
+    write_file(world.config(), good, 0600);
+    EXPECT_EQ(world.word(), "OK");
+    world.configure({.key = "rsa:3072"});
+    world.signal(SIGHUP);
+    world.eventually("F3, another key", [&] { return world.leaf() && world.leaf()->public_key().bits() == 3072; });
+    EXPECT_EQ(world.stop_daemon(), 0);
+}
+
+TEST(Daemon, S14_a_second_agent_is_refused) {
+    DaemonWorld world({});
+    world.start_daemon();
+    world.eventually("the enrollment", [&] { return world.word() == "OK"; });
+    const RunResult second = world.once();
+    EXPECT_EQ(second.exit_code, 75);
+    EXPECT_THAT(second.err, HasSubstr("E-STATE-LOCKED"));
+    EXPECT_EQ(world.stop_daemon(), 0);
+}
+
+}  // namespace
+}  // namespace hwenroll::test

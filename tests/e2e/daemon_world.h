@@ -1,0 +1,63 @@
+// A running hwenrolld beside a lab CA, both on a clock that the test moves.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/certificate.h"
+#include "tests/e2e/enrollment_world.h"
+#include "tests/support/clock_file.h"
+
+namespace hwenroll::test {
+
+/// Days after the world's beginning are its unit of time.
+class DaemonWorld : public EnrollmentWorld {
+ public:
+    /// The lab CA is started with `arguments` on the world's clock; the configuration is the default one.
+    explicit DaemonWorld(const std::vector<std::string>& arguments);
+
+    void start_daemon(const std::vector<std::string>& environment = {});
+
+    /// SIGTERM, then its end; the exit code, or -1 when it did not end within 10 s (X13).
+    int stop_daemon();
+
+    /// Sends a signal to the daemon.
+    void signal(int number) const { daemon_->kill(number); }
+
+    [[nodiscard]] ChildProcess& daemon() { return *daemon_; }
+
+    /// The clock jumps to `days` after the beginning.
+    void go_to_day(double days);
+
+    [[nodiscard]] TimePoint day(double days) const;
+
+    /// `hwenroll ARGUMENTS` on the world's clock.
+    [[nodiscard]] RunResult command(std::vector<std::string> arguments) const;
+
+    /// The published leaf; nothing while none is.
+    [[nodiscard]] std::optional<Certificate> leaf() const;
+
+    /// Certificates in the published ca.pem.
+    [[nodiscard]] std::size_t anchors() const;
+
+    /// `current`'s target.
+    [[nodiscard]] std::string generation() const;
+
+    /// The word that `hwenroll status` shows.
+    [[nodiscard]] std::string word() const;
+
+    /// Waits until `holds`, at most 30 s; on failure the daemon's output and status are reported.
+    void eventually(const std::string& what, const std::function<bool()>& holds) const;
+
+    /// Lines of the lab CA's ledger: one for each certificate that it issued.
+    [[nodiscard]] std::vector<std::string> issued() const;
+
+ private:
+    TimePoint begin_;
+    ClockFile clock_;
+    std::unique_ptr<ChildProcess> daemon_;
+};
+
+}  // namespace hwenroll::test

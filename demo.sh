@@ -1,6 +1,7 @@
 #!/bin/bash
 # Enrolls a web server's identity whose private key never leaves its token, on this machine and in a temporary
-# directory: a SoftHSM2 token, a SCEP CA for labs, the agent, and a TLS handshake with the token's key. See --help.
+# directory: a SoftHSM2 token, a SCEP CA for labs, the agent, and a TLS handshake with the token's key. Then the daemon
+# renews certificates of seconds and carries them over the end of their CA. See --help.
 set -euo pipefail
 cd "$(dirname "$0")"
 
@@ -10,7 +11,7 @@ usage: ./demo.sh [--keep]
 
   --keep   leave the temporary directory, and print its name
 Missing Debian packages are installed first, which needs root; nothing else on this machine is changed. Takes some
-minutes on a new machine, most of them for compiling, and seconds after that. Exit code 0: every step did what it says.
+minutes on a new machine, most of them for compiling, and about 80 seconds after that. Exit code 0: every step did what it says.
 TEXT
 }
 
@@ -190,6 +191,86 @@ show "$bin/hwenrolld" --once "${config[@]}"
 after=$(wc -l <"$work/lab-ca/lint.jsonl")
 [ "$before" = "$after" ] || give_up "the second run made $((after - before)) requests"
 echo "messages that the CA has seen: $before before, $after after"
+
+step "Second act: certificates of seconds, renewed by the daemon, over the end of their CA"
+second=$work/second
+mkdir "$second" "$second/state" "$second/run"
+"$bin/scep-lab-ca" --dir "$second/lab-ca" --listen 127.0.0.1:0 --challenge-file "$work/corp.challenge" \
+    --ca-lifetime 60 --lifetime 20 --auto-rollover 20 --backdate 0 --renewal both \
+    --ready-file "$second/lab-ca.log.url" >"$second/lab-ca.log" 2>&1 &
+servers+=($!)
+wait_for "$second/lab-ca.log.url" . "$!" scep-lab-ca
+url=$(cat "$second/lab-ca.log.url")
+fingerprint=$("$bin/hwenroll" ca show "$url" --json | sed -nE 's/.*"pin": *"([^"]+)".*/\1/p')
+cat >"$second/hwenroll.toml" <<TEXT
+[agent]
+state_dir = "$second/state"
+runtime_dir = "$second/run"
+publish_dir = "$second/live"
+
+[token.lab]
+type = "pkcs11"
+module = "/usr/lib/softhsm/libsofthsm2.so"
+uri = "pkcs11:token=lab"
+pin = "file:$work/lab.pin"
+
+[ca.corp]
+url = "$url"
+fingerprint = "$fingerprint"
+challenge = "file:$work/corp.challenge"
+
+[limits]
+min_lifetime = "5s"
+
+[identity.seconds]
+ca = "corp"
+token = "lab"
+subject = "CN=seconds.example.com"
+retire_after = "2s"
+TEXT
+config=(--config "$second/hwenroll.toml")
+echo "The CA lives for 60 s, a certificate for 20 s, and is renewed after 15. 20 s before its end the CA has a successor."
+"$bin/hwenrolld" "${config[@]}" >"$second/hwenrolld.log" 2>&1 &
+servers+=($!)
+daemon=$!
+
+# One line for now: what the daemon says of the identity, and how often the CA has issued.
+now_line() {
+    local status
+    status=$("$bin/hwenroll" status "${config[@]}" 2>/dev/null | sed -n 2p) || true
+    printf '%2d s  %s certificates issued  %s' "$1" "$(wc -l <"$second/lab-ca/issued.jsonl" 2>/dev/null || echo 0)" \
+        "$status"
+}
+issuer_fingerprint() {
+    openssl x509 -in "$second/live/seconds/current/ca.pem" -noout -fingerprint -sha256 2>/dev/null || true
+}
+begun=$SECONDS first_issuer='' last_line='' switched=no
+while [ $((SECONDS - begun)) -lt 85 ]; do
+    kill -0 "$daemon" 2>/dev/null || { cat "$second/hwenrolld.log" >&2 && give_up "hwenrolld ended"; }
+    line=$(now_line $((SECONDS - begun)))
+    if [ -t 1 ]; then
+        printf '\r\e[K%s' "${line:0:$(($(tput cols 2>/dev/null || echo 80) - 1))}"
+    elif [ "${line#* s }" != "$last_line" ]; then
+        echo "$line"
+        last_line=${line#* s }
+    fi
+    issuer=$(issuer_fingerprint)
+    [ -n "$first_issuer" ] || first_issuer=$issuer
+    if [ -n "$issuer" ] && [ "$issuer" != "$first_issuer" ]; then
+        switched=yes
+        break
+    fi
+    sleep 0.5
+done
+[ ! -t 1 ] || echo
+[ $switched = yes ] || { cat "$second/hwenrolld.log" >&2 && give_up "no rollover within 85 s"; }
+issued=$(wc -l <"$second/lab-ca/issued.jsonl")
+[ "$issued" -ge 4 ] || give_up "only $issued certificates were issued"
+show "$bin/hwenroll" history seconds "${config[@]}" --limit 40
+show openssl verify -CAfile "$second/live/seconds/current/ca.pem" "$second/live/seconds/current/cert.pem"
+kill -TERM "$daemon"
+wait "$daemon" || give_up "hwenrolld did not end well"
+echo "the CA has issued $issued certificates; the last one is its successor's; hwenrolld has stopped"
 
 printf '\n%sDone.%s web01.example.com has a certificate whose private key was made on the token and never left it.\n' \
     "$bold" "$plain"

@@ -37,9 +37,9 @@ void refuse_unsupported(SectionReader& reader, const TokenSettings& token) {
 }
 
 void refuse_unsupported(SectionReader& reader, const AuthoritySettings& authority) {
-    if (authority.rollover != RolloverRule::signature) {
-        refuse(reader, "rollover", "follow a CA's rollover by fingerprint or command",
-               "use \"signature\", and list the new CA's fingerprint in 'fingerprint' when it changes");
+    if (authority.rollover == RolloverRule::operator_) {
+        refuse(reader, "rollover", "wait for an operator's word before it follows a CA's rollover",
+               "use \"fingerprint\" with 'next_fingerprint', or \"signature\"");
     }
     if (authority.envelope != EnvelopeMode::automatic) {
         refuse(reader, "envelope", "receive a reply otherwise than by RSA key transport",
@@ -65,13 +65,6 @@ void refuse_unsupported(SectionReader& reader, const IdentitySettings& identity)
     if (identity.signer) {
         refuse(reader, "signer", "sign the first request with a manufacturer's certificate",
                "remove the key and set 'challenge' of the CA");
-    }
-    if (!identity.on_change.empty()) {
-        refuse(reader, "on_change", "run programs after a change",
-               "remove the key, and reload consumers after 'hwenrolld --once' has exited 0");
-    }
-    if (!identity.verify_tls.empty() || !identity.verify_command.empty()) {
-        refuse(reader, "verify", "check what a consumer presents", "remove the key");
     }
 }
 

@@ -89,9 +89,13 @@ Result<control::Acceptance> AgentService::want(const std::string& identity, cons
         return fail(found.error());
     }
     const lifecycle::IdentityState& state = (*found)->state();
-    const bool under_way = (*found)->busy() || (state.enrollment && !state.hold) || state.next;
+    const bool under_way = (state.enrollment && !state.hold) || state.next;
+    const auto* const renewal = std::get_if<lifecycle::RenewalWanted>(&event);
+    if (under_way && renewal != nullptr && !renewal->rekey) {
+        return control::Acceptance{false, "a certificate is on its way already"};  // O6
+    }
     (*found)->post(event);
-    return control::Acceptance{true, under_way ? "it is under way already" : begun};
+    return control::Acceptance{true, begun};
 }
 
 Result<control::Acceptance> AgentService::enroll(const std::string& identity) {

@@ -189,6 +189,8 @@ void IdentityRunner::tick() {
 
 void IdentityRunner::post(lifecycle::Event event) {
     if (busy_) {
+        // O6: the same wish twice is one.
+        std::erase_if(posted_, [&](const lifecycle::Event& other) { return other.index() == event.index(); });
         posted_.push_back(std::move(event));
         return;
     }
@@ -536,7 +538,9 @@ void IdentityRunner::judge(const SharedAuthority& authority, const RequestForm& 
                    now,
                    state_.enrollment->purpose,
                    {}};
-    if (state_.current && !state_.enrollment->forced && !state_.revoked) {
+    const lifecycle::Purpose purpose = state_.enrollment->purpose;
+    const bool renews = purpose == lifecycle::Purpose::renewal || purpose == lifecycle::Purpose::shadow;
+    if (renews && state_.current && !state_.enrollment->forced && !state_.revoked) {
         plan.current = state_.current->issued;
     }
     const bool answered = plan.response.status == 200;

@@ -136,6 +136,46 @@ TEST(Daemon, X14_a_bad_configuration_leaves_the_old_one_in_force) {
     EXPECT_EQ(world.stop_daemon(), 0);
 }
 
+TEST(Daemon, O1_X8_a_hook_that_fails_is_repeated_and_the_old_key_stays_until_it_has_worked) {
+    DaemonWorld world({"--lifetime", std::to_string(120 * day_seconds), "--backdate", "0"});
+    const std::string told = (world.directory() / "told").string();
+    const std::string works = (world.directory() / "works").string();
+    world.configure({.identity_extra = "san = [\"dns:web01.example.com\"]\non_change = [[\"/bin/sh\", \"-c\", "
+                                       "\"echo $HWENROLL_GENERATION >> " +
+                                       told + " && test -e " + works + "\"]]\n"});
+    write_file(works, "", 0600);
+    world.start_daemon();
+    world.eventually("the first delivery", [&] { return world.word() == "OK"; });
+    EXPECT_EQ(read_file(told), "1\n");
+    std::filesystem::remove(works);
+    world.go_to_day(91);
+    world.eventually("the failed hook",
+                     [&] { return world.daemon().err().find("E-HOOK-FAILED") != std::string::npos; });
+    EXPECT_EQ(world.generation(), "gen-002");
+    EXPECT_EQ(world.word(), "DEPLOYING");
+    world.go_to_day(95);
+    EXPECT_EQ(world.objects("Private Key Object"), 2) << "consumers may still use the old key";
+    write_file(works, "", 0600);
+    world.go_to_day(95.1);
+    world.eventually("the delivery", [&] { return world.word() == "OK"; });
+    world.go_to_day(96.2);
+    world.eventually("the retirement", [&] { return world.objects("Private Key Object") == 1; });
+    EXPECT_EQ(world.issued().size(), 2U) << "nothing is issued again for a hook";
+    EXPECT_EQ(world.stop_daemon(), 0);
+}
+
+TEST(Daemon, X13_T3_SIGTERM_ends_it_within_ten_seconds_while_a_token_hangs) {
+    DaemonWorld world({});
+    world.configure({.module = module("libhwenroll-pkcs11-shim.so"), .token_extra = "deadline_use = \"60s\"\n"});
+    const std::string log = (world.directory() / "shim.log").string();
+    world.start_daemon(
+        {"HWENROLL_SHIM_MODULE=" + SoftHsm::module(), "HWENROLL_SHIM_LOG=" + log, "HWENROLL_SHIM_RULE=C_Sign:*:hang"});
+    world.eventually("the hang", [&] {
+        return std::filesystem::exists(log) && read_file(log).find("C_Sign ") != std::string::npos;
+    });
+    EXPECT_EQ(world.stop_daemon(), 0);
+}
+
 TEST(Daemon, S14_a_second_agent_is_refused) {
     DaemonWorld world({});
     world.start_daemon();

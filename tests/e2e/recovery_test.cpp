@@ -168,8 +168,9 @@ TEST_F(Recovery, RT_7_a_pending_request_is_not_asked_for_before_its_time) {
     world_.configure({.url = "http://127.0.0.1:" + std::to_string(proxy.port()) + "/scep"});
     ASSERT_EQ(world_.once().exit_code, 69);
     execute(
-        "UPDATE transactions SET pending=1; UPDATE identities SET phase=4, waiting_for=5, wait_until=4000000000, "
-        "error_name=NULL, error_line=NULL, error_at=NULL");
+        "UPDATE transactions SET pending=1; UPDATE identities SET phase=4, waiting_for=5, "
+        "wait_until=CAST(strftime('%s', 'now') AS "
+        "INTEGER)+3000, error_name=NULL, error_line=NULL, error_at=NULL");
     const std::size_t before = world_.requests().size();
     const RunResult again = world_.once();
     EXPECT_EQ(again.exit_code, 75);

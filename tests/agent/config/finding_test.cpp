@@ -93,22 +93,13 @@ const Fault faults[] = {
     {"later_handle", "subject", "subject = \"CN=a\"\nkey = \"existing:handle:0x81010001\"",
      "E-CONFIG-UNSUPPORTED identity.web: hwenroll.toml:12:7: 'key' asks for what this version cannot do: use a TPM's "
      "persistent key; name a key on a PKCS#11 token, as in existing:pkcs11:id=%9a"},
-    {"later_on_change", "subject", "subject = \"CN=a\"\non_change = [[\"/bin/true\"]]",
-     "E-CONFIG-UNSUPPORTED identity.web: hwenroll.toml:12:13: 'on_change' asks for what this version cannot do: run "
-     "programs after a change; remove the key, and reload consumers after 'hwenrolld --once' has exited 0"},
-    {"later_verify", "subject", "subject = \"CN=a\"\nverify = { tls = \"h:1\" }",
-     "E-CONFIG-UNSUPPORTED identity.web: hwenroll.toml:12:10: 'verify' asks for what this version cannot do: check "
-     "what a consumer presents; remove the key"},
-    {"later_verify_command", "subject", "subject = \"CN=a\"\nverify = { command = [\"/bin/true\"] }",
-     "E-CONFIG-UNSUPPORTED identity.web: hwenroll.toml:12:10: 'verify' asks for what this version cannot do: check "
-     "what a consumer presents; remove the key"},
     {"later_envelope", "url", "url = \"http://ca/\"\nenvelope = \"password\"",
      "E-CONFIG-UNSUPPORTED ca.corp: hwenroll.toml:7:12: 'envelope' asks for what this version cannot do: receive a "
      "reply otherwise than by RSA key transport; use \"auto\" and an RSA key"},
     {"later_rollover", "url", "url = \"http://ca/\"\nrollover = \"operator\"",
-     "E-CONFIG-UNSUPPORTED ca.corp: hwenroll.toml:7:12: 'rollover' asks for what this version cannot do: follow a CA's "
-     "rollover by fingerprint or command; use \"signature\", and list the new CA's fingerprint in 'fingerprint' when "
-     "it changes"},
+     "E-CONFIG-UNSUPPORTED ca.corp: hwenroll.toml:7:12: 'rollover' asks for what this version cannot do: wait "
+     "for an operator's word before it follows a CA's rollover; use \"fingerprint\" with 'next_fingerprint', or "
+     "\"signature\""},
     {"later_crl", "url", "url = \"http://ca/\"\ncrl = \"scep\"",
      "E-CONFIG-UNSUPPORTED ca.corp: hwenroll.toml:7:7: 'crl' asks for what this version cannot do: fetch CRLs; use "
      "\"off\""},

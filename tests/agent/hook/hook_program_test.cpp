@@ -93,9 +93,6 @@ class HookProgram : public testing::Test {
 
 TEST_F(HookProgram, runs_hooks_of_the_configuration_and_prints_their_output_for_the_journal) {
     const Served served = serve("hook 1 web 2");
-    if (served.answer.find("E-CONFIG-UNSUPPORTED") != std::string::npos) {
-        GTEST_SKIP() << "on_change is not supported by agent/config yet";
-    }
     EXPECT_EQ(served.answer, "1 succeeded the command exited with status 0");
     EXPECT_EQ(served.printed, "/bin/sh printed:\nran web\nthe command exited with status 0\n");
     EXPECT_EQ(served.status, 0);
@@ -132,18 +129,22 @@ TEST(HookUnits, are_what_systemd_accepts) {
     }
     // The programs are not installed here, so the copies name the ones of this build.
     const TemporaryDirectory directory;
-    for (const char* name : {"hwenroll-hook.socket", "hwenroll-hook@.service"}) {
+    const std::vector<std::pair<std::string, std::string>> installed{
+        {"/usr/libexec/hwenroll/hwenroll-hook", program("hwenroll-hook")},
+        {"/usr/sbin/hwenrolld", program("hwenrolld")}};
+    for (const char* name : {"hwenroll-hook.socket", "hwenroll-hook@.service", "hwenrolld.service"}) {
         std::string unit = read_file(source_file(std::string("systemd/") + name));
-        const std::string installed = "/usr/libexec/hwenroll/hwenroll-hook";
-        if (const auto at = unit.find(installed); at != std::string::npos) {
-            unit.replace(at, installed.size(), program("hwenroll-hook"));
+        for (const auto& [path, built] : installed) {
+            if (const auto at = unit.find(path); at != std::string::npos) {
+                unit.replace(at, path.size(), built);
+            }
         }
         write_file(directory / name, unit);
     }
     ChildOptions options;
     options.environment = {"SYSTEMD_UNIT_PATH=" + directory.path().string() + ":"};
     const RunResult result = run({"systemd-analyze", "verify", "--man=no", directory / "hwenroll-hook.socket",
-                                  directory / "hwenroll-hook@.service"},
+                                  directory / "hwenroll-hook@.service", directory / "hwenrolld.service"},
                                  options);
     EXPECT_EQ(result.exit_code, 0) << result.err;
     EXPECT_EQ(result.err, "");

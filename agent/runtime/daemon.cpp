@@ -79,7 +79,9 @@ class Service {
     Status begin(config::Configuration configuration) {
         adopt(std::move(configuration));
         if (const Status listening = listen(); !listening) {
-            return listening;
+            // Nobody can ask, but certificates are renewed all the same.
+            log_.write(listening.error(), {});
+            alerts_->raise({{}, listening.error().line()});
         }
         hangup_watch_ = loop_->watch_fd(hangup_.get(), EPOLLIN, [this](std::uint32_t) { on_hangup(); });
         if (clock_set_.valid()) {

@@ -33,6 +33,9 @@ keystore::KeySpec spec_of(config::KeyType type) {
     return keystore::KeySpec::rsa_2048;
 }
 
+/// Between two tries to read a state that could not be read.
+constexpr Seconds load_pause{60};
+
 lifecycle::LifetimeMark mark_of(const config::LifetimePoint& point) {
     if (const auto* const percent = std::get_if<config::Percent>(&point)) {
         return {percent->value, {}};
@@ -160,6 +163,7 @@ Status IdentityRunner::load() {
         return fail(stored.error());
     }
     state_ = *std::move(stored);
+    loaded_ = true;
     return {};
 }
 
@@ -168,6 +172,10 @@ void IdentityRunner::start(Settled settled, News news) {
     news_ = std::move(news);
     busy_ = true;
     if (const Status loaded = load(); !loaded) {
+        // What cannot be read is never written over: it is looked at again instead.
+        load_again_ = at_.clock.now() + load_pause;
+        posted_.clear();
+        news_({loaded.error().line(), loaded.error(), {}});
         return settle(loaded.error());
     }
     const auto published = publisher_.inspect(name());
@@ -182,6 +190,9 @@ void IdentityRunner::tick() {
     if (busy_) {
         return;
     }
+    if (!loaded_) {
+        return start(std::move(settled_), std::move(news_));
+    }
     busy_ = true;
     error_.reset();
     dispatch(lifecycle::Due{});
@@ -194,12 +205,18 @@ void IdentityRunner::post(lifecycle::Event event) {
         posted_.push_back(std::move(event));
         return;
     }
+    if (!loaded_) {
+        return;
+    }
     busy_ = true;
     error_.reset();
     dispatch(event);
 }
 
 std::optional<TimePoint> IdentityRunner::next_due() const {
+    if (!busy_ && !loaded_) {
+        return load_again_;
+    }
     return busy_ ? std::nullopt : lifecycle::next_due(state_, policy());
 }
 

@@ -114,6 +114,8 @@ class IdentityRunner {
     Places places_;
     config::IdentitySettings settings_;
     lifecycle::IdentityState state_;
+    bool loaded_ = false;  ///< before that `state_` says nothing, and nothing is decided
+    TimePoint load_again_;
     bool busy_ = false;
     std::deque<lifecycle::Event> posted_;
     std::optional<Error> error_;

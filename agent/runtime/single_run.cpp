@@ -4,6 +4,8 @@
 #include <array>
 #include <map>
 
+#include "agent/runtime/alert_command.h"
+
 namespace hwenroll::runtime {
 namespace {
 
@@ -53,10 +55,15 @@ RunOutcome run_once(const config::Configuration& configuration, const keystore::
     }
     stopping = loop->get();
     std::map<std::string, std::optional<Error>> outcomes;
+    AlertCommand alerts(**loop, configuration.agent.on_alert, [&](const Error& error) { log.write(error, {}); });
     Agent agent(**loop, *store, clock, log, worker,
-                {{},
+                {[&](const std::string& identity, const IdentityNews& news) {
+                     if (news.alert) {
+                         alerts.raise({identity, identity + ": " + news.text});
+                     }
+                 },
                  [&](const std::string& identity, const std::optional<Error>& error) { outcomes[identity] = error; },
-                 [&] { stopping->stop(); }});
+                 [&] { alerts.when_idle([&] { stopping->stop(); }); }});
     agent.adopt(configuration);
     const Status worked = configuration.identities.empty() ? Status() : (*loop)->run();
     const std::size_t left = agent.busy();

@@ -1,7 +1,7 @@
 // 78 > 77 > 76 > 69 > 75 > 0 (design, "Command line").
 #include <gtest/gtest.h>
 
-#include "agent/runtime/agent.h"
+#include "agent/runtime/single_run.h"
 
 namespace hwenroll::runtime {
 namespace {

@@ -16,10 +16,13 @@ constexpr Seconds clock_skew{300};
 constexpr Seconds year = 365 * day;
 
 /// C9: a certificate that comes so late in its life that it is due at once would be followed by another one at once.
+TimePoint end_of_pause(const Credential& credential) {
+    const TimePoint from = std::min(credential.published_at, credential.issued.not_after);
+    return from + std::min(lifetime(credential.issued) / 50, Seconds(credential.issued.not_after - from) / 2);
+}
+
 TimePoint renewal_point(const Credential& credential, const Policy& policy) {
-    const Seconds left = std::max(Seconds(0), Seconds(credential.issued.not_after - credential.published_at));
-    const Seconds pause = std::min(lifetime(credential.issued) / 50, left / 2);
-    return std::max(renewal_due(credential, policy.renew_at, policy.jitter_percent), credential.published_at + pause);
+    return std::max(renewal_due(credential, policy.renew_at, policy.jitter_percent), end_of_pause(credential));
 }
 
 /// By a clock that was ahead consumers were led to the successor's certificate before its time (K10).
@@ -155,7 +158,8 @@ std::vector<Alarm> alarms(const IdentityState& state, const Policy& policy) {
         all.push_back({RaiseAlert::Kind::held, {}});
     }
     if (judged && !state.shadow) {
-        all.push_back({RaiseAlert::Kind::overdue, point_in(state.current->issued, policy.renew_at) + patience});
+        const TimePoint due = std::max(point_in(state.current->issued, policy.renew_at), end_of_pause(*state.current));
+        all.push_back({RaiseAlert::Kind::overdue, due + patience});
     }
     if (state.delivery && state.delivery->failures > 0) {
         all.push_back({RaiseAlert::Kind::delivery, {}});

@@ -328,5 +328,19 @@ TEST(RenewalStep, K11_a_certificate_of_a_minute_is_renewed_in_time) {
     EXPECT_TRUE(walk.emits<PrepareRequest>());
 }
 
+TEST(RenewalStep, C9_a_certificate_that_is_past_its_renewal_point_when_it_comes_is_not_renewed_at_once) {
+    Walk walk;
+    walk.to_sent().at(start + 20 * hour).on(CertificateIssued{certificate(0x30, start, day)}).published();
+    EXPECT_TRUE(walk.effects.empty());
+    EXPECT_EQ(renewal_time(walk.state, walk.rules), start + 20 * hour + day / 50);
+    EXPECT_TRUE(walk.due_at(start + 20 * hour + day / 50).emits<MakeKey>());
+}
+
+TEST(RenewalStep, C9_the_pause_after_a_late_certificate_is_half_of_what_is_left_at_most) {
+    Walk walk;
+    walk.to_sent().at(start + day - 20 * minute).on(CertificateIssued{certificate(0x30, start, day)}).published();
+    EXPECT_EQ(renewal_time(walk.state, walk.rules), start + day - 10 * minute);
+}
+
 }  // namespace
 }  // namespace hwenroll::lifecycle

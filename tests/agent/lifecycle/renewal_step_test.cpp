@@ -342,5 +342,17 @@ TEST(RenewalStep, C9_the_pause_after_a_late_certificate_is_half_of_what_is_left_
     EXPECT_EQ(renewal_time(walk.state, walk.rules), start + day - 10 * minute);
 }
 
+TEST(RenewalStep, invariant_5_over_the_cap_one_retry_a_day_however_short_the_certificate) {
+    Walk walk;
+    walk.rules.max_messages = 1;
+    walk.to_renewal_sent().on(EffectFailed{Error(ErrorCode::scep_signature, "bad"), true});
+    ASSERT_EQ(attempt_phase(walk.state), Phase::held);
+    EXPECT_EQ(walk.state.wait.until, walk.now + day);
+    Walk refused;
+    refused.to_renewal_sent().on(rejected(scep::FailInfo::bad_request));
+    ASSERT_EQ(attempt_phase(refused.state), Phase::held);
+    EXPECT_EQ(refused.state.wait.until, refused.now + day / 10) << "a refusal below the cap can be mended in time";
+}
+
 }  // namespace
 }  // namespace hwenroll::lifecycle

@@ -90,7 +90,9 @@ class Life {
     bool one_in(std::size_t n) { return below(n) == 0; }
 
     [[nodiscard]] Seconds ca_life() const { return 5 * life; }
-    [[nodiscard]] static Bytes anchor_of(std::int64_t index) { return {0xCA, static_cast<std::uint8_t>(index)}; }
+    [[nodiscard]] static Bytes anchor_of(std::int64_t index) {
+        return {0xCA, static_cast<std::uint8_t>(index >> 8), static_cast<std::uint8_t>(index)};
+    }
 
     /// The CA lives for five certificates and is known to have a successor in its last fifth.
     [[nodiscard]] AuthorityFacts authority() const {

@@ -26,9 +26,14 @@ TimePoint renewal_point(const Credential& credential, const Policy& policy) {
 }
 
 /// By a clock that was ahead consumers were led to the successor's certificate before its time (K10).
-bool is_too_early(const Decision& d) {
-    const IssuedRecord& issued = d.next.current->issued;
+bool is_too_early(const Decision& d, const Credential& credential) {
+    const IssuedRecord& issued = credential.issued;
     return d.policy.clock_trusted && d.now + scaled(clock_skew, lifetime(issued)) < issued.not_before;
+}
+
+/// K10: what waits to be published leads nobody back that is not valid yet itself.
+bool queue_is_too_early(const Decision& d) {
+    return d.next.current && is_too_early(d, *d.next.current) && is_too_early(d, *d.next.next);
 }
 
 bool differs(const Bytes& made_under, const Bytes& now) {
@@ -95,8 +100,11 @@ void wish_for_configuration(Decision& d) {
 
 /// Nothing is under way: begins what is due.
 void plan(Decision& d) {
-    if (d.next.enrollment || d.next.next || d.next.hold) {
+    if (d.next.enrollment || d.next.hold) {
         return;
+    }
+    if (d.next.next) {
+        return queue_is_too_early(d) ? begin(d, Purpose::reenrollment) : void();
     }
     if (!d.next.current) {
         return begin(d, Purpose::first);
@@ -105,7 +113,7 @@ void plan(Decision& d) {
         wish_for_configuration(d);
         return begin(d, *purpose);
     }
-    if (is_too_early(d)) {
+    if (is_too_early(d, *d.next.current)) {
         return begin(d, Purpose::reenrollment);
     }
     if (is_expired(d.next, d.now)) {

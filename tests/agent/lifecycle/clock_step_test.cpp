@@ -247,5 +247,21 @@ TEST(ClockStep, K1_an_untrusted_clock_takes_no_certificate_for_one_that_is_not_v
     EXPECT_FALSE(walk.state.enrollment);
 }
 
+TEST(ClockStep, K10_consumers_are_led_back_though_what_waits_to_be_published_is_not_valid_yet_either) {
+    Walk walk = misled();
+    walk.at(start + hour).on(EnrollmentWanted{}).send();
+    walk.rules.clock_trusted = false;
+    walk.on(CertificateIssued{certificate(0x33, start + day, 2 * day)});
+    ASSERT_TRUE(walk.state.next);
+    const Bytes queued = walk.state.next->key.id;
+    walk.rules.clock_trusted = true;
+    walk.on(Due{});
+    ASSERT_TRUE(walk.only<MakeKey>());
+    EXPECT_EQ(walk.purpose(), Purpose::reenrollment);
+    walk.send().on(CertificateIssued{certificate(0x34, start + hour, day)});
+    EXPECT_TRUE(walk.only<PublishGeneration>());
+    EXPECT_TRUE(walk.retired(queued));
+}
+
 }  // namespace
 }  // namespace hwenroll::lifecycle

@@ -42,16 +42,18 @@ bool is_signed_by_current(Purpose purpose) {
     return purpose == Purpose::renewal || purpose == Purpose::shadow;
 }
 
+bool over_cap(const IdentityState& state, const Policy& policy) {
+    return state.counters.messages >= policy.max_messages || state.counters.certificates >= policy.max_certificates;
+}
+
 void hold(Decision& d, HoldReason reason) {
-    const Seconds retry = std::max(Seconds(1), std::min(d.policy.hold_retry, life_at_hand(d.next) / 10));
+    // Invariant 5: over the cap one retry a day, however short the certificate.
+    const Seconds soon = std::max(Seconds(1), std::min(d.policy.hold_retry, life_at_hand(d.next) / 10));
+    const Seconds retry = over_cap(d.next, d.policy) ? d.policy.hold_retry : soon;
     d.next.hold = Hold{reason, d.policy.configuration_mark};
     d.next.wait = Wait{WaitingFor::operator_, d.now + retry};
     d.next.alerted_at.reset();
     d.settled = true;
-}
-
-bool over_cap(const IdentityState& state, const Policy& policy) {
-    return state.counters.messages >= policy.max_messages || state.counters.certificates >= policy.max_certificates;
 }
 
 /// The next send of the committed transaction: its nonce is committed before the effect runs (MSG-7, RT-5).

@@ -164,8 +164,12 @@ void confirm(Decision& d) {
 void queue(Decision& d, Credential credential) {
     credential.generation = ++d.next.last_generation;
     credential.issued.anchors = anchors_for(credential.issued, d.next, d.policy);
-    d.next.next = std::move(credential);
+    const auto replaced = std::exchange(d.next.next, std::move(credential));
     d.next.publish_after = {};
+    if (replaced && !is_needed(d.next, replaced->key)) {
+        // Not confirmed: where the publication failed consumers may see it all the same.
+        retire(d, replaced->key, false);
+    }
 }
 
 void retire(Decision& d, const KeyRecord& key, bool confirmed) {

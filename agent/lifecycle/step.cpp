@@ -16,16 +16,24 @@ constexpr Seconds clock_skew{300};
 constexpr Seconds year = 365 * day;
 
 /// C9: a certificate that comes so late in its life that it is due at once would be followed by another one at once.
+TimePoint end_of_pause(const Credential& credential) {
+    const TimePoint from = std::min(credential.published_at, credential.issued.not_after);
+    return from + std::min(lifetime(credential.issued) / 50, Seconds(credential.issued.not_after - from) / 2);
+}
+
 TimePoint renewal_point(const Credential& credential, const Policy& policy) {
-    const Seconds left = std::max(Seconds(0), Seconds(credential.issued.not_after - credential.published_at));
-    const Seconds pause = std::min(lifetime(credential.issued) / 50, left / 2);
-    return std::max(renewal_due(credential, policy.renew_at, policy.jitter_percent), credential.published_at + pause);
+    return std::max(renewal_due(credential, policy.renew_at, policy.jitter_percent), end_of_pause(credential));
 }
 
 /// By a clock that was ahead consumers were led to the successor's certificate before its time (K10).
-bool is_too_early(const Decision& d) {
-    const IssuedRecord& issued = d.next.current->issued;
+bool is_too_early(const Decision& d, const Credential& credential) {
+    const IssuedRecord& issued = credential.issued;
     return d.policy.clock_trusted && d.now + scaled(clock_skew, lifetime(issued)) < issued.not_before;
+}
+
+/// K10: what waits to be published leads nobody back that is not valid yet itself.
+bool queue_is_too_early(const Decision& d) {
+    return d.next.current && is_too_early(d, *d.next.current) && is_too_early(d, *d.next.next);
 }
 
 bool differs(const Bytes& made_under, const Bytes& now) {
@@ -92,8 +100,11 @@ void wish_for_configuration(Decision& d) {
 
 /// Nothing is under way: begins what is due.
 void plan(Decision& d) {
-    if (d.next.enrollment || d.next.next || d.next.hold) {
+    if (d.next.enrollment || d.next.hold) {
         return;
+    }
+    if (d.next.next) {
+        return queue_is_too_early(d) ? begin(d, Purpose::reenrollment) : void();
     }
     if (!d.next.current) {
         return begin(d, Purpose::first);
@@ -102,7 +113,7 @@ void plan(Decision& d) {
         wish_for_configuration(d);
         return begin(d, *purpose);
     }
-    if (is_too_early(d)) {
+    if (is_too_early(d, *d.next.current)) {
         return begin(d, Purpose::reenrollment);
     }
     if (is_expired(d.next, d.now)) {
@@ -155,7 +166,8 @@ std::vector<Alarm> alarms(const IdentityState& state, const Policy& policy) {
         all.push_back({RaiseAlert::Kind::held, {}});
     }
     if (judged && !state.shadow) {
-        all.push_back({RaiseAlert::Kind::overdue, point_in(state.current->issued, policy.renew_at) + patience});
+        const TimePoint due = std::max(point_in(state.current->issued, policy.renew_at), end_of_pause(*state.current));
+        all.push_back({RaiseAlert::Kind::overdue, due + patience});
     }
     if (state.delivery && state.delivery->failures > 0) {
         all.push_back({RaiseAlert::Kind::delivery, {}});

@@ -169,5 +169,19 @@ TEST(AlertStep, K3_a_clock_that_went_back_does_not_silence_alerts) {
     EXPECT_EQ(alert(walk), RaiseAlert::Kind::overdue);
 }
 
+TEST(AlertStep, invariant_11_a_shadow_that_waits_for_its_ca_is_no_reason_to_look_every_minute) {
+    Walk walk;
+    walk.to_shadow().due_at(start + 23 * hour);
+    EXPECT_TRUE(walk.effects.empty());
+    EXPECT_EQ(walk.due(), start + day);
+}
+
+TEST(AlertStep, invariant_11_an_expiry_that_was_told_is_due_no_more) {
+    Walk walk;
+    walk.to_valid().due_at(start + 2 * day).on(failure(ErrorCode::token_absent));
+    ASSERT_EQ(walk.state.alerted_at, start + 2 * day);
+    EXPECT_EQ(walk.due(), walk.state.wait.until);
+}
+
 }  // namespace
 }  // namespace hwenroll::lifecycle

@@ -360,5 +360,41 @@ TEST(AuthorityStep, ROLL_14_a_second_rollover_after_the_first_leaves_two_cas_beh
     EXPECT_FALSE(step(state, AuthorityNeeded{}, announcing(), second_end).state.phase == AuthorityPhase::untrusted);
 }
 
+/// A CA that a clock ahead has made go over twice: the second time before the end of its second generation.
+AuthorityState gone_over_early() {
+    const TimePoint second_end = ca_end + Seconds(86400L * 365);
+    AuthorityState state = step(succeeded(), AuthorityFetched{next_ca()}, announcing(), ca_end).state;
+    state = step(state, SuccessorFetched{authority(3, second_pin, second_end, second_end + Seconds(86400))},
+                 announcing(), ca_end)
+                .state;
+    return step(state, AuthorityTick{}, announcing(), second_end).state;
+}
+
+TEST(AuthorityStep, K10_a_ca_that_was_left_too_early_and_answers_again_is_not_left_any_more) {
+    const TimePoint now = ca_end + Seconds(86400);
+    AuthorityState state = gone_over_early();
+    ASSERT_EQ(facts_of(state, now).anchor, Bytes{3});
+    state = step(state, AuthorityFetched{next_ca()}, announcing(), now).state;
+    const AuthorityFacts facts = facts_of(state, now);
+    EXPECT_EQ(facts.anchor, Bytes{2});
+    EXPECT_EQ(facts.left, std::vector<Bytes>{{1}}) << "identities would enroll anew without end";
+    EXPECT_EQ(step(state, AuthorityNeeded{}, announcing(), now).state.phase, AuthorityPhase::switched)
+        << "it is as trusted as before";
+}
+
+TEST(AuthorityStep, K10_invariant_10_there_is_no_way_back_but_to_a_ca_that_was_left_before_its_end) {
+    const AuthorityState state = gone_over_early();
+    const TimePoint now = ca_end + Seconds(86400);
+    AuthorityPolicy rules = announcing();
+    EXPECT_TRUE(may_return_to(state, next_pin, rules, now)) << "its end has not come";
+    EXPECT_FALSE(may_return_to(state, next_pin, rules, next_ca().not_after));
+    EXPECT_FALSE(may_return_to(state, pin, rules, now)) << "it has ended";
+    EXPECT_FALSE(may_return_to(state, Bytes(32, 0xDD), rules, now)) << "it was never trusted";
+    EXPECT_FALSE(may_return_to({}, next_pin, rules, now));
+    rules.clock_trusted = false;
+    EXPECT_FALSE(may_return_to(state, next_pin, rules, now));
+    EXPECT_EQ(step(state, AuthorityFetched{next_ca()}, rules, now).state.current, state.current);
+}
+
 }  // namespace
 }  // namespace hwenroll::lifecycle

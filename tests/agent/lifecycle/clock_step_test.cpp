@@ -162,5 +162,106 @@ TEST(ClockStep, K2_a_step_forward_deletes_nothing) {
     EXPECT_FALSE(walk.emits<PublishGeneration>());
 }
 
+TEST(ClockStep, K3_a_backoff_that_a_clock_hours_ahead_began_ends) {
+    Walk walk;
+    walk.to_sent().at(start + 5 * hour).on(failure(ErrorCode::ca_timeout)).due_at(start + hour);
+    EXPECT_TRUE(walk.emits<SendRequest>());
+    EXPECT_LE(walk.state.failure->at, walk.now) << "what has not been seen yet has not happened";
+}
+
+TEST(ClockStep, K3_a_backoff_of_the_right_clock_lasts) {
+    Walk walk;
+    walk.to_sent().on(failure(ErrorCode::ca_timeout)).due_at(start + Seconds(1));
+    EXPECT_TRUE(walk.effects.empty());
+}
+
+TEST(ClockStep, K1_K2_an_untrusted_clock_shortens_no_wait) {
+    Walk walk;
+    walk.to_sent().on(rejected(scep::FailInfo::bad_request));
+    const Wait wait = walk.state.wait;
+    walk.rules.clock_trusted = false;
+    walk.at(start - 20000 * day).on(Started{});
+    EXPECT_TRUE(walk.effects.empty()) << "each start in 1970 would send one more message over the cap";
+    EXPECT_EQ(walk.state.wait, wait);
+    EXPECT_EQ(walk.due(), wait.until);
+}
+
+TEST(ClockStep, K1_an_untrusted_clock_does_not_say_when_a_replaced_key_may_go) {
+    Walk walk;
+    walk.to_renewal_sent().rules.delivers = true;
+    walk.on(CertificateIssued{renewed()}).published();
+    const Bytes old = walk.state.retired.at(0).key.id;
+    walk.rules.clock_trusted = false;
+    walk.at(start - 20000 * day).on(Delivered{walk.state.current->generation});
+    EXPECT_FALSE(walk.state.delivery);
+    EXPECT_FALSE(walk.retired(old)->destroy_at);
+    walk.rules.clock_trusted = true;
+    EXPECT_LE(walk.due(), start) << "it is looked at as soon as the clock is trusted";
+    walk.due_at(start + 19 * hour);
+    EXPECT_FALSE(walk.emits<DestroyKey>());
+    EXPECT_EQ(walk.retired(old)->destroy_at, walk.now + walk.rules.retire_after);
+}
+
+TEST(ClockStep, K10_C9_a_publication_that_a_clock_ahead_wrote_down_does_not_put_the_renewal_off) {
+    Walk walk;
+    walk.to_valid().state.current->published_at = start + 4000 * day;
+    walk.due_at(start + hour);
+    EXPECT_EQ(walk.state.current->published_at, start + hour);
+    EXPECT_EQ(renewal_time(walk.state, walk.rules), start + 18 * hour);
+}
+
+/// Consumers see a certificate that is valid in a day only.
+Walk misled() {
+    Walk walk;
+    walk.to_valid().state.current->issued = certificate(0x30, start + day, day);
+    return walk;
+}
+
+TEST(ClockStep, K10_consumers_are_led_back_from_a_certificate_that_is_not_valid_yet) {
+    Walk walk = misled();
+    walk.due_at(start + hour);
+    ASSERT_TRUE(walk.only<MakeKey>());
+    EXPECT_EQ(walk.purpose(), Purpose::reenrollment);
+    walk.send().on(CertificateIssued{certificate(0x33, start + hour, day)});
+    EXPECT_TRUE(walk.only<PublishGeneration>()) << "though it ends earlier (invariant 3)";
+}
+
+TEST(ClockStep, K10_invariant_3_what_leads_back_is_published_though_the_other_one_is_valid_by_then) {
+    Walk walk = misled();
+    walk.due_at(start + hour).send().on(CertificateIssued{certificate(0x33, start + hour, day)});
+    walk.on(PublicationFailed{Error(ErrorCode::publish_write, "disk full")}).due_at(start + day + hour);
+    EXPECT_TRUE(walk.only<PublishGeneration>()) << "consumers may see it already";
+}
+
+TEST(ClockStep, K10_a_certificate_that_is_not_valid_for_minutes_yet_is_left_alone) {
+    Walk walk;
+    walk.to_valid().state.current->issued = certificate(0x30, start + Seconds(300), day);
+    EXPECT_TRUE(walk.on(Due{}).effects.empty()) << "clocks differ by that much";
+}
+
+TEST(ClockStep, K1_an_untrusted_clock_takes_no_certificate_for_one_that_is_not_valid_yet) {
+    Walk walk = misled();
+    walk.rules.clock_trusted = false;
+    walk.due_at(start + hour);
+    EXPECT_TRUE(walk.effects.empty());
+    EXPECT_FALSE(walk.state.enrollment);
+}
+
+TEST(ClockStep, K10_consumers_are_led_back_though_what_waits_to_be_published_is_not_valid_yet_either) {
+    Walk walk = misled();
+    walk.at(start + hour).on(EnrollmentWanted{}).send();
+    walk.rules.clock_trusted = false;
+    walk.on(CertificateIssued{certificate(0x33, start + day, 2 * day)});
+    ASSERT_TRUE(walk.state.next);
+    const Bytes queued = walk.state.next->key.id;
+    walk.rules.clock_trusted = true;
+    walk.on(Due{});
+    ASSERT_TRUE(walk.only<MakeKey>());
+    EXPECT_EQ(walk.purpose(), Purpose::reenrollment);
+    walk.send().on(CertificateIssued{certificate(0x34, start + hour, day)});
+    EXPECT_TRUE(walk.only<PublishGeneration>());
+    EXPECT_TRUE(walk.retired(queued));
+}
+
 }  // namespace
 }  // namespace hwenroll::lifecycle

@@ -270,5 +270,29 @@ TEST(PublicationStep, a_stray_generation_is_not_taken_for_the_one_under_way) {
     EXPECT_EQ(walk.on(GenerationPublished{1}).state, before);
 }
 
+TEST(PublicationStep, invariant_9_a_certificate_in_place_of_one_that_could_not_be_published_retires_its_key) {
+    Walk walk;
+    walk.to_shadow().on(RenewalWanted{}).send(9).on(failure(ErrorCode::ca_timeout));
+    const Bytes key = walk.state.shadow->credential.key.id;
+    walk.rules.authority = ca_after_switch(start + day);
+    walk.due_at(start + day).on(PublicationFailed{Error(ErrorCode::publish_write, "disk full")});
+    ASSERT_TRUE(walk.emits<PrepareRequest>()) << "the attempt goes on as an enrollment";
+    walk.send().on(CertificateIssued{certificate(0x41, start + day, 20 * day, successor)});
+    ASSERT_EQ(walk.state.next->issued.leaf, Bytes{0x41});
+    ASSERT_TRUE(walk.retired(key));
+    EXPECT_FALSE(walk.retired(key)->destroy_at) << "consumers may see it: its publication failed at an unknown point";
+    walk.published();
+    EXPECT_EQ(walk.retired(key)->destroy_at, walk.now + walk.rules.retire_after);
+}
+
+TEST(PublicationStep, C9_a_certificate_that_is_published_again_keeps_the_time_of_its_first_publication) {
+    Walk walk;
+    walk.rules.authority = ca_until(start + 10 * day);
+    walk.to_publish().published().rules.authority = ca_with_successor(start + 10 * day);
+    walk.due_at(start + hour).published();
+    EXPECT_EQ(walk.state.current->generation, 2U);
+    EXPECT_EQ(walk.state.current->published_at, start) << "each overlap would put its renewal off";
+}
+
 }  // namespace
 }  // namespace hwenroll::lifecycle

@@ -328,5 +328,31 @@ TEST(RenewalStep, K11_a_certificate_of_a_minute_is_renewed_in_time) {
     EXPECT_TRUE(walk.emits<PrepareRequest>());
 }
 
+TEST(RenewalStep, C9_a_certificate_that_is_past_its_renewal_point_when_it_comes_is_not_renewed_at_once) {
+    Walk walk;
+    walk.to_sent().at(start + 20 * hour).on(CertificateIssued{certificate(0x30, start, day)}).published();
+    EXPECT_TRUE(walk.effects.empty());
+    EXPECT_EQ(renewal_time(walk.state, walk.rules), start + 20 * hour + day / 50);
+    EXPECT_TRUE(walk.due_at(start + 20 * hour + day / 50).emits<MakeKey>());
+}
+
+TEST(RenewalStep, C9_the_pause_after_a_late_certificate_is_half_of_what_is_left_at_most) {
+    Walk walk;
+    walk.to_sent().at(start + day - 20 * minute).on(CertificateIssued{certificate(0x30, start, day)}).published();
+    EXPECT_EQ(renewal_time(walk.state, walk.rules), start + day - 10 * minute);
+}
+
+TEST(RenewalStep, invariant_5_over_the_cap_one_retry_a_day_however_short_the_certificate) {
+    Walk walk;
+    walk.rules.max_messages = 1;
+    walk.to_renewal_sent().on(EffectFailed{Error(ErrorCode::scep_signature, "bad"), true});
+    ASSERT_EQ(attempt_phase(walk.state), Phase::held);
+    EXPECT_EQ(walk.state.wait.until, walk.now + day);
+    Walk refused;
+    refused.to_renewal_sent().on(rejected(scep::FailInfo::bad_request));
+    ASSERT_EQ(attempt_phase(refused.state), Phase::held);
+    EXPECT_EQ(refused.state.wait.until, refused.now + day / 10) << "a refusal below the cap can be mended in time";
+}
+
 }  // namespace
 }  // namespace hwenroll::lifecycle

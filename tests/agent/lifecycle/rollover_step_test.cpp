@@ -374,5 +374,21 @@ TEST(RolloverStep, several_identities_of_one_ca_at_different_stages_each_come_ov
     EXPECT_EQ(unenrolled.purpose(), Purpose::first);
 }
 
+TEST(RolloverStep, invariant_3_a_shadow_that_ends_no_later_than_the_successor_s_certificate_in_use_is_dropped) {
+    Walk walk;
+    walk.to_shadow();
+    const Bytes key = walk.state.shadow->credential.key.id;
+    // By another way: an operator's enrollment after the switch, before the shadow was valid.
+    walk.state.shadow->credential.issued.not_before = ca_end + hour;
+    walk.rules.authority = ca_after_switch(ca_end);
+    walk.at(ca_end - hour).on(EnrollmentWanted{});
+    walk.send(9).on(CertificateIssued{certificate(0x41, ca_end - hour, 20 * day, successor)}).published();
+    ASSERT_EQ(walk.state.current->issued.leaf, Bytes{0x41});
+    EXPECT_FALSE(walk.state.shadow);
+    EXPECT_TRUE(walk.retired(key));
+    walk.due_at(ca_end + hour);
+    EXPECT_FALSE(walk.emits<PublishGeneration>());
+}
+
 }  // namespace
 }  // namespace hwenroll::lifecycle

@@ -75,6 +75,8 @@ class Life {
     bool sensible = true;             ///< the event could happen
     std::set<Bytes> token;            ///< ids of the keys that are on it
     std::optional<Credential> shown;  ///< what consumers see
+    TimePoint shown_since;            ///< by the machine's clock
+    Bytes led_back;                   ///< the leaf that was accepted because the current one was not valid yet (K10)
     std::vector<std::pair<TimePoint, RaiseAlert::Kind>> alerts;
     std::uint32_t messages = 0;  ///< answered since the last success
     std::set<std::string> transaction_ids;
@@ -88,7 +90,9 @@ class Life {
     bool one_in(std::size_t n) { return below(n) == 0; }
 
     [[nodiscard]] Seconds ca_life() const { return 5 * life; }
-    [[nodiscard]] static Bytes anchor_of(std::int64_t index) { return {0xCA, static_cast<std::uint8_t>(index)}; }
+    [[nodiscard]] static Bytes anchor_of(std::int64_t index) {
+        return {0xCA, static_cast<std::uint8_t>(index >> 8), static_cast<std::uint8_t>(index)};
+    }
 
     /// The CA lives for five certificates and is known to have a successor in its last fifth.
     [[nodiscard]] AuthorityFacts authority() const {
@@ -97,7 +101,7 @@ class Life {
         facts.anchor = anchor_of(index);
         facts.not_before = start + index * ca_life();
         facts.not_after = facts.not_before + ca_life();
-        for (std::int64_t i = 0; i < index; ++i) {
+        for (std::int64_t i = std::max<std::int64_t>(0, index - 4); i < index; ++i) {
             facts.left.push_back(anchor_of(i));
         }
         if (now >= facts.not_after - ca_life() / 5) {
@@ -169,9 +173,14 @@ class Life {
                 alerts.emplace_back(now, alert->kind);
             }
         }
+        if (std::holds_alternative<CertificateIssued>(event) && before.current && transition.state.next &&
+            now < before.current->issued.not_before) {
+            led_back = transition.state.next->issued.leaf;
+        }
         if (std::holds_alternative<GenerationPublished>(event) && sensible) {
             if (!shown || shown->issued.leaf != transition.state.current->issued.leaf) {
                 messages = 0;
+                shown_since = now;
                 reached[!shown ? "first" : "renewed"]++;
             }
             shown = transition.state.current;
@@ -287,9 +296,9 @@ class Life {
 /// Empty: it holds. Else what is wrong.
 using Invariant = std::function<std::string(const Life&)>;
 
-bool holds(const Invariant& invariant, const Machine& machine = correct) {
+bool holds(const Invariant& invariant) {
     return rc::check("invariant", [&] {
-        Life life(machine, *rc::gen::noShrink(rc::gen::arbitrary<std::uint64_t>()));
+        Life life(correct, *rc::gen::noShrink(rc::gen::arbitrary<std::uint64_t>()));
         const int length = *rc::gen::inRange(100, 600);
         for (int i = 0; i < length; ++i) {
             life.sensible = true;
@@ -300,6 +309,22 @@ bool holds(const Invariant& invariant, const Machine& machine = correct) {
             }
         }
     });
+}
+
+/// True when a machine with a fault breaks the invariant. The lives are the same ones each time: a fault that takes a
+/// rare life to show is found or not found in every run.
+bool is_found(const Invariant& invariant, const Machine& machine) {
+    for (std::uint64_t seed = 0; seed < 1000; ++seed) {
+        Life life(machine, seed);
+        for (int i = 0; i < 400; ++i) {
+            life.sensible = true;
+            life.go_on();
+            if (!invariant(life).empty()) {
+                return true;
+            }
+        }
+    }
+    return false;
 }
 
 /// The machine with one fault, which `alter` puts into each transition.
@@ -359,12 +384,12 @@ TEST(StepInvariants, invariant_1_the_pair_that_consumers_use_works) {
 }
 
 TEST(StepInvariants, invariant_1_a_machine_that_destroys_the_old_key_before_it_publishes_is_found) {
-    EXPECT_FALSE(
-        holds(working_pair_stays, with([](const IdentityState& before, const Event&, const Policy&, Transition& t) {
-                  if (t.state.next && before.current && t.state.next->key.id != before.current->key.id) {
-                      t.effects.insert(t.effects.begin(), DestroyKey{before.current->key.id});
-                  }
-              })));
+    EXPECT_TRUE(
+        is_found(working_pair_stays, with([](const IdentityState& before, const Event&, const Policy&, Transition& t) {
+                     if (t.state.next && before.current && t.state.next->key.id != before.current->key.id) {
+                         t.effects.insert(t.effects.begin(), DestroyKey{before.current->key.id});
+                     }
+                 })));
 }
 
 /// What consumers can see of a credential: not when the agent thinks that it published it (K2).
@@ -377,7 +402,8 @@ std::optional<Credential> visible(std::optional<Credential> credential) {
 
 std::string one_generation(const Life& life) {
     const IdentityState& after = life.transition.state;
-    if (visible(after.current) != visible(life.before.current) && !std::holds_alternative<GenerationPublished>(life.event)) {
+    if (visible(after.current) != visible(life.before.current) &&
+        !std::holds_alternative<GenerationPublished>(life.event)) {
         return "what consumers see changed without a publication";
     }
     const auto* published = effect_of<PublishGeneration>(life);
@@ -392,24 +418,26 @@ TEST(StepInvariants, invariant_2_each_publication_has_a_generation_of_its_own) {
 }
 
 TEST(StepInvariants, invariant_2_a_machine_that_uses_a_generation_twice_is_found) {
-    EXPECT_FALSE(holds(one_generation, with([](const IdentityState&, const Event&, const Policy&, Transition& t) {
-                           if (t.state.next && t.state.current) {
-                               t.state.next->generation = t.state.current->generation;
-                               for (Effect& effect : t.effects) {
-                                   if (auto* published = std::get_if<PublishGeneration>(&effect)) {
-                                       published->generation = t.state.current->generation;
-                                   }
-                               }
-                           }
-                       })));
+    EXPECT_TRUE(is_found(one_generation, with([](const IdentityState&, const Event&, const Policy&, Transition& t) {
+                             if (t.state.next && t.state.current) {
+                                 t.state.next->generation = t.state.current->generation;
+                                 for (Effect& effect : t.effects) {
+                                     if (auto* published = std::get_if<PublishGeneration>(&effect)) {
+                                         published->generation = t.state.current->generation;
+                                     }
+                                 }
+                             }
+                         })));
 }
 
 std::string ends_no_earlier(const Life& life) {
     const auto& before = life.before.current;
     const auto& after = life.transition.state.current;
-    // K10: by a clock that was ahead consumers were led to what nobody can use yet.
-    const bool unusable = before && life.now < before->issued.not_before;
-    return life.operated || unusable || !before || !after || after->issued.not_after >= before->issued.not_after
+    // K10: by a clock that was ahead consumers were led to what nobody could use yet when this one came. That a failing
+    // publication took until then is no reason to drop it: consumers may see it already, where a process was killed
+    // between the switch and its record.
+    const bool led_back = after && after->issued.leaf == life.led_back;
+    return life.operated || led_back || !before || !after || after->issued.not_after >= before->issued.not_after
                ? ""
                : "a published certificate ends earlier than the one before";
 }
@@ -419,16 +447,16 @@ TEST(StepInvariants, invariant_3_no_published_certificate_ends_earlier_than_the_
 }
 
 TEST(StepInvariants, invariant_3_a_machine_that_publishes_an_earlier_end_is_found) {
-    EXPECT_FALSE(holds(ends_no_earlier, [](const IdentityState& state, const Event& event, const Draw& draw,
-                                           const Policy& policy, TimePoint now) {
+    EXPECT_TRUE(is_found(ends_no_earlier, [](const IdentityState& state, const Event& event, const Draw& draw,
+                                             const Policy& policy, TimePoint now) {
         const auto* issued = std::get_if<CertificateIssued>(&event);
         if (issued == nullptr || !state.current) {
             return step(state, event, draw, policy, now);
         }
         CertificateIssued later = *issued;
-        later.issued.not_after += 100 * day * 365;
+        later.issued.not_after = std::max(issued->issued.not_after, state.current->issued.not_after + Seconds(1));
         Transition transition = step(state, later, draw, policy, now);
-        if (transition.state.next) {
+        if (transition.state.next && transition.state.next->issued.leaf == issued->issued.leaf) {
             transition.state.next->issued.not_after = issued->issued.not_after;
         }
         return transition;
@@ -456,13 +484,13 @@ TEST(StepInvariants, invariant_4_a_transaction_keeps_its_id_and_its_keys_until_i
 }
 
 TEST(StepInvariants, invariant_4_a_machine_that_takes_another_id_for_each_send_is_found) {
-    EXPECT_FALSE(
-        holds(one_transaction, with([](const IdentityState& before, const Event&, const Policy&, Transition& t) {
-                  if (t.state.enrollment && t.state.enrollment->transaction && before.enrollment &&
-                      before.enrollment->transaction) {
-                      t.state.enrollment->transaction->id.value += "x";
-                  }
-              })));
+    EXPECT_TRUE(
+        is_found(one_transaction, with([](const IdentityState& before, const Event&, const Policy&, Transition& t) {
+                     if (t.state.enrollment && t.state.enrollment->transaction && before.enrollment &&
+                         before.enrollment->transaction) {
+                         t.state.enrollment->transaction->id.value += "x";
+                     }
+                 })));
 }
 
 /// Each life's own: the ids that were prepared.
@@ -489,14 +517,14 @@ TEST(StepInvariants, invariant_4_no_two_transactions_have_one_id) {
 }
 
 TEST(StepInvariants, invariant_4_a_machine_that_uses_a_transaction_id_again_is_found) {
-    EXPECT_FALSE(
-        holds(fresh_transaction_ids(), with([](const IdentityState&, const Event&, const Policy&, Transition& t) {
-                  for (Effect& effect : t.effects) {
-                      if (auto* request = std::get_if<PrepareRequest>(&effect)) {
-                          request->transaction_id.value = "A";
-                      }
-                  }
-              })));
+    EXPECT_TRUE(
+        is_found(fresh_transaction_ids(), with([](const IdentityState&, const Event&, const Policy&, Transition& t) {
+                     for (Effect& effect : t.effects) {
+                         if (auto* request = std::get_if<PrepareRequest>(&effect)) {
+                             request->transaction_id.value = "A";
+                         }
+                     }
+                 })));
 }
 
 std::string within_the_caps(const Life& life) {
@@ -515,9 +543,9 @@ TEST(StepInvariants, invariant_5_over_the_cap_every_failure_ends_in_a_hold) {
 }
 
 TEST(StepInvariants, invariant_5_a_machine_that_forgets_to_count_is_found) {
-    EXPECT_FALSE(holds(within_the_caps, with([](const IdentityState&, const Event&, const Policy&, Transition& t) {
-                           t.state.counters.messages = 0;
-                       })));
+    EXPECT_TRUE(is_found(within_the_caps, with([](const IdentityState&, const Event&, const Policy&, Transition& t) {
+                             t.state.counters.messages = 0;
+                         })));
 }
 
 std::string refused_pin_rests(const Life& life) {
@@ -537,12 +565,12 @@ TEST(StepInvariants, invariant_6_after_a_refused_pin_the_attempt_rests) {
 }
 
 TEST(StepInvariants, invariant_6_a_machine_that_tries_a_refused_pin_again_is_found) {
-    EXPECT_FALSE(
-        holds(refused_pin_rests, with([](const IdentityState&, const Event& event, const Policy&, Transition& t) {
-                  if (std::holds_alternative<EffectFailed>(event) && t.state.enrollment) {
-                      t.effects = {MakeKey{t.state.enrollment->key.id}};
-                  }
-              })));
+    EXPECT_TRUE(
+        is_found(refused_pin_rests, with([](const IdentityState&, const Event& event, const Policy&, Transition& t) {
+                     if (std::holds_alternative<EffectFailed>(event) && t.state.enrollment) {
+                         t.effects = {MakeKey{t.state.enrollment->key.id}};
+                     }
+                 })));
 }
 
 std::string every_wait_ends(const Life& life) {
@@ -554,7 +582,10 @@ std::string every_wait_ends(const Life& life) {
     if (due && *due <= life.now) {
         return "it spins: due at once after a Due that did nothing";
     }
-    if (after.enrollment && (after.wait.reason == WaitingFor::nothing || !due || *due > life.now + 2 * day)) {
+    // K1, K2: a wait that the right clock began lasts while a clock that went back is not trusted. Were it shortened,
+    // each start in 1970 would be one more message of a hold; that it ends is looked at by the first trusted clock.
+    const bool endless = !due || (life.policy.clock_trusted && *due > life.now + 2 * day);
+    if (after.enrollment && (after.wait.reason == WaitingFor::nothing || endless)) {
         return "it waits without end";
     }
     if (after.current && !due && life.policy.clock_trusted) {
@@ -568,20 +599,20 @@ TEST(StepInvariants, invariant_8_every_wait_is_visible_and_ends_and_none_spins) 
 }
 
 TEST(StepInvariants, invariant_8_a_machine_that_waits_for_ever_is_found) {
-    EXPECT_FALSE(holds(every_wait_ends, with([](const IdentityState&, const Event&, const Policy&, Transition& t) {
-                           if (t.state.wait.reason == WaitingFor::network) {
-                               t.state.wait.until += 36500 * day;
-                           }
-                       })));
+    EXPECT_TRUE(is_found(every_wait_ends, with([](const IdentityState&, const Event&, const Policy&, Transition& t) {
+                             if (t.state.wait.reason == WaitingFor::network) {
+                                 t.state.wait.until += 36500 * day;
+                             }
+                         })));
 }
 
 TEST(StepInvariants, invariant_8_a_machine_that_does_not_say_what_it_waits_for_is_found) {
-    EXPECT_FALSE(
-        holds(every_wait_ends, with([](const IdentityState&, const Event& event, const Policy&, Transition& t) {
-                  if (std::holds_alternative<Due>(event) && t.effects.empty()) {
-                      t.state.wait = {};
-                  }
-              })));
+    EXPECT_TRUE(
+        is_found(every_wait_ends, with([](const IdentityState&, const Event& event, const Policy&, Transition& t) {
+                     if (std::holds_alternative<Due>(event) && t.effects.empty()) {
+                         t.state.wait = {};
+                     }
+                 })));
 }
 
 std::string every_key_is_listed(const Life& life) {
@@ -605,9 +636,8 @@ TEST(StepInvariants, invariant_9_no_key_on_the_token_is_unlisted) {
 }
 
 TEST(StepInvariants, invariant_9_a_machine_that_forgets_retired_keys_is_found) {
-    EXPECT_FALSE(holds(every_key_is_listed, with([](const IdentityState&, const Event&, const Policy&, Transition& t) {
-                           t.state.retired.clear();
-                       })));
+    EXPECT_TRUE(is_found(every_key_is_listed, with([](const IdentityState&, const Event&, const Policy&,
+                                                      Transition& t) { t.state.retired.clear(); })));
 }
 
 std::string only_known_anchors(const Life& life) {
@@ -633,12 +663,12 @@ TEST(StepInvariants, invariant_10_no_reply_makes_consumers_trust_another_ca) {
 }
 
 TEST(StepInvariants, invariant_10_a_machine_that_takes_anchors_from_a_reply_is_found) {
-    EXPECT_FALSE(
-        holds(only_known_anchors, with([](const IdentityState&, const Event& event, const Policy&, Transition& t) {
-                  if (const auto* issued = std::get_if<CertificateIssued>(&event); issued != nullptr && t.state.next) {
-                      t.state.next->issued.anchors = issued->issued.anchors;
-                  }
-              })));
+    EXPECT_TRUE(is_found(
+        only_known_anchors, with([](const IdentityState&, const Event& event, const Policy&, Transition& t) {
+            if (const auto* issued = std::get_if<CertificateIssued>(&event); issued != nullptr && t.state.next) {
+                t.state.next->issued.anchors = issued->issued.anchors;
+            }
+        })));
 }
 
 std::string failure_is_loud(const Life& life) {
@@ -649,12 +679,16 @@ std::string failure_is_loud(const Life& life) {
     }
     const IssuedRecord& current = after.current->issued;
     const TimePoint since = current.not_before + lifetime(current) * 3 / 4 + scaled(minute, lifetime(current));
+    // C9: what came late has not failed yet.
+    const TimePoint late =
+        life.shown_since + std::min(lifetime(current) / 50, Seconds(current.not_after - life.shown_since) / 2);
+    const bool waits = life.now < std::max(since, late + scaled(minute, lifetime(current)));
     const Seconds remaining = current.not_after - life.now;
     const Seconds longest = remaining > 7 * day ? 7 * day : day;
     const bool told = std::ranges::any_of(life.alerts, [&](const auto& alert) {
         return alert.first >= since && alert.first > life.now - longest - hour;
     });
-    return life.now < since || told ? "" : "overdue in silence";
+    return waits || told ? "" : "overdue in silence";
 }
 
 TEST(StepInvariants, invariant_11_an_overdue_renewal_is_told_and_told_again) {
@@ -662,24 +696,25 @@ TEST(StepInvariants, invariant_11_an_overdue_renewal_is_told_and_told_again) {
 }
 
 TEST(StepInvariants, invariant_11_a_machine_that_drops_alerts_is_found) {
-    EXPECT_FALSE(holds(failure_is_loud, with([](const IdentityState&, const Event&, const Policy&, Transition& t) {
-                           std::erase_if(t.effects, [](const Effect& effect) { return !is_work(effect); });
-                       })));
+    EXPECT_TRUE(is_found(failure_is_loud, with([](const IdentityState&, const Event&, const Policy&, Transition& t) {
+                             std::erase_if(t.effects, [](const Effect& effect) { return !is_work(effect); });
+                         })));
 }
 
 TEST(StepInvariants, invariant_11_a_machine_that_tells_once_only_is_found) {
-    EXPECT_FALSE(
-        holds(failure_is_loud, with([](const IdentityState& before, const Event&, const Policy&, Transition& t) {
-                  if (before.alerted_at) {
-                      std::erase_if(t.effects, [](const Effect& effect) { return !is_work(effect); });
-                  }
-              })));
+    EXPECT_TRUE(
+        is_found(failure_is_loud, with([](const IdentityState& before, const Event&, const Policy&, Transition& t) {
+                     if (before.alerted_at) {
+                         std::erase_if(t.effects, [](const Effect& effect) { return !is_work(effect); });
+                     }
+                 })));
 }
 
 std::string jitter_is_drawn(const Life& life) {
+    const auto* issued = std::get_if<CertificateIssued>(&life.event);
     const auto& next = life.transition.state.next;
-    const bool issued = std::holds_alternative<CertificateIssued>(life.event) && next && !life.before.next;
-    return issued && next->jitter != life.draw.fraction ? "the jitter is not what was drawn" : "";
+    const bool accepted = issued != nullptr && next && next->issued.leaf == issued->issued.leaf;
+    return accepted && next->jitter != life.draw.fraction ? "the jitter is not what was drawn" : "";
 }
 
 TEST(StepInvariants, the_jitter_of_a_certificate_is_drawn_once_and_kept) {
@@ -687,11 +722,11 @@ TEST(StepInvariants, the_jitter_of_a_certificate_is_drawn_once_and_kept) {
 }
 
 TEST(StepInvariants, a_machine_that_forgets_the_jitter_is_found) {
-    EXPECT_FALSE(holds(jitter_is_drawn, with([](const IdentityState&, const Event&, const Policy&, Transition& t) {
-                           if (t.state.next) {
-                               t.state.next->jitter = 0;
-                           }
-                       })));
+    EXPECT_TRUE(is_found(jitter_is_drawn, with([](const IdentityState&, const Event&, const Policy&, Transition& t) {
+                             if (t.state.next) {
+                                 t.state.next->jitter = 0;
+                             }
+                         })));
 }
 
 std::string untrusted_clock_takes_nothing(const Life& life) {
@@ -714,8 +749,8 @@ TEST(StepInvariants, K1_an_untrusted_clock_destroys_and_switches_nothing) {
 }
 
 TEST(StepInvariants, K1_a_machine_without_a_clock_floor_is_found) {
-    EXPECT_FALSE(holds(untrusted_clock_takes_nothing, [](const IdentityState& state, const Event& event,
-                                                         const Draw& draw, const Policy& policy, TimePoint now) {
+    EXPECT_TRUE(is_found(untrusted_clock_takes_nothing, [](const IdentityState& state, const Event& event,
+                                                           const Draw& draw, const Policy& policy, TimePoint now) {
         Policy credulous = policy;
         credulous.clock_trusted = true;
         return step(state, event, draw, credulous, now);

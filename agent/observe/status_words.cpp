@@ -74,7 +74,7 @@ std::string step_of_attempt(const IdentityState& state, TimePoint now) {
         return "ask the CA again " + in(state.wait.until, now);
     }
     if (state.wait.reason == WaitingFor::nothing) {
-        return state.current ? "the request is under way" : "enroll at the next run of hwenrolld";
+        return "the request is under way; hwenrolld goes on with it";
     }
     if (state.wait.retry_after && now < state.wait.retry_after->until) {
         return "waits as the CA asked, retried " + in(state.wait.retry_after->until, now) + " at the earliest";

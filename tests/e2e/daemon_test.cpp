@@ -171,7 +171,7 @@ TEST(Daemon, X13_T3_SIGTERM_ends_it_within_ten_seconds_while_a_token_hangs) {
     world.start_daemon(
         {"HWENROLL_SHIM_MODULE=" + SoftHsm::module(), "HWENROLL_SHIM_LOG=" + log, "HWENROLL_SHIM_RULE=C_Sign:*:hang"});
     world.eventually("the hang", [&] {
-        return std::filesystem::exists(log) && read_file(log).find("C_Sign ") != std::string::npos;
+        return std::filesystem::exists(log) && read_file(log).find("C_Sign\n") != std::string::npos;
     });
     EXPECT_EQ(world.stop_daemon(), 0);
 }

@@ -11,14 +11,26 @@ using lifecycle::Phase;
 
 const TimePoint now = TimePoint(Seconds(1'800'000'000));
 
+/// A state whose contents imply the phase.
 IdentityState in_phase(Phase phase) {
     IdentityState state;
-    state.phase = phase;
+    const lifecycle::IssuedRecord issued{{}, {}, {}, now, now + Seconds(86400)};
+    if (phase == Phase::need_publish) {
+        state.next = lifecycle::Credential{{}, issued, 1, {}};
+    } else if (phase != Phase::unenrolled) {
+        state.enrollment.emplace();
+    }
+    if (phase == Phase::need_submit || phase == Phase::pending) {
+        state.enrollment->key.spki = {1};
+        state.enrollment->transaction.emplace().pending = phase == Phase::pending;
+    }
+    state.phase = lifecycle::overall_phase(state);
     return state;
 }
 
 IdentityState valid_until(TimePoint end) {
-    IdentityState state = in_phase(Phase::valid);
+    IdentityState state;
+    state.phase = Phase::valid;
     state.current = lifecycle::Credential{{}, {{}, {}, {}, now, end}, 1, now};
     return state;
 }
@@ -37,13 +49,38 @@ TEST(StatusWords, a_failure_shows_as_retrying_and_a_hold_with_its_reason) {
     IdentityState failing = in_phase(Phase::need_submit);
     failing.failure = lifecycle::FailureRecord{ErrorCode::ca_timeout, "late", now};
     EXPECT_EQ(status_word(failing, now), "RETRYING");
-    IdentityState held = in_phase(Phase::held);
+    IdentityState held = in_phase(Phase::need_submit);
     for (const auto& [reason, word] : {std::pair(lifecycle::HoldReason::rejected, "HELD(rejected)"),
                                        std::pair(lifecycle::HoldReason::message_cap, "HELD(message-cap)"),
-                                       std::pair(lifecycle::HoldReason::key_refused, "HELD(key-refused)")}) {
+                                       std::pair(lifecycle::HoldReason::key_refused, "HELD(key-refused)"),
+                                       std::pair(lifecycle::HoldReason::cancelled, "HELD(cancelled)")}) {
         held.hold = lifecycle::Hold{reason, {}};
         EXPECT_EQ(status_word(held, now), word);
     }
+}
+
+TEST(StatusWords, what_goes_on_beside_a_valid_certificate_has_its_word) {
+    IdentityState renewing = valid_until(now + Seconds(86400));
+    renewing.enrollment.emplace();
+    EXPECT_EQ(status_word(renewing, now), "RENEWING");
+    renewing.failure = lifecycle::FailureRecord{ErrorCode::ca_timeout, "late", now};
+    EXPECT_EQ(status_word(renewing, now), "RETRYING");
+    EXPECT_EQ(status_word(renewing, now + Seconds(86400)), "EXPIRED");
+    IdentityState shadowed = valid_until(now + Seconds(86400));
+    shadowed.shadow = lifecycle::Shadow{*shadowed.current, {}};
+    EXPECT_EQ(status_word(shadowed, now), "SHADOW-READY");
+    IdentityState telling = valid_until(now + Seconds(86400));
+    telling.delivery = lifecycle::Delivery{1, 0, now};
+    EXPECT_EQ(status_word(telling, now), "DEPLOYING");
+}
+
+TEST(StatusWords, invariant_11_an_alert_says_what_is_wrong_and_why) {
+    IdentityState state = valid_until(now + Seconds(86400));
+    state.failure = lifecycle::FailureRecord{ErrorCode::ca_timeout, "the CA is silent", now};
+    EXPECT_EQ(alert_text(state, lifecycle::RaiseAlert::Kind::overdue, now),
+              "not renewed, expires in 1 d (" + to_iso8601(now + Seconds(86400)) + "): the CA is silent");
+    state.hold = lifecycle::Hold{lifecycle::HoldReason::rejected, {}};
+    EXPECT_EQ(alert_text(state, lifecycle::RaiseAlert::Kind::held, now), "held (rejected): the CA is silent");
 }
 
 TEST(StatusWords, the_next_step_names_its_time) {
@@ -58,7 +95,7 @@ TEST(StatusWords, HTTP_28_the_next_step_names_the_time_that_the_ca_asked_for) {
     asked.wait = {lifecycle::WaitingFor::network, now + Seconds(90), lifecycle::RetryAfter{now + Seconds(90), {}}};
     EXPECT_EQ(next_step(asked, now),
               "waits as the CA asked, retried in 1 min 30 s (" + to_iso8601(now + Seconds(90)) + ") at the earliest");
-    EXPECT_EQ(next_step(asked, now + Seconds(90)), "waits for network, retried at the next run of hwenrolld");
+    EXPECT_EQ(next_step(asked, now + Seconds(90)), "waits for network, retried now or when hwenrolld starts");
 }
 
 }  // namespace

@@ -234,26 +234,32 @@ echo "The CA lives for 60 s, a certificate for 20 s, and is renewed after 15. 20
 servers+=($!)
 daemon=$!
 
-# One line for now: what the daemon says of the identity, and how often the CA has issued.
-now_line() {
-    local status
-    status=$("$bin/hwenroll" status "${config[@]}" 2>/dev/null | sed -n 2p) || true
-    printf '%2d s  %s certificates issued  %s' "$1" "$(wc -l <"$second/lab-ca/issued.jsonl" 2>/dev/null || echo 0)" \
-        "$status"
+# What the daemon says now, in three lines; on a terminal each takes the place of the one before.
+shown=0
+show_now() {
+    local table state width
+    table=$("$bin/hwenroll" status "${config[@]}" 2>/dev/null) || true
+    state="$2 certificates issued, $(awk 'NR == 2 { print $2 }' <<<"$table")"
+    if [ -t 1 ]; then
+        width=$(tput cols 2>/dev/null || echo 80)
+        [ $shown = 0 ] || printf '\e[3A'
+        printf '%2d s, %s\n%s\n' "$1" "$state" "$table" | cut -c "1-$((width - 1))" | sed 's/^/\r\x1b[K/' | head -n 3
+        shown=1
+    elif [ "$state" != "$last_state" ]; then
+        printf '%2d s, %s\n' "$1" "$state"
+    fi
+    last_state=$state
+}
+certificates() {
+    wc -l 2>/dev/null <"$second/lab-ca/issued.jsonl" || echo 0
 }
 issuer_fingerprint() {
     openssl x509 -in "$second/live/seconds/current/ca.pem" -noout -fingerprint -sha256 2>/dev/null || true
 }
-begun=$SECONDS first_issuer='' last_line='' switched=no
+begun=$SECONDS first_issuer='' last_state='' switched=no
 while [ $((SECONDS - begun)) -lt 85 ]; do
     kill -0 "$daemon" 2>/dev/null || { cat "$second/hwenrolld.log" >&2 && give_up "hwenrolld ended"; }
-    line=$(now_line $((SECONDS - begun)))
-    if [ -t 1 ]; then
-        printf '\r\e[K%s' "${line:0:$(($(tput cols 2>/dev/null || echo 80) - 1))}"
-    elif [ "${line#* s }" != "$last_line" ]; then
-        echo "$line"
-        last_line=${line#* s }
-    fi
+    show_now $((SECONDS - begun)) "$(certificates)"
     issuer=$(issuer_fingerprint)
     [ -n "$first_issuer" ] || first_issuer=$issuer
     if [ -n "$issuer" ] && [ "$issuer" != "$first_issuer" ]; then
@@ -262,7 +268,7 @@ while [ $((SECONDS - begun)) -lt 85 ]; do
     fi
     sleep 0.5
 done
-[ ! -t 1 ] || echo
+show_now $((SECONDS - begun)) "$(certificates)"
 [ $switched = yes ] || { cat "$second/hwenrolld.log" >&2 && give_up "no rollover within 85 s"; }
 issued=$(wc -l <"$second/lab-ca/issued.jsonl")
 [ "$issued" -ge 4 ] || give_up "only $issued certificates were issued"

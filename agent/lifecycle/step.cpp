@@ -111,7 +111,7 @@ void plan(Decision& d) {
     }
     if (const auto purpose = wanted_at_once(d.next, d.policy)) {
         wish_for_configuration(d);
-        return begin(d, *purpose);
+        return begin(d, is_expired(d.next, d.now) ? Purpose::reenrollment : *purpose);
     }
     if (is_too_early(d, *d.next.current)) {
         return begin(d, Purpose::reenrollment);

@@ -160,5 +160,12 @@ TEST(OperatorStep, SM_18_a_certificate_is_revoked_once) {
     EXPECT_EQ(fresh.on(CertificateRevoked{}).state, IdentityState{}) << "there is none";
 }
 
+TEST(OperatorStep, SM_14_a_renewal_that_is_wanted_of_an_expired_certificate_is_an_enrollment) {
+    Walk walk;
+    walk.to_valid().at(start + day).on(RenewalWanted{});
+    EXPECT_TRUE(walk.emits<MakeKey>());
+    EXPECT_EQ(walk.purpose(), Purpose::reenrollment);
+}
+
 }  // namespace
 }  // namespace hwenroll::lifecycle

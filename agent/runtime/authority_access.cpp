@@ -128,7 +128,7 @@ void AuthorityAccess::need_next(std::function<void(Answer)> then) {
         if (!current) {
             return then(fail(current.error()));
         }
-        then(restore_next());
+        then(restore_next(**current));
     });
 }
 
@@ -206,7 +206,7 @@ Status AuthorityAccess::restore() {
     return {};
 }
 
-Result<std::shared_ptr<const Authority>> AuthorityAccess::restore_next() {
+Result<std::shared_ptr<const Authority>> AuthorityAccess::restore_next(const Authority& current) {
     if (!state_.next) {
         return fail(Error(ErrorCode::ca_no_next, "no successor of the CA is known").about("ca " + settings_.name));
     }
@@ -218,7 +218,7 @@ Result<std::shared_ptr<const Authority>> AuthorityAccess::restore_next() {
         return fail(Error(set.error()).about("ca " + settings_.name));
     }
     return std::make_shared<const Authority>(
-        Authority{*std::move(set), authority_->capabilities, state_.next->generation, authority_->set.signers});
+        Authority{*std::move(set), current.capabilities, state_.next->generation, current.set.signers});
 }
 
 /// ROLL-17: a CA that shows its successor before its time: known, it takes over. K10: one that shows the CA that it was

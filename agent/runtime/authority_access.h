@@ -97,7 +97,7 @@ class AuthorityAccess {
     [[nodiscard]] std::vector<Bytes> pins() const;
     [[nodiscard]] scep::CaExpectation expectation(TimePoint now) const;
     Status restore();
-    Result<std::shared_ptr<const Authority>> restore_next();
+    Result<std::shared_ptr<const Authority>> restore_next(const Authority& current);
     Status take_other(const std::vector<Certificate>& received, const Error& refused);
     void fetch_successor(std::function<void()> then);
     Status accept_successor(const Result<http::Response>& response);

@@ -119,10 +119,13 @@ class Service {
     }
 
     void adopt(config::Configuration configuration) {
+        // Alerts that wait outlive a reload, unless they have nowhere to go any more.
+        if (!alerts_ || configuration.agent.on_alert != configuration_.agent.on_alert) {
+            alerts_ = std::make_unique<AlertCommand>(*loop_, configuration.agent.on_alert,
+                                                     [this](const Error& error) { log_.write(error, {}); });
+        }
         configuration_ = std::move(configuration);
         service_.adopt(configuration_);
-        alerts_ = std::make_unique<AlertCommand>(*loop_, configuration_.agent.on_alert,
-                                                 [this](const Error& error) { log_.write(error, {}); });
         for (const config::Finding& finding : configuration_.findings) {
             log_.write(finding.error, finding.name);
             alerts_->raise(

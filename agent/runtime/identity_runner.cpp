@@ -175,8 +175,7 @@ void IdentityRunner::start(Settled settled, News news) {
         // What cannot be read is never written over: it is looked at again instead.
         load_again_ = at_.clock.now() + load_pause;
         posted_.clear();
-        news_({loaded.error().line(), loaded.error(), {}});
-        return settle(loaded.error());
+        return undo(loaded.error());
     }
     const auto published = publisher_.inspect(name());
     if (!published && state_.phase == lifecycle::Phase::valid) {
@@ -244,15 +243,16 @@ lifecycle::Started IdentityRunner::started(const std::optional<publish::Publishe
 void IdentityRunner::dispatch(const lifecycle::Event& event) {
     auto drawn = draw();
     if (!drawn) {
-        return settle(drawn.error());
+        return undo(drawn.error());
     }
     const TimePoint now = at_.clock.now();
     auto transition = lifecycle::step(state_, event, *drawn, policy(), now);
     if (transition.state != state_) {
         const Status committed = at_.store.commit(name(), settings_.token, transition.state, transition.note, now);
         if (!committed) {
-            return settle(committed.error());
+            return undo(committed.error());
         }
+        undone_.clear();
         failpoint(committed_point(transition));
         state_ = std::move(transition.state);
     }
@@ -286,18 +286,28 @@ void IdentityRunner::conclude(lifecycle::Event outcome) {
     if (auto* failure = std::get_if<lifecycle::EffectFailed>(&outcome)) {
         failure->error = std::move(failure->error).about(name());
         error_ = failure->error;
-        news_({error_->line(), error_, {}});
+        news_({error_->line(), error_, false});
     } else if (auto* rejected = std::get_if<lifecycle::RequestRejected>(&outcome)) {
         rejected->error = std::move(rejected->error).about(name());
         error_ = rejected->error;
-        news_({error_->line(), error_, {}});
+        news_({error_->line(), error_, false});
     }
     if (lifecycle::doubts_authority(outcome)) {
         if (const Status doubted = authority_->doubt(); !doubted) {
-            return settle(doubted.error());
+            return undo(doubted.error());
         }
     }
     dispatch(outcome);
+}
+
+/// S1, S10: a decision that cannot be kept is as good as not made, alerts included; it is made again later. People are
+/// told once for each cause.
+void IdentityRunner::undo(const Error& error) {
+    const Error named = Error(error).about(name());
+    if (std::exchange(undone_, named.line()) != named.line()) {
+        news_({named.line(), named, true});
+    }
+    settle(named);
 }
 
 void IdentityRunner::settle(const std::optional<Error>& error) {
@@ -343,7 +353,7 @@ void IdentityRunner::say(const std::string& note) {
         progress_.clear();
         at_.log.write(
             {observe::Level::info, name() + ": " + note, name(), observe::status_word(state_, at_.clock.now()), {}});
-        news_({note, {}, {}});
+        news_({note, {}, false});
     }
 }
 
@@ -592,7 +602,7 @@ Result<publish::Generation> IdentityRunner::generation() const {
 void IdentityRunner::run(const lifecycle::PublishGeneration& effect) {
     const auto refused = [this](const Error& error) {
         error_ = Error(error).about(name());
-        news_({error_->line(), error_, {}});
+        news_({error_->line(), error_, false});
         dispatch(lifecycle::PublicationFailed{*error_});
     };
     auto made = generation();
@@ -629,7 +639,7 @@ void IdentityRunner::run(const lifecycle::Deliver& effect) {
             if (error) {
                 named = Error(*error).about(name());
                 error_ = named;
-                news_({named->line(), named, {}});
+                news_({named->line(), named, false});
             }
             dispatch(lifecycle::Delivered{effect.generation, named});
         });
@@ -648,7 +658,7 @@ void IdentityRunner::run(const lifecycle::DestroyKey& effect) {
 }
 
 void IdentityRunner::run(const lifecycle::RaiseAlert& effect) {
-    news_({observe::alert_text(state_, effect.kind, at_.clock.now()), {}, effect.kind});
+    news_({observe::alert_text(state_, effect.kind, at_.clock.now()), {}, true});
 }
 
 }  // namespace hwenroll::runtime

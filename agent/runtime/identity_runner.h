@@ -29,7 +29,7 @@ struct Places {
 struct IdentityNews {
     std::string text;              ///< one printable line
     std::optional<Error> failure;  ///< that it tells of
-    std::optional<lifecycle::RaiseAlert::Kind> alert;
+    bool alert = false;            ///< people are to be told (invariant 11)
 };
 
 /// One identity. On the loop's thread; at most one effect is under way, alerts aside.
@@ -77,6 +77,7 @@ class IdentityRunner {
     void failed(const Error& error, bool answered = false);
     void conclude(lifecycle::Event outcome);
     void settle(const std::optional<Error>& error);
+    void undo(const Error& error);
     void say(const std::string& note);
     void warn(const std::string& warning);
     [[nodiscard]] std::string awaiting_answer() const;
@@ -118,6 +119,7 @@ class IdentityRunner {
     TimePoint load_again_;
     bool busy_ = false;
     std::deque<lifecycle::Event> posted_;
+    std::string undone_;  ///< why the last decision could not be kept; empty once one was
     std::optional<Error> error_;
     std::unique_ptr<DeliveryRun> delivery_;
     Settled settled_;

@@ -3,6 +3,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sqlite3.h>
 
 #include "tests/e2e/daemon_world.h"
 
@@ -173,6 +174,51 @@ TEST(Daemon, X13_T3_SIGTERM_ends_it_within_ten_seconds_while_a_token_hangs) {
     world.eventually("the hang", [&] {
         return std::filesystem::exists(log) && read_file(log).find("C_Sign\n") != std::string::npos;
     });
+    EXPECT_EQ(world.stop_daemon(), 0);
+}
+
+TEST(Daemon, S10_invariant_11_a_state_that_cannot_be_kept_is_told_once_and_the_renewal_follows) {
+    DaemonWorld world({"--lifetime", std::to_string(120 * day_seconds), "--backdate", "0"});
+    world.start_daemon();
+    world.eventually("the enrollment", [&] { return world.word() == "OK"; });
+    sqlite3* database = nullptr;
+    ASSERT_EQ(sqlite3_open((world.directory() / "state" / "state.db").c_str(), &database), SQLITE_OK);
+    ASSERT_EQ(sqlite3_exec(database, "BEGIN IMMEDIATE", nullptr, nullptr, nullptr), SQLITE_OK);
+    world.go_to_day(91);
+    world.eventually("the complaint", [&] { return world.daemon().err().find("web: E-STATE-") != std::string::npos; });
+    EXPECT_EQ(world.generation(), "gen-001");
+    EXPECT_EQ(world.issued().size(), 1U) << "nothing is asked for that could not be kept";
+    ASSERT_EQ(sqlite3_exec(database, "ROLLBACK", nullptr, nullptr, nullptr), SQLITE_OK);
+    sqlite3_close(database);
+    world.eventually("the renewal", [&] { return world.generation() == "gen-002"; });
+    EXPECT_EQ(world.issued().size(), 2U);
+    const std::string said = world.daemon().err();
+    const std::size_t first = said.find("web: E-STATE-");
+    ASSERT_NE(first, std::string::npos) << said;
+    EXPECT_EQ(said.find("web: E-STATE-", first + 1), std::string::npos) << said;
+    EXPECT_EQ(world.stop_daemon(), 0);
+}
+
+TEST(Daemon, S8_a_state_that_contradicts_itself_is_told_and_not_written_over) {
+    DaemonWorld world({});
+    world.start_daemon();
+    world.eventually("the enrollment", [&] { return world.word() == "OK"; });
+    EXPECT_EQ(world.stop_daemon(), 0);
+    const auto damage = [&](const char* sql) {
+        sqlite3* database = nullptr;
+        ASSERT_EQ(sqlite3_open((world.directory() / "state" / "state.db").c_str(), &database), SQLITE_OK);
+        EXPECT_EQ(sqlite3_exec(database, sql, nullptr, nullptr, nullptr), SQLITE_OK);
+        sqlite3_close(database);
+    };
+    damage("UPDATE identities SET phase=3");
+    world.start_daemon();
+    world.eventually("the complaint", [&] { return world.daemon().err().find("web: E-STATE-") != std::string::npos; });
+    world.go_to_day(0.5);
+    EXPECT_EQ(world.stop_daemon(), 0);
+    EXPECT_EQ(world.issued().size(), 1U) << "nothing was begun in its place";
+    damage("UPDATE identities SET phase=6");
+    world.start_daemon();
+    world.eventually("the state as it was", [&] { return world.word() == "OK"; });
     EXPECT_EQ(world.stop_daemon(), 0);
 }
 

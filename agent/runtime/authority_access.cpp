@@ -6,7 +6,7 @@
 #include <fmt/format.h>
 
 #include "agent/runtime/ca_answer.h"
-#include "agent/runtime/failpoint.h"
+#include "base/failpoint.h"
 #include "transport/scep/operation_url.h"
 
 namespace hwenroll::runtime {
@@ -173,7 +173,9 @@ Status AuthorityAccess::advance(const lifecycle::AuthorityEvent& event) {
 }
 
 Status AuthorityAccess::doubt() {
-    return loaded_ ? advance(lifecycle::AuthorityDoubted{}) : Status();
+    Status doubted = loaded_ ? advance(lifecycle::AuthorityDoubted{}) : Status();
+    failpoint("authority-doubted");
+    return doubted;
 }
 
 Error AuthorityAccess::asked_too_soon(Seconds wait) const {
@@ -295,6 +297,7 @@ void AuthorityAccess::fetch_successor(std::function<void()> then) {
                 return get(url, scep::Operation::get_next_ca_cert, limits_.max_reply_bytes);
             },
             [this, done](const Result<http::Response>& response) {
+                failpoint("successor-received");
                 if (const Status accepted = accept_successor(response); !accepted) {
                     const Error named = Error(accepted.error()).about("ca " + settings_.name);
                     if (const Status recorded = advance(lifecycle::SuccessorMissing{named}); !recorded) {
@@ -325,7 +328,9 @@ Status AuthorityAccess::accept_successor(const Result<http::Response>& response)
     }
     lifecycle::AuthorityRecord record = record_of(next->set);
     record.certificates = std::move(next->certificates);
-    return advance(lifecycle::SuccessorFetched{std::move(record)});
+    Status advanced = advance(lifecycle::SuccessorFetched{std::move(record)});
+    failpoint("successor-accepted");
+    return advanced;
 }
 
 void AuthorityAccess::tick() {
@@ -364,6 +369,7 @@ http::Request AuthorityAccess::get(const std::string& url, scep::Operation opera
 void AuthorityAccess::fetch_capabilities(bool repeated) {
     exchange([this](const std::string& url) { return get(url, scep::Operation::get_ca_caps, limits_.max_caps_bytes); },
              [this, repeated](const Result<http::Response>& response) {
+                 failpoint("capabilities-received");
                  const auto capabilities = read_capabilities(response, repeated);
                  if (!capabilities) {
                      return failed(capabilities.error());
@@ -375,6 +381,7 @@ void AuthorityAccess::fetch_capabilities(bool repeated) {
 void AuthorityAccess::fetch_certificates(const scep::Capabilities& capabilities) {
     exchange([this](const std::string& url) { return get(url, scep::Operation::get_ca_cert, limits_.max_reply_bytes); },
              [this, capabilities](const Result<http::Response>& response) {
+                 failpoint("certificates-received");
                  if (const Status accepted = accept(capabilities, response); !accepted) {
                      return failed(accepted.error());
                  }
@@ -411,6 +418,7 @@ Status AuthorityAccess::accept(scep::Capabilities capabilities, const Result<htt
         record.certificates.push_back(certificate.der());
     }
     const Status advanced = advance(lifecycle::AuthorityFetched{std::move(record)});
+    failpoint("authority-accepted");
     if (advanced) {
         authority_ =
             std::make_shared<const Authority>(Authority{*std::move(set), capabilities, state_.current->generation});

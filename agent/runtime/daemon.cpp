@@ -17,8 +17,8 @@
 #include "agent/observe/status_words.h"
 #include "agent/runtime/agent_service.h"
 #include "agent/runtime/alert_command.h"
-#include "agent/runtime/failpoint.h"
 #include "agent/runtime/loop_reactor.h"
+#include "base/failpoint.h"
 
 namespace hwenroll::runtime {
 namespace {
@@ -90,6 +90,7 @@ class Service {
         }
         feed_watchdog();
         ::sd_notify(0, "READY=1");
+        failpoint("daemon-ready");
         return {};
     }
 

@@ -8,9 +8,9 @@
 #include "agent/observe/status_words.h"
 #include "agent/runtime/activation.h"
 #include "agent/runtime/configuration_mark.h"
-#include "agent/runtime/failpoint.h"
 #include "agent/runtime/key_uri.h"
 #include "agent/runtime/system_clock.h"
+#include "base/failpoint.h"
 #include "transport/scep/operation_url.h"
 
 namespace hwenroll::runtime {
@@ -77,21 +77,22 @@ Result<std::vector<Certificate>> certificates_of(const std::vector<Bytes>& ders)
 }
 
 /// The crash point behind a commit, by what the commit led to.
-std::string_view committed_point(const lifecycle::Transition& transition) {
+FailpointName committed_point(const lifecycle::Transition& transition) {
     struct Name {
-        std::string_view operator()(const lifecycle::MakeKey&) const { return "key-id-committed"; }
-        std::string_view operator()(const lifecycle::PrepareRequest&) const { return "key-committed"; }
-        std::string_view operator()(const lifecycle::SendRequest&) const { return "request-committed"; }
-        std::string_view operator()(const lifecycle::SendPoll&) const { return "poll-committed"; }
-        std::string_view operator()(const lifecycle::ReconsiderAuthority&) const { return refusal_failpoint; }
-        std::string_view operator()(const lifecycle::PublishGeneration&) const { return "issue-committed"; }
-        std::string_view operator()(const lifecycle::SeekSuccessor&) const { return "seek-committed"; }
-        std::string_view operator()(const lifecycle::Deliver&) const { return "delivery-committed"; }
-        std::string_view operator()(const lifecycle::DestroyKey&) const { return "retirement-committed"; }
-        std::string_view operator()(const lifecycle::RaiseAlert&) const { return "alert-committed"; }
+        FailpointName operator()(const lifecycle::MakeKey&) const { return "key-id-committed"; }
+        FailpointName operator()(const lifecycle::PrepareRequest&) const { return "key-committed"; }
+        FailpointName operator()(const lifecycle::SendRequest&) const { return "request-committed"; }
+        FailpointName operator()(const lifecycle::SendPoll&) const { return "poll-committed"; }
+        FailpointName operator()(const lifecycle::ReconsiderAuthority&) const { return "refusal-committed"; }
+        FailpointName operator()(const lifecycle::PublishGeneration&) const { return "issue-committed"; }
+        FailpointName operator()(const lifecycle::SeekSuccessor&) const { return "seek-committed"; }
+        FailpointName operator()(const lifecycle::Deliver&) const { return "delivery-committed"; }
+        FailpointName operator()(const lifecycle::DestroyKey&) const { return "retirement-committed"; }
+        FailpointName operator()(const lifecycle::RaiseAlert&) const { return "alert-committed"; }
     };
     if (transition.effects.empty()) {
-        return transition.state.phase == lifecycle::Phase::valid ? "publish-committed" : "wait-committed";
+        return transition.state.phase == lifecycle::Phase::valid ? FailpointName("publish-committed")
+                                                                 : FailpointName("wait-committed");
     }
     return std::visit(Name{}, transition.effects.front());
 }
@@ -247,6 +248,7 @@ void IdentityRunner::dispatch(const lifecycle::Event& event) {
     }
     const TimePoint now = at_.clock.now();
     auto transition = lifecycle::step(state_, event, *drawn, policy(), now);
+    failpoint("decision-made");
     if (transition.state != state_) {
         const Status committed = at_.store.commit(name(), settings_.token, transition.state, transition.note, now);
         if (!committed) {
@@ -498,6 +500,7 @@ void IdentityRunner::sign(scep::MessageType type, const SharedAuthority& authori
                     if (!message) {
                         return failed(message.error());
                     }
+                    failpoint("request-signed");
                     exchange(authority, *message);
                 });
 }
@@ -573,6 +576,7 @@ void IdentityRunner::judge(const SharedAuthority& authority, const RequestForm& 
     const bool answered = plan.response.status == 200;
     token_->use([plan = std::move(plan)](const SharedToken& token) { return judge_reply(token, plan); },
                 [this, answered](Result<ReplyVerdict> verdict) {
+                    failpoint("reply-opened");
                     if (!verdict) {
                         return failed(verdict.error(), answered);
                     }

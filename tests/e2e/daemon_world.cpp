@@ -36,6 +36,12 @@ DaemonWorld::DaemonWorld(const std::vector<std::string>& arguments)
     configure();
 }
 
+void DaemonWorld::restart_lab_ca(const std::vector<std::string>& arguments) {
+    stop_ca();
+    std::filesystem::remove(directory() / "ca.url");
+    start_lab_ca(with_clock(arguments, clock_.path()));
+}
+
 void DaemonWorld::start_daemon(const std::vector<std::string>& environment) {
     ChildOptions options;
     options.environment = environment;

@@ -33,6 +33,15 @@ class DaemonWorld : public EnrollmentWorld {
 
     [[nodiscard]] TimePoint day(double days) const;
 
+    /// The clock goes on by `seconds`.
+    void advance(Seconds seconds) { clock_.advance(seconds); }
+
+    /// What the clock says.
+    [[nodiscard]] TimePoint now() const { return clock_.now(); }
+
+    /// The lab CA ends and begins again in its directory, on another port: configure() follows.
+    void restart_lab_ca(const std::vector<std::string>& arguments);
+
     /// `hwenroll ARGUMENTS` on the world's clock.
     [[nodiscard]] RunResult command(std::vector<std::string> arguments) const;
 

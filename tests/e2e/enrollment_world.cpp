@@ -125,10 +125,16 @@ int EnrollmentWorld::objects(const std::string& kind) const {
     return count;
 }
 
-void EnrollmentWorld::expect_published() const {
+void EnrollmentWorld::expect_published(std::optional<TimePoint> at) const {
     const std::string cert = (live() / "cert.pem").string();
-    const RunResult verified = run({"openssl", "verify", "-CAfile", (live() / "ca.pem").string(), "-untrusted",
-                                    (live() / "fullchain.pem").string(), cert});
+    std::vector<std::string> verify{"openssl",    "verify",
+                                    "-CAfile",    (live() / "ca.pem").string(),
+                                    "-untrusted", (live() / "fullchain.pem").string()};
+    if (at) {
+        verify.insert(verify.end(), {"-attime", std::to_string(at->time_since_epoch().count())});
+    }
+    verify.push_back(cert);
+    const RunResult verified = run(verify);
     EXPECT_EQ(verified.exit_code, 0) << verified.out << verified.err;
     EXPECT_EQ(objects("Private Key Object"), 1);
     EXPECT_EQ(objects("Public Key Object"), 1);

@@ -2,6 +2,7 @@
 
 #ifdef HWENROLL_FAILPOINTS
 #include <atomic>
+#include <cerrno>
 #include <charconv>
 #include <csignal>
 #include <cstdlib>
@@ -31,6 +32,9 @@ class Plan {
         if (const std::size_t colon = name_.find(':'); colon != std::string::npos) {
             std::from_chars(name_.data() + colon + 1, name_.data() + name_.size(), wanted_);
             name_.resize(colon);
+        }
+        if (const std::size_t at = name_.find('@'); at != std::string::npos) {
+            name_ = name_.substr(at + 1) == program_invocation_short_name ? name_.substr(0, at) : std::string();
         }
     }
 

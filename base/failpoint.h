@@ -9,8 +9,8 @@ namespace hwenroll {
 inline constexpr std::string_view failpoint_names[] = {
     // hwenrolld: the decisions of an identity, each committed before its effect
     "decision-made", "key-id-committed", "key-committed", "request-committed", "poll-committed", "wait-committed",
-    "refusal-committed", "issue-committed", "publish-committed", "delivery-committed", "retirement-committed",
-    "seek-committed", "alert-committed",
+    "refusal-committed", "issue-committed", "publish-committed", "delivery-committed", "seek-committed",
+    "alert-committed",
     // hwenrolld: the effects
     "key-generated", "request-signed", "reply-received", "reply-opened", "generation-published", "hooks-ended",
     "delivery-ended", "key-destroyed", "settled",
@@ -52,7 +52,8 @@ class FailpointName {
 /// SIGKILLs the process when the environment says so; any thread.
 ///
 /// HWENROLL_FAILPOINT is a list of places, separated by commas, each `NAME` or `NAME:N`, the N-th time (from 1) that
-/// this process passes it; `*` stands for any name. Without HWENROLL_FAILPOINT_SPENT only the first counts, each time.
+/// this process passes it; `*` stands for any name, and `NAME@PROGRAM` is looked at in processes of that
+/// program alone. Without HWENROLL_FAILPOINT_SPENT only the first counts, each time.
 /// With it, a path, a kill first creates PATH.0, PATH.1, …, for the first place, the second, …: each kills one process,
 /// and the next place counts from the next start of a process on. HWENROLL_FAILPOINT_LOG, a path, collects the names of
 /// all places that are passed, a line each.

@@ -25,7 +25,7 @@ function(hwenroll_program name)
 endfunction()
 
 # hwenroll_test(NAME SOURCES … USES … LIBRARIES … [LABELS …] [TIMEOUT seconds]): a GoogleTest program, one ctest
-# test for each TEST in it.
+# test for each TEST in it. Those that are called DISABLED_… are for ./test.sh --soak, which names them.
 include(GoogleTest)
 function(hwenroll_test name)
   cmake_parse_arguments(arg "" "TIMEOUT" "SOURCES;USES;LIBRARIES;LABELS;DEPENDS" ${ARGN})
@@ -41,5 +41,5 @@ function(hwenroll_test name)
   if(arg_DEPENDS)
     add_dependencies(${name} ${arg_DEPENDS})
   endif()
-  gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST PROPERTIES TIMEOUT ${arg_TIMEOUT} LABELS "${arg_LABELS}")
+  gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST TEST_FILTER "-*DISABLED_*" PROPERTIES TIMEOUT ${arg_TIMEOUT} LABELS "${arg_LABELS}")
 endfunction()

@@ -161,7 +161,9 @@ void Agent::on_authority_change(const std::string& authority) {
 bool Agent::look_at_clock() {
     const bool before = clock_trust_.trusted();
     const std::string why = clock_trust_.why();
-    if (const Status looked = clock_trust_.look(); !looked) {
+    const Status looked = clock_trust_.look();
+    const std::string unkept = looked ? std::string() : looked.error().line();
+    if (std::exchange(clock_unkept_, unkept) != unkept && !looked) {
         at_.log.write(looked.error(), {});
     }
     if (!clock_trust_.trusted() && (before || why != clock_trust_.why())) {

@@ -87,7 +87,7 @@ FailpointName committed_point(const lifecycle::Transition& transition) {
         FailpointName operator()(const lifecycle::PublishGeneration&) const { return "issue-committed"; }
         FailpointName operator()(const lifecycle::SeekSuccessor&) const { return "seek-committed"; }
         FailpointName operator()(const lifecycle::Deliver&) const { return "delivery-committed"; }
-        FailpointName operator()(const lifecycle::DestroyKey&) const { return "retirement-committed"; }
+        FailpointName operator()(const lifecycle::DestroyKey&) const { return "publish-committed"; }
         FailpointName operator()(const lifecycle::RaiseAlert&) const { return "alert-committed"; }
     };
     if (transition.effects.empty()) {

@@ -42,12 +42,12 @@ void DaemonWorld::restart_lab_ca(const std::vector<std::string>& arguments) {
     start_lab_ca(with_clock(arguments, clock_.path()));
 }
 
-void DaemonWorld::start_daemon(const std::vector<std::string>& environment) {
+void DaemonWorld::start_daemon(const std::vector<std::string>& environment, std::vector<std::string> wrapper) {
     ChildOptions options;
     options.environment = environment;
     options.environment.push_back("HWENROLL_CLOCK_FILE=" + clock_.path().string());
-    daemon_ = std::make_unique<ChildProcess>(
-        std::vector<std::string>{program("hwenrolld"), "--config", config().string()}, options);
+    wrapper.insert(wrapper.end(), {program("hwenrolld"), "--config", config().string()});
+    daemon_ = std::make_unique<ChildProcess>(std::move(wrapper), options);
 }
 
 int DaemonWorld::stop_daemon() {

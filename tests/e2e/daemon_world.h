@@ -18,7 +18,8 @@ class DaemonWorld : public EnrollmentWorld {
     /// The lab CA is started with `arguments` on the world's clock; the configuration is the default one.
     explicit DaemonWorld(const std::vector<std::string>& arguments);
 
-    void start_daemon(const std::vector<std::string>& environment = {});
+    /// `wrapper` is a command that becomes the daemon: its process is the daemon's.
+    void start_daemon(const std::vector<std::string>& environment = {}, std::vector<std::string> wrapper = {});
 
     /// SIGTERM, then its end; the exit code, or -1 when it did not end within 10 s (X13).
     int stop_daemon();
@@ -26,7 +27,7 @@ class DaemonWorld : public EnrollmentWorld {
     /// Sends a signal to the daemon.
     void signal(int number) const { daemon_->kill(number); }
 
-    [[nodiscard]] ChildProcess& daemon() { return *daemon_; }
+    [[nodiscard]] ChildProcess& daemon() const { return *daemon_; }
 
     /// The clock jumps to `days` after the beginning.
     void go_to_day(double days);

@@ -101,6 +101,37 @@ void DaemonWorld::eventually(const std::string& what, const std::function<bool()
     }
 }
 
+/// The body of the answer; bash, since it speaks TCP by itself.
+std::string DaemonWorld::ask_lab(const std::string& path) const {
+    const std::string script = "exec 3<>/dev/tcp/127.0.0.1/" + std::to_string(port()) +
+                               R"( && printf 'GET %s HTTP/1.1\r\nHost: lab\r\nConnection: close\r\n\r\n' "$1" >&3)" +
+                               " && cat <&3";
+    const RunResult asked = run({"bash", "-c", script, "bash", path});
+    EXPECT_EQ(asked.exit_code, 0) << asked.err;
+    const std::size_t body = asked.out.find("\r\n\r\n");
+    return body == std::string::npos ? std::string() : asked.out.substr(body + 4);
+}
+
+std::vector<std::string> DaemonWorld::pending_transactions() const {
+    std::vector<std::string> transactions;
+    const auto listed = nlohmann::json::parse(ask_lab("/lab/pending"), nullptr, false);
+    EXPECT_TRUE(listed.is_array());
+    for (const auto& one : listed) {
+        if (one["awaitsApproval"].get<bool>()) {
+            transactions.push_back(one["transactionID"].get<std::string>());
+        }
+    }
+    return transactions;
+}
+
+std::size_t DaemonWorld::approve_all() const {
+    const auto transactions = pending_transactions();
+    for (const std::string& transaction : transactions) {
+        EXPECT_EQ(ask_lab("/lab/approve?transaction=" + transaction), "done\n");
+    }
+    return transactions.size();
+}
+
 std::vector<std::string> DaemonWorld::issued() const {
     std::ifstream in(directory() / "ca" / "issued.jsonl");
     std::vector<std::string> lines;

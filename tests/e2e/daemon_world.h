@@ -61,10 +61,19 @@ class DaemonWorld : public EnrollmentWorld {
     /// Waits until `holds`, at most 30 s; on failure the daemon's output and status are reported.
     void eventually(const std::string& what, const std::function<bool()>& holds) const;
 
+    /// Requests that wait for a decision under --pending-until-approved.
+    [[nodiscard]] std::size_t pending() const { return pending_transactions().size(); }
+
+    /// Grants them all; how many there were.
+    [[nodiscard]] std::size_t approve_all() const;
+
     /// Lines of the lab CA's ledger: one for each certificate that it issued.
     [[nodiscard]] std::vector<std::string> issued() const;
 
  private:
+    [[nodiscard]] std::vector<std::string> pending_transactions() const;
+    [[nodiscard]] std::string ask_lab(const std::string& path) const;
+
     TimePoint begin_;
     ClockFile clock_;
     std::unique_ptr<ChildProcess> daemon_;

@@ -24,13 +24,16 @@ constexpr Seconds step{20};
 constexpr int patience = 200;
 constexpr Seconds leap{600};
 
-std::vector<std::string> lab_options(Stage stage) {
+std::vector<std::string> options_of(Stage stage, const std::vector<std::string>& more = {}) {
     std::vector<std::string> options{"--ca-lifetime",   std::to_string(200 * day_seconds),
                                      "--lifetime",      std::to_string(120 * day_seconds),
                                      "--auto-rollover", std::to_string(30 * day_seconds),
                                      "--backdate",      "0",
-                                     "--pending",       "1",
                                      "--renewal",       "both"};
+    options.insert(options.end(), more.begin(), more.end());
+    if (more.empty()) {
+        options.insert(options.end(), {"--pending", "1"});
+    }
     if (stage == Stage::refusal) {
         options.insert(options.end(), {"--refuse", "badMessageCheck"});
     }
@@ -66,8 +69,8 @@ std::string integrity_of(const std::filesystem::path& database) {
 
 }  // namespace
 
-Life::Life(Stage stage, std::vector<std::string> environment)
-    : stage_(stage), environment_(std::move(environment)), world_(lab_options(stage)) {
+Life::Life(Stage stage, std::vector<std::string> environment, const std::vector<std::string>& lab_options)
+    : stage_(stage), environment_(std::move(environment)), world_(options_of(stage, lab_options)) {
     world_.configure({.identity_extra = "san = [\"dns:web01.example.com\"]\n"
                                         "on_change = [[\"/bin/true\"]]\n"
                                         "verify = { command = [\"/bin/true\"] }\n"});
@@ -117,7 +120,7 @@ bool Life::be_refused() {
     if (!settled_at("HELD(rejected)", [] { return true; })) {
         return false;
     }
-    world_.restart_lab_ca(lab_options(Stage::enrollment));
+    world_.restart_lab_ca(options_of(Stage::enrollment));
     world_.configure();
     world_.signal(SIGHUP);
     return true;

@@ -19,7 +19,9 @@ enum class Stage { enrollment, renewal, rollover, refusal };
 class Life {
  public:
     /// `environment` is every daemon's, from the first start to the last.
-    Life(Stage stage, std::vector<std::string> environment);
+    /// `lab_options` are added to the lab CA's, of which a PENDING for each request is one unless they decide
+    /// otherwise.
+    Life(Stage stage, std::vector<std::string> environment, const std::vector<std::string>& lab_options = {});
 
     /// Two logins without an outcome end the daemon's tries (design, "PIN"): whether an operator is there to resume.
     void expect_operator_at_token(bool expected) { operator_at_token_ = expected; }

@@ -434,7 +434,7 @@ void IdentityRunner::prepare(const lifecycle::PrepareRequest& effect, const Shar
     const TimePoint now = at_.clock.now();
     RequestPlan plan{settings_,
                      authority_->settings().challenge,
-                     permissions_of(authority_->settings().legacy, now),
+                     permissions_of(authority_->settings().legacy, now, at_.clock_trust.trusted()),
                      authority,
                      state_.enrollment->key.id,
                      state_.enrollment->key.spki,
@@ -470,8 +470,9 @@ void IdentityRunner::run(const lifecycle::ReconsiderAuthority& effect) {
         if (!authority) {
             return failed(authority.error());
         }
-        const bool changed = is_for_another_authority(request, **authority,
-                                                      permissions_of(authority_->settings().legacy, at_.clock.now()));
+        const bool changed = is_for_another_authority(
+            request, **authority,
+            permissions_of(authority_->settings().legacy, at_.clock.now(), at_.clock_trust.trusted()));
         if (changed && error_) {
             const Error refusal = *std::exchange(error_, std::nullopt);
             say(refusal.line());
@@ -557,8 +558,8 @@ void IdentityRunner::warn_of_long_url(const RequestForm& form) {
 void IdentityRunner::judge(const SharedAuthority& authority, const RequestForm& form, http::Response response) {
     const TimePoint now = at_.clock.now();
     ReplyPlan plan{settings_,
-                   permissions_of(authority_->settings().legacy, now),
-                   parse_limits(authority_->limits()),
+                   permissions_of(authority_->settings().legacy, now, at_.clock_trust.trusted()),
+                   parse_limits(authority_->limits(), at_.clock_trust.trusted()),
                    *state_.enrollment->transaction,
                    signer(),
                    state_.enrollment->key.spki,

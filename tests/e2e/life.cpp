@@ -25,11 +25,11 @@ constexpr int patience = 200;
 constexpr Seconds leap{600};
 
 std::vector<std::string> options_of(Stage stage, const std::vector<std::string>& more = {}) {
-    std::vector<std::string> options{"--ca-lifetime",   std::to_string(200 * day_seconds),
-                                     "--lifetime",      std::to_string(120 * day_seconds),
-                                     "--auto-rollover", std::to_string(30 * day_seconds),
-                                     "--backdate",      "0",
-                                     "--renewal",       "both"};
+    std::vector<std::string> options{"--ca-lifetime", std::to_string(200 * day_seconds), "--lifetime",
+                                     std::to_string(120 * day_seconds), "--auto-rollover",
+                                     std::to_string(30 * day_seconds), "--backdate", "0", "--renewal", "both",
+                                     // A message is on its way while the clock leaps.
+                                     "--signing-time-window", std::to_string(day_seconds)};
     options.insert(options.end(), more.begin(), more.end());
     if (more.empty()) {
         options.insert(options.end(), {"--pending", "1"});

@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/pem.h"
+#include "tests/support/process_memory.h"
 
 namespace hwenroll::test {
 namespace {
@@ -36,16 +37,24 @@ DaemonWorld::DaemonWorld(const std::vector<std::string>& arguments)
     configure();
 }
 
-void DaemonWorld::start_daemon(const std::vector<std::string>& environment) {
+void DaemonWorld::start_daemon(const std::vector<std::string>& environment, std::vector<std::string> tracer) {
     ChildOptions options;
     options.environment = environment;
     options.environment.push_back("HWENROLL_CLOCK_FILE=" + clock_.path().string());
-    daemon_ = std::make_unique<ChildProcess>(
-        std::vector<std::string>{program("hwenrolld"), "--config", config().string()}, options);
+    traced_ = !tracer.empty();
+    tracer.insert(tracer.end(), {program("hwenrolld"), "--config", config().string()});
+    daemon_ = std::make_unique<ChildProcess>(std::move(tracer), options);
 }
 
 int DaemonWorld::stop_daemon() {
-    daemon_->kill(SIGTERM);
+    if (traced_) {
+        // strace takes a signal for itself.
+        for (const pid_t traced : children_of(daemon_->pid())) {
+            ::kill(traced, SIGTERM);
+        }
+    } else {
+        daemon_->kill(SIGTERM);
+    }
     const auto ended = daemon_->wait(std::chrono::seconds(10));
     return ended ? ended->exit_code : -1;
 }
@@ -55,7 +64,16 @@ TimePoint DaemonWorld::day(double days) const {
 }
 
 void DaemonWorld::go_to_day(double days) {
-    clock_.set(day(days));
+    go_to(day(days));
+}
+
+void DaemonWorld::let_pass(Seconds ahead, Seconds real) {
+    const TimePoint end = clock_.now() + ahead;
+    clock_.set_rate(ahead / real);
+    while (clock_.now() < end) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    }
+    clock_.set_rate(0);
 }
 
 RunResult DaemonWorld::command(std::vector<std::string> arguments) const {

@@ -18,7 +18,8 @@ class DaemonWorld : public EnrollmentWorld {
     /// The lab CA is started with `arguments` on the world's clock; the configuration is the default one.
     explicit DaemonWorld(const std::vector<std::string>& arguments);
 
-    void start_daemon(const std::vector<std::string>& environment = {});
+    /// `tracer` is the command line of a strace that the daemon runs under, empty for none.
+    void start_daemon(const std::vector<std::string>& environment = {}, std::vector<std::string> tracer = {});
 
     /// SIGTERM, then its end; the exit code, or -1 when it did not end within 10 s (X13).
     int stop_daemon();
@@ -30,6 +31,12 @@ class DaemonWorld : public EnrollmentWorld {
 
     /// The clock jumps to `days` after the beginning.
     void go_to_day(double days);
+
+    /// The clock jumps to `time`.
+    void go_to(TimePoint time) { clock_.set(time); }
+
+    /// The clock goes on by `ahead` within `real`, evenly, and then stands still again. Returns after that.
+    void let_pass(Seconds ahead, Seconds real);
 
     [[nodiscard]] TimePoint day(double days) const;
 
@@ -57,7 +64,8 @@ class DaemonWorld : public EnrollmentWorld {
  private:
     TimePoint begin_;
     ClockFile clock_;
-    std::unique_ptr<ChildProcess> daemon_;
+    std::unique_ptr<ChildProcess> daemon_;  ///< or the strace that it runs under
+    bool traced_ = false;
 };
 
 }  // namespace hwenroll::test

@@ -24,6 +24,9 @@ constexpr std::int64_t day_seconds = 86400;
 constexpr std::int64_t lifetime_days = 40;
 constexpr std::size_t settled_in = 20;  ///< renewals after which nothing grows any more
 constexpr long allowed_growth_kib = 1024;
+/// SoftHSM2 2.6.1 keeps 1.6 to 1.9 KiB of each key pair that was made and destroyed, also where a program does nothing
+/// but C_GenerateKeyPair and C_DestroyObject. It is the module's, so the worker is allowed it on top.
+constexpr long module_growth_kib = 3;
 constexpr int history_days = 100;
 
 struct Scale {
@@ -207,12 +210,13 @@ void expect_none_lost_or_double(LongLife& life, const Scale& scale) {
     EXPECT_EQ(requests, issued.size());
 }
 
-void expect_no_growth(const std::string& what, const Holdings& before, const Holdings& after) {
+void expect_no_growth(const std::string& what, const Holdings& before, const Holdings& after, long of_others = 0) {
     SCOPED_TRACE(what + ": " + to_text(before) + "; then " + to_text(after));
     EXPECT_GT(before.memory.resident, 0);
-    EXPECT_LE(after.memory.resident, before.memory.resident + allowed_growth_kib);
+    const long allowed = allowed_growth_kib + of_others;
+    EXPECT_LE(after.memory.resident, before.memory.resident + allowed);
     ASSERT_TRUE(before.memory.proportional && after.memory.proportional);
-    EXPECT_LE(*after.memory.proportional, *before.memory.proportional + allowed_growth_kib);
+    EXPECT_LE(*after.memory.proportional, *before.memory.proportional + allowed);
     EXPECT_EQ(after.descriptors, before.descriptors);
 }
 
@@ -238,7 +242,8 @@ TEST(LongLife, REN_3_ROLL_14_a_hundred_renewals_and_a_rollover_lose_double_and_l
     const Holdings agent_after = holdings_of(life.world().daemon().pid());
     const Holdings worker_after = holdings_of(life.worker());
     expect_no_growth("hwenrolld", agent, agent_after);
-    expect_no_growth("hwenroll-token", worker, worker_after);
+    const auto pairs = static_cast<long>(scale.renewals + scale.rollovers - settled_in);
+    expect_no_growth("hwenroll-token", worker, worker_after, pairs * module_growth_kib);
     expect_none_lost_or_double(life, scale);
     const auto rows = life.rows();
     expect_rows_at_their_caps(rows, scale);

@@ -26,7 +26,10 @@ Agent::Agent(EventLoop& loop, store::Store& store, const Clock& clock, observe::
       progress_(observe::Progress::wanted()),
       client_(loop, std::string(user_agent)) {
     loop_.serve(client_);
-    loop_.every(observe::Progress::interval, [this] { progress_.tick(); });
+    if (observe::Progress::wanted()) {
+        // Nowhere else: an agent that has nothing to do sleeps.
+        loop_.every(observe::Progress::interval, [this] { progress_.tick(); });
+    }
 }
 
 /// Token threads first: their jobs and results refer to the rest.

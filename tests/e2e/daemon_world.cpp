@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/pem.h"
+#include "tests/support/process_memory.h"
 
 namespace hwenroll::test {
 namespace {
@@ -61,7 +62,16 @@ TimePoint DaemonWorld::day(double days) const {
 }
 
 void DaemonWorld::go_to_day(double days) {
-    clock_.set(day(days));
+    go_to(day(days));
+}
+
+void DaemonWorld::let_pass(Seconds ahead, Seconds real) {
+    const TimePoint end = clock_.now() + ahead;
+    clock_.set_rate(ahead / real);
+    while (clock_.now() < end) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    }
+    clock_.set_rate(0);
 }
 
 RunResult DaemonWorld::command(std::vector<std::string> arguments) const {

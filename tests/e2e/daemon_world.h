@@ -32,6 +32,12 @@ class DaemonWorld : public EnrollmentWorld {
     /// The clock jumps to `days` after the beginning.
     void go_to_day(double days);
 
+    /// The clock jumps to `time`.
+    void go_to(TimePoint time) { clock_.set(time); }
+
+    /// The clock goes on by `ahead` within `real`, evenly, and then stands still again. Returns after that.
+    void let_pass(Seconds ahead, Seconds real);
+
     [[nodiscard]] TimePoint day(double days) const;
 
     /// The clock goes on by `seconds`.

@@ -20,6 +20,7 @@ inline constexpr const char* canary_challenge = "canary-challenge-55128846";
 
 /// What a test changes of the configuration; the rest is what works.
 struct ConfigurationChanges {
+    std::string agent_extra = "";  ///< lines for [agent]
     std::string module = SoftHsm::module();
     std::string pin = "";          ///< default: the file with the right PIN
     std::string token_extra = "";  ///< lines for [token.lab]

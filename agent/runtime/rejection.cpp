@@ -51,6 +51,23 @@ std::string_view advice_by_text(std::string_view text) {
     return {};
 }
 
+/// K6: which of the two clocks is wrong is for people to find out. The Date header comes from the CA's web server, and
+/// may be as much as the exchange took behind.
+std::string clock_advice(const std::optional<TimePoint>& date, TimePoint now) {
+    constexpr Seconds same{60};
+    if (!date) {
+        return fmt::format("compare the CA's clock with this machine's, which showed {}", to_iso8601(now));
+    }
+    const Seconds ahead = now - *date;
+    const std::string clocks =
+        fmt::format("this machine's clock showed {}, the CA's web server {}", to_iso8601(now), to_iso8601(*date));
+    if (std::chrono::abs(ahead) < same) {
+        return clocks + ": they agree, look at the clock and the time zone of the CA itself";
+    }
+    return fmt::format("{}: this machine is {} {}, correct the clock that is wrong", clocks,
+                       to_words(std::chrono::abs(ahead)), ahead > Seconds(0) ? "ahead" : "behind");
+}
+
 std::string advice(const Refusal& refusal, TimePoint now) {
     switch (refusal.fail_info.value_or(FailInfo::bad_request)) {
         case FailInfo::bad_alg:
@@ -60,7 +77,7 @@ std::string advice(const Refusal& refusal, TimePoint now) {
             return "the CA could not verify or open the request: 'hwenroll ca show' tells whether its certificates "
                    "changed, its log tells which signature or key it did not accept";
         case FailInfo::bad_time:
-            return fmt::format("compare the CA's clock with this machine's, which showed {}", to_iso8601(now));
+            return clock_advice(refusal.date, now);
         case FailInfo::bad_cert_id:
             return "the CA does not know the transaction: ask its operator what became of it";
         case FailInfo::bad_request:

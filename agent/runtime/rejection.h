@@ -16,6 +16,7 @@ struct Refusal {
     std::optional<scep::FailInfo> fail_info;
     std::string_view text;                ///< failInfoText, may be empty
     std::optional<std::int32_t> hresult;  ///< Microsoft's error attribute (MSG-15)
+    std::optional<TimePoint> date = {};   ///< the answer's Date header: the clock of the CA's web server, for badTime
 };
 
 /// The ca_rejected error for it, with advice. SCEP has five failInfo values and one of them, badRequest, stands for

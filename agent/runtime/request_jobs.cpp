@@ -381,7 +381,8 @@ Result<ReplyVerdict> judge_reply(const SharedToken& token, const ReplyPlan& plan
         case scep::PkiStatus::failure:
             return ReplyVerdict{
                 lifecycle::RequestRejected{
-                    reply->fail_info, rejection({reply->fail_info, reply->fail_info_text, reply->hresult}, plan.now)},
+                    reply->fail_info,
+                    rejection({reply->fail_info, reply->fail_info_text, reply->hresult, plan.response.date}, plan.now)},
                 reply->warnings};
         case scep::PkiStatus::pending:
             return ReplyVerdict{lifecycle::RequestPending{}, reply->warnings};

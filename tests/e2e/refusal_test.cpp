@@ -1,9 +1,13 @@
 // The reasons for which a CA refuses a request, each with the line that an operator reads and the cure that it names.
+#include <chrono>
+
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
 #include "tests/e2e/enrollment_world.h"
+#include "tests/support/clock_file.h"
 
 namespace hwenroll::test {
 namespace {
@@ -132,6 +136,44 @@ TEST_F(Refusal, MSG_14_a_reason_is_given_by_failInfo_alone) {
         "operator what became of it",
         4);
 }
+
+TEST_F(Refusal, K6_a_clock_that_differs_from_the_ca_s_is_told_with_the_difference) {
+    const ClockFile clock(world_.directory() / "ca.clock",
+                          std::chrono::floor<Seconds>(std::chrono::system_clock::now()) + std::chrono::hours(2), 1);
+    world_.start_lab_ca({"--clock-file", clock.path().string(), "--backdate", "86400"});
+    world_.configure();
+    const RunResult result = world_.once();
+    EXPECT_EQ(result.exit_code, 76);
+    EXPECT_EQ(last_operation()["answer"]["failInfo"], 3);
+    EXPECT_THAT(result.err,
+                testing::ContainsRegex("\\(badTime.*; this machine's clock showed 20[-0-9T:]*Z, the CA's web "
+                                       "server 20[-0-9T:]*Z: this machine is (2 h|1 h 59 min) behind, "
+                                       "correct the clock that is wrong\n$"));
+    expect_shown(result.err.substr(0, result.err.size() - 1));
+}
+
+/// C3: whatever the reason, one request, a hold with its own advice, and nothing again before a day has passed.
+class EachReason : public Refusal, public testing::WithParamInterface<std::tuple<const char*, int, const char*>> {};
+
+TEST_P(EachReason, C3_holds_and_says_what_to_do) {
+    const auto& [word, number, advice] = GetParam();
+    world_.start_lab_ca({"--refuse", word});
+    world_.configure();
+    expect_refused(fmt::format("E-CA-REJECTED web: the CA answered FAILURE ({}); {}", word, advice), number);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    FailInfo, EachReason,
+    testing::Values(
+        std::tuple("badAlg", 0,
+                   "the CA does not support an algorithm of the request: 'hwenroll ca show' prints what it announces; "
+                   "'key' may be of a type that it does not know"),
+        std::tuple("badMessageCheck", 1,
+                   "the CA could not verify or open the request: 'hwenroll ca show' tells whether its certificates "
+                   "changed, its log tells which signature or key it did not accept"),
+        std::tuple("badRequest", 2, "check the challenge and the CA's policy for this name"),
+        std::tuple("badCertId", 4, "the CA does not know the transaction: ask its operator what became of it")),
+    [](const testing::TestParamInfo<EachReason::ParamType>& reason) { return std::get<0>(reason.param); });
 
 TEST_F(Refusal, BAD_84_a_hostile_failInfoText_is_shown_on_one_harmless_line) {
     const std::string hostile =

@@ -1,6 +1,7 @@
 #include "tests/lab_ca/http_message.h"
 
 #include <algorithm>
+#include <array>
 #include <cctype>
 #include <charconv>
 
@@ -107,6 +108,19 @@ HttpReply text_reply(int status, std::string_view text) {
     reply.body = to_bytes(as_bytes(text));
     reply.body.push_back('\n');
     return reply;
+}
+
+std::string http_date(TimePoint time) {
+    static constexpr std::array<std::string_view, 7> days{"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
+    static constexpr std::array<std::string_view, 12> months{"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                                             "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+    const auto day = std::chrono::floor<std::chrono::days>(time);
+    const std::chrono::year_month_day date(day);
+    const std::chrono::hh_mm_ss clock(time - day);
+    return fmt::format("{}, {:02} {} {:04} {:02}:{:02}:{:02} GMT", days[std::chrono::weekday(day).c_encoding()],
+                       static_cast<unsigned>(date.day()), months[static_cast<unsigned>(date.month()) - 1],
+                       static_cast<int>(date.year()), clock.hours().count(), clock.minutes().count(),
+                       clock.seconds().count());
 }
 
 Bytes to_wire(const HttpReply& reply, bool keep_alive) {

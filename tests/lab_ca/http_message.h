@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/bytes.h"
+#include "base/clock.h"
 
 namespace hwenroll::lab_ca {
 
@@ -60,6 +61,9 @@ HttpReply text_reply(int status, std::string_view text);
 
 /// The octets of `reply` on the wire.
 Bytes to_wire(const HttpReply& reply, bool keep_alive);
+
+/// `Sun, 06 Nov 1994 08:49:37 GMT`, for a Date header.
+std::string http_date(TimePoint time);
 
 /// `%XX` sequences of `text` decoded; a malformed one stays as it is.
 std::string percent_decoded(std::string_view text);

@@ -21,6 +21,13 @@ int refusal(std::string_view text, HttpLimits limits = {}) {
     return feed(reader, text) == State::refused ? reader.status() : 0;
 }
 
+TEST(HttpDate, is_written_as_rfc_9110_wants_it) {
+    using namespace std::chrono;
+    EXPECT_EQ(http_date(sys_days(year(1994) / 11 / 6) + hours(8) + minutes(49) + seconds(37)),
+              "Sun, 06 Nov 1994 08:49:37 GMT");
+    EXPECT_EQ(http_date(sys_days(year(2036) / 2 / 29)), "Fri, 29 Feb 2036 00:00:00 GMT");
+}
+
 TEST(HttpRequestReader, HTTP_8_reads_a_post_that_arrives_octet_by_octet) {
     HttpRequestReader reader({});
     const std::string_view wire =

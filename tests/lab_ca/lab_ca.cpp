@@ -101,6 +101,7 @@ HttpReply LabCa::answer(const HttpRequest& request) {
     HttpReply reply = faults_.any() ? answer_with_faults(exchange) : dispatch(exchange);
     const Delivery::End end = reply.delivery.end;
     const bool answered = end != Delivery::End::unanswered && end != Delivery::End::reset;
+    reply.headers.push_back({"Date", http_date(now)});
     exchange.record.http_status = answered ? reply.status : 0;
     if (const Status logged = log_.append(exchange.record); !logged) {
         return text_reply(500, logged.error().line());

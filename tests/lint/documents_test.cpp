@@ -12,6 +12,7 @@
 
 #include "tests/lint/rules.h"
 #include "tests/lint/source_tree.h"
+#include "tests/lint/test_names.h"
 #include "tests/support/child_process.h"
 #include "tests/support/temporary_directory.h"
 #include "tests/support/test_paths.h"
@@ -105,22 +106,6 @@ TEST(Commands, that_are_missing_are_found) {
                 ElementsAre("hwenroll", "ca", "show"));
     EXPECT_EQ(help_of({"hwenroll", "nosuchcommand"}), "");
     EXPECT_EQ(help_of({"hwenroll", "token", "nosuchcommand"}), "");
-}
-
-/// Suite.name of every test in the sources, parameterised suites without their instance.
-std::set<std::string> tests_in(const std::vector<SourceFile>& files) {
-    static const std::regex macro(R"(\bTEST(?:_F|_P)?\(\s*(\w+),\s*(\w+)\s*\))");
-    static const std::regex added(R"(add_test\(\s*NAME\s+([\w.]+))");
-    std::set<std::string> names;
-    for (const SourceFile& file : files) {
-        for (std::sregex_iterator at(file.text.begin(), file.text.end(), macro), end; at != end; ++at) {
-            names.insert((*at)[1].str() + "." + (*at)[2].str());
-        }
-        for (std::sregex_iterator at(file.text.begin(), file.text.end(), added), end; at != end; ++at) {
-            names.insert((*at)[1].str());
-        }
-    }
-    return names;
 }
 
 /// Test names in backticks in the last column of a table: `Suite.name`, `Suite.beginning*` or `Suite.*`.

@@ -633,7 +633,7 @@ TEST(IdentityStep, invariant_5_unanswered_messages_do_not_count) {
     EXPECT_EQ(walk.state.counters.messages, 0U);
 }
 
-TEST(IdentityStep, invariant_5_the_third_certificate_that_is_refused_holds_the_identity) {
+TEST(IdentityStep, C5_invariant_5_the_third_certificate_that_is_refused_holds_the_identity) {
     Walk walk;
     walk.to_sent();
     for (int i = 0; i < 3; ++i) {

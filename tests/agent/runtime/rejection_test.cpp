@@ -54,6 +54,20 @@ TEST(Rejection, FI_0_FI_1_FI_3_FI_4_the_other_values_have_advice_whatever_the_te
     EXPECT_THAT(line(FailInfo::bad_cert_id, ""), HasSubstr("does not know the transaction"));
 }
 
+TEST(Rejection, K6_badTime_is_told_with_how_far_the_clocks_are_apart) {
+    const auto dated = [](Seconds later) {
+        return rejection({FailInfo::bad_time, "", {}, noon + later}, noon).about("web").line();
+    };
+    EXPECT_THAT(dated(Seconds(7200)),
+                EndsWith("this machine's clock showed 2030-06-01T12:00:00Z, the CA's web server 2030-06-01T14:00:00Z: "
+                         "this machine is 2 h behind, correct the clock that is wrong"));
+    EXPECT_THAT(dated(-Seconds(86400 + 60)), HasSubstr("this machine is 1 d ahead, correct"));
+    EXPECT_THAT(dated(Seconds(59)), HasSubstr("they agree, look at the clock and the time zone of the CA itself"));
+    EXPECT_THAT(dated(-Seconds(59)), HasSubstr("they agree"));
+    EXPECT_THAT(rejection({FailInfo::bad_request, "", {}, noon + Seconds(7200)}, noon).about("web").line(),
+                Not(HasSubstr("clock")));
+}
+
 TEST(Rejection, MSG_15_an_HRESULT_is_shown_as_Microsoft_writes_it) {
     EXPECT_THAT(line(FailInfo::bad_request, "denied", -2146875375),
                 HasSubstr("(badRequest, HRESULT 0x80094811: denied); "));

@@ -330,7 +330,7 @@ void expect_version_error(const Error& error, const std::string& who, const std:
     EXPECT_THAT(error.line(), HasSubstr(next));
 }
 
-TEST_F(StoreTest, a_database_of_a_newer_version_is_left_alone) {
+TEST_F(StoreTest, S17_a_database_of_a_newer_version_is_left_alone) {
     open();
     run_sql("PRAGMA user_version=99");
     const auto store = Store::open(directory_ / "state", {});
@@ -460,7 +460,7 @@ std::int64_t number(Database& database, const char* sql) {
     return statement.integer(0);
 }
 
-TEST_F(StoreTest, an_older_database_is_brought_up_step_by_step_with_what_it_holds) {
+TEST_F(StoreTest, S17_an_older_database_is_brought_up_step_by_step_with_what_it_holds) {
     auto database = Database::open(directory_ / "pets.db");
     ASSERT_TRUE(database);
     ASSERT_TRUE(migrate(*database, pets_2));
@@ -474,7 +474,7 @@ TEST_F(StoreTest, an_older_database_is_brought_up_step_by_step_with_what_it_hold
     expect_version_error(migrate(*database, pets_3).error(), "a newer version", "run that version again");
 }
 
-TEST_F(StoreTest, a_step_that_fails_leaves_the_version_before_it) {
+TEST_F(StoreTest, S17_X12_a_step_that_fails_leaves_the_version_before_it) {
     auto database = Database::open(directory_ / "pets.db");
     ASSERT_TRUE(database);
     ASSERT_TRUE(migrate(*database, pets_2));

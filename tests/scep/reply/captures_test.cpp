@@ -77,7 +77,7 @@ TEST_P(CapturedReply, ends_in_a_certificate_for_the_captured_key) {
 }
 
 // CAPS-14, ALG-9, SIG-15: each permission is needed, and its lack is said by name.
-TEST_P(CapturedReply, is_refused_without_each_permission_that_it_needs) {
+TEST_P(CapturedReply, C27_is_refused_without_each_permission_that_it_needs) {
     const CapturedExchange exchange = load_exchange(GetParam().name, GetParam().ca_set);
     struct Case {
         bool LegacyPermissions::*permission;

@@ -75,7 +75,7 @@ TEST(Degenerate, what_is_no_set_of_certificates_is_refused) {
     EXPECT_EQ(read_degenerate(test::degenerate(std::vector<Bytes>(64, leaf)), {}).value().size(), 1U);
 }
 
-TEST(IssuedCertificate, what_was_asked_for_is_accepted_in_any_order) {
+TEST(IssuedCertificate, C13_what_was_asked_for_is_accepted_in_any_order) {
     const Certificate leaf = issued_leaf();
     for (const auto& received : {std::vector{leaf}, std::vector{leaf, world().ca}, std::vector{world().ca, leaf}}) {
         const auto result = accept(received);
@@ -97,7 +97,7 @@ std::string extension_of_unknown_kind() {
 }
 
 // BAD-108, BAD-109, BAD-111 … BAD-113, BAD-116 … BAD-120, BAD-124, CERT-4 … CERT-9
-TEST(IssuedCertificate, certificates_that_were_not_asked_for_are_refused) {
+TEST(IssuedCertificate, C5_C6_C8_C11_certificates_that_were_not_asked_for_are_refused) {
     using std::chrono::days;
     using std::chrono::hours;
     using std::chrono::minutes;
@@ -216,7 +216,7 @@ TEST(IssuedCertificate, K1_K7_a_clock_that_is_not_trusted_refuses_none_and_says_
 }
 
 // Design, limits: at least min(1 h, 10 % of the predecessor's lifetime); a first certificate is its own measure.
-TEST(IssuedCertificate, one_that_expires_too_soon_is_refused) {
+TEST(IssuedCertificate, C8_one_that_expires_too_soon_is_refused) {
     const auto with = [](Seconds age, Seconds left, std::optional<Seconds> before = {}) {
         const auto valid_for = [](Seconds since, Seconds until) {
             return issued_leaf(leaf_with([&](auto& s) {
@@ -242,7 +242,7 @@ TEST(IssuedCertificate, one_that_expires_too_soon_is_refused) {
 }
 
 // CERT-5 and the rules of `accept`
-TEST(IssuedCertificate, the_subject_rule_decides_about_other_subjects) {
+TEST(IssuedCertificate, C6_the_subject_rule_decides_about_other_subjects) {
     using Rule = IssueExpectation::Subject;
     const Certificate reordered = issued_leaf(leaf_with([](auto& s) { s.subject = "O=Example,CN=web01.example.com"; }));
     const Certificate different = issued_leaf(leaf_with([](auto& s) { s.subject = "CN=other"; }));
@@ -257,7 +257,7 @@ TEST(IssuedCertificate, the_subject_rule_decides_about_other_subjects) {
 }
 
 // CERT-6, BAD-117, servers.md: micromdm leaves names out
-TEST(IssuedCertificate, the_rule_for_names_decides_and_says_how_to_change_it) {
+TEST(IssuedCertificate, C6_the_rule_for_names_decides_and_says_how_to_change_it) {
     const Certificate none = issued_leaf(leaf_with([](auto& s) { s.extensions.pop_back(); }));
     const auto refused = accept({none});
     ASSERT_FALSE(refused);
@@ -276,7 +276,7 @@ TEST(IssuedCertificate, the_rule_for_names_decides_and_says_how_to_change_it) {
 }
 
 // CERT-6: usages
-TEST(IssuedCertificate, missing_usages_are_warnings_or_errors_as_configured) {
+TEST(IssuedCertificate, C10_missing_usages_are_warnings_or_errors_as_configured) {
     const Certificate less = issued_leaf(leaf_with([](auto& s) {
         s.extensions[0].second = "critical,digitalSignature";
         s.extensions[1].second = "clientAuth";
@@ -294,7 +294,7 @@ TEST(IssuedCertificate, missing_usages_are_warnings_or_errors_as_configured) {
 }
 
 // DEG-3, DEG-4, BAD-115
-TEST(IssuedCertificate, the_new_certificate_for_our_key_is_chosen) {
+TEST(IssuedCertificate, C13_the_new_certificate_for_our_key_is_chosen) {
     const Certificate old = issued_leaf();
     const Certificate newer = issued_leaf(leaf_with([](auto& s) {
         s.serial = 4712;
@@ -307,7 +307,7 @@ TEST(IssuedCertificate, the_new_certificate_for_our_key_is_chosen) {
 }
 
 // The newest is not taken when it is the one in use or ends no later than that; an earlier notBefore is no objection.
-TEST(IssuedCertificate, BAD_114_DEG_4_a_renewal_must_bring_a_later_certificate) {
+TEST(IssuedCertificate, BAD_114_DEG_4_C8_a_renewal_must_bring_a_later_certificate) {
     const auto with = [](long serial, Seconds begins, Seconds ends) {
         return issued_leaf(leaf_with([&](auto& s) {
             s.serial = serial;
@@ -380,7 +380,7 @@ struct Intermediate {
 };
 
 // DEG-8, CERT-2, CERT-3
-TEST(IssuedCertificate, DEG_8_the_chain_is_built_from_the_reply_and_the_trusted_set) {
+TEST(IssuedCertificate, DEG_8_C12_the_chain_is_built_from_the_reply_and_the_trusted_set) {
     const Intermediate issuing;
     const auto known = [&](auto& e) {
         e.issuer = issuing.certificate;

@@ -1,0 +1,22 @@
+// The tests of the project by name, as their sources define them.
+#pragma once
+
+#include <set>
+#include <string>
+#include <vector>
+
+#include "tests/lint/source_tree.h"
+
+namespace hwenroll::lint {
+
+/// Suite.name of every test in the sources, parameterised suites without their instance, and those of add_test().
+std::set<std::string> tests_in(const std::vector<SourceFile>& files);
+
+/// `INSTANTIATE_TEST_SUITE_P(name, suite, …)`.
+struct TestInstance {
+    std::string name;
+    std::string suite;
+};
+std::vector<TestInstance> instances_in(const std::vector<SourceFile>& files);
+
+}  // namespace hwenroll::lint

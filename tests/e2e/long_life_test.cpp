@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <map>
 #include <set>
+#include <thread>
 
 #include <fmt/format.h>
 #include <gmock/gmock.h>
@@ -45,8 +46,14 @@ struct Holdings {
     std::size_t descriptors = 0;
 };
 
+/// Of descriptors the fewest of half a second: a control client that has just gone is not a leak, which lasts.
 Holdings holdings_of(pid_t pid) {
-    return {memory_of(pid).value_or(ProcessMemory{}), descriptors_of(pid)};
+    Holdings holdings{memory_of(pid).value_or(ProcessMemory{}), descriptors_of(pid)};
+    for (int look = 0; look < 10; ++look) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(50));
+        holdings.descriptors = std::min(holdings.descriptors, descriptors_of(pid));
+    }
+    return holdings;
 }
 
 std::string to_text(const Holdings& holdings) {

@@ -15,7 +15,8 @@ bool libcurl_ready() {
     return ready;
 }
 
-constexpr long kept_connections = 4;
+/// Between two exchanges of one errand. An agent that rests for months has no use for more.
+constexpr long kept_connections = 1;
 
 }  // namespace
 

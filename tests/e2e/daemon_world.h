@@ -20,6 +20,9 @@ class DaemonWorld : public EnrollmentWorld {
 
     void start_daemon(const std::vector<std::string>& environment = {});
 
+    /// The lab CA ends and comes back with `arguments` in place of those that it had.
+    void restart_ca(const std::vector<std::string>& arguments);
+
     /// SIGTERM, then its end; the exit code, or -1 when it did not end within 10 s (X13).
     int stop_daemon();
 
@@ -48,11 +51,22 @@ class DaemonWorld : public EnrollmentWorld {
     /// The word that `hwenroll status` shows.
     [[nodiscard]] std::string word() const;
 
+    /// The daemon that runs now answers on its control socket; word() would be answered from state.db without one.
+    [[nodiscard]] bool listens() const;
+
     /// Waits until `holds`, at most 30 s; on failure the daemon's output and status are reported.
     void eventually(const std::string& what, const std::function<bool()>& holds) const;
 
     /// Lines of the lab CA's ledger: one for each certificate that it issued.
     [[nodiscard]] std::vector<std::string> issued() const;
+
+    /// messageType of each PKIOperation that the lab CA saw.
+    [[nodiscard]] std::vector<std::string> messages() const;
+
+    /// What the daemon has said so far has `text`.
+    [[nodiscard]] bool said(const std::string& text) const { return daemon_->err().find(text) != std::string::npos; }
+
+    [[nodiscard]] const std::filesystem::path& clock_path() const { return clock_.path(); }
 
  private:
     TimePoint begin_;

@@ -5,7 +5,8 @@ cd "$(dirname "$0")"
 
 usage() {
     cat <<'TEXT'
-usage: ./test.sh [--asan | --tsan | --coverage | --preset NAME] [--soak NAME] [-R REGEX] [--jobs N]
+usage: ./test.sh [--asan | --tsan | --coverage | --preset NAME] [--soak NAME] [-R REGEX]
+                 [--without LABEL] [--jobs N]
 
   --preset NAME   a configure preset of CMakePresets.json that builds tests; default: dev
   --asan          the same as --preset asan: AddressSanitizer and UndefinedBehaviorSanitizer
@@ -20,6 +21,7 @@ usage: ./test.sh [--asan | --tsan | --coverage | --preset NAME] [--soak NAME] [-
                               the usual run; prints memory, descriptors and rows; about 10 minutes
                     tsan      all tests under ThreadSanitizer
   -R REGEX        only the tests whose names match, as in ctest
+  --without LABEL no tests of this label: e2e, crash, …
   --jobs N        parallel compilations and tests; default: the number of processors
 Missing Debian packages are installed first, which needs root. The last lines are ctest's summary (with --coverage,
 gcovr's); the exit code is 0 when all tests passed.
@@ -37,12 +39,13 @@ while [ $# -gt 0 ]; do
     --asan) preset=asan ;;
     --tsan) preset=tsan ;;
     --coverage) preset=coverage ;;
-    --preset | --soak | -R | --jobs)
+    --preset | --soak | -R | --without | --jobs)
         [ $# -gt 1 ] || wrong "$1 needs a value"
         case $1 in
         --preset) preset=$2 ;;
         --soak) soak=$2 ;;
-        -R) selection=(-R "$2") ;;
+        -R) selection+=(-R "$2") ;;
+        --without) selection+=(-LE "$2") ;;
         --jobs) jobs=$2 ;;
         esac
         shift
@@ -79,7 +82,7 @@ cmake --build "build/$preset" --parallel "$jobs"
 if [ -n "$long" ]; then
     shards=() failed=0
     for ((shard = 0; shard < jobs; ++shard)); do
-        GTEST_TOTAL_SHARDS=$jobs GTEST_SHARD_INDEX=$shard "build/$preset/bin/e2e_tests" --gtest_brief=1 \
+        GTEST_TOTAL_SHARDS=$jobs GTEST_SHARD_INDEX=$shard "build/$preset/bin/crash_tests" --gtest_brief=1 \
             --gtest_also_run_disabled_tests "--gtest_filter=$long" &
         shards+=($!)
     done

@@ -287,8 +287,11 @@ void take_generations(Decision& d, const Started& event) {
 
 void on(Decision& d, const Started& event) {
     take_generations(d, event);
-    d.next.publish_after = {};
     d.settled = true;
+    if (!event.fresh) {
+        return;
+    }
+    d.next.publish_after = {};
     if (d.next.delivery) {
         d.next.delivery->next_try = std::min(d.next.delivery->next_try, d.now);
     }

@@ -24,6 +24,7 @@ struct Started {
     std::uint64_t highest_generation = 0;  ///< the highest number in the identity's directory and its link
     std::uint64_t current_generation = 0;  ///< where consumers are led to; 0: nowhere
     bool shown = true;  ///< consumers see the certificate and key that the state says they should, undamaged
+    bool fresh = true;  ///< the process is; otherwise it only looked at what consumers see (F6)
 };
 /// The time of state.wait has come.
 struct Due {};

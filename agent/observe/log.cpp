@@ -23,6 +23,18 @@ bool stderr_is_journal() {
 }
 
 void write_to_journal(const LogRecord& record) {
+    std::vector<std::string> fields = journal_fields(record);
+    std::vector<iovec> parts;
+    parts.reserve(fields.size());
+    for (std::string& field : fields) {
+        parts.push_back({field.data(), field.size()});
+    }
+    sd_journal_sendv(parts.data(), static_cast<int>(parts.size()));
+}
+
+}  // namespace
+
+std::vector<std::string> journal_fields(const LogRecord& record) {
     std::vector<std::string> fields{"MESSAGE=" + printable(record.text, 2048),
                                     fmt::format("PRIORITY={}", static_cast<int>(record.level))};
     const auto add = [&](std::string_view name, const std::string& value) {
@@ -33,15 +45,11 @@ void write_to_journal(const LogRecord& record) {
     add("HWENROLL_IDENTITY", record.identity);
     add("HWENROLL_STATE", record.state);
     add("HWENROLL_ERROR", record.error);
-    std::vector<iovec> parts;
-    parts.reserve(fields.size());
-    for (std::string& field : fields) {
-        parts.push_back({field.data(), field.size()});
+    if (!record.message_id.empty()) {
+        fields.push_back(fmt::format("MESSAGE_ID={}", record.message_id));
     }
-    sd_journal_sendv(parts.data(), static_cast<int>(parts.size()));
+    return fields;
 }
-
-}  // namespace
 
 Log Log::for_stderr() {
     if (stderr_is_journal()) {

@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "base/error.h"
 
@@ -18,8 +20,12 @@ struct LogRecord {
     std::string text;
     std::string identity = {};
     std::string state = {};
-    std::string error = {};  ///< E-AREA-REASON
+    std::string error = {};            ///< E-AREA-REASON
+    std::string_view message_id = {};  ///< of log_ids.h, for what people search and filter by
 };
+
+/// The fields of the record in the journal, each `NAME=value`.
+std::vector<std::string> journal_fields(const LogRecord& record);
 
 /// Thread-safe. The only place of the agent that logs.
 class Log {

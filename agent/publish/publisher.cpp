@@ -277,6 +277,39 @@ Result<std::optional<PublishedState>> inspect_in(const std::filesystem::path& pu
     return state;
 }
 
+/// Everything of Publisher::difference but the identity's name in errors.
+Result<std::string> difference_in(const std::filesystem::path& publish_dir, const Generation& generation) {
+    const auto files = render(generation, {});
+    const auto state = inspect_in(publish_dir, generation.identity);
+    if (!files || !state) {
+        return fail(!files ? files.error() : state.error());
+    }
+    if (!state->has_value()) {
+        return (publish_dir / generation.identity).string() + " is empty";
+    }
+    if ((*state)->current != generation.number) {
+        return (publish_dir / generation.identity / current_link).string() + " leads elsewhere";
+    }
+    if (!(*state)->defect.empty()) {
+        return (*state)->defect;
+    }
+    const auto identity = existing_identity(publish_dir, generation.identity);
+    if (!identity || !identity->has_value()) {
+        return identity ? Result<std::string>("it is gone") : fail(identity.error());
+    }
+    const auto directory = (*identity)->open_child(generation_name(generation.number), Directory::Absent::fail);
+    if (!directory) {
+        return fail(directory.error());
+    }
+    for (const RenderedFile& file : *files) {
+        const auto content = directory->read_file(file.name);
+        if (!content || *content != file.content) {
+            return (directory->path() / file.name).string() + " has another content";
+        }
+    }
+    return std::string();
+}
+
 }  // namespace
 
 Status Publisher::publish(const Generation& generation, const FilePolicy& policy) const {
@@ -292,6 +325,11 @@ Status Publisher::rehearse(std::string_view identity, const FilePolicy& policy) 
 Result<std::optional<PublishedState>> Publisher::inspect(std::string_view identity) const {
     auto state = inspect_in(publish_dir_, identity);
     return state ? state : fail(std::move(state.error()).about(std::string(identity)));
+}
+
+Result<std::string> Publisher::difference(const Generation& generation) const {
+    auto found = difference_in(publish_dir_, generation);
+    return found ? found : fail(std::move(found.error()).about(generation.identity));
 }
 
 Status Publisher::sweep() const {

@@ -31,6 +31,10 @@ class Publisher {
     /// PublishedState::defect; errors are only for what cannot be looked at.
     [[nodiscard]] Result<std::optional<PublishedState>> inspect(std::string_view identity) const;
 
+    /// How what consumers see differs from `generation`, which was published: gone, elsewhere, or with a file that
+    /// somebody else has changed; empty: not at all (F6). Modes and owners are not looked at.
+    [[nodiscard]] Result<std::string> difference(const Generation& generation) const;
+
     /// Removes what a crash left unfinished, for all identities (S6). Call at start.
     [[nodiscard]] Status sweep() const;
 

@@ -37,6 +37,9 @@ std::vector<std::string> AgentService::names() const {
 }
 
 Result<IdentityRunner*> AgentService::runner(const std::string& identity) {
+    if (rest_) {
+        return fail(*rest_);
+    }
     if (IdentityRunner* const found = agent_.find(identity)) {
         return found;
     }
@@ -46,13 +49,22 @@ Result<IdentityRunner*> AgentService::runner(const std::string& identity) {
     return fail(unknown(identity));
 }
 
+Result<control::IdentityView> AgentService::resting_view(control::IdentityView view) const {
+    view.word = rest_->code() == ErrorCode::state_machine ? "HELD(machine)" : "HELD(crashes)";
+    view.next = rest_->next();
+    view.settled = true;
+    view.failure = control::FailureView{rest_->code(), rest_->line(), clock_.now(), 0};
+    return view;
+}
+
 Result<control::IdentityView> AgentService::view(const std::string& identity) {
     control::ConfiguredIdentity configured{identity, {}, {}, {}, configuration_->agent.publish_dir, {}};
     const IdentityRunner* const found = agent_.find(identity);
     if (found == nullptr) {
         configured.fault = fault_of(*configuration_, identity);
         const auto stored = store_.identity(identity);
-        return stored ? control::view_of(configured, *stored, clock_.now()) : fail(stored.error());
+        auto shown = stored ? control::view_of(configured, *stored, clock_.now()) : fail(stored.error());
+        return shown && rest_ && !configured.fault ? resting_view(*std::move(shown)) : shown;
     }
     configured.ca = found->settings().ca;
     configured.token = found->settings().token;
@@ -128,6 +140,17 @@ Result<control::Acceptance> AgentService::cancel(const std::string& identity) {
 }
 
 Result<control::ResumptionView> AgentService::resume(const std::string& identity) {
+    if (rest_) {
+        const auto found = configuration_->identities.find(identity);
+        if (found == configuration_->identities.end()) {
+            return fail(fault_of(*configuration_, identity).value_or(unknown(identity)));
+        }
+        const std::string token = found->second.token;
+        const auto wake = wake_;  // it takes itself out of here
+        const Status awake = wake();
+        return awake ? Result<control::ResumptionView>(control::ResumptionView{token, true, false, false})
+                     : fail(awake.error());
+    }
     auto found = runner(identity);
     if (!found) {
         return fail(found.error());

@@ -14,6 +14,13 @@ class AgentService final : public control::ControlService {
     /// From now on this is the configuration; it must outlive the next call.
     void adopt(const config::Configuration& configuration) { configuration_ = &configuration; }
 
+    /// The agent rests and touches nothing, for this reason, until `wake`, which an operator's `resume` calls. Nothing:
+    /// it works.
+    void rest(std::optional<Error> why, std::function<Status()> wake) {
+        rest_ = std::move(why);
+        wake_ = std::move(wake);
+    }
+
     /// Something happened to an identity: passed on to those who watch.
     void tell(const std::string& identity, const std::string& text, const std::optional<Error>& failure);
 
@@ -29,6 +36,7 @@ class AgentService final : public control::ControlService {
  private:
     [[nodiscard]] Result<IdentityRunner*> runner(const std::string& identity);
     [[nodiscard]] std::vector<std::string> names() const;
+    [[nodiscard]] Result<control::IdentityView> resting_view(control::IdentityView view) const;
     Result<control::IdentityView> view(const std::string& identity);
     Result<control::Acceptance> want(const std::string& identity, const lifecycle::Event& event,
                                      const std::string& begun);
@@ -38,6 +46,8 @@ class AgentService final : public control::ControlService {
     const Clock& clock_;
     const config::Configuration* configuration_ = nullptr;
     EventSink sink_;
+    std::optional<Error> rest_;
+    std::function<Status()> wake_;
 };
 
 }  // namespace hwenroll::runtime

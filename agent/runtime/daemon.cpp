@@ -14,10 +14,13 @@
 #include <systemd/sd-daemon.h>
 
 #include "agent/control/server.h"
+#include "agent/observe/log_ids.h"
 #include "agent/observe/status_words.h"
 #include "agent/runtime/agent_service.h"
 #include "agent/runtime/alert_command.h"
 #include "agent/runtime/loop_reactor.h"
+#include "agent/runtime/machine.h"
+#include "agent/runtime/start_record.h"
 #include "base/failpoint.h"
 
 namespace hwenroll::runtime {
@@ -59,12 +62,14 @@ std::string monotonic_usec() {
 class Service {
  public:
     Service(config::ConfigurationPaths paths, std::string version, std::unique_ptr<EventLoop> loop, store::Store store,
-            FileDescriptor hangup, const Clock& clock, observe::Log& log, const keystore::WorkerProgram& worker)
+            FileDescriptor hangup, StartRecord starts, const Clock& clock, observe::Log& log,
+            const keystore::WorkerProgram& worker)
         : paths_(std::move(paths)),
           version_(std::move(version)),
           loop_(std::move(loop)),
           store_(std::move(store)),
           hangup_(std::move(hangup)),
+          starts_(std::move(starts)),
           clock_set_(clock_set_descriptor()),
           log_(log),
           reactor_(*loop_),
@@ -77,11 +82,19 @@ class Service {
           service_(agent_, store_, clock) {}
 
     Status begin(config::Configuration configuration) {
+        crashes_ = starts_.begin();
+        if (const Status ours = check_machine(store_); !ours) {
+            rest(ours.error());
+        } else if (crashes_ >= crashes_before_rest) {
+            rest(Error(ErrorCode::agent_crashes, fmt::format("the agent has crashed {} times in a row", crashes_)));
+            proof_ = loop_->after(rest_after_crashes, [this] { static_cast<void>(wake()); });
+        } else {
+            prove();
+        }
         adopt(std::move(configuration));
         if (const Status listening = listen(); !listening) {
             // Nobody can ask, but certificates are renewed all the same.
-            log_.write(listening.error(), {});
-            alerts_->raise({{}, listening.error().line()});
+            alert(listening.error(), {});
         }
         hangup_watch_ = loop_->watch_fd(hangup_.get(), EPOLLIN, [this](std::uint32_t) { on_hangup(); });
         if (clock_set_.valid()) {
@@ -100,6 +113,7 @@ class Service {
         ::sd_notify(0, "STOPPING=1\nSTATUS=stopping");
         server_.reset();
         agent_.interrupt(login_patience);
+        starts_.clear();
     }
 
  private:
@@ -128,12 +142,51 @@ class Service {
         configuration_ = std::move(configuration);
         service_.adopt(configuration_);
         for (const config::Finding& finding : configuration_.findings) {
-            log_.write(finding.error, finding.name);
-            alerts_->raise(
-                {finding.part == config::Part::identity ? finding.name : std::string(), finding.error.line()});
+            alert(finding.error, finding.part == config::Part::identity ? finding.name : std::string());
         }
+        if (rest_) {
+            alert(*rest_, {});
+        } else {
+            agent_.adopt(configuration_);
+        }
+        notify_status();
+    }
+
+    /// Tells people: a record of the journal that can be searched for, and their program (invariant 11).
+    void alert(const std::string& identity, const std::string& text, const std::string& code) {
+        log_.write({observe::Level::error, text, identity, {}, code, observe::alert_message_id});
+        alerts_->raise({identity, text});
+    }
+    void alert(const Error& error, const std::string& identity) {
+        alert(identity, error.line(), std::string(error.info().name));
+    }
+
+    /// S16, X18: people may ask, and nothing is touched.
+    void rest(const Error& why) {
+        rest_ = why;
+        service_.rest(rest_, [this] { return wake(); });
+    }
+
+    /// An operator's word, or time, ends the rest.
+    Status wake() {
+        if (!rest_) {
+            return {};
+        }
+        if (const auto accepted = accept_machine(store_); !accepted) {
+            return fail(accepted.error());
+        }
+        rest_.reset();
+        service_.rest({}, {});
+        log_.write({observe::Level::notice, "the agent works again"});
+        prove();
         agent_.adopt(configuration_);
         notify_status();
+        return {};
+    }
+
+    /// Lives it for this long, what ends it later is not what ended it before.
+    void prove() {
+        proof_ = loop_->after(time_to_prove_itself, [this] { starts_.clear(); });
     }
 
     void on_hangup() {
@@ -144,8 +197,7 @@ class Service {
         auto configuration = config::load(paths_);
         if (!configuration) {
             const Error& error = configuration.error();
-            log_.write(error, {});
-            alerts_->raise({{}, error.line()});
+            alert(error, {});
             last_reload_ = "the new configuration is not in force: " + error.line();
         } else if (configuration->agent.state_dir != configuration_.agent.state_dir ||
                    configuration->agent.runtime_dir != configuration_.agent.runtime_dir) {
@@ -153,6 +205,11 @@ class Service {
             log_.write({observe::Level::error, last_reload_});
         } else {
             last_reload_.clear();
+            if (rest_ && rest_->code() == ErrorCode::agent_crashes) {
+                rest_.reset();
+                service_.rest({}, {});
+                prove();
+            }
             log_.write({observe::Level::info, "the configuration was read again"});
             adopt(*std::move(configuration));
         }
@@ -182,8 +239,8 @@ class Service {
 
     void on_news(const std::string& identity, const IdentityNews& news) {
         if (news.alert) {
-            log_.write({observe::Level::error, identity + ": " + news.text, identity, {}, "alert"});
-            alerts_->raise({identity, identity + ": " + news.text});
+            const std::string code = news.failure ? std::string(news.failure->info().name) : std::string();
+            alert(identity, identity + ": " + news.text, code);
         } else if (news.failure) {
             log_.write({observe::Level::warning, news.text, identity, {}, std::string(news.failure->info().name)});
         }
@@ -201,6 +258,9 @@ class Service {
     void notify_status() {
         std::string text = fmt::format("{} identities, {} disabled, {} under way", configuration_.identities.size(),
                                        configuration_.findings.size(), agent_.busy());
+        if (rest_) {
+            text += "; resting: " + rest_->line();
+        }
         if (!last_reload_.empty()) {
             text += "; " + last_reload_;
         }
@@ -215,6 +275,9 @@ class Service {
     std::unique_ptr<EventLoop> loop_;
     store::Store store_;
     FileDescriptor hangup_;
+    StartRecord starts_;
+    unsigned crashes_ = 0;
+    std::optional<Error> rest_;  ///< why nothing is touched
     FileDescriptor clock_set_;
     observe::Log& log_;
     config::Configuration configuration_;
@@ -228,6 +291,7 @@ class Service {
     std::unique_ptr<control::Server> server_;
     Watch hangup_watch_;
     Watch clock_watch_;
+    Watch proof_;
 };
 
 int refused(observe::Log& log, const Error& error) {
@@ -259,7 +323,8 @@ int run_daemon(const config::ConfigurationPaths& paths, const std::string& versi
     if (!store) {
         return refused(log, store.error());
     }
-    Service service(paths, version, *std::move(loop), *std::move(store), *std::move(hangup), clock, log, worker);
+    Service service(paths, version, *std::move(loop), *std::move(store), *std::move(hangup),
+                    StartRecord(configuration->agent.runtime_dir), clock, log, worker);
     if (const Status begun = service.begin(*std::move(configuration)); !begun) {
         return refused(log, begun.error());
     }

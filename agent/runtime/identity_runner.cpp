@@ -195,7 +195,46 @@ void IdentityRunner::tick() {
     }
     busy_ = true;
     error_.reset();
+    if (const auto changed = look_at_files()) {
+        return dispatch(*changed);
+    }
     dispatch(lifecycle::Due{});
+}
+
+/// F6: between two looks at what consumers see lies an hour, so there is no more than one repair in one. The first one
+/// comes somewhere in the first hour: thousands of identities are not to be looked at at once. Nothing while another
+/// generation is on its way.
+std::optional<TimePoint> IdentityRunner::files_due() const {
+    constexpr Seconds hour{3600};
+    if (!state_.current || state_.next) {
+        return std::nullopt;
+    }
+    const Seconds pause = lifecycle::scaled(hour, lifecycle::lifetime(state_.current->issued));
+    const auto share = static_cast<std::int64_t>(state_.current->jitter);
+    return files_seen_ == TimePoint() ? state_.current->published_at + Seconds((pause.count() * share) >> 32)
+                                      : files_seen_ + pause;
+}
+
+/// The event by which another program's changes are published over; nothing if it is not time to look, or all is well.
+std::optional<lifecycle::Started> IdentityRunner::look_at_files() {
+    const TimePoint now = at_.clock.now();
+    const auto due = files_due();
+    // K3: a clock that went back does not put it off.
+    if (!due || (now < *due && now >= files_seen_)) {
+        return std::nullopt;
+    }
+    files_seen_ = now;
+    const auto wanted = generation_of(*state_.current);
+    const auto difference = wanted ? publisher_.difference(*wanted) : fail(wanted.error());
+    const auto published = publisher_.inspect(name());
+    if (!difference || !published || difference->empty()) {
+        return std::nullopt;  // what cannot be read now is looked at again; publishing tells what is wrong
+    }
+    news_({"what consumers see was changed by somebody else, it is published again: " + *difference, {}, true});
+    lifecycle::Started event = started(*published);
+    event.shown = false;
+    event.fresh = false;
+    return event;
 }
 
 void IdentityRunner::post(lifecycle::Event event) {
@@ -217,7 +256,12 @@ std::optional<TimePoint> IdentityRunner::next_due() const {
     if (!busy_ && !loaded_) {
         return load_again_;
     }
-    return busy_ ? std::nullopt : lifecycle::next_due(state_, policy());
+    if (busy_) {
+        return std::nullopt;
+    }
+    const auto next = lifecycle::next_due(state_, policy());
+    const auto look = files_due();
+    return next && look ? std::min(*next, *look) : next ? next : look;
 }
 
 lifecycle::Started IdentityRunner::started(const std::optional<publish::PublishedState>& published) const {
@@ -588,8 +632,7 @@ void IdentityRunner::judge(const SharedAuthority& authority, const RequestForm& 
                 });
 }
 
-Result<publish::Generation> IdentityRunner::generation() const {
-    const lifecycle::Credential& next = *state_.next;
+Result<publish::Generation> IdentityRunner::generation_of(const lifecycle::Credential& next) const {
     auto leaf = Certificate::from_der(next.issued.leaf);
     auto chain = certificates_of(next.issued.chain);
     auto anchors = certificates_of(next.issued.anchors);
@@ -610,7 +653,7 @@ void IdentityRunner::run(const lifecycle::PublishGeneration& effect) {
         news_({error_->line(), error_, false});
         dispatch(lifecycle::PublicationFailed{*error_});
     };
-    auto made = generation();
+    auto made = generation_of(*state_.next);
     if (!made) {
         return refused(made.error());
     }

@@ -104,7 +104,9 @@ class IdentityRunner {
     void judge(const SharedAuthority& authority, const RequestForm& form, http::Response response);
     [[nodiscard]] lifecycle::KeyRecord signer() const;
     [[nodiscard]] lifecycle::Started started(const std::optional<publish::PublishedState>& published) const;
-    [[nodiscard]] Result<publish::Generation> generation() const;
+    [[nodiscard]] Result<publish::Generation> generation_of(const lifecycle::Credential& credential) const;
+    [[nodiscard]] std::optional<TimePoint> files_due() const;
+    [[nodiscard]] std::optional<lifecycle::Started> look_at_files();
 
     Surroundings at_;
     http::Client& client_;
@@ -117,6 +119,7 @@ class IdentityRunner {
     lifecycle::IdentityState state_;
     bool loaded_ = false;  ///< before that `state_` says nothing, and nothing is decided
     TimePoint load_again_;
+    TimePoint files_seen_;  ///< when the published files were last looked at; the epoch: not yet
     bool busy_ = false;
     std::deque<lifecycle::Event> posted_;
     std::string undone_;  ///< why the last decision could not be kept; empty once one was

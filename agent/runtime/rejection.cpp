@@ -79,7 +79,8 @@ std::string advice(const Refusal& refusal, TimePoint now) {
         case FailInfo::bad_time:
             return clock_advice(refusal.date, now);
         case FailInfo::bad_cert_id:
-            return "the CA does not know the transaction: ask its operator what became of it";
+            return "the CA does not know the transaction: ask its operator what became of it, and to revoke a "
+                   "certificate that nobody received";
         case FailInfo::bad_request:
             break;
     }

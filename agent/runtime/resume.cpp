@@ -4,6 +4,7 @@
 
 #include "agent/lifecycle/step.h"
 #include "agent/runtime/login_rules.h"
+#include "agent/runtime/machine.h"
 #include "agent/store/state_directory.h"
 #include "agent/store/store.h"
 #include "keystore/pin_source.h"
@@ -89,6 +90,10 @@ Result<Resumption> resume(const config::AgentSettings& agent, const config::Toke
     }
     const TimePoint now = clock.now();
     Resumption done;
+    const auto taken_over = accept_machine(*store);
+    if (!taken_over) {
+        return fail(taken_over.error());
+    }
     if (const Status released = release_pin(*store, token, now, done); !released) {
         return fail(released.error());
     }
@@ -96,7 +101,7 @@ Result<Resumption> resume(const config::AgentSettings& agent, const config::Toke
     if (!hold) {
         return fail(hold.error());
     }
-    done.hold_released = *hold;
+    done.hold_released = *hold || *taken_over;
     return done;
 }
 

@@ -5,6 +5,7 @@
 #include <map>
 
 #include "agent/runtime/alert_command.h"
+#include "agent/runtime/machine.h"
 
 namespace hwenroll::runtime {
 namespace {
@@ -43,6 +44,9 @@ RunOutcome run_once(const config::Configuration& configuration, const keystore::
     auto store = store::Store::open(configuration.agent.state_dir, history);
     if (!store) {
         return refused(store.error());
+    }
+    if (const Status ours = check_machine(*store); !ours) {
+        return refused(ours.error());
     }
     EventLoop* stopping = nullptr;
     bool stopped = false;

@@ -12,6 +12,10 @@ CREATE TABLE clock (
     only INTEGER PRIMARY KEY CHECK (only = 1),
     seen INTEGER NOT NULL
 ) STRICT;
+CREATE TABLE machine (
+    only INTEGER PRIMARY KEY CHECK (only = 1),
+    mark BLOB NOT NULL
+) STRICT;
 CREATE TABLE authorities (
     name TEXT PRIMARY KEY,
     phase INTEGER NOT NULL,
@@ -149,7 +153,7 @@ CREATE TABLE events (
 CREATE INDEX events_of ON events (kind, name, id);
 )sql";
 
-constexpr Layout layout{create, 3, nullptr, 0};
+constexpr Layout layout{create, 4, nullptr, 0};
 static_assert(layout.version() == schema_version);
 
 Result<int> version_of(Database& database) {

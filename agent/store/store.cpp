@@ -196,6 +196,22 @@ Status Store::commit_clock_seen(TimePoint seen) {
     });
 }
 
+Result<Bytes> Store::machine() {
+    Statement row(impl_->database(), "SELECT mark FROM machine");
+    const auto found = row.step();
+    if (!found) {
+        return fail(found.error());
+    }
+    return *found ? row.blob(0) : Bytes();
+}
+
+Status Store::commit_machine(const Bytes& mark) {
+    return impl_->commit("agent", {}, {}, {}, [&] {
+        Statement row(impl_->database(), "INSERT OR REPLACE INTO machine (only, mark) VALUES (1, ?)");
+        return row.bind(mark).run();
+    });
+}
+
 Result<std::vector<Bytes>> Store::key_ids(const std::string& token) {
     Statement row(impl_->database(),
                   "SELECT key_id FROM keys JOIN identities ON identities.name=keys.identity WHERE token=?1 UNION "

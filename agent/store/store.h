@@ -110,6 +110,10 @@ class Store {
     Result<std::optional<TimePoint>> clock_seen();
     Status commit_clock_seen(TimePoint seen);
 
+    /// The mark of the machine that the state belongs to (S16); empty: none yet.
+    Result<Bytes> machine();
+    Status commit_machine(const Bytes& mark);
+
     /// Key ids that the database knows on the keys of `token` (attempts and retired keys included): what else is there
     /// is not ours.
     Result<std::vector<Bytes>> key_ids(const std::string& token);

@@ -9,7 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/pem.h"
-#include "tests/support/process_memory.h"
+#include "tests/agent/control/raw_client.h"
 
 namespace hwenroll::test {
 namespace {
@@ -37,18 +37,16 @@ DaemonWorld::DaemonWorld(const std::vector<std::string>& arguments)
     configure();
 }
 
-void DaemonWorld::restart_lab_ca(const std::vector<std::string>& arguments) {
-    stop_ca();
-    std::filesystem::remove(directory() / "ca.url");
-    start_lab_ca(with_clock(arguments, clock_.path()));
-}
-
 void DaemonWorld::start_daemon(const std::vector<std::string>& environment, std::vector<std::string> wrapper) {
     ChildOptions options;
     options.environment = environment;
     options.environment.push_back("HWENROLL_CLOCK_FILE=" + clock_.path().string());
     wrapper.insert(wrapper.end(), {program("hwenrolld"), "--config", config().string()});
     daemon_ = std::make_unique<ChildProcess>(std::move(wrapper), options);
+}
+
+void DaemonWorld::restart_ca(const std::vector<std::string>& arguments) {
+    start_lab_ca(with_clock(arguments, clock_.path()));
 }
 
 int DaemonWorld::stop_daemon() {
@@ -100,6 +98,15 @@ std::string DaemonWorld::word() const {
     return answer.is_discarded() ? shown.err : answer["identities"][0]["state"].get<std::string>();
 }
 
+bool DaemonWorld::listens() const {
+    try {
+        RawClient client(directory() / "run" / "control");
+        return true;
+    } catch (const std::runtime_error&) {
+        return false;
+    }
+}
+
 void DaemonWorld::eventually(const std::string& what, const std::function<bool()>& holds) const {
     const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(30);
     while (!holds()) {
@@ -149,6 +156,17 @@ std::vector<std::string> DaemonWorld::issued() const {
         lines.push_back(line);
     }
     return lines;
+}
+
+std::vector<std::string> DaemonWorld::messages() const {
+    std::vector<std::string> types;
+    for (const std::string& line : requests()) {
+        const auto record = nlohmann::json::parse(line);
+        if (record["operation"] == "PKIOperation") {
+            types.push_back(record["messageType"].get<std::string>());
+        }
+    }
+    return types;
 }
 
 }  // namespace hwenroll::test

@@ -21,6 +21,9 @@ class DaemonWorld : public EnrollmentWorld {
     /// `wrapper` is a command that becomes the daemon: its process is the daemon's.
     void start_daemon(const std::vector<std::string>& environment = {}, std::vector<std::string> wrapper = {});
 
+    /// The lab CA ends and comes back with `arguments` in place of those that it had.
+    void restart_ca(const std::vector<std::string>& arguments);
+
     /// SIGTERM, then its end; the exit code, or -1 when it did not end within 10 s (X13).
     int stop_daemon();
 
@@ -46,9 +49,6 @@ class DaemonWorld : public EnrollmentWorld {
     /// What the clock says.
     [[nodiscard]] TimePoint now() const { return clock_.now(); }
 
-    /// The lab CA ends and begins again in its directory, on another port: configure() follows.
-    void restart_lab_ca(const std::vector<std::string>& arguments);
-
     /// `hwenroll ARGUMENTS` on the world's clock.
     [[nodiscard]] RunResult command(std::vector<std::string> arguments) const;
 
@@ -64,6 +64,9 @@ class DaemonWorld : public EnrollmentWorld {
     /// The word that `hwenroll status` shows.
     [[nodiscard]] std::string word() const;
 
+    /// The daemon that runs now answers on its control socket; word() would be answered from state.db without one.
+    [[nodiscard]] bool listens() const;
+
     /// Waits until `holds`, at most 30 s; on failure the daemon's output and status are reported.
     void eventually(const std::string& what, const std::function<bool()>& holds) const;
 
@@ -75,6 +78,14 @@ class DaemonWorld : public EnrollmentWorld {
 
     /// Lines of the lab CA's ledger: one for each certificate that it issued.
     [[nodiscard]] std::vector<std::string> issued() const;
+
+    /// messageType of each PKIOperation that the lab CA saw.
+    [[nodiscard]] std::vector<std::string> messages() const;
+
+    /// What the daemon has said so far has `text`.
+    [[nodiscard]] bool said(const std::string& text) const { return daemon_->err().find(text) != std::string::npos; }
+
+    [[nodiscard]] const std::filesystem::path& clock_path() const { return clock_.path(); }
 
  private:
     [[nodiscard]] std::vector<std::string> pending_transactions() const;

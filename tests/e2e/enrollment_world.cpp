@@ -39,11 +39,13 @@ EnrollmentWorld::EnrollmentWorld() {
 
 void EnrollmentWorld::start_lab_ca(const std::vector<std::string>& arguments) {
     const std::string ready = (directory_ / "ca.url").string();
+    ca_.reset();
+    std::filesystem::remove(ready);
     std::vector<std::string> line{program("scep-lab-ca"),
                                   "--dir",
                                   (directory_ / "ca").string(),
                                   "--listen",
-                                  "127.0.0.1:0",
+                                  fmt::format("127.0.0.1:{}", port_),
                                   "--challenge-file",
                                   (directory_ / "corp.challenge").string(),
                                   "--ready-file",

@@ -39,7 +39,8 @@ class EnrollmentWorld {
  public:
     EnrollmentWorld();
 
-    /// scep-lab-ca on a free port. `arguments` are added to its command line.
+    /// scep-lab-ca on a free port, or again on the one that it had, with what it had. `arguments` are added to its
+    /// command line.
     void start_lab_ca(const std::vector<std::string>& arguments = {});
 
     /// Debian's scepserver on `port`, which binds every interface: enter_private_network() first.

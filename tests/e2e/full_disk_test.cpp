@@ -81,7 +81,7 @@ TEST_F(FullDisk, S1_S10_invariant_1_a_renewal_that_lacks_room_leaves_what_is_pub
 
 TEST_F(FullDisk, S2_a_request_that_is_granted_while_there_is_no_room_is_not_lost) {
     Life life(Stage::enrollment, {});
-    life.world().restart_lab_ca({"--backdate", "0", "--pending-seconds", "7200"});
+    life.world().restart_ca({"--backdate", "0", "--pending-seconds", "7200"});
     life.world().configure();
     const auto disk = under(life.world());
     life.begin();

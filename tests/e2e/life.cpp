@@ -120,10 +120,10 @@ bool Life::be_refused() {
     if (!settled_at("HELD(rejected)", [] { return true; })) {
         return false;
     }
-    world_.restart_lab_ca(options_of(Stage::enrollment));
-    world_.configure();
-    world_.signal(SIGHUP);
-    return true;
+    world_.restart_ca(options_of(Stage::enrollment));
+    const RunResult resumed = world_.command({"resume", "web"});
+    EXPECT_EQ(resumed.exit_code, 0) << resumed.err;
+    return resumed.exit_code == 0;
 }
 
 bool Life::said(const std::string& text) const {

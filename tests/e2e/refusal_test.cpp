@@ -133,7 +133,7 @@ TEST_F(Refusal, MSG_14_a_reason_is_given_by_failInfo_alone) {
     world_.configure();
     expect_refused(
         "E-CA-REJECTED web: the CA answered FAILURE (badCertId); the CA does not know the transaction: ask its "
-        "operator what became of it",
+        "operator what became of it, and to revoke a certificate that nobody received",
         4);
 }
 
@@ -172,7 +172,9 @@ INSTANTIATE_TEST_SUITE_P(
                    "the CA could not verify or open the request: 'hwenroll ca show' tells whether its certificates "
                    "changed, its log tells which signature or key it did not accept"),
         std::tuple("badRequest", 2, "check the challenge and the CA's policy for this name"),
-        std::tuple("badCertId", 4, "the CA does not know the transaction: ask its operator what became of it")),
+        std::tuple("badCertId", 4,
+                   "the CA does not know the transaction: ask its operator what became of it, and to revoke a "
+                   "certificate that nobody received")),
     [](const testing::TestParamInfo<EachReason::ParamType>& reason) { return std::get<0>(reason.param); });
 
 TEST_F(Refusal, BAD_84_a_hostile_failInfoText_is_shown_on_one_harmless_line) {

@@ -31,6 +31,37 @@ TEST(PublicationStep, X8_consumers_are_told_of_a_published_generation) {
     EXPECT_TRUE(walk.effects.empty());
 }
 
+/// A look at the files of a process that runs: generation 4 is the highest, and they are not what was published.
+Started looked() {
+    Started event{4, 1, false};
+    event.fresh = false;
+    return event;
+}
+
+TEST(PublicationStep, F6_what_somebody_else_changed_is_published_again_and_nothing_is_issued_for_it) {
+    Walk walk;
+    walk.rules.delivers = true;
+    walk.to_valid().on(Delivered{1});
+    const Credential before = *walk.state.current;
+    walk.on(looked());
+    ASSERT_TRUE(walk.only<PublishGeneration>());
+    EXPECT_EQ(walk.effect<PublishGeneration>().generation, 5U);
+    EXPECT_FALSE(walk.state.enrollment);
+    walk.on(GenerationPublished{5});
+    EXPECT_EQ(walk.state.current->issued, before.issued);
+    EXPECT_TRUE(walk.only<Deliver>()) << "consumers read it anew";
+}
+
+TEST(PublicationStep, F6_a_look_at_the_files_ends_no_backoff) {
+    Walk walk;
+    walk.to_renewal_sent().on(failure(ErrorCode::ca_timeout));
+    const Wait before = walk.state.wait;
+    walk.on(looked()).published();
+    EXPECT_EQ(walk.state.wait, before);
+    EXPECT_FALSE(walk.emits<SendRequest>());
+    EXPECT_EQ(walk.state.current->generation, 5U);
+}
+
 TEST(PublicationStep, X9_a_restart_tells_consumers_once_more) {
     Walk walk;
     walk.rules.delivers = true;

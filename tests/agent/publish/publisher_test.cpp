@@ -352,6 +352,20 @@ TEST_F(PublisherTest, S13_sees_defects_and_repairs_a_generation_that_was_deleted
     EXPECT_EQ(defect(), web("current").string() + " does not point to a generation");
 }
 
+TEST_F(PublisherTest, F6_sees_every_file_that_somebody_else_has_changed) {
+    const Generation generation = authority_.generation(1);
+    EXPECT_EQ(publisher_.difference(generation).value(), web().string() + " is empty");
+    ASSERT_TRUE(publisher_.publish(generation));
+    EXPECT_EQ(publisher_.difference(generation).value(), "");
+    for (const auto& [name, content] : read_current_files(web())) {
+        test::write_file(web("gen-001") / name, content + " ");
+        EXPECT_NE(publisher_.difference(generation).value().find(web("gen-001/" + name).string()), std::string::npos);
+        test::write_file(web("gen-001") / name, content);
+        EXPECT_EQ(publisher_.difference(generation).value(), "");
+    }
+    EXPECT_EQ(publisher_.difference(authority_.generation(2)).value(), web("current").string() + " leads elsewhere");
+}
+
 TEST(FileNames, read_back_what_they_write) {
     EXPECT_EQ(generation_name(1), "gen-001");
     EXPECT_EQ(generation_name(1000), "gen-1000");

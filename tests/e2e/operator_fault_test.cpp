@@ -1,0 +1,116 @@
+// What operators and other programs do to a running agent: another subject, another PIN, foreign hands in the published
+// files (rows F and O of the fault catalogue).
+#include <csignal>
+#include <fstream>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/e2e/daemon_world.h"
+#include "tests/support/test_paths.h"
+
+namespace hwenroll::test {
+namespace {
+
+std::vector<std::string> lives(int days, std::vector<std::string> more = {}) {
+    more.insert(more.end(), {"--lifetime", std::to_string(days * 86400L), "--backdate", "0"});
+    return more;
+}
+
+void replace_in(const std::filesystem::path& file, const std::string& old, const std::string& with) {
+    std::string text = read_file(file);
+    const std::size_t at = text.find(old);
+    ASSERT_NE(at, std::string::npos);
+    write_file(file, text.replace(at, old.size(), with), 0600);
+}
+
+/// How often `text` is in `file`.
+std::size_t count_in(const std::string& file, const std::string& text) {
+    const std::string all = read_file(file);
+    std::size_t count = 0;
+    for (std::size_t at = all.find(text); at != std::string::npos; at = all.find(text, at + 1)) {
+        ++count;
+    }
+    return count;
+}
+
+TEST(OperatorFault, F3_another_subject_is_a_new_generation_and_the_old_one_serves_until_there_is_one) {
+    DaemonWorld world(lives(120));
+    world.start_daemon();
+    world.eventually("the enrollment", [&] { return world.word() == "OK"; });
+    const Certificate first = *world.leaf();
+    world.restart_ca(lives(120, {"--refuse", "badRequest:unknown name"}));
+    replace_in(world.config(), "CN=web01.example.com", "CN=web02.example.com");
+    world.signal(SIGHUP);
+    world.eventually("the refusal", [&] { return world.word() == "HELD(rejected)"; });
+    EXPECT_EQ(world.leaf(), first) << "a name that the CA does not know costs nobody a working certificate";
+    EXPECT_EQ(world.generation(), "gen-001");
+    EXPECT_EQ(world.objects("Private Key Object"), 2);
+
+    world.restart_ca(lives(120));
+    world.go_to_day(1.1);
+    world.eventually("the certificate", [&] { return world.word() == "OK" && world.generation() == "gen-002"; });
+    EXPECT_THAT(world.leaf()->subject().text(), testing::HasSubstr("CN=web02.example.com"));
+    EXPECT_TRUE(std::filesystem::exists(world.live().parent_path() / "gen-001" / "cert.pem"));
+    world.go_to_day(2.2);
+    world.eventually("the retirement", [&] { return world.objects("Private Key Object") == 1; });
+    EXPECT_EQ(world.issued().size(), 2U);
+    EXPECT_EQ(world.stop_daemon(), 0);
+}
+
+TEST(OperatorFault, O8_a_pin_that_was_changed_on_the_token_only_is_tried_once_until_its_file_changes) {
+    DaemonWorld world(lives(120));
+    world.configure({.module = module("libhwenroll-pkcs11-shim.so")});
+    const std::string log = (world.directory() / "shim.log").string();
+    const std::vector<std::string> shim{"HWENROLL_SHIM_MODULE=" + SoftHsm::module(), "HWENROLL_SHIM_LOG=" + log};
+    world.start_daemon(shim);
+    world.eventually("the enrollment", [&] { return world.word() == "OK"; });
+    EXPECT_EQ(world.stop_daemon(), 0);
+    const RunResult changed = run({"pkcs11-tool", "--module", SoftHsm::module(), "--token-label", "lab", "--login",
+                                   "--pin", canary_pin, "--change-pin", "--new-pin", "canary-new-pin"});
+    ASSERT_EQ(changed.exit_code, 0) << changed.err;
+    std::filesystem::remove(log);
+
+    world.start_daemon(shim);
+    world.go_to_day(91);
+    world.eventually("the refusal", [&] { return world.said("E-TOKEN-PIN web: "); });
+    EXPECT_EQ(count_in(log, "C_Login\n"), 1U);
+    for (const double day : {92.0, 93.0, 94.0}) {
+        const std::size_t before = world.command({"history", "web", "--json"}).out.size();
+        world.go_to_day(day);
+        world.eventually("another look at the file", [&] {
+            return world.command({"history", "web", "--json"}).out.size() != before;
+        });
+    }
+    EXPECT_EQ(count_in(log, "C_Login\n"), 1U) << "invariant 6";
+    EXPECT_EQ(world.generation(), "gen-001");
+    write_file(world.pin_path(), "canary-new-pin", 0600);
+    world.go_to_day(95);
+    world.eventually("the renewal", [&] { return world.generation() == "gen-002"; });
+    EXPECT_EQ(count_in(log, "C_Login\n"), 2U);
+    EXPECT_EQ(world.issued().size(), 2U);
+    EXPECT_EQ(world.stop_daemon(), 0);
+}
+
+TEST(OperatorFault, F6_files_that_somebody_else_writes_are_published_again_once_an_hour_and_told) {
+    DaemonWorld world(lives(120));
+    world.start_daemon();
+    world.eventually("the enrollment", [&] { return world.word() == "OK"; });
+    const std::string good = read_file(world.live() / "ca.pem");
+    const std::string alert = "web: what consumers see was changed by somebody else, it is published again: ";
+    std::string before = world.generation();
+    for (int hour = 1; hour <= 3; ++hour) {
+        write_file(world.live() / "ca.pem", "not what the agent wrote\n");
+        world.go_to_day((1.1 * hour) / 24);
+        world.eventually("the repair", [&] { return world.generation() != before && world.word() == "OK"; });
+        EXPECT_EQ(read_file(world.live() / "ca.pem"), good);
+        EXPECT_TRUE(world.said(alert + (world.live().parent_path() / before / "ca.pem").string()));
+        before = world.generation();
+    }
+    EXPECT_EQ(world.generation(), "gen-004");
+    EXPECT_EQ(world.issued().size(), 1U);
+    EXPECT_EQ(world.stop_daemon(), 0);
+}
+
+}  // namespace
+}  // namespace hwenroll::test

@@ -12,9 +12,13 @@ usage: ./test.sh [--asan | --tsan | --coverage | --preset NAME] [--soak NAME] [-
   --tsan          the same as --preset tsan: ThreadSanitizer
   --coverage      the same as --preset coverage; then gcovr's summary, and build/coverage/report/index.html
   --soak NAME     one of the long runs instead:
-                    fresh   ./demo.sh and ./test.sh on minimal Debian 12 and 13 trees (needs root)
-                    fuzz    every fuzz target for 30 minutes; notes the figures in docs/fuzzing.md
-                    tsan    all tests under ThreadSanitizer
+                    crash     SIGKILL at each pass of each crash point of a life with a rollover, and of an enrollment
+                    faults    each write, fsync, rename and open of an enrollment fails once: EIO, ENOSPC, EINTR
+                    fresh     ./demo.sh and ./test.sh on minimal Debian 12 and 13 trees (needs root)
+                    fuzz      every fuzz target for 30 minutes; notes the figures in docs/fuzzing.md
+                    renewals  the daemon through 1,000 renewals and 3 rollovers of its CA, in place of the 100 and 1 of
+                              the usual run; prints memory, descriptors and rows; about 10 minutes
+                    tsan      all tests under ThreadSanitizer
   -R REGEX        only the tests whose names match, as in ctest
   --jobs N        parallel compilations and tests; default: the number of processors
 Missing Debian packages are installed first, which needs root. The last lines are ctest's summary (with --coverage,
@@ -27,7 +31,7 @@ wrong() {
     exit 64
 }
 
-preset=dev jobs=$(nproc) soak='' selection=()
+preset=dev jobs=$(nproc) soak='' long='' selection=()
 while [ $# -gt 0 ]; do
     case $1 in
     --asan) preset=asan ;;
@@ -50,8 +54,11 @@ while [ $# -gt 0 ]; do
 done
 case $soak in
 '') ;;
+crash) long='DISABLED_CrashSweep.*' ;;
+faults) long='*SystemCallFault.DISABLED_*' ;;
 fresh) exec tests/system/fresh.sh ;;
 fuzz) exec tests/fuzz/run.sh 30 ;;
+renewals) ;;
 tsan) preset=tsan ;;
 *) wrong "unknown soak '$soak'" ;;
 esac
@@ -64,7 +71,23 @@ configured=$(cmake --preset "$preset" 2>&1) || {
     echo "test.sh: cmake could not configure the preset '$preset'" >&2
     exit 70
 }
+if [ "$soak" = renewals ]; then
+    cmake --build "build/$preset" --parallel "$jobs" --target long_life_test
+    HWENROLL_SOAK=1 exec "build/$preset/bin/long_life_test"
+fi
 cmake --build "build/$preset" --parallel "$jobs"
+if [ -n "$long" ]; then
+    shards=() failed=0
+    for ((shard = 0; shard < jobs; ++shard)); do
+        GTEST_TOTAL_SHARDS=$jobs GTEST_SHARD_INDEX=$shard "build/$preset/bin/e2e_tests" --gtest_brief=1 \
+            --gtest_also_run_disabled_tests "--gtest_filter=$long" &
+        shards+=($!)
+    done
+    for shard in "${shards[@]}"; do
+        wait "$shard" || failed=1
+    done
+    exit "$failed"
+fi
 [ "$preset" != coverage ] || find build/coverage -name '*.gcda' -delete
 tested=0
 ctest --test-dir "build/$preset" --output-on-failure --parallel "$jobs" --no-label-summary --no-tests=error \

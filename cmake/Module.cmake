@@ -24,11 +24,12 @@ function(hwenroll_program name)
   endforeach()
 endfunction()
 
-# hwenroll_test(NAME SOURCES … USES … LIBRARIES … [LABELS …] [TIMEOUT seconds]): a GoogleTest program, one ctest
-# test for each TEST in it.
+# hwenroll_test(NAME SOURCES … USES … LIBRARIES … [LABELS …] [TIMEOUT seconds] [ALONE]): a GoogleTest program,
+# one ctest test for each TEST in it. ALONE: no other test runs at the same time. Those that
+# are called DISABLED_… are for ./test.sh --soak, which names them.
 include(GoogleTest)
 function(hwenroll_test name)
-  cmake_parse_arguments(arg "" "TIMEOUT" "SOURCES;USES;LIBRARIES;LABELS;DEPENDS" ${ARGN})
+  cmake_parse_arguments(arg "ALONE" "TIMEOUT" "SOURCES;USES;LIBRARIES;LABELS;DEPENDS" ${ARGN})
   if(NOT arg_TIMEOUT)
     set(arg_TIMEOUT 120)
   endif()
@@ -41,5 +42,6 @@ function(hwenroll_test name)
   if(arg_DEPENDS)
     add_dependencies(${name} ${arg_DEPENDS})
   endif()
-  gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST PROPERTIES TIMEOUT ${arg_TIMEOUT} LABELS "${arg_LABELS}")
+  gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST TEST_FILTER "-*DISABLED_*"
+                       PROPERTIES TIMEOUT ${arg_TIMEOUT} LABELS "${arg_LABELS}" RUN_SERIAL "${arg_ALONE}")
 endfunction()

@@ -8,6 +8,7 @@
 #include "agent/publish/group.h"
 #include "agent/publish/identity_document.h"
 #include "agent/publish/key_reference.h"
+#include "base/failpoint.h"
 #include "base/pem.h"
 
 namespace hwenroll::publish {
@@ -119,6 +120,7 @@ Status GenerationWriter::differs(const Directory& directory, std::string why) co
 Status GenerationWriter::create() const {
     const std::string temporary = temporary_name(name_);
     Status done = write_files(temporary);
+    failpoint("generation-written");
     if (done) {
         done = identity_->rename_to_new(temporary, name_);
     }
@@ -126,10 +128,12 @@ Status GenerationWriter::create() const {
         static_cast<void>(identity_->remove(temporary));  // the error to report is the first one; sweep() tries again
         return done;
     }
+    failpoint("generation-named");
     if (Status synced = identity_->sync(); !synced) {
         discard();
         return synced;
     }
+    failpoint("generation-synced");
     return {};
 }
 
@@ -138,10 +142,12 @@ Status GenerationWriter::write_files(const std::string& temporary) const {
     if (!directory) {
         return fail(directory.error());
     }
+    failpoint("generation-begun");
     for (const RenderedFile& file : *files_) {
         if (Status written = directory->write_file(file.name, file.content, file.ownership); !written) {
             return written;
         }
+        failpoint("file-written");
     }
     if (Status opened = directory->set_mode(directory_mode); !opened) {
         return opened;

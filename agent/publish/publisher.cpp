@@ -8,6 +8,7 @@
 #include "agent/publish/directory.h"
 #include "agent/publish/file_names.h"
 #include "agent/publish/generation_writer.h"
+#include "base/failpoint.h"
 #include "base/pem.h"
 
 namespace hwenroll::publish {
@@ -115,11 +116,15 @@ Status switch_to(const Directory& identity, std::uint64_t number) {
     if (Status linked = identity.create_link(temporary, generation_name(number)); !linked) {
         return linked;
     }
+    failpoint("link-made");
     if (Status switched = identity.rename_over(temporary, current_link); !switched) {
         static_cast<void>(identity.remove(temporary));
         return switched;
     }
-    return identity.sync();
+    failpoint("link-switched");
+    Status synced = identity.sync();
+    failpoint("link-synced");
+    return synced;
 }
 
 Result<std::vector<std::uint64_t>> generations_in(const Directory& identity) {
@@ -142,6 +147,7 @@ void remove_generation(const Directory& identity, std::uint64_t number) {
     const std::string name = generation_name(number);
     const std::string temporary = temporary_name(name);
     if (identity.rename_to_new(name, temporary)) {
+        failpoint("old-generation-renamed");
         static_cast<void>(identity.remove(temporary));
     }
 }
@@ -238,6 +244,7 @@ Status rehearse_in(const std::filesystem::path& publish_dir, std::string_view na
         return fail(directory.error());
     }
     Status written = directory->write_file(key_file, std::string(rehearsal_size, '\0'), *ownership);
+    failpoint("rehearsal-written");
     Status removed = identity->remove(temporary);
     return written ? removed : written;
 }

@@ -26,7 +26,10 @@ Agent::Agent(EventLoop& loop, store::Store& store, const Clock& clock, observe::
       progress_(observe::Progress::wanted()),
       client_(loop, std::string(user_agent)) {
     loop_.serve(client_);
-    loop_.every(observe::Progress::interval, [this] { progress_.tick(); });
+    if (observe::Progress::wanted()) {
+        // Nowhere else: an agent that has nothing to do sleeps.
+        loop_.every(observe::Progress::interval, [this] { progress_.tick(); });
+    }
 }
 
 /// Token threads first: their jobs and results refer to the rest.
@@ -161,7 +164,9 @@ void Agent::on_authority_change(const std::string& authority) {
 bool Agent::look_at_clock() {
     const bool before = clock_trust_.trusted();
     const std::string why = clock_trust_.why();
-    if (const Status looked = clock_trust_.look(); !looked) {
+    const Status looked = clock_trust_.look();
+    const std::string unkept = looked ? std::string() : looked.error().line();
+    if (std::exchange(clock_unkept_, unkept) != unkept && !looked) {
         at_.log.write(looked.error(), {});
     }
     if (!clock_trust_.trusted() && (before || why != clock_trust_.why())) {

@@ -67,6 +67,7 @@ class Agent {
 
     EventLoop& loop_;
     ClockTrust clock_trust_;
+    std::string clock_unkept_;  ///< why the floor could not be kept, said once for each cause
     Surroundings at_;
     keystore::WorkerProgram worker_;
     Watchers watchers_;

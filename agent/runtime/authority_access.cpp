@@ -6,7 +6,7 @@
 #include <fmt/format.h>
 
 #include "agent/runtime/ca_answer.h"
-#include "agent/runtime/failpoint.h"
+#include "base/failpoint.h"
 #include "transport/scep/operation_url.h"
 
 namespace hwenroll::runtime {
@@ -29,7 +29,7 @@ bool try_next_url(const Error& error) {
 
 }  // namespace
 
-scep::ParseLimits parse_limits(const config::LimitSettings& limits) {
+scep::ParseLimits parse_limits(const config::LimitSettings& limits, bool clock_trusted) {
     scep::ParseLimits out;
     out.max_message = limits.max_reply_bytes;
     out.max_depth = limits.max_asn1_depth;
@@ -39,6 +39,7 @@ scep::ParseLimits parse_limits(const config::LimitSettings& limits) {
     out.max_path = limits.max_path;
     out.min_lifetime = limits.min_lifetime;
     out.clock_skew = limits.clock_skew;
+    out.judges_time = clock_trusted;
     return out;
 }
 
@@ -66,8 +67,8 @@ lifecycle::SwitchRule switch_rule(config::SwitchAt rule) {
     return lifecycle::SwitchRule::authority_end;
 }
 
-scep::LegacyPermissions permissions_of(const config::LegacySettings& legacy, TimePoint now) {
-    if (!legacy.until || now >= *legacy.until) {
+scep::LegacyPermissions permissions_of(const config::LegacySettings& legacy, TimePoint now, bool clock_trusted) {
+    if (!legacy.until || (clock_trusted && now >= *legacy.until)) {
         return {};
     }
     return {legacy.des_cbc_reply, legacy.des3, legacy.sha1_reply, legacy.sha1_request};
@@ -173,7 +174,9 @@ Status AuthorityAccess::advance(const lifecycle::AuthorityEvent& event) {
 }
 
 Status AuthorityAccess::doubt() {
-    return loaded_ ? advance(lifecycle::AuthorityDoubted{}) : Status();
+    Status doubted = loaded_ ? advance(lifecycle::AuthorityDoubted{}) : Status();
+    failpoint("authority-doubted");
+    return doubted;
 }
 
 Error AuthorityAccess::asked_too_soon(Seconds wait) const {
@@ -192,7 +195,8 @@ std::vector<Bytes> AuthorityAccess::pins() const {
 }
 
 scep::CaExpectation AuthorityAccess::expectation(TimePoint now) const {
-    return {pins(), now, parse_limits(limits_), ra_rule(settings_), permissions_of(settings_.legacy, now)};
+    return {pins(), now, parse_limits(limits_, at_.clock_trust.trusted()), ra_rule(settings_),
+            permissions_of(settings_.legacy, now, at_.clock_trust.trusted())};
 }
 
 /// Works the roles out again from what is stored: they depend on the time.
@@ -262,9 +266,9 @@ scep::NextCaExpectation AuthorityAccess::successor_expectation(TimePoint now) co
     for (const lifecycle::LeftAnchor& left : state_.left) {
         expected.used.push_back({left.fingerprint, left.not_after});
     }
-    expected.limits = parse_limits(limits_);
+    expected.limits = parse_limits(limits_, at_.clock_trust.trusted());
     expected.ras = ra_rule(settings_);
-    expected.legacy = permissions_of(settings_.legacy, now);
+    expected.legacy = permissions_of(settings_.legacy, now, at_.clock_trust.trusted());
     return expected;
 }
 
@@ -295,6 +299,7 @@ void AuthorityAccess::fetch_successor(std::function<void()> then) {
                 return get(url, scep::Operation::get_next_ca_cert, limits_.max_reply_bytes);
             },
             [this, done](const Result<http::Response>& response) {
+                failpoint("successor-received");
                 if (const Status accepted = accept_successor(response); !accepted) {
                     const Error named = Error(accepted.error()).about("ca " + settings_.name);
                     if (const Status recorded = advance(lifecycle::SuccessorMissing{named}); !recorded) {
@@ -325,7 +330,9 @@ Status AuthorityAccess::accept_successor(const Result<http::Response>& response)
     }
     lifecycle::AuthorityRecord record = record_of(next->set);
     record.certificates = std::move(next->certificates);
-    return advance(lifecycle::SuccessorFetched{std::move(record)});
+    Status advanced = advance(lifecycle::SuccessorFetched{std::move(record)});
+    failpoint("successor-accepted");
+    return advanced;
 }
 
 void AuthorityAccess::tick() {
@@ -364,6 +371,7 @@ http::Request AuthorityAccess::get(const std::string& url, scep::Operation opera
 void AuthorityAccess::fetch_capabilities(bool repeated) {
     exchange([this](const std::string& url) { return get(url, scep::Operation::get_ca_caps, limits_.max_caps_bytes); },
              [this, repeated](const Result<http::Response>& response) {
+                 failpoint("capabilities-received");
                  const auto capabilities = read_capabilities(response, repeated);
                  if (!capabilities) {
                      return failed(capabilities.error());
@@ -375,6 +383,7 @@ void AuthorityAccess::fetch_capabilities(bool repeated) {
 void AuthorityAccess::fetch_certificates(const scep::Capabilities& capabilities) {
     exchange([this](const std::string& url) { return get(url, scep::Operation::get_ca_cert, limits_.max_reply_bytes); },
              [this, capabilities](const Result<http::Response>& response) {
+                 failpoint("certificates-received");
                  if (const Status accepted = accept(capabilities, response); !accepted) {
                      return failed(accepted.error());
                  }
@@ -383,7 +392,7 @@ void AuthorityAccess::fetch_certificates(const scep::Capabilities& capabilities)
 }
 
 Status AuthorityAccess::accept(scep::Capabilities capabilities, const Result<http::Response>& response) {
-    auto received = read_certificates(response, parse_limits(limits_));
+    auto received = read_certificates(response, parse_limits(limits_, at_.clock_trust.trusted()));
     if (!received) {
         return fail(received.error());
     }
@@ -397,7 +406,9 @@ Status AuthorityAccess::accept(scep::Capabilities capabilities, const Result<htt
                                                scep::parse_capabilities(as_bytes(state_.current->capabilities)));
     }
     // What no request could be made from would only stand in the way of a better answer.
-    if (auto usable = scep::choose_algorithms(capabilities, permissions_of(settings_.legacy, now)); !usable) {
+    if (auto usable =
+            scep::choose_algorithms(capabilities, permissions_of(settings_.legacy, now, at_.clock_trust.trusted()));
+        !usable) {
         return fail(usable.error());
     }
     std::vector<std::string> warnings = capabilities.warnings;
@@ -411,6 +422,7 @@ Status AuthorityAccess::accept(scep::Capabilities capabilities, const Result<htt
         record.certificates.push_back(certificate.der());
     }
     const Status advanced = advance(lifecycle::AuthorityFetched{std::move(record)});
+    failpoint("authority-accepted");
     if (advanced) {
         authority_ =
             std::make_shared<const Authority>(Authority{*std::move(set), capabilities, state_.current->generation});

@@ -24,7 +24,7 @@ struct Authority {
     std::vector<Certificate> predecessor_signers = {};  ///< of a successor: who signs until it takes over (ROLL-12)
 };
 
-scep::ParseLimits parse_limits(const config::LimitSettings& limits);
+scep::ParseLimits parse_limits(const config::LimitSettings& limits, bool clock_trusted);
 
 /// Which certificates of the CA count as its RAs.
 scep::RaRule ra_rule(const config::AuthoritySettings& settings);
@@ -33,7 +33,7 @@ scep::RaRule ra_rule(const config::AuthoritySettings& settings);
 lifecycle::SwitchRule switch_rule(config::SwitchAt rule);
 
 /// What `legacy` permits at `now`: nothing any more once legacy_until has passed.
-scep::LegacyPermissions permissions_of(const config::LegacySettings& legacy, TimePoint now);
+scep::LegacyPermissions permissions_of(const config::LegacySettings& legacy, TimePoint now, bool clock_trusted);
 
 /// HTTP's view of the limits.
 http::Limits http_limits(const config::LimitSettings& limits, std::size_t max_body);

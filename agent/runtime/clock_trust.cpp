@@ -5,6 +5,8 @@
 #include <fstream>
 #include <sys/timex.h>
 
+#include "base/failpoint.h"
+
 namespace hwenroll::runtime {
 namespace {
 
@@ -65,6 +67,7 @@ Status ClockTrust::look() {
         if (const Status kept = store_.commit_clock_seen(floor); !kept) {
             return kept;
         }
+        failpoint("clock-seen");
         committed_ = floor;
     }
     return {};

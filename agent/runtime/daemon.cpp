@@ -18,10 +18,10 @@
 #include "agent/observe/status_words.h"
 #include "agent/runtime/agent_service.h"
 #include "agent/runtime/alert_command.h"
-#include "agent/runtime/failpoint.h"
 #include "agent/runtime/loop_reactor.h"
 #include "agent/runtime/machine.h"
 #include "agent/runtime/start_record.h"
+#include "base/failpoint.h"
 
 namespace hwenroll::runtime {
 namespace {
@@ -103,6 +103,7 @@ class Service {
         }
         feed_watchdog();
         ::sd_notify(0, "READY=1");
+        failpoint("daemon-ready");
         return {};
     }
 

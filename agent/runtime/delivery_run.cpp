@@ -1,5 +1,7 @@
 #include "agent/runtime/delivery_run.h"
 
+#include "base/failpoint.h"
+
 namespace hwenroll::runtime {
 
 std::unique_ptr<DeliveryRun> DeliveryRun::start(EventLoop& loop, http::Client& client, DeliveryPlan plan, Done done) {
@@ -15,6 +17,7 @@ void DeliveryRun::run_hooks() {
                                 if (!outcome.succeeded) {
                                     return done_(outcome.error(plan_.identity));
                                 }
+                                failpoint("hooks-ended");
                                 check();
                             });
 }

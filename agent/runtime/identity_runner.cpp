@@ -8,9 +8,9 @@
 #include "agent/observe/status_words.h"
 #include "agent/runtime/activation.h"
 #include "agent/runtime/configuration_mark.h"
-#include "agent/runtime/failpoint.h"
 #include "agent/runtime/key_uri.h"
 #include "agent/runtime/system_clock.h"
+#include "base/failpoint.h"
 #include "transport/scep/operation_url.h"
 
 namespace hwenroll::runtime {
@@ -77,21 +77,22 @@ Result<std::vector<Certificate>> certificates_of(const std::vector<Bytes>& ders)
 }
 
 /// The crash point behind a commit, by what the commit led to.
-std::string_view committed_point(const lifecycle::Transition& transition) {
+FailpointName committed_point(const lifecycle::Transition& transition) {
     struct Name {
-        std::string_view operator()(const lifecycle::MakeKey&) const { return "key-id-committed"; }
-        std::string_view operator()(const lifecycle::PrepareRequest&) const { return "key-committed"; }
-        std::string_view operator()(const lifecycle::SendRequest&) const { return "request-committed"; }
-        std::string_view operator()(const lifecycle::SendPoll&) const { return "poll-committed"; }
-        std::string_view operator()(const lifecycle::ReconsiderAuthority&) const { return refusal_failpoint; }
-        std::string_view operator()(const lifecycle::PublishGeneration&) const { return "issue-committed"; }
-        std::string_view operator()(const lifecycle::SeekSuccessor&) const { return "seek-committed"; }
-        std::string_view operator()(const lifecycle::Deliver&) const { return "delivery-committed"; }
-        std::string_view operator()(const lifecycle::DestroyKey&) const { return "retirement-committed"; }
-        std::string_view operator()(const lifecycle::RaiseAlert&) const { return "alert-committed"; }
+        FailpointName operator()(const lifecycle::MakeKey&) const { return "key-id-committed"; }
+        FailpointName operator()(const lifecycle::PrepareRequest&) const { return "key-committed"; }
+        FailpointName operator()(const lifecycle::SendRequest&) const { return "request-committed"; }
+        FailpointName operator()(const lifecycle::SendPoll&) const { return "poll-committed"; }
+        FailpointName operator()(const lifecycle::ReconsiderAuthority&) const { return "refusal-committed"; }
+        FailpointName operator()(const lifecycle::PublishGeneration&) const { return "issue-committed"; }
+        FailpointName operator()(const lifecycle::SeekSuccessor&) const { return "seek-committed"; }
+        FailpointName operator()(const lifecycle::Deliver&) const { return "delivery-committed"; }
+        FailpointName operator()(const lifecycle::DestroyKey&) const { return "publish-committed"; }
+        FailpointName operator()(const lifecycle::RaiseAlert&) const { return "alert-committed"; }
     };
     if (transition.effects.empty()) {
-        return transition.state.phase == lifecycle::Phase::valid ? "publish-committed" : "wait-committed";
+        return transition.state.phase == lifecycle::Phase::valid ? FailpointName("publish-committed")
+                                                                 : FailpointName("wait-committed");
     }
     return std::visit(Name{}, transition.effects.front());
 }
@@ -291,6 +292,7 @@ void IdentityRunner::dispatch(const lifecycle::Event& event) {
     }
     const TimePoint now = at_.clock.now();
     auto transition = lifecycle::step(state_, event, *drawn, policy(), now);
+    failpoint("decision-made");
     if (transition.state != state_) {
         const Status committed = at_.store.commit(name(), settings_.token, transition.state, transition.note, now);
         if (!committed) {
@@ -476,7 +478,7 @@ void IdentityRunner::prepare(const lifecycle::PrepareRequest& effect, const Shar
     const TimePoint now = at_.clock.now();
     RequestPlan plan{settings_,
                      authority_->settings().challenge,
-                     permissions_of(authority_->settings().legacy, now),
+                     permissions_of(authority_->settings().legacy, now, at_.clock_trust.trusted()),
                      authority,
                      state_.enrollment->key.id,
                      state_.enrollment->key.spki,
@@ -512,8 +514,9 @@ void IdentityRunner::run(const lifecycle::ReconsiderAuthority& effect) {
         if (!authority) {
             return failed(authority.error());
         }
-        const bool changed = is_for_another_authority(request, **authority,
-                                                      permissions_of(authority_->settings().legacy, at_.clock.now()));
+        const bool changed = is_for_another_authority(
+            request, **authority,
+            permissions_of(authority_->settings().legacy, at_.clock.now(), at_.clock_trust.trusted()));
         if (changed && error_) {
             const Error refusal = *std::exchange(error_, std::nullopt);
             say(refusal.line());
@@ -542,6 +545,7 @@ void IdentityRunner::sign(scep::MessageType type, const SharedAuthority& authori
                     if (!message) {
                         return failed(message.error());
                     }
+                    failpoint("request-signed");
                     exchange(authority, *message);
                 });
 }
@@ -598,8 +602,8 @@ void IdentityRunner::warn_of_long_url(const RequestForm& form) {
 void IdentityRunner::judge(const SharedAuthority& authority, const RequestForm& form, http::Response response) {
     const TimePoint now = at_.clock.now();
     ReplyPlan plan{settings_,
-                   permissions_of(authority_->settings().legacy, now),
-                   parse_limits(authority_->limits()),
+                   permissions_of(authority_->settings().legacy, now, at_.clock_trust.trusted()),
+                   parse_limits(authority_->limits(), at_.clock_trust.trusted()),
                    *state_.enrollment->transaction,
                    signer(),
                    state_.enrollment->key.spki,
@@ -617,6 +621,7 @@ void IdentityRunner::judge(const SharedAuthority& authority, const RequestForm& 
     const bool answered = plan.response.status == 200;
     token_->use([plan = std::move(plan)](const SharedToken& token) { return judge_reply(token, plan); },
                 [this, answered](Result<ReplyVerdict> verdict) {
+                    failpoint("reply-opened");
                     if (!verdict) {
                         return failed(verdict.error(), answered);
                     }

@@ -58,7 +58,7 @@ Result<CaAnswer> ask(const config::AuthoritySettings& settings, const config::Li
         return fail(capabilities.error());
     }
     auto certificates =
-        read_certificates(fetch(settings, limits, url, scep::Operation::get_ca_cert), parse_limits(limits));
+        read_certificates(fetch(settings, limits, url, scep::Operation::get_ca_cert), parse_limits(limits, true));
     if (!certificates) {
         return fail(certificates.error());
     }

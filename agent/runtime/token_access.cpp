@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/failpoint.h"
+
 namespace hwenroll::runtime {
 
 keystore::Pkcs11Options options_of(const config::TokenSettings& settings) {
@@ -122,6 +124,7 @@ Result<keystore::LoginHistory> TokenAccess::begin_login(const keystore::LoginPre
     if (const Status committed = at_.store.commit(settings_.name, begun_, {}, now); !committed) {
         return fail(committed.error());
     }
+    failpoint("login-intended");
     return history;
 }
 
@@ -132,6 +135,7 @@ void TokenAccess::finish_login(const keystore::LoginOutcome& outcome) {
     const bool accepted = outcome.result == keystore::LoginOutcome::Result::accepted;
     const Status recorded = accepted ? at_.store.settle(settings_.name, record, note, now)
                                      : at_.store.commit(settings_.name, record, note, now);
+    failpoint("login-recorded");
     if (outcome.error) {
         return answer(fail(*outcome.error));
     }

@@ -134,8 +134,10 @@ Result<Database> Database::open(const std::string& path) {
         return fail(connection.error());
     }
     Database database(*connection, path);
+    // 64 pages instead of 1000: on a small disk the log would take 4 MiB, and what was deleted would stay in it longer.
     const Status set = database.execute(
-        "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA secure_delete=ON; PRAGMA foreign_keys=ON;");
+        "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA secure_delete=ON; PRAGMA foreign_keys=ON; "
+        "PRAGMA wal_autocheckpoint=64;");
     if (!set) {
         return fail(set.error());
     }

@@ -7,6 +7,7 @@
 #include "agent/store/row_values.h"
 #include "agent/store/schema.h"
 #include "agent/store/state_directory.h"
+#include "base/failpoint.h"
 
 namespace hwenroll::store {
 namespace {
@@ -85,11 +86,17 @@ class Store::Impl {
     Status commit(const std::string& kind, const std::string& name, const std::string& note, TimePoint now,
                   Write write) {
         DatabaseTransaction transaction(database_);
+        failpoint("transaction-begun");
         Status done = write();
         if (done && !note.empty()) {
             done = append(kind, name, note, now);
         }
-        return done ? transaction.commit() : done;
+        failpoint("transaction-written");
+        if (done) {
+            done = transaction.commit();
+        }
+        failpoint("transaction-committed");
+        return done;
     }
 
  private:

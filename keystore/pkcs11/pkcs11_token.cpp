@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "base/failpoint.h"
 #include "keystore/pkcs11/login_rules.h"
 #include "keystore/pkcs11/token_keys.h"
 
@@ -174,6 +175,7 @@ Result<LoginPreparation> Pkcs11Token::Impl::prepare_login() {
         return cannot("open a session", session.error());
     }
     prepared_.emplace(Prepared{std::move(pin), *slot, *std::move(session)});
+    failpoint("login-prepared");
     return found;
 }
 
@@ -203,11 +205,13 @@ LoginOutcome Pkcs11Token::Impl::login(const LoginHistory& given) {
 LoginOutcome Pkcs11Token::Impl::log_in(Prepared prepared) {
     const Pin& pin = prepared.pin;
     const bool with_pin = !pin.value.empty();
+    failpoint("login-begun");
     if (with_pin) {
         if (const auto done = prepared.session.login(pin.value); !done) {
             return failed_login(done.error(), pin.identity);
         }
     }
+    failpoint("login-ended");
     own_refusals_ = LoginHistory{};
     keys_.emplace(options_.name, module_, prepared.slot, std::move(prepared.session), with_pin);
     return {LoginOutcome::Result::accepted, pin.identity, std::nullopt};

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "base/failpoint.h"
 #include "keystore/ecdsa_signature.h"
 
 namespace hwenroll::keystore::pkcs11 {
@@ -249,8 +250,10 @@ Result<KeyDescription> TokenKeys::generate(KeySpec spec, const KeyId& id, const 
     if (const Status free = recovering<void>(one_try, [&] { return require_unused(id); }); !free) {
         return fail(free.error());
     }
+    failpoint("pair-wanted");
     const auto pair = session_.generate(generation_mechanism(spec), public_half_template(spec, id, label),
                                         private_half_template(spec, id, label));
+    failpoint("pair-made");
     if (!pair) {
         session_spoiled_ = is_stale(pair.error().rv);
         login_lost_ = login_lost_ || is_module_gone(pair.error().rv);
@@ -265,6 +268,7 @@ Result<KeyDescription> TokenKeys::generate(KeySpec spec, const KeyId& id, const 
     if (made && made->placement.on_token && made->placement.is_private && made->key.protection.confined() &&
         matches(spec, made->key.key.public_key)) {
         remember(made->key.key, made->handle);
+        failpoint("pair-checked");
         return std::move(made->key);
     }
     return fail(reject_new(id, made));
@@ -362,7 +366,9 @@ Result<Bytes> TokenKeys::sign_raw(const KeyReference& key, CK_MECHANISM_TYPE typ
         if (!handle) {
             return tl::unexpected(handle.error());
         }
+        failpoint("signature-wanted");
         auto signature = session_.sign(*handle, type, input, signature_size);
+        failpoint("signature-made");
         if (!signature) {
             session_spoiled_ = true;
             return problem("sign", signature.error());
@@ -386,7 +392,9 @@ Result<Secret> TokenKeys::decrypt(const KeyReference& key, ByteView ciphertext) 
         if (!handle) {
             return tl::unexpected(handle.error());
         }
+        failpoint("plaintext-wanted");
         auto plain = session_.decrypt(*handle, ciphertext);
+        failpoint("plaintext-made");
         if (!plain) {
             // After bad padding the session is kept, so that the next operation does not take longer than after good
             // padding; should it be stuck all the same, CKR_OPERATION_ACTIVE renews it then.
@@ -422,9 +430,11 @@ TokenKeys::Attempt<void> TokenKeys::destroy_once(const KeyId& id) {
                 if (const auto gone = session_.destroy(handle); !gone) {
                     return problem("destroy a key", gone.error());
                 }
+                failpoint("half-destroyed");
             }
         }
         if (nothing_left) {
+            failpoint("halves-gone");
             return require_login();
         }
     }

@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include "base/failpoint.h"
 #include "keystore/pin_source.h"
 #include "keystore/pkcs11/pkcs11_token.h"
 #include "keystore/worker/process_confinement.h"
@@ -75,6 +76,7 @@ int run(const std::vector<std::string_view>& arguments) {
     if (auto confined = confine_process(); !confined) {
         return complain(confined.error(), worker_exit_denied);
     }
+    failpoint("worker-started");
     TokenServer server(*descriptor, {open_token, list_tokens});
     return server.serve();
 }

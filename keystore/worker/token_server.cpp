@@ -11,6 +11,7 @@
 #include <thread>
 #include <unistd.h>
 
+#include "base/failpoint.h"
 #include "keystore/worker/token_channel.h"
 #include "keystore/worker/worker_process.h"
 
@@ -118,8 +119,10 @@ void TokenServer::serve_requests() {
         if (gone_) {
             return;  // nobody waits for this; watch() has looked at busy_ before it was set
         }
+        failpoint("request-taken");
         const Response response{request->sequence, answer(std::move(request->body))};
         const Secret message = encode(response);
+        failpoint("answer-ready");
         // Idle before the answer leaves: once the agent has it, it may close the connection in good order.
         busy_ = false;
         if (send_message(socket_, message.reveal(), deadline) != Transfer::done) {

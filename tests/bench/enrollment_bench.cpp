@@ -13,12 +13,16 @@
 
 #include "tests/bench/enrollment_clients.h"
 #include "tests/bench/options.h"
-#include "tests/bench/process_memory.h"
 #include "tests/bench/table.h"
 #include "tests/support/private_network.h"
+#include "tests/support/process_memory.h"
 
 namespace hwenroll::bench {
 namespace {
+
+using test::children_of;
+using test::memory_of;
+using test::ProcessMemory;
 
 struct Runs {
     std::vector<double> wall;  ///< milliseconds for each enrollment

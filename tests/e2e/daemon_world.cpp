@@ -10,6 +10,7 @@
 
 #include "base/pem.h"
 #include "tests/agent/control/raw_client.h"
+#include "tests/support/process_memory.h"
 
 namespace hwenroll::test {
 namespace {
@@ -37,12 +38,18 @@ DaemonWorld::DaemonWorld(const std::vector<std::string>& arguments)
     configure();
 }
 
-void DaemonWorld::start_daemon(const std::vector<std::string>& environment) {
+void DaemonWorld::restart_lab_ca(const std::vector<std::string>& arguments) {
+    stop_ca();
+    std::filesystem::remove(directory() / "ca.url");
+    start_lab_ca(with_clock(arguments, clock_.path()));
+}
+
+void DaemonWorld::start_daemon(const std::vector<std::string>& environment, std::vector<std::string> wrapper) {
     ChildOptions options;
     options.environment = environment;
     options.environment.push_back("HWENROLL_CLOCK_FILE=" + clock_.path().string());
-    daemon_ = std::make_unique<ChildProcess>(
-        std::vector<std::string>{program("hwenrolld"), "--config", config().string()}, options);
+    wrapper.insert(wrapper.end(), {program("hwenrolld"), "--config", config().string()});
+    daemon_ = std::make_unique<ChildProcess>(std::move(wrapper), options);
 }
 
 void DaemonWorld::restart_ca(const std::vector<std::string>& arguments) {
@@ -60,7 +67,16 @@ TimePoint DaemonWorld::day(double days) const {
 }
 
 void DaemonWorld::go_to_day(double days) {
-    clock_.set(day(days));
+    go_to(day(days));
+}
+
+void DaemonWorld::let_pass(Seconds ahead, Seconds real) {
+    const TimePoint end = clock_.now() + ahead;
+    clock_.set_rate(ahead / real);
+    while (clock_.now() < end) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    }
+    clock_.set_rate(0);
 }
 
 RunResult DaemonWorld::command(std::vector<std::string> arguments) const {
@@ -107,6 +123,37 @@ void DaemonWorld::eventually(const std::string& what, const std::function<bool()
         }
         std::this_thread::sleep_for(std::chrono::milliseconds(20));
     }
+}
+
+/// The body of the answer; bash, since it speaks TCP by itself.
+std::string DaemonWorld::ask_lab(const std::string& path) const {
+    const std::string script = "exec 3<>/dev/tcp/127.0.0.1/" + std::to_string(port()) +
+                               R"( && printf 'GET %s HTTP/1.1\r\nHost: lab\r\nConnection: close\r\n\r\n' "$1" >&3)" +
+                               " && cat <&3";
+    const RunResult asked = run({"bash", "-c", script, "bash", path});
+    EXPECT_EQ(asked.exit_code, 0) << asked.err;
+    const std::size_t body = asked.out.find("\r\n\r\n");
+    return body == std::string::npos ? std::string() : asked.out.substr(body + 4);
+}
+
+std::vector<std::string> DaemonWorld::pending_transactions() const {
+    std::vector<std::string> transactions;
+    const auto listed = nlohmann::json::parse(ask_lab("/lab/pending"), nullptr, false);
+    EXPECT_TRUE(listed.is_array());
+    for (const auto& one : listed) {
+        if (one["awaitsApproval"].get<bool>()) {
+            transactions.push_back(one["transactionID"].get<std::string>());
+        }
+    }
+    return transactions;
+}
+
+std::size_t DaemonWorld::approve_all() const {
+    const auto transactions = pending_transactions();
+    for (const std::string& transaction : transactions) {
+        EXPECT_EQ(ask_lab("/lab/approve?transaction=" + transaction), "done\n");
+    }
+    return transactions.size();
 }
 
 std::vector<std::string> DaemonWorld::issued() const {

@@ -18,7 +18,8 @@ class DaemonWorld : public EnrollmentWorld {
     /// The lab CA is started with `arguments` on the world's clock; the configuration is the default one.
     explicit DaemonWorld(const std::vector<std::string>& arguments);
 
-    void start_daemon(const std::vector<std::string>& environment = {});
+    /// `wrapper` is a command that becomes the daemon: its process is the daemon's.
+    void start_daemon(const std::vector<std::string>& environment = {}, std::vector<std::string> wrapper = {});
 
     /// The lab CA ends and comes back with `arguments` in place of those that it had.
     void restart_ca(const std::vector<std::string>& arguments);
@@ -29,12 +30,27 @@ class DaemonWorld : public EnrollmentWorld {
     /// Sends a signal to the daemon.
     void signal(int number) const { daemon_->kill(number); }
 
-    [[nodiscard]] ChildProcess& daemon() { return *daemon_; }
+    [[nodiscard]] ChildProcess& daemon() const { return *daemon_; }
 
     /// The clock jumps to `days` after the beginning.
     void go_to_day(double days);
 
+    /// The clock jumps to `time`.
+    void go_to(TimePoint time) { clock_.set(time); }
+
+    /// The clock goes on by `ahead` within `real`, evenly, and then stands still again. Returns after that.
+    void let_pass(Seconds ahead, Seconds real);
+
     [[nodiscard]] TimePoint day(double days) const;
+
+    /// The clock goes on by `seconds`.
+    void advance(Seconds seconds) { clock_.advance(seconds); }
+
+    /// What the clock says.
+    [[nodiscard]] TimePoint now() const { return clock_.now(); }
+
+    /// The lab CA ends and begins again in its directory, on another port: configure() follows.
+    void restart_lab_ca(const std::vector<std::string>& arguments);
 
     /// `hwenroll ARGUMENTS` on the world's clock.
     [[nodiscard]] RunResult command(std::vector<std::string> arguments) const;
@@ -57,6 +73,12 @@ class DaemonWorld : public EnrollmentWorld {
     /// Waits until `holds`, at most 30 s; on failure the daemon's output and status are reported.
     void eventually(const std::string& what, const std::function<bool()>& holds) const;
 
+    /// Requests that wait for a decision under --pending-until-approved.
+    [[nodiscard]] std::size_t pending() const { return pending_transactions().size(); }
+
+    /// Grants them all; how many there were.
+    [[nodiscard]] std::size_t approve_all() const;
+
     /// Lines of the lab CA's ledger: one for each certificate that it issued.
     [[nodiscard]] std::vector<std::string> issued() const;
 
@@ -69,6 +91,9 @@ class DaemonWorld : public EnrollmentWorld {
     [[nodiscard]] const std::filesystem::path& clock_path() const { return clock_.path(); }
 
  private:
+    [[nodiscard]] std::vector<std::string> pending_transactions() const;
+    [[nodiscard]] std::string ask_lab(const std::string& path) const;
+
     TimePoint begin_;
     ClockFile clock_;
     std::unique_ptr<ChildProcess> daemon_;

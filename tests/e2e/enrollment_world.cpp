@@ -86,7 +86,7 @@ void EnrollmentWorld::configure(const ConfigurationChanges& changes) {
     const std::string base = directory_.path().string();
     write_file(
         config(),
-        fmt::format("[agent]\nstate_dir = \"{0}/state\"\nruntime_dir = \"{0}/run\"\npublish_dir = \"{0}/live\"\n\n"
+        fmt::format("[agent]\nstate_dir = \"{0}/state\"\nruntime_dir = \"{0}/run\"\npublish_dir = \"{0}/live\"\n{10}\n"
                     "[token.lab]\ntype = \"pkcs11\"\nmodule = \"{1}\"\nuri = \"pkcs11:token=lab\"\npin = \"{2}\"\n{3}\n"
                     "[ca.corp]\nurl = \"{4}\"\nfingerprint = \"{5}\"\nchallenge = \"{6}\"\n{7}\n"
                     "[identity.web]\nca = \"corp\"\ntoken = \"lab\"\nkey = \"{8}\"\n"
@@ -94,7 +94,7 @@ void EnrollmentWorld::configure(const ConfigurationChanges& changes) {
                     base, changes.module, or_default(changes.pin, "file:" + pin_path().string()), changes.token_extra,
                     or_default(changes.url, url_), or_default(changes.fingerprint, fingerprint_),
                     or_default(changes.challenge, "file:" + base + "/corp.challenge"), changes.ca_extra, changes.key,
-                    changes.identity_extra));
+                    changes.identity_extra, changes.agent_extra));
 }
 
 RunResult EnrollmentWorld::once(const ChildOptions& options) const {
@@ -127,10 +127,16 @@ int EnrollmentWorld::objects(const std::string& kind) const {
     return count;
 }
 
-void EnrollmentWorld::expect_published() const {
+void EnrollmentWorld::expect_published(std::optional<TimePoint> at) const {
     const std::string cert = (live() / "cert.pem").string();
-    const RunResult verified = run({"openssl", "verify", "-CAfile", (live() / "ca.pem").string(), "-untrusted",
-                                    (live() / "fullchain.pem").string(), cert});
+    std::vector<std::string> verify{"openssl",    "verify",
+                                    "-CAfile",    (live() / "ca.pem").string(),
+                                    "-untrusted", (live() / "fullchain.pem").string()};
+    if (at) {
+        verify.insert(verify.end(), {"-attime", std::to_string(at->time_since_epoch().count())});
+    }
+    verify.push_back(cert);
+    const RunResult verified = run(verify);
     EXPECT_EQ(verified.exit_code, 0) << verified.out << verified.err;
     EXPECT_EQ(objects("Private Key Object"), 1);
     EXPECT_EQ(objects("Public Key Object"), 1);

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "base/clock.h"
 #include "tests/support/child_process.h"
 #include "tests/support/softhsm.h"
 #include "tests/support/temporary_directory.h"
@@ -19,6 +20,7 @@ inline constexpr const char* canary_challenge = "canary-challenge-55128846";
 
 /// What a test changes of the configuration; the rest is what works.
 struct ConfigurationChanges {
+    std::string agent_extra = "";  ///< lines for [agent]
     std::string module = SoftHsm::module();
     std::string pin = "";          ///< default: the file with the right PIN
     std::string token_extra = "";  ///< lines for [token.lab]
@@ -69,8 +71,9 @@ class EnrollmentWorld {
     void stop_ca() { ca_.reset(); }
 
     /// cert.pem verifies against ca.pem, belongs to the only key of the token, and the token can use it: a signature
-    /// made through libp11's engine with key.uri verifies under cert.pem. Failures are reported to GoogleTest.
-    void expect_published() const;
+    /// made through libp11's engine with key.uri verifies under cert.pem. Failures are reported to GoogleTest. The
+    /// chain is verified as of `at`, or now.
+    void expect_published(std::optional<TimePoint> at = std::nullopt) const;
 
     /// No file below the world but the secrets' own, and none of `outputs`, holds a canary.
     void expect_no_canary(const std::vector<std::string>& outputs) const;

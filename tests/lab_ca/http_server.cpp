@@ -41,9 +41,8 @@ void reset_on_close(int socket) {
     setsockopt(socket, SOL_SOCKET, SO_LINGER, &none, sizeof none);
 }
 
-Bytes without_half_of_body(Bytes wire, const HttpReply& reply) {
-    wire.resize(wire.size() - (reply.body.size() + 1) / 2);
-    return wire;
+ByteView without_half_of_body(ByteView wire, const HttpReply& reply) {
+    return wire.first(wire.size() - (reply.body.size() + 1) / 2);
 }
 
 }  // namespace
@@ -167,7 +166,7 @@ void HttpServer::receive(Connection& connection, HttpService& service, Monotonic
 }
 
 void HttpServer::answer_requests(Connection& connection, HttpService& service, MonotonicTime now) {
-    const auto append = [&](const Bytes& octets) {
+    const auto append = [&](ByteView octets) {
         connection.out.insert(connection.out.end(), octets.begin(), octets.end());
     };
     while (!connection.close_after && connection.reader.state() == HttpRequestReader::State::complete) {
@@ -184,7 +183,7 @@ void HttpServer::answer_requests(Connection& connection, HttpService& service, M
             return;
         }
         const Bytes wire = to_wire(reply, !connection.close_after);
-        append(delivery.end == Delivery::End::truncated ? without_half_of_body(wire, reply) : wire);
+        append(delivery.end == Delivery::End::truncated ? without_half_of_body(wire, reply) : ByteView(wire));
         connection.pause = delivery.pause;
         if (delivery.delay.count() > 0) {
             connection.send_from = now + delivery.delay;

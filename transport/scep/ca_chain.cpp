@@ -206,11 +206,11 @@ Result<CaChain> Search::run() && {
 }  // namespace
 
 std::string unfitness(const Certificate& certificate, TimePoint now, const ParseLimits& limits) {
-    if (certificate.not_after() < now) {
+    if (limits.judges_time && certificate.not_after() < now) {
         return "it expired at " + to_iso8601(certificate.not_after());
     }
     const Seconds skew = for_lifetime(limits.clock_skew, certificate.not_after() - certificate.not_before());
-    if (certificate.not_before() > now + skew) {
+    if (limits.judges_time && certificate.not_before() > now + skew) {
         return "it is not valid before " + to_iso8601(certificate.not_before());
     }
     if (const Status fit = check_key_size(certificate.public_key(), limits, ErrorCode::ca_certificate, "it"); !fit) {

@@ -86,6 +86,7 @@ struct ParseLimits {
     int max_path = 10;           ///< certificates between leaf and anchor
     Seconds min_lifetime{3600};  ///< that an issued certificate must have left, or a tenth of a whole lifetime
     Seconds clock_skew{300};     ///< by which clocks may differ; see for_lifetime()
+    bool judges_time = true;     ///< false while the clock is not trusted: no validity period refuses anything (K1, K7)
 };
 
 /// The part of a time limit that applies to a certificate of this lifetime: min(limit, 1 % of the lifetime), and at

@@ -203,6 +203,18 @@ TEST(IssuedCertificate, unusual_certificates_are_accepted) {
     EXPECT_TRUE(soon) << soon.error().line();
 }
 
+TEST(IssuedCertificate, K1_K7_a_clock_that_is_not_trusted_refuses_none_and_says_so) {
+    const auto untrusted = [](auto change) {
+        return accept({issued_leaf(leaf_with(change))}, [](IssueExpectation& e) { e.limits.judges_time = false; });
+    };
+    const auto early = untrusted([](auto& s) { s.not_before = test::present() + std::chrono::hours(1); });
+    ASSERT_TRUE(early) << early.error().line();
+    EXPECT_THAT(early->warnings, Contains(HasSubstr("clock is not trusted")));
+    EXPECT_TRUE(untrusted([](auto& s) { s.not_after = test::present() - std::chrono::hours(1); }));
+    EXPECT_FALSE(
+        accept({issued_leaf(leaf_with([](auto& s) { s.not_before = test::present() + std::chrono::hours(1); }))}));
+}
+
 // Design, limits: at least min(1 h, 10 % of the predecessor's lifetime); a first certificate is its own measure.
 TEST(IssuedCertificate, C8_one_that_expires_too_soon_is_refused) {
     const auto with = [](Seconds age, Seconds left, std::optional<Seconds> before = {}) {

@@ -135,6 +135,15 @@ TEST(Authenticate, the_clock_skew_is_a_limit) {
     EXPECT_TRUE(at(start - hours(2), hours(2)));
 }
 
+TEST(Authenticate, K1_a_clock_that_is_not_trusted_refuses_no_anchor) {
+    ParseLimits limits;
+    limits.judges_time = false;
+    const TimePoint without_battery = std::chrono::sys_days(std::chrono::year(2002) / 1 / 1);
+    EXPECT_TRUE(authenticate({pki().root}, {{pki().root.fingerprint()}, without_battery, limits}));
+    EXPECT_TRUE(authenticate({pki().root}, {{pki().root.fingerprint()}, pki().root.not_after() + hours(1), limits}));
+    EXPECT_FALSE(authenticate({pki().intermediate}, {{pki().root.fingerprint()}, without_battery, limits}));
+}
+
 TEST(Authenticate, a_certificate_of_minutes_tolerates_seconds) {
     test::CertificateSpec spec = test::ca_spec("CN=Lab");
     spec.not_before = present();

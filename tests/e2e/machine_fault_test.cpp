@@ -193,9 +193,9 @@ struct FullPlace {
     const char* complaint;
 };
 
-class FullDisk : public testing::TestWithParam<FullPlace> {};
+class FilledDisk : public testing::TestWithParam<FullPlace> {};
 
-TEST_P(FullDisk, S2_after_the_ca_has_issued_costs_no_second_certificate) {
+TEST_P(FilledDisk, S2_after_the_ca_has_issued_costs_no_second_certificate) {
     DaemonWorld world(lives(120, {"--fault", "PKCSReq:1:delay-1500"}));
     const std::filesystem::path place = world.directory() / GetParam().folder;
     if (!mount_small(place)) {
@@ -215,7 +215,7 @@ TEST_P(FullDisk, S2_after_the_ca_has_issued_costs_no_second_certificate) {
     ::umount2(place.c_str(), MNT_DETACH);
 }
 
-INSTANTIATE_TEST_SUITE_P(Of, FullDisk,
+INSTANTIATE_TEST_SUITE_P(Of, FilledDisk,
                          testing::Values(FullPlace{"live", "E-PUBLISH-WRITE web: "},
                                          FullPlace{"state", "E-STATE-DATABASE web: "}),
                          [](const testing::TestParamInfo<FullPlace>& place) {

@@ -1,6 +1,7 @@
 #include "tests/lint/fault_table.h"
 
 #include <map>
+#include <regex>
 #include <stdexcept>
 
 #include <fmt/format.h>
@@ -36,16 +37,33 @@ void add_row(std::vector<FaultSection>& table, std::string_view line) {
     section.faults.push_back({parts[0], parts[1] == "now", parts[2], {}});
 }
 
+/// The words between underscores; `X1_to_X3` is three of them.
+std::vector<std::string> words_in(const std::string& name) {
+    std::vector<std::string> words = split(name, '_');
+    for (std::size_t i = 1; i + 1 < words.size(); ++i) {
+        const std::string first = words[i - 1];
+        const std::string last = words[i + 1];
+        static const std::regex id("[A-Z][0-9]{1,2}");
+        if (words[i] != "to" || !std::regex_match(first, id) || !std::regex_match(last, id) || first[0] != last[0]) {
+            continue;
+        }
+        for (int number = std::stoi(first.substr(1)) + 1; number < std::stoi(last.substr(1)); ++number) {
+            words.push_back(fmt::format("{}{}", first[0], number));
+        }
+    }
+    return words;
+}
+
 /// What stands between underscores, to the tests that have it there.
 std::map<std::string, std::set<std::string>> tests_by_word(const std::vector<SourceFile>& files) {
     std::map<std::string, std::set<std::string>> found;
     for (const std::string& test : tests_in(files)) {
-        for (const std::string& word : split(test.substr(test.find('.') + 1), '_')) {
+        for (const std::string& word : words_in(test.substr(test.find('.') + 1))) {
             found[word].insert(test);
         }
     }
     for (const TestInstance& instance : instances_in(files)) {
-        for (const std::string& word : split(instance.name, '_')) {
+        for (const std::string& word : words_in(instance.name)) {
             found[word].insert(instance.suite + ".*");
         }
     }

@@ -24,7 +24,8 @@ struct FaultSection {
 };
 
 /// Reads faults.txt and finds each fault's tests: those whose name, or whose instance's, has its id between
-/// underscores. Throws std::runtime_error for a table with a gap or a row that is none.
+/// underscores, or within a range as in `X1_to_X3`. Throws std::runtime_error for a table with a gap or a row that is
+/// none.
 std::vector<FaultSection> fault_table(std::string_view text, const std::vector<SourceFile>& tests);
 
 /// The ids that are due and have no test.

@@ -43,20 +43,23 @@ TEST(FaultTable, docs_faults_md_is_up_to_date) {
 TEST(FaultTable, finds_ids_in_names_of_tests_and_instances) {
     const std::vector<SourceFile> tests{{"a.cpp",
                                          "TEST(S, A1_works) {\nTEST_F(S, and_A2_A11_too) {\nTEST(S, A10_is_not_A1x) {\n"
+                                         "TEST(S, to_A6_to_A8_to_B) {\n"
                                          "TEST_P(P, each) {\nINSTANTIATE_TEST_SUITE_P(\n    A3_B1, P, Values(1));\n"
                                          "// TEST of A4\n"}};
     const auto table = fault_table(
         "# comment\nsection A | First\nA1 | now | one\nA2 | later | two\nA3 | now | three\nA4 | now | four\n"
-        "A5 | later | five\n\nsection B | Second\nB1 | later | other\n",
+        "A5 | later | five\nA6 | now | six\nA7 | now | seven\nA8 | now | eight\nA9 | later | nine\n\nsection B | "
+        "Second\nB1 | later | other\n",
         tests);
     ASSERT_EQ(table.size(), 2U);
     EXPECT_THAT(table[0].faults[0].tests, ElementsAre("S.A1_works"));
     EXPECT_THAT(table[0].faults[1].tests, ElementsAre("S.and_A2_A11_too"));
     EXPECT_THAT(table[0].faults[2].tests, ElementsAre("P.*"));
     EXPECT_THAT(table[1].faults[0].tests, ElementsAre("P.*"));
+    EXPECT_THAT(table[0].faults[6].tests, ElementsAre("S.to_A6_to_A8_to_B"));
     EXPECT_THAT(untested(table), ElementsAre("A4"));
     const std::string text = render(table);
-    EXPECT_THAT(text, HasSubstr("6 faults, 4 with a test.\n"));
+    EXPECT_THAT(text, HasSubstr("10 faults, 7 with a test.\n"));
     EXPECT_THAT(text, HasSubstr("## First\n\n| id | fault | tests |\n|---|---|---|\n| A1 | one | `S.A1_works` |\n"));
     EXPECT_THAT(text, HasSubstr("| A4 | four | **none** |\n| A5 | five | not yet |\n"));
 }

@@ -6,10 +6,9 @@
 #include <fmt/format.h>
 
 #include "agent/observe/status_words.h"
-#include "agent/runtime/activation.h"
-#include "agent/runtime/configuration_mark.h"
 #include "agent/runtime/failpoint.h"
 #include "agent/runtime/key_uri.h"
+#include "agent/runtime/policy.h"
 #include "agent/runtime/system_clock.h"
 #include "transport/scep/operation_url.h"
 
@@ -35,33 +34,6 @@ keystore::KeySpec spec_of(config::KeyType type) {
 
 /// Between two tries to read a state that could not be read.
 constexpr Seconds load_pause{60};
-
-lifecycle::LifetimeMark mark_of(const config::LifetimePoint& point) {
-    if (const auto* const percent = std::get_if<config::Percent>(&point)) {
-        return {percent->value, {}};
-    }
-    return {0, std::get<Seconds>(point)};
-}
-
-/// `activate_by` is a span before the end.
-lifecycle::LifetimeMark latest_of(const config::LifetimeSpan& before_end) {
-    if (const auto* const percent = std::get_if<config::Percent>(&before_end)) {
-        return {100 - percent->value, {}};
-    }
-    return {0, std::get<Seconds>(before_end)};
-}
-
-lifecycle::KeyRule key_rule(config::NewKey rule) {
-    switch (rule) {
-        case config::NewKey::prefer:
-            return lifecycle::KeyRule::prefer;
-        case config::NewKey::reuse:
-            return lifecycle::KeyRule::reuse;
-        case config::NewKey::require:
-            break;
-    }
-    return lifecycle::KeyRule::require;
-}
 
 Result<std::vector<Certificate>> certificates_of(const std::vector<Bytes>& ders) {
     std::vector<Certificate> certificates;
@@ -96,6 +68,15 @@ std::string_view committed_point(const lifecycle::Transition& transition) {
     return std::visit(Name{}, transition.effects.front());
 }
 
+/// A refusal that is followed by another message is not how the run ends (REN-6, RT-3).
+bool asks_again(const lifecycle::Transition& transition) {
+    return std::ranges::any_of(transition.effects, [](const lifecycle::Effect& effect) {
+        return std::holds_alternative<lifecycle::PrepareRequest>(effect) ||
+               std::holds_alternative<lifecycle::SendRequest>(effect) ||
+               std::holds_alternative<lifecycle::SendPoll>(effect);
+    });
+}
+
 /// A request made now would be encrypted for another certificate or by other algorithms than this one.
 bool is_for_another_authority(const lifecycle::RefusedRequest& request, const Authority& authority,
                               const scep::LegacyPermissions& legacy) {
@@ -118,40 +99,22 @@ Error recorded(const lifecycle::IdentityState& state) {
 }  // namespace
 
 IdentityRunner::IdentityRunner(const Surroundings& surroundings, observe::Progress& progress,
-                               publish::Publisher& publisher, std::shared_ptr<TokenAccess> token,
-                               std::shared_ptr<AuthorityAccess> authority, http::Client& client, Places places,
-                               config::IdentitySettings settings)
+                               publish::Publisher& publisher, Tokens tokens, std::shared_ptr<AuthorityAccess> authority,
+                               http::Client& client, Places places, config::IdentitySettings settings)
     : at_(surroundings),
       client_(client),
       progress_(progress),
       publisher_(publisher),
-      token_(std::move(token)),
+      token_(std::move(tokens.own)),
+      signer_token_(std::move(tokens.signer)),
       authority_(std::move(authority)),
       places_(std::move(places)),
       settings_(std::move(settings)) {}
 
 lifecycle::Policy IdentityRunner::policy() const {
-    const config::AuthoritySettings& authority = authority_->settings();
-    const config::LimitSettings& limits = authority_->limits();
-    const config::TokenSettings& token = token_->settings();
-    lifecycle::Policy policy;
-    policy.poll = {settings_.poll.start, settings_.poll.factor, settings_.poll.max, settings_.poll.give_up};
-    policy.configuration_mark = configuration_mark(settings_, authority, token, limits);
-    policy.request_mark = request_mark(settings_, authority, token);
-    policy.name_mark = name_mark(settings_, token);
-    policy.content_mark = content_mark(settings_);
-    policy.renew_at = mark_of(settings_.renew_at);
-    policy.jitter_percent = settings_.renew_jitter_percent;
-    policy.new_key = key_rule(settings_.new_key);
-    policy.switch_at = switch_rule(authority.switch_at);
-    policy.rollover_tolerance = limits.rollover_tolerance;
-    policy.retire_after = settings_.retire_after;
-    policy.delivers =
-        !settings_.on_change.empty() || !settings_.verify_tls.empty() || !settings_.verify_command.empty();
-    if (settings_.activate_window) {
-        policy.activation.opens = next_opening(*settings_.activate_window, at_.clock.now());
-    }
-    policy.activation.latest = latest_of(settings_.activate_by);
+    lifecycle::Policy policy = policy_of({settings_, authority_->settings(), token_->settings(), authority_->limits(),
+                                          signer_token_ ? &signer_token_->settings() : nullptr},
+                                         at_.clock.now());
     policy.authority = authority_->facts();
     policy.clock_trusted = at_.clock_trust.trusted();
     return policy;
@@ -255,6 +218,9 @@ void IdentityRunner::dispatch(const lifecycle::Event& event) {
         undone_.clear();
         failpoint(committed_point(transition));
         state_ = std::move(transition.state);
+    }
+    if (std::holds_alternative<lifecycle::RequestRejected>(event) && asks_again(transition)) {
+        error_.reset();
     }
     if (!error_) {
         say(transition.note);
@@ -406,8 +372,28 @@ void IdentityRunner::run(const lifecycle::PrepareRequest& effect) {
         if (!authority) {
             return failed(authority.error());
         }
-        prepare(effect, *authority);
+        const bool by_current =
+            effect.purpose == lifecycle::Purpose::renewal || effect.purpose == lifecycle::Purpose::shadow;
+        if (by_current || !signer_token_) {
+            return prepare(effect, *authority, {});
+        }
+        find_manufacturer(effect, *authority);
     });
+}
+
+/// What signs the first request is on a token of its own, which may be absent while the identity's is there.
+void IdentityRunner::find_manufacturer(const lifecycle::PrepareRequest& effect, const SharedAuthority& authority) {
+    progress_.begin(
+        fmt::format("{}: looking for its manufacturer's key on token '{}'", name(), settings_.signer->token));
+    SignerPlan plan{*settings_.signer, at_.clock.now(), at_.clock_trust.trusted(),
+                    authority_->limits().max_certificates};
+    signer_token_->use([plan = std::move(plan)](const SharedToken& token) { return find_signer(token, plan); },
+                       [this, effect, authority](Result<Signer> signer) {
+                           if (!signer) {
+                               return failed(signer.error());
+                           }
+                           prepare(effect, authority, *std::move(signer));
+                       });
 }
 
 /// A shadow's request is for the successor, until that is the CA in force (ROLL-9).
@@ -420,7 +406,8 @@ void IdentityRunner::need_authority(std::function<void(Result<SharedAuthority>)>
     authority_->need(std::move(then));
 }
 
-void IdentityRunner::prepare(const lifecycle::PrepareRequest& effect, const SharedAuthority& authority) {
+void IdentityRunner::prepare(const lifecycle::PrepareRequest& effect, const SharedAuthority& authority,
+                             std::optional<Signer> signer) {
     // S1: no request for a certificate that could not be kept.
     if (const Status room = publisher_.rehearse(name(), {settings_.mode, settings_.group}); !room) {
         return failed(room.error());
@@ -443,7 +430,8 @@ void IdentityRunner::prepare(const lifecycle::PrepareRequest& effect, const Shar
                      effect.by_renewal_req,
                      authority_->settings().renewal_type,
                      authority_->settings().renewal_sends_challenge,
-                     state_.current};
+                     state_.current,
+                     std::move(signer)};
     progress_.begin(name() + ": building the request");
     token_->use([plan = std::move(plan)](const SharedToken& token) { return prepare_request(token, plan); },
                 [this](Result<lifecycle::Transaction> transaction) {
@@ -493,13 +481,13 @@ void IdentityRunner::sign(scep::MessageType type, const SharedAuthority& authori
         return dispatch(lifecycle::RecipientChanged{});
     }
     MessagePlan plan{type, *state_.enrollment->transaction, signer(), authority, at_.clock.now()};
-    token_->use([plan = std::move(plan)](const SharedToken& token) { return sign_request(token, plan); },
-                [this, authority](Result<Bytes> message) {
-                    if (!message) {
-                        return failed(message.error());
-                    }
-                    exchange(authority, *message);
-                });
+    signing_token().use([plan = std::move(plan)](const SharedToken& token) { return sign_request(token, plan); },
+                        [this, authority](Result<Bytes> message) {
+                            if (!message) {
+                                return failed(message.error());
+                            }
+                            exchange(authority, *message);
+                        });
 }
 
 void IdentityRunner::exchange(const SharedAuthority& authority, const Bytes& message) {
@@ -542,6 +530,12 @@ lifecycle::KeyRecord IdentityRunner::signer() const {
     return state_.enrollment->transaction->signer_key.value_or(state_.enrollment->key);
 }
 
+/// A manufacturer's key stays on its own token. Without that, the machine has dropped the request before.
+TokenAccess& IdentityRunner::signing_token() const {
+    const bool of_manufacturer = !state_.enrollment->transaction->signer_mark.empty();
+    return of_manufacturer && signer_token_ ? *signer_token_ : *token_;
+}
+
 void IdentityRunner::warn_of_long_url(const RequestForm& form) {
     if (form.post || form.url_length <= long_get_url) {
         return;
@@ -571,16 +565,16 @@ void IdentityRunner::judge(const SharedAuthority& authority, const RequestForm& 
         plan.current = state_.current->issued;
     }
     const bool answered = plan.response.status == 200;
-    token_->use([plan = std::move(plan)](const SharedToken& token) { return judge_reply(token, plan); },
-                [this, answered](Result<ReplyVerdict> verdict) {
-                    if (!verdict) {
-                        return failed(verdict.error(), answered);
-                    }
-                    for (const std::string& warning : verdict->warnings) {
-                        warn(warning);
-                    }
-                    conclude(std::move(verdict->event));
-                });
+    signing_token().use([plan = std::move(plan)](const SharedToken& token) { return judge_reply(token, plan); },
+                        [this, answered](Result<ReplyVerdict> verdict) {
+                            if (!verdict) {
+                                return failed(verdict.error(), answered);
+                            }
+                            for (const std::string& warning : verdict->warnings) {
+                                warn(warning);
+                            }
+                            conclude(std::move(verdict->event));
+                        });
 }
 
 Result<publish::Generation> IdentityRunner::generation() const {

@@ -7,8 +7,8 @@
 
 #include "agent/observe/status_words.h"
 #include "agent/runtime/failpoint.h"
-#include "agent/runtime/key_uri.h"
 #include "agent/runtime/policy.h"
+#include "agent/runtime/published_files.h"
 #include "agent/runtime/system_clock.h"
 #include "transport/scep/operation_url.h"
 
@@ -34,19 +34,6 @@ keystore::KeySpec spec_of(config::KeyType type) {
 
 /// Between two tries to read a state that could not be read.
 constexpr Seconds load_pause{60};
-
-Result<std::vector<Certificate>> certificates_of(const std::vector<Bytes>& ders) {
-    std::vector<Certificate> certificates;
-    certificates.reserve(ders.size());
-    for (const Bytes& der : ders) {
-        auto certificate = Certificate::from_der(der);
-        if (!certificate) {
-            return fail(certificate.error());
-        }
-        certificates.push_back(*std::move(certificate));
-    }
-    return certificates;
-}
 
 /// The crash point behind a commit, by what the commit led to.
 std::string_view committed_point(const lifecycle::Transition& transition) {
@@ -145,7 +132,7 @@ void IdentityRunner::start(Settled settled, News news) {
         return settle(published.error());
     }
     // What is not published yet can go on; the publishing itself will say what is wrong.
-    dispatch(started(published ? *published : std::nullopt));
+    dispatch(started_with(state_, published ? *published : std::nullopt, token_->settings().uri));
 }
 
 void IdentityRunner::tick() {
@@ -180,27 +167,6 @@ std::optional<TimePoint> IdentityRunner::next_due() const {
         return load_again_;
     }
     return busy_ ? std::nullopt : lifecycle::next_due(state_, policy());
-}
-
-lifecycle::Started IdentityRunner::started(const std::optional<publish::PublishedState>& published) const {
-    lifecycle::Started event;
-    const lifecycle::Credential* const wanted = state_.next      ? &*state_.next
-                                                : state_.current ? &*state_.current
-                                                                 : nullptr;
-    if (!published) {
-        event.shown = wanted == nullptr;
-        return event;
-    }
-    event.current_generation = published->current.value_or(0);
-    event.highest_generation =
-        std::max(event.current_generation, published->generations.empty() ? 0 : published->generations.back());
-    if (wanted != nullptr) {
-        event.shown = published->defect.empty() && published->certificate &&
-                      published->certificate->der() == wanted->issued.leaf &&
-                      published->key_uri == key_uri(token_->settings().uri, wanted->key.id) &&
-                      event.current_generation == wanted->generation;
-    }
-    return event;
 }
 
 void IdentityRunner::dispatch(const lifecycle::Event& event) {
@@ -577,29 +543,13 @@ void IdentityRunner::judge(const SharedAuthority& authority, const RequestForm& 
                         });
 }
 
-Result<publish::Generation> IdentityRunner::generation() const {
-    const lifecycle::Credential& next = *state_.next;
-    auto leaf = Certificate::from_der(next.issued.leaf);
-    auto chain = certificates_of(next.issued.chain);
-    auto anchors = certificates_of(next.issued.anchors);
-    if (!leaf || !chain || !anchors) {
-        return fail(!leaf ? leaf.error() : !chain ? chain.error() : anchors.error());
-    }
-    return publish::Generation{name(),
-                               next.generation,
-                               *std::move(leaf),
-                               *std::move(chain),
-                               *std::move(anchors),
-                               key_uri(token_->settings().uri, next.key.id)};
-}
-
 void IdentityRunner::run(const lifecycle::PublishGeneration& effect) {
     const auto refused = [this](const Error& error) {
         error_ = Error(error).about(name());
         news_({error_->line(), error_, false});
         dispatch(lifecycle::PublicationFailed{*error_});
     };
-    auto made = generation();
+    auto made = generation_of(name(), *state_.next, token_->settings().uri);
     if (!made) {
         return refused(made.error());
     }

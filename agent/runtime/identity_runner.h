@@ -114,8 +114,6 @@ class IdentityRunner {
     void judge(const SharedAuthority& authority, const RequestForm& form, http::Response response);
     [[nodiscard]] lifecycle::KeyRecord signer() const;
     [[nodiscard]] TokenAccess& signing_token() const;
-    [[nodiscard]] lifecycle::Started started(const std::optional<publish::PublishedState>& published) const;
-    [[nodiscard]] Result<publish::Generation> generation() const;
 
     Surroundings at_;
     http::Client& client_;

@@ -148,6 +148,15 @@ TEST_F(ManufacturerCertificate, REN_6_SIG_4_whose_RenewalReq_is_refused_signs_on
     EXPECT_THAT(types(), ElementsAre(renewal_req, "19"));
 }
 
+TEST_F(ManufacturerCertificate, SIG_4_goes_with_a_challenge_where_renewals_do) {
+    start(elsewhere_);
+    configure(elsewhere_, maker_.certify(elsewhere_));
+    std::string text = read_file(world_.config());
+    text.insert(text.find("[ca.corp]\n") + 10, "renewal_challenge = \"send\"\n");
+    write_file(world_.config(), text, 0600);
+    expect_refusal(78, "E-CHALLENGE-SOURCE web: ");
+}
+
 TEST_F(ManufacturerCertificate, SIG_5_goes_with_its_chain) {
     start(elsewhere_);
     const auto intermediate = maker_.make_intermediate();

@@ -1,4 +1,5 @@
-// rollover = "operator": a verified successor of the CA waits for `hwenroll ca accept-next` (ROLL-8).
+// What makes a verified successor of the CA trusted (ROLL-8): `hwenroll ca accept-next` under rollover = "operator",
+// its fingerprint under "fingerprint".
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
@@ -14,12 +15,14 @@ using testing::HasSubstr;
 using testing::Not;
 
 constexpr std::int64_t day_seconds = 86400;
+constexpr const char* operator_decides = "rollover = \"operator\"\n";
 
 /// A CA of a year whose successor appears 30 days before its end, and certificates that it caps.
-class OperatorRollover : public testing::Test {
+class RolloverTrust : public testing::Test {
  protected:
-    OperatorRollover() {
-        world_.configure({.ca_extra = "rollover = \"operator\"\n"});
+    /// Configures the CA with these lines and waits for the first certificate.
+    void start(const std::string& lines) {
+        world_.configure({.ca_extra = lines});
         std::string text = read_file(world_.config());
         text.insert(text.find("[agent]\n") + 8,
                     "on_alert = [\"/bin/sh\", \"-c\", \"echo \\\"$HWENROLL_ALERT\\\" >> " + told_.string() + "\"]\n");
@@ -52,7 +55,8 @@ class OperatorRollover : public testing::Test {
     const std::filesystem::path told_ = world_.directory() / "told";
 };
 
-TEST_F(OperatorRollover, ROLL_8_ROLL_14_a_successor_waits_for_a_word_over_restarts_and_takes_over_in_time) {
+TEST_F(RolloverTrust, ROLL_8_ROLL_14_a_successor_waits_for_a_word_over_restarts_and_takes_over_in_time) {
+    start(operator_decides);
     EXPECT_EQ(accept().out, "corp: no successor of it waits to be accepted\n");
     EXPECT_EQ(accept().exit_code, 0);
     EXPECT_EQ(world_.command({"ca", "accept-next", "corb"}).exit_code, 64);
@@ -94,7 +98,8 @@ TEST_F(OperatorRollover, ROLL_8_ROLL_14_a_successor_waits_for_a_word_over_restar
     EXPECT_EQ(world_.stop_daemon(), 0);
 }
 
-TEST_F(OperatorRollover, ROLL_8_invariant_10_without_a_word_nothing_of_the_successor_is_trusted_and_a_late_one_helps) {
+TEST_F(RolloverTrust, ROLL_8_invariant_10_without_a_word_nothing_of_the_successor_is_trusted_and_a_late_one_helps) {
+    start(operator_decides);
     world_.go_to_day(336);
     await_candidate();
     world_.go_to_day(366);
@@ -108,6 +113,25 @@ TEST_F(OperatorRollover, ROLL_8_invariant_10_without_a_word_nothing_of_the_succe
     world_.eventually("the enrollment with the successor",
                       [&] { return world_.word() == "OK" && world_.leaf()->not_after() > world_.day(366.5); });
     EXPECT_EQ(world_.issued().size(), 2U);
+    EXPECT_EQ(world_.stop_daemon(), 0);
+}
+
+TEST_F(RolloverTrust, ROLL_8_under_fingerprint_only_the_successor_that_is_configured_is_followed) {
+    const auto following = [](const std::string& fingerprint) {
+        return "rollover = \"fingerprint\"\nnext_fingerprint = \"" + fingerprint + "\"\n";
+    };
+    start(following("SHA256:" + std::string(64, 'a')));
+    world_.go_to_day(336);
+    world_.eventually("the refusal",
+                      [&] { return world_.command({"history"}).out.find("E-CA-NEXT") != std::string::npos; });
+    EXPECT_EQ(world_.anchors(), 1U);
+    EXPECT_THAT(accept().out, HasSubstr("no successor of it waits"));
+    EXPECT_EQ(world_.stop_daemon(), 0);
+    world_.configure({.ca_extra = following(successor())});
+    world_.go_to_day(341);
+    world_.start_daemon();
+    world_.eventually("the shadow", [&] { return world_.word() == "SHADOW-READY"; });
+    EXPECT_EQ(world_.anchors(), 2U);
     EXPECT_EQ(world_.stop_daemon(), 0);
 }
 

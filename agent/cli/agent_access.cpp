@@ -63,6 +63,10 @@ Result<std::vector<control::IdentityView>> stored_views(const config::Configurat
         if (!view) {
             return fail(view.error());
         }
+        if (*store && !view->ca.empty()) {
+            const auto authority = (*store)->authority(view->ca);
+            view->notice = authority ? lifecycle::candidate_text(*authority, view->ca) : std::string();
+        }
         views.push_back(*std::move(view));
     }
     return views;

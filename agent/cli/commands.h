@@ -61,6 +61,11 @@ int resume(const CommandContext& context, const std::string& identity);
 /// `target` is a URL or the name of a configured CA. Prints fingerprints and a block to paste; trusts nothing.
 int ca_show(const CommandContext& context, const std::string& target);
 
+/// Has the running agent trust the successor that CA `name` has announced, if it has this fingerprint where one is
+/// given.
+int ca_accept_next(const CommandContext& context, const std::string& name,
+                   const std::optional<std::string>& fingerprint);
+
 /// Tokens of all configured modules, or of `module`.
 int token_list(const CommandContext& context, const std::optional<std::string>& module);
 

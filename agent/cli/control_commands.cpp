@@ -72,14 +72,15 @@ int wait_on(Client& client, const CommandContext& context, const std::string& id
     return outcome(*settled);
 }
 
-int print_acceptance(const CommandContext& context, std::string_view command, const std::string& identity,
+/// `kind` is what `name` is: `identity` or `ca`.
+int print_acceptance(const CommandContext& context, std::string_view command, const char* kind, const std::string& name,
                      const Acceptance& acceptance) {
     if (context.output.json) {
         nlohmann::json body = control::to_json(acceptance);
-        body["identity"] = identity;
+        body[kind] = name;
         print_json(command, std::move(body));
     } else {
-        std::fputs(fmt::format("{}: {}\n", printable(identity), printable(acceptance.text)).c_str(), stdout);
+        std::fputs(fmt::format("{}: {}\n", printable(name), printable(acceptance.text)).c_str(), stdout);
     }
     return 0;
 }
@@ -96,10 +97,10 @@ int enroll(const CommandContext& context, const std::string& identity, bool wait
         return report(accepted.error());
     }
     if (!wait) {
-        return print_acceptance(context, "enroll", identity, *accepted);
+        return print_acceptance(context, "enroll", "identity", identity, *accepted);
     }
     if (!context.output.json) {
-        print_acceptance(context, "enroll", identity, *accepted);
+        print_acceptance(context, "enroll", "identity", identity, *accepted);
     }
     return wait_on(*client, context, identity, {}, control::to_json(*accepted), "enroll");
 }
@@ -107,13 +108,20 @@ int enroll(const CommandContext& context, const std::string& identity, bool wait
 int renew(const CommandContext& context, const std::string& identity, bool rekey) {
     auto client = agent_of(context);
     const auto accepted = client ? client->renew(identity, rekey) : fail(client.error());
-    return accepted ? print_acceptance(context, "renew", identity, *accepted) : report(accepted.error());
+    return accepted ? print_acceptance(context, "renew", "identity", identity, *accepted) : report(accepted.error());
 }
 
 int cancel(const CommandContext& context, const std::string& identity) {
     auto client = agent_of(context);
     const auto accepted = client ? client->cancel(identity) : fail(client.error());
-    return accepted ? print_acceptance(context, "cancel", identity, *accepted) : report(accepted.error());
+    return accepted ? print_acceptance(context, "cancel", "identity", identity, *accepted) : report(accepted.error());
+}
+
+int ca_accept_next(const CommandContext& context, const std::string& name,
+                   const std::optional<std::string>& fingerprint) {
+    auto client = agent_of(context);
+    const auto accepted = client ? client->accept_next(name, fingerprint) : fail(client.error());
+    return accepted ? print_acceptance(context, "ca accept-next", "ca", name, *accepted) : report(accepted.error());
 }
 
 int wait(const CommandContext& context, const std::string& identity, const std::optional<double>& timeout) {

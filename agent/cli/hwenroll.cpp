@@ -20,6 +20,7 @@ struct CommandLine {
     std::optional<std::string> name;
     std::string target;
     std::optional<std::string> recipient_key;
+    std::optional<std::string> fingerprint;
     std::optional<double> timeout;
     std::int64_t limit = 50;
     bool wait = false;
@@ -113,6 +114,14 @@ void add_ca_and_token_commands(CLI::App& app, CommandLine& line) {
     show->add_option("TARGET", line.target, "URL, or name of a configured CA")->required();
     show->callback(
         [&] { line.run = [&line](const cli::CommandContext& context) { return cli::ca_show(context, line.target); }; });
+    auto* accept = ca->add_subcommand("accept-next", "trust the successor that a CA has announced");
+    accept->add_option("NAME", line.target, "name of a configured CA")->required();
+    accept->add_option("--fingerprint", line.fingerprint, "SHA-256 that it must have, as status and alert show it");
+    accept->callback([&] {
+        line.run = [&line](const cli::CommandContext& context) {
+            return cli::ca_accept_next(context, line.target, line.fingerprint);
+        };
+    });
     auto* token = app.add_subcommand("token", "tokens and their keys");
     token->require_subcommand(1);
     auto* list = token->add_subcommand("list", "tokens of the configured modules");

@@ -1,4 +1,5 @@
 #include <cstdio>
+#include <set>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -28,6 +29,9 @@ void print_time(const std::string& label, const std::optional<TimePoint>& time) 
 void print_one(const IdentityView& view, const std::vector<HistoryEvent>& events, const OutputOptions& options) {
     std::fputs(fmt::format("{:<12} {}\n", view.name, colored(view.word, options)).c_str(), stdout);
     print_line("  next", view.next);
+    if (!view.notice.empty()) {
+        print_line("  notice", view.notice);
+    }
     if (view.failure) {
         print_line("  last error", view.failure->line);
     }
@@ -64,6 +68,13 @@ void print_table(const std::vector<IdentityView>& views, const OutputOptions& op
             if (const auto at = text.find(cell, text.find("\n" + view.name + " ")); at != std::string::npos) {
                 text.replace(at + 2, view.word.size(), colored(view.word, options));
             }
+        }
+    }
+    // Each CA's once, however many identities it has.
+    std::set<std::string> notices;
+    for (const IdentityView& view : views) {
+        if (!view.notice.empty() && notices.insert(view.notice).second) {
+            text += printable(view.notice, 2048) + "\n";
         }
     }
     std::fputs(text.c_str(), stdout);

@@ -36,11 +36,11 @@ Result<control::ResumptionView> resume_here(const config::Configuration& configu
     if (!clock) {
         return fail(clock.error());
     }
-    const auto done = runtime::resume(configuration.agent, configuration.tokens.at(identity.token), identity, **clock);
+    const auto done = runtime::resume(configuration.agent, configuration.tokens, identity, **clock);
     if (!done) {
         return fail(Error(done.error()).about(identity.name));
     }
-    return control::ResumptionView{identity.token, done->hold_released, done->pin_released, done->pin_file_must_change};
+    return control::ResumptionView{done->token, done->hold_released, done->pin_released, done->pin_file_must_change};
 }
 
 }  // namespace
@@ -72,7 +72,9 @@ int resume(const CommandContext& context, const std::string& identity) {
         body["identity"] = identity;
         print_json("resume", std::move(body));
     } else {
-        const config::TokenSettings& token = configuration->tokens.at(found->second.token);
+        const auto named = configuration->tokens.find(done->token);
+        const config::TokenSettings& token =
+            named == configuration->tokens.end() ? configuration->tokens.at(found->second.token) : named->second;
         std::fputs(text_of(identity, token, *done, *client ? "now" : "at the next run of hwenrolld").c_str(), stdout);
     }
     return 0;

@@ -37,10 +37,6 @@ void refuse_unsupported(SectionReader& reader, const TokenSettings& token) {
 }
 
 void refuse_unsupported(SectionReader& reader, const AuthoritySettings& authority) {
-    if (authority.rollover == RolloverRule::operator_) {
-        refuse(reader, "rollover", "wait for an operator's word before it follows a CA's rollover",
-               "use \"fingerprint\" with 'next_fingerprint', or \"signature\"");
-    }
     if (authority.envelope != EnvelopeMode::automatic) {
         refuse(reader, "envelope", "receive a reply otherwise than by RSA key transport",
                "use \"auto\" and an RSA key");
@@ -55,16 +51,13 @@ void refuse_unsupported(SectionReader& reader, const AuthoritySettings& authorit
     if (authority.transaction_id.kind != TransactionIdRule::Kind::random) {
         refuse(reader, "txid", "derive the transactionID", "use \"random\"");
     }
-    if (authority.resync != AuthoritySettings().resync) {
-        refuse(reader, "resync", "change how an unanswered request is taken up again", "use \"same,poll,new\"");
-    }
 }
 
 void refuse_unsupported(SectionReader& reader, const IdentitySettings& identity) {
     refuse_key(reader, identity.key);
-    if (identity.signer) {
-        refuse(reader, "signer", "sign the first request with a manufacturer's certificate",
-               "remove the key and set 'challenge' of the CA");
+    if (identity.signer && std::holds_alternative<PersistentHandle>(identity.signer->key)) {
+        refuse(reader, "signer", "use a TPM's persistent key",
+               "name a key on a PKCS#11 token, as in existing:pkcs11:id=%9a");
     }
 }
 

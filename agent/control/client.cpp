@@ -212,6 +212,14 @@ Result<Acceptance> Client::cancel(const std::string& identity) {
     return value_of(call(call_of("Cancel", identity_parameter(identity))), acceptance_of);
 }
 
+Result<Acceptance> Client::accept_next(const std::string& ca, const std::optional<std::string>& fingerprint) {
+    json parameters{{"ca", ca}};
+    if (fingerprint) {
+        parameters["fingerprint"] = *fingerprint;
+    }
+    return value_of(call(call_of("AcceptNext", std::move(parameters))), acceptance_of);
+}
+
 Result<ResumptionView> Client::resume(const std::string& identity) {
     return value_of(call(call_of("Resume", identity_parameter(identity))), resumption_of);
 }

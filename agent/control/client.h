@@ -40,6 +40,7 @@ class Client {
     Result<Acceptance> enroll(const std::string& identity);
     Result<Acceptance> renew(const std::string& identity, bool rekey);
     Result<Acceptance> cancel(const std::string& identity);
+    Result<Acceptance> accept_next(const std::string& ca, const std::optional<std::string>& fingerprint);
     Result<ResumptionView> resume(const std::string& identity);
     Result<std::vector<HistoryEvent>> history(const std::optional<std::string>& identity, std::int64_t limit);
 

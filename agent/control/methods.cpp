@@ -52,19 +52,24 @@ Result<json> run_resume(ControlService& service, const Arguments& arguments) {
     return as_json(service.resume(*arguments.identity));
 }
 
+Result<json> run_accept_next(ControlService& service, const Arguments& arguments) {
+    return as_json(service.accept_next(*arguments.ca, arguments.fingerprint));
+}
+
 Result<json> run_history(ControlService& service, const Arguments& arguments) {
     return as_json("events", service.history(arguments.identity, arguments.limit));
 }
 
 constexpr std::array table{
-    Method{"Status", MethodKind::read, Presence::optional, false, false, false, run_status},
-    Method{"Enroll", MethodKind::change, Presence::required, false, false, false, run_enroll},
-    Method{"Renew", MethodKind::change, Presence::required, true, false, false, run_renew},
-    Method{"Wait", MethodKind::stream, Presence::required, false, false, true, nullptr},
-    Method{"Cancel", MethodKind::change, Presence::required, false, false, false, run_cancel},
-    Method{"Resume", MethodKind::change, Presence::required, false, false, false, run_resume},
-    Method{"History", MethodKind::read, Presence::optional, false, true, false, run_history},
-    Method{"Monitor", MethodKind::stream, Presence::absent, false, false, false, nullptr},
+    Method{"Status", MethodKind::read, Presence::optional, false, false, false, false, run_status},
+    Method{"Enroll", MethodKind::change, Presence::required, false, false, false, false, run_enroll},
+    Method{"Renew", MethodKind::change, Presence::required, true, false, false, false, run_renew},
+    Method{"Wait", MethodKind::stream, Presence::required, false, false, true, false, nullptr},
+    Method{"Cancel", MethodKind::change, Presence::required, false, false, false, false, run_cancel},
+    Method{"Resume", MethodKind::change, Presence::required, false, false, false, false, run_resume},
+    Method{"AcceptNext", MethodKind::change, Presence::absent, false, false, false, true, run_accept_next},
+    Method{"History", MethodKind::read, Presence::optional, false, true, false, false, run_history},
+    Method{"Monitor", MethodKind::stream, Presence::absent, false, false, false, false, nullptr},
 };
 
 bool take(const Method& method, const std::string& name, const json& value, Arguments& arguments) {
@@ -80,8 +85,17 @@ bool take(const Method& method, const std::string& name, const json& value, Argu
         arguments.limit = value.get<std::int64_t>();
         return arguments.limit > 0 && arguments.limit <= max_limit;
     }
-    return value.is_null() && ((name == "identity" && method.identity != Presence::absent) ||
-                               (name == "rekey" && method.takes_rekey) || (name == "limit" && method.takes_limit));
+    if (name == "ca" && method.names_ca && value.is_string()) {
+        arguments.ca = value.get<std::string>();
+        return true;
+    }
+    if (name == "fingerprint" && method.names_ca && value.is_string()) {
+        arguments.fingerprint = value.get<std::string>();
+        return true;
+    }
+    return value.is_null() &&
+           ((name == "fingerprint" && method.names_ca) || (name == "identity" && method.identity != Presence::absent) ||
+            (name == "rekey" && method.takes_rekey) || (name == "limit" && method.takes_limit));
 }
 
 }  // namespace
@@ -105,6 +119,9 @@ tl::expected<Arguments, BadParameter> arguments_of(const Method& method, const j
     }
     if (method.identity == Presence::required && !arguments.identity) {
         return tl::unexpected<BadParameter>(BadParameter{"identity"});
+    }
+    if (method.names_ca && !arguments.ca) {
+        return tl::unexpected<BadParameter>(BadParameter{"ca"});
     }
     return arguments;
 }

@@ -16,6 +16,8 @@ namespace hwenroll::control {
 /// What methods take, all of them together.
 struct Arguments {
     std::optional<std::string> identity;
+    std::optional<std::string> ca;
+    std::optional<std::string> fingerprint;
     bool rekey = false;
     std::int64_t limit = 100;
 };
@@ -35,6 +37,7 @@ struct Method {
     bool takes_rekey = false;
     bool takes_limit = false;
     bool ends_when_settled = false;  ///< of a stream
+    bool names_ca = false;           ///< takes `ca`, which is required, and `fingerprint`
     /// The reply's parameters; null for streams.
     Result<nlohmann::json> (*run)(ControlService& service, const Arguments& arguments) = nullptr;
 };

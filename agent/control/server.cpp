@@ -38,7 +38,8 @@ Reply event_reply(const IdentityEvent& event, bool continues) {
 }
 
 std::string described(const Method& method, const Arguments& arguments) {
-    return fmt::format("{} of '{}'{}", method.name, *arguments.identity, arguments.rekey ? " with a new key" : "");
+    const std::string& subject = method.names_ca ? *arguments.ca : *arguments.identity;
+    return fmt::format("{} of '{}'{}", method.name, subject, arguments.rekey ? " with a new key" : "");
 }
 
 }  // namespace
@@ -304,7 +305,7 @@ class Server::Impl final : public Watcher {
         log_({reply.error.empty() ? Level::notice : Level::warning,
               fmt::format("control: uid {}, pid {} asked for {}: {}", peer.uid, peer.pid, described(method, arguments),
                           outcome),
-              *arguments.identity});
+              arguments.identity.value_or(std::string())});
         return reply;
     }
 

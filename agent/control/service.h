@@ -42,6 +42,7 @@ struct IdentityView {
     std::string word;         ///< observe::status_word(), or DISABLED
     std::string next;         ///< one sentence: what happens next and when
     std::string waiting_for;  ///< observe::to_text(WaitingFor)
+    std::string notice;       ///< what an operator has to decide about its CA; empty: nothing
     bool settled = false;  ///< waiting for a further event is of no use: published and nothing under way, or held, or
                            ///< disabled
     TimePoint at;          ///< the agent's clock when this was so
@@ -111,6 +112,10 @@ class ControlService {
     virtual Result<Acceptance> renew(const std::string& identity, bool rekey) = 0;
     virtual Result<Acceptance> cancel(const std::string& identity) = 0;
     virtual Result<ResumptionView> resume(const std::string& identity) = 0;
+
+    /// Trusts the successor that a CA has announced and that waits for an operator's word: only if it has this
+    /// fingerprint (`SHA256:…`), where one is given. An unknown CA is the error unknown_name.
+    virtual Result<Acceptance> accept_next(const std::string& ca, const std::optional<std::string>& fingerprint) = 0;
 
     /// The newest `limit` entries first: of one identity, or of everything.
     virtual Result<std::vector<HistoryEvent>> history(const std::optional<std::string>& identity,

@@ -200,6 +200,7 @@ json to_json(const IdentityView& view) {
     put(out, "ca", view.ca);
     put(out, "token", view.token);
     put(out, "subject", view.subject);
+    put(out, "notice", view.notice);
     put(out, "next_at", view.next_at);
     put(out, "renew_at", view.renew_at);
     put(out, "shadow_not_before", view.shadow_not_before);
@@ -255,6 +256,7 @@ Result<IdentityView> identity_view_of(const json& value) {
     reader.read("state", view.word);
     reader.read("next", view.next);
     reader.read("waiting_for", view.waiting_for);
+    reader.read_optional("notice", view.notice);
     reader.read("settled", view.settled);
     reader.read("at", view.at);
     reader.read("next_at", view.next_at);

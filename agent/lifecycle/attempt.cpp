@@ -6,6 +6,8 @@
 
 #include <fmt/format.h>
 
+#include "agent/lifecycle/resync.h"
+
 namespace hwenroll::lifecycle {
 namespace {
 
@@ -181,6 +183,13 @@ void reconsider(Decision& d) {
     d.emit(ReconsiderAuthority{*d.next.enrollment->refused});
 }
 
+/// SIG-4: the manufacturer's key that signed the request, and that its answer is encrypted to, is configured no more.
+bool lost_signer(const Decision& d) {
+    const Enrollment& enrollment = *d.next.enrollment;
+    return enrollment.transaction && !enrollment.transaction->signer_mark.empty() &&
+           enrollment.transaction->signer_mark != d.policy.signer_mark;
+}
+
 /// Why the committed transaction is of no use any more; empty: it is.
 std::string obsolete(const Decision& d) {
     const Enrollment& enrollment = *d.next.enrollment;
@@ -190,14 +199,38 @@ std::string obsolete(const Decision& d) {
     if (too_old(d)) {
         return "transaction " + enrollment.transaction->id.value + " given up, a new one begins";
     }
+    if (lost_signer(d)) {
+        return "the manufacturer's key that signed the request is not configured any more, a new request begins";
+    }
     if (enrollment.transaction->configuration_mark != d.policy.configuration_mark) {
         return "the configuration or the challenge changed, a new request begins";
     }
     const auto& signer = enrollment.transaction->signer_key;
-    if (signer && (!d.next.current || d.next.current->key != *signer)) {
+    if (signer && is_signed_by_current(enrollment.purpose) && (!d.next.current || d.next.current->key != *signer)) {
         return "the certificate that signed the request is not the current one any more, a new request begins";
     }
     return {};
+}
+
+/// RT-3, RT-4: the committed request goes out, or its answer never came. No answer leaves the way as it is; a refusal
+/// leads to the next one (on RequestRejected).
+void take_up(Decision& d) {
+    Transaction& transaction = *d.next.enrollment->transaction;
+    if (was_not_sent(d.next, transaction)) {
+        return send(d);
+    }
+    transaction.recovery = std::max(transaction.recovery, 1U);
+    switch (recovery_of(transaction, d.policy).value_or(Resync::same)) {
+        case Resync::same:
+            return send(d);
+        case Resync::poll:
+            d.note = "the answer to the request never came, the CA is asked what became of it";
+            return poll(d);
+        case Resync::fresh:
+            d.next.enrollment->transaction.reset();
+            d.note = "the answer to the request never came, a new request begins";
+            return prepare(d);
+    }
 }
 
 void resubmit(Decision& d) {
@@ -224,7 +257,7 @@ void resubmit(Decision& d) {
     }
     clear_wait(d);
     if (d.next.enrollment->transaction) {
-        send(d);
+        take_up(d);
     } else {
         prepare(d);
     }
@@ -235,8 +268,10 @@ bool awaits_answer(const IdentityState& state) {
     return (phase == Phase::need_submit || phase == Phase::pending) && state.enrollment->transaction;
 }
 
+/// Invariant 5: polls do not count.
 void count_message(Decision& d) {
-    if (attempt_phase(d.next) == Phase::need_submit) {
+    const auto& transaction = d.next.enrollment->transaction;
+    if (attempt_phase(d.next) == Phase::need_submit && !(transaction && asks_by_poll(*transaction, d.policy))) {
         ++d.next.counters.messages;
     }
 }
@@ -323,15 +358,6 @@ bool wants_pkcs_req(const Decision& d, const Transaction& request, const std::op
            d.next.renewal_req_refused != d.policy.configuration_mark;
 }
 
-/// A request that was perhaps answered before, in an answer that never came (RT-3, FI-4).
-bool may_have_been_lost(const Enrollment& enrollment, const Transaction& request,
-                        const std::optional<scep::FailInfo>& reason) {
-    const bool unknown_poll = request.pending && reason == scep::FailInfo::bad_cert_id;
-    const bool repeated =
-        request.sends > 1 && reason.value_or(scep::FailInfo::bad_request) == scep::FailInfo::bad_request;
-    return !enrollment.restarted && (repeated || unknown_poll);
-}
-
 /// The phase of a KeyReady that nobody waits for, and the like, is the test of each handler.
 bool is_in(const Decision& d, Phase phase) {
     return attempt_phase(d.next) == phase;
@@ -345,6 +371,11 @@ void take_certificate(Decision& d, const IssuedRecord& issued) {
         const bool same_names = d.next.current && d.next.current->name_mark == d.policy.name_mark;
         credential.name_mark = same_names ? d.policy.name_mark : d.next.enrollment->request_mark;
         credential.content_mark = d.next.enrollment->request_mark;
+    }
+    const auto& request = d.next.enrollment->transaction;
+    if (request && !request->signer_mark.empty()) {
+        // What a CA thinks of a manufacturer's RenewalReq says nothing of one by its own certificate (REN-6, SIG-4).
+        d.next.renewal_req_refused.clear();
     }
     const Bytes authority = d.next.enrollment->authority;
     const bool early = d.next.enrollment->purpose == Purpose::shadow && authority != d.policy.authority.anchor;
@@ -408,7 +439,7 @@ void go_on(Decision& d) {
         case Phase::need_submit:
             return resubmit(d);
         case Phase::pending:
-            if (too_old(d)) {
+            if (too_old(d) || lost_signer(d)) {
                 resubmit(d);
             } else if (d.now >= d.next.wait.until) {
                 poll(d);
@@ -510,7 +541,12 @@ void on(Decision& d, const RequestPrepared& event) {
     transaction.sends = 0;
     transaction.polls = 0;
     transaction.pending = false;
+    transaction.recovery = 0;
     d.note = "request prepared, transaction " + event.transaction.id.value;
+    if (transaction.signer_key && !is_signed_by_current(d.next.enrollment->purpose)) {
+        transaction.signer_mark = d.policy.signer_mark;
+        d.note += ", signed by the manufacturer's certificate";
+    }
     send(d);
 }
 
@@ -549,11 +585,29 @@ void on(Decision& d, const RequestPending& /*event*/) {
     forget_refusals(d);
     Transaction& transaction = *d.next.enrollment->transaction;
     const bool first = !std::exchange(transaction.pending, true);
+    transaction.recovery = 0;
     d.next.failure.reset();
     d.next.counters.failures = 0;
     d.next.wait = Wait{WaitingFor::ca, d.now + poll_interval(d.policy.poll, life_at_hand(d.next), transaction.polls)};
     d.settled = true;
     d.note = first ? "the CA answered PENDING" : "";
+}
+
+/// RT-3, RT-4: the next way to find out what became of a request, after a refusal that a lost answer may explain.
+void recover(Decision& d, Transaction& request) {
+    Enrollment& enrollment = *d.next.enrollment;
+    const auto way = next_recovery(request, d.policy);
+    if (!way) {
+        return hold(d, HoldReason::rejected);
+    }
+    if (*way == Resync::fresh) {
+        enrollment.restarted = true;
+        d.note += "; an earlier answer may have been lost, a new request begins";
+        return prepare(d);
+    }
+    d.note += "; an earlier answer may have been lost";
+    enrollment.transaction = request;
+    return *way == Resync::poll ? poll(d) : send(d);
 }
 
 void on(Decision& d, const RequestRejected& event) {
@@ -566,12 +620,13 @@ void on(Decision& d, const RequestRejected& event) {
     d.note = event.error.line();
     // FI-2: permanent for this request; the challenge may be used up, so nothing of it is sent again.
     auto& enrollment = *d.next.enrollment;
-    const Transaction request = *std::exchange(enrollment.transaction, std::nullopt);
+    Transaction request = *std::exchange(enrollment.transaction, std::nullopt);
     clear_wait(d);
     if (over_cap(d.next, d.policy)) {
         return hold(d, HoldReason::rejected);
     }
-    if (wants_pkcs_req(d, request, event.fail_info)) {
+    const bool polled = asks_by_poll(request, d.policy);
+    if (!polled && wants_pkcs_req(d, request, event.fail_info)) {
         d.next.renewal_req_refused = d.policy.configuration_mark;
         d.note += "; asked once more by PKCSReq";
         return prepare(d);
@@ -581,10 +636,8 @@ void on(Decision& d, const RequestRejected& event) {
             RefusedRequest{request.recipient, request.digest, request.cipher, request.configuration_mark};
         return reconsider(d);
     }
-    if (may_have_been_lost(enrollment, request, event.fail_info)) {
-        enrollment.restarted = true;
-        d.note += "; an earlier answer may have been lost, a new request begins";
-        return prepare(d);
+    if (may_have_been_lost(enrollment, request, d.policy, event.fail_info)) {
+        return recover(d, request);
     }
     hold(d, HoldReason::rejected);
 }
@@ -616,10 +669,15 @@ void on(Decision& d, const EffectFailed& event) {
         }
         return;
     }
-    d.next.counters.messages += event.answered && is_in(d, Phase::need_submit) ? 1 : 0;
+    if (event.answered) {
+        count_message(d);
+    }
     const bool no_progress = event.error.code() == ErrorCode::scep_no_progress;
     if (no_progress && d.next.enrollment->transaction) {
         start_without_progress(d);
+    }
+    if (event.issued && is_answered_for_good(*d.next.enrollment, d.policy, event.error)) {
+        d.next.enrollment->transaction.reset();
     }
     fail_attempt(d, event.error, event.issued);
 }

@@ -49,12 +49,15 @@ struct AuthorityState {
     std::uint64_t last_generation = 0;  ///< generations are never reused
     std::vector<Bytes> pins_at_switch;  ///< the configuration's pins when `current` came by a rollover; empty otherwise
     std::vector<LeftAnchor> left;       ///< oldest first, at most 4
-    TimePoint sought_at;                ///< when the CA was last asked for its successor
-    std::optional<Error> seek_failure;  ///< not stored: why the last search found nothing
+    std::optional<AuthorityRecord> candidate;  ///< a verified successor that an operator has not accepted: not trusted
+    std::optional<TimePoint> candidate_told_at;  ///< the last alert about it
+    TimePoint sought_at;                         ///< when the CA was last asked for its successor
+    std::optional<Error> seek_failure;           ///< not stored: why the last search found nothing
     friend bool operator==(const AuthorityState& a, const AuthorityState& b) {
         return a.phase == b.phase && a.current == b.current && a.failure == b.failure && a.not_before == b.not_before &&
                a.next == b.next && a.last_generation == b.last_generation && a.pins_at_switch == b.pins_at_switch &&
-               a.left == b.left && a.sought_at == b.sought_at;
+               a.left == b.left && a.sought_at == b.sought_at && a.candidate == b.candidate &&
+               a.candidate_told_at == b.candidate_told_at;
     }
 };
 
@@ -87,14 +90,18 @@ struct SuccessorMissing {
 struct SuccessorInOffice {
     AuthorityRecord record;
 };
-using AuthorityEvent = std::variant<AuthorityNeeded, AuthorityFetched, AuthorityFailed, AuthorityDoubted, AuthorityTick,
-                                    SuccessorNeeded, SuccessorFetched, SuccessorMissing, SuccessorInOffice>;
+/// An operator has said that the successor that waits for that is the right one.
+struct SuccessorAccepted {};
+using AuthorityEvent =
+    std::variant<AuthorityNeeded, AuthorityFetched, AuthorityFailed, AuthorityDoubted, AuthorityTick, SuccessorNeeded,
+                 SuccessorFetched, SuccessorMissing, SuccessorInOffice, SuccessorAccepted>;
 
 struct AuthorityPolicy {
     std::vector<Bytes> pinned;             ///< SHA-256 fingerprints of the configuration
     Seconds capabilities_lifetime{86400};  ///< CAPS-1
     bool announces_successor = false;      ///< the CA's capabilities hold GetNextCACert (CAPS-12)
     bool clock_trusted = true;             ///< otherwise nothing is switched or taken away (K1)
+    bool operator_accepts = false;         ///< a successor is a candidate until an operator accepts it (ROLL-8)
 };
 
 struct AuthorityTransition {
@@ -103,6 +110,7 @@ struct AuthorityTransition {
     std::optional<Seconds> refused_for;  ///< the CA wants to be asked, but not so soon (HTTP-28)
     bool seek = false;                   ///< ask it for its successor
     std::string note;
+    bool alert = false;  ///< people are to be told of the candidate (invariant 11); see candidate_text()
 };
 
 /// Total and pure.
@@ -113,6 +121,9 @@ AuthorityTransition step(const AuthorityState& state, const AuthorityEvent& even
 /// to it as if its fingerprint were configured. Nothing is while the clock is not trusted.
 bool may_return_to(const AuthorityState& state, const Bytes& anchor_fingerprint, const AuthorityPolicy& policy,
                    TimePoint now);
+
+/// What people are told of a successor that waits for an operator; empty when none does.
+std::string candidate_text(const AuthorityState& state, const std::string& authority);
 
 /// What the identities of this CA are told of it.
 AuthorityFacts facts_of(const AuthorityState& state, TimePoint now);

@@ -60,6 +60,25 @@ void leave_current(AuthorityState& state, const Bytes& for_fingerprint) {
     }
 }
 
+void drop_candidate(AuthorityState& state) {
+    state.candidate.reset();
+    state.candidate_told_at.reset();
+}
+
+/// Invariant 11: when people are told of the candidate, for the first time or again.
+TimePoint telling_time(const AuthorityState& state) {
+    return state.candidate_told_at ? next_alert(*state.candidate_told_at, state.current->not_after) : TimePoint{};
+}
+
+void tell_of_candidate(AuthorityDecision& d) {
+    AuthorityState& state = d.state();
+    const bool told_in_future = state.candidate_told_at && *state.candidate_told_at > d.now;
+    if (state.candidate && (told_in_future || d.now >= telling_time(state))) {
+        state.candidate_told_at = d.now;
+        d.t.alert = true;
+    }
+}
+
 /// The successor takes over.
 void go_over(AuthorityDecision& d, AuthorityRecord record) {
     AuthorityState& state = d.state();
@@ -69,6 +88,9 @@ void go_over(AuthorityDecision& d, AuthorityRecord record) {
     record.generation =
         record.certificates == state.next->certificates ? state.next->generation : next_generation(state);
     record.capabilities = state.current->capabilities;
+    if (state.candidate && state.candidate->anchor_fingerprint == record.anchor_fingerprint) {
+        drop_candidate(state);
+    }
     state.current = std::move(record);
     state.next.reset();
     state.pins_at_switch = d.policy.pinned;
@@ -107,6 +129,7 @@ void on(AuthorityDecision& d, const AuthorityNeeded& /*event*/) {
         // The operator pinned another certificate: what was trusted under the old one counts no more.
         state.phase = AuthorityPhase::untrusted;
         state.next.reset();
+        drop_candidate(state);
         state.pins_at_switch.clear();
         d.t.note = "the configured fingerprint changed";
     }
@@ -137,6 +160,7 @@ void on(AuthorityDecision& d, const AuthorityFetched& event) {
             leave_current(state, event.record.anchor_fingerprint);
         }
         state.next.reset();
+        drop_candidate(state);
         state.sought_at = {};
         if (!returns) {
             state.pins_at_switch.clear();
@@ -182,6 +206,7 @@ void on(AuthorityDecision& d, const AuthorityTick& /*event*/) {
     if (state.next && d.policy.clock_trusted && d.now >= switch_time(state)) {
         return go_over(d, *state.next);
     }
+    tell_of_candidate(d);
     // The successor is asked for again while it is known: it may be replaced before its time (C20).
     if (may_seek(state, d.policy) && (d.now >= seek_time(state) || d.now < state.sought_at)) {
         seek(d);
@@ -194,6 +219,35 @@ void on(AuthorityDecision& d, const SuccessorNeeded& /*event*/) {
     }
 }
 
+/// The successor is trusted from now on and waits for its time.
+void take_successor(AuthorityDecision& d, const AuthorityRecord& record) {
+    AuthorityState& state = d.state();
+    const std::string before = state.next ? name_of(state.next->anchor_fingerprint) : std::string();
+    state.next = record;
+    state.next->generation = next_generation(state);
+    state.next->fetched_at = d.now;
+    state.phase = AuthorityPhase::next_known;
+    d.t.note = fmt::format("successor {} known, valid from {}", name_of(record.anchor_fingerprint),
+                           to_iso8601(record.not_before));
+    if (!before.empty() && before != name_of(record.anchor_fingerprint)) {
+        d.t.note += ", in place of " + before;
+    }
+}
+
+/// ROLL-8: verified, and still not trusted.
+void keep_candidate(AuthorityDecision& d, const AuthorityRecord& record) {
+    AuthorityState& state = d.state();
+    if (state.candidate && state.candidate->certificates == record.certificates) {
+        return;
+    }
+    drop_candidate(state);
+    state.candidate = record;
+    state.candidate->fetched_at = d.now;
+    d.t.note = fmt::format("successor {} announced, valid from {}; it waits for an operator's word",
+                           name_of(record.anchor_fingerprint), to_iso8601(record.not_before));
+    tell_of_candidate(d);
+}
+
 void on(AuthorityDecision& d, const SuccessorFetched& event) {
     AuthorityState& state = d.state();
     // ROLL-8: neither the current CA nor one that was used before it.
@@ -203,18 +257,25 @@ void on(AuthorityDecision& d, const SuccessorFetched& event) {
     }
     state.seek_failure.reset();
     if (state.next && state.next->certificates == event.record.certificates) {
+        // What was announced in between is not any more.
+        return drop_candidate(state);
+    }
+    if (d.policy.operator_accepts) {
+        return keep_candidate(d, event.record);
+    }
+    drop_candidate(state);
+    take_successor(d, event.record);
+}
+
+void on(AuthorityDecision& d, const SuccessorAccepted& /*event*/) {
+    AuthorityState& state = d.state();
+    if (!is_trusted(state) || !still_pinned(state, d.policy) || !state.candidate) {
         return;
     }
-    const std::string before = state.next ? name_of(state.next->anchor_fingerprint) : std::string();
-    state.next = event.record;
-    state.next->generation = next_generation(state);
-    state.next->fetched_at = d.now;
-    state.phase = AuthorityPhase::next_known;
-    d.t.note = fmt::format("successor {} known, valid from {}", name_of(event.record.anchor_fingerprint),
-                           to_iso8601(event.record.not_before));
-    if (!before.empty() && before != name_of(event.record.anchor_fingerprint)) {
-        d.t.note += ", in place of " + before;
-    }
+    const AuthorityRecord record = *std::exchange(state.candidate, std::nullopt);
+    drop_candidate(state);
+    take_successor(d, record);
+    d.t.note += ", accepted by an operator";
 }
 
 void on(AuthorityDecision& d, const SuccessorMissing& event) {
@@ -236,7 +297,7 @@ void on(AuthorityDecision& d, const SuccessorInOffice& event) {
 
 AuthorityTransition step(const AuthorityState& state, const AuthorityEvent& event, const AuthorityPolicy& policy,
                          TimePoint now) {
-    AuthorityDecision decision{{state, false, {}, false, {}}, policy, now};
+    AuthorityDecision decision{{state, false, {}, false, {}, false}, policy, now};
     std::visit([&](const auto& alternative) { on(decision, alternative); }, event);
     return std::move(decision.t);
 }
@@ -249,6 +310,16 @@ bool may_return_to(const AuthorityState& state, const Bytes& anchor_fingerprint,
     return std::ranges::any_of(state.left, [&](const LeftAnchor& left) {
         return left.fingerprint == anchor_fingerprint && now < left.not_after;
     });
+}
+
+std::string candidate_text(const AuthorityState& state, const std::string& authority) {
+    if (!state.candidate) {
+        return {};
+    }
+    return fmt::format(
+        "CA '{}' announces its successor {}, valid from {}; compare the fingerprint with the CA's operator, then run "
+        "'hwenroll ca accept-next {}'",
+        authority, name_of(state.candidate->anchor_fingerprint), to_iso8601(state.candidate->not_before), authority);
 }
 
 AuthorityFacts facts_of(const AuthorityState& state, TimePoint now) {
@@ -283,6 +354,10 @@ std::optional<TimePoint> next_due(const AuthorityState& state, const AuthorityPo
     if (state.next && policy.clock_trusted) {
         const TimePoint over = switch_time(state);
         due = due ? std::min(*due, over) : over;
+    }
+    if (state.candidate) {
+        const TimePoint telling = telling_time(state);
+        due = due ? std::min(*due, telling) : telling;
     }
     return due;
 }

@@ -75,13 +75,17 @@ struct Transaction {
     scep::Digest digest = scep::Digest::sha256;
     scep::ContentCipher cipher = scep::ContentCipher::aes128;
     std::optional<KeyRecord> signer_key = {};  ///< of `signer_certificate` where that is not the enrollment's own key;
-                                               ///< replies are encrypted to it (REN-3)
-    Bytes configuration_mark;                  ///< Policy::configuration_mark when it was prepared
+                                               ///< replies are encrypted to it (REN-3, SIG-4)
+    std::vector<Bytes> signer_chain = {};      ///< DER; goes with a manufacturer's `signer_certificate` (SIG-5)
+    Bytes signer_mark = {};    ///< Policy::signer_mark that a manufacturer's key signed under; else empty
+    Bytes configuration_mark;  ///< Policy::configuration_mark when it was prepared
     TimePoint prepared_at;
     scep::Nonce nonce;        ///< senderNonce of the send under way or last sent
     std::uint32_t sends = 0;  ///< messages 17 and 19 of this transaction
     std::uint32_t polls = 0;  ///< CertPolls of this transaction
     bool pending = false;     ///< the CA answered PENDING
+    std::uint32_t recovery =
+        0;  ///< which step of Policy::resync takes up an unanswered request, from 1 on; 0: none yet
     friend bool operator==(const Transaction&, const Transaction&) = default;
 };
 

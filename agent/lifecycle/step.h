@@ -183,6 +183,13 @@ struct ActivationPolicy {
     friend bool operator==(const ActivationPolicy&, const ActivationPolicy&) = default;
 };
 
+/// A way to take up a request whose answer never came (RT-3, RT-4).
+enum class Resync : std::uint8_t {
+    same,   ///< send it again under its transactionID
+    poll,   ///< ask by CertPoll what became of it
+    fresh,  ///< make a new one with a new transactionID
+};
+
 enum class KeyRule : std::uint8_t { require, prefer, reuse };
 enum class SwitchRule : std::uint8_t { authority_end, not_before, now };
 
@@ -192,11 +199,14 @@ struct Policy {
     Seconds backoff_first{60};
     Seconds backoff_longest{6 * 3600};
     Seconds hold_retry{24 * 3600};
-    std::uint32_t max_messages = 48;     ///< invariant 5
-    std::uint32_t max_certificates = 3;  ///< invariant 5
-    Bytes configuration_mark;            ///< changes whenever the identity's, its CA's or its token's settings do
-    Bytes request_mark;                  ///< changes with what a request says and to whom, not with the challenge
-    Bytes name_mark;     ///< changes with the certificate's names, its CA's name and its token: another identity
+    std::uint32_t max_messages = 48;                                        ///< invariant 5
+    std::uint32_t max_certificates = 3;                                     ///< invariant 5
+    std::vector<Resync> resync{Resync::same, Resync::poll, Resync::fresh};  ///< in this order; what is not there is not
+                                                                            ///< done
+    Bytes configuration_mark;  ///< changes whenever the identity's, its CA's or its token's settings do
+    Bytes request_mark;        ///< changes with what a request says and to whom, not with the challenge
+    Bytes name_mark;           ///< changes with the certificate's names, its CA's name and its token: another identity
+    Bytes signer_mark;   ///< names the manufacturer's key that signs what the current certificate cannot; empty: none
     Bytes content_mark;  ///< changes with key, usages and extensions: the same identity, another certificate
     LifetimeMark renew_at;
     int jitter_percent = 5;

@@ -89,20 +89,25 @@ void Agent::adopt_authorities(const config::Configuration& configuration) {
         }
         authority = std::make_shared<AuthorityAccess>(at_, client_, settings, configuration.limits);
         authority->on_change([this, name = name] { on_authority_change(name); });
+        authority->on_alert([this, name = name](const std::string& text) {
+            if (watchers_.authority_alert && !text.empty()) {
+                watchers_.authority_alert(name, text);
+            }
+        });
     }
     authorities_ = std::move(authorities);
 }
 
 void Agent::adopt_identity(const config::IdentitySettings& settings) {
     Resident& resident = residents_[settings.name];
-    const auto& token = tokens_.at(settings.token);
+    const Tokens tokens{tokens_.at(settings.token), settings.signer ? tokens_.at(settings.signer->token) : nullptr};
     const auto& authority = authorities_.at(settings.ca);
-    if (resident.runner && resident.runner->uses(settings, token, authority, places_)) {
+    if (resident.runner && resident.runner->uses(settings, tokens, authority, places_)) {
         resident.successor.reset();
         return;
     }
     resident.successor =
-        std::make_unique<IdentityRunner>(at_, progress_, *publisher_, token, authority, client_, places_, settings);
+        std::make_unique<IdentityRunner>(at_, progress_, *publisher_, tokens, authority, client_, places_, settings);
 }
 
 void Agent::start(IdentityRunner& runner) {
@@ -226,6 +231,11 @@ void Agent::interrupt(std::chrono::milliseconds login_patience) {
 IdentityRunner* Agent::find(const std::string& identity) {
     const auto found = residents_.find(identity);
     return found == residents_.end() || found->second.leaving ? nullptr : found->second.runner.get();
+}
+
+AuthorityAccess* Agent::find_authority(const std::string& authority) {
+    const auto found = authorities_.find(authority);
+    return found == authorities_.end() ? nullptr : found->second.get();
 }
 
 std::size_t Agent::busy() const {

@@ -20,6 +20,7 @@ class Agent {
         std::function<void(const std::string& identity, const IdentityNews& news)> news;
         std::function<void(const std::string& identity, const std::optional<Error>& outcome)> settled;
         std::function<void()> quiet;  ///< nothing is under way any more
+        std::function<void(const std::string& authority, const std::string& text)> authority_alert = {};
     };
 
     /// The references outlive the agent; `loop` runs later.
@@ -41,6 +42,9 @@ class Agent {
 
     /// The runner of an identity that is configured without a fault; nullptr otherwise.
     [[nodiscard]] IdentityRunner* find(const std::string& identity);
+
+    /// A CA that is configured without a fault; nullptr otherwise.
+    [[nodiscard]] AuthorityAccess* find_authority(const std::string& authority);
 
     /// Identities that have something under way.
     [[nodiscard]] std::size_t busy() const;

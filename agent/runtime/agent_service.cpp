@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "agent/config/value_syntax.h"
 #include "agent/control/identity_view.h"
 #include "agent/runtime/resume.h"
 
@@ -71,6 +72,8 @@ Result<control::IdentityView> AgentService::view(const std::string& identity) {
     configured.subject = found->settings().subject.text();
     auto view = control::view_of(configured, found->state(), clock_.now());
     if (view) {
+        AuthorityAccess* const authority = agent_.find_authority(configured.ca);
+        view->notice = authority == nullptr ? std::string() : authority->notice();
         view->settled = view->settled && !found->busy() && found->state().wish == lifecycle::Wish::nothing;
         view->renew_at = lifecycle::renewal_time(found->state(), found->policy());
         view->next_at = found->next_due();
@@ -139,6 +142,25 @@ Result<control::Acceptance> AgentService::cancel(const std::string& identity) {
     return control::Acceptance{true, "the request is ended; 'hwenroll resume' begins anew"};
 }
 
+Result<control::Acceptance> AgentService::accept_next(const std::string& ca,
+                                                      const std::optional<std::string>& fingerprint) {
+    AuthorityAccess* const authority = agent_.find_authority(ca);
+    if (authority == nullptr) {
+        return fail(Error(ErrorCode::unknown_name, "there is no CA '" + ca + "'", {},
+                          "name a [ca.*] section of the configuration"));
+    }
+    std::optional<Bytes> wanted;
+    if (fingerprint) {
+        auto parsed = config::parse_fingerprint(*fingerprint);
+        if (!parsed) {
+            return fail(Error(ErrorCode::usage, "'" + *fingerprint + "' is no fingerprint",
+                              std::string(parsed.error().what()), "write it as status shows it, SHA256:…"));
+        }
+        wanted = *std::move(parsed);
+    }
+    return authority->accept_successor(wanted);
+}
+
 Result<control::ResumptionView> AgentService::resume(const std::string& identity) {
     if (rest_) {
         const auto found = configuration_->identities.find(identity);
@@ -157,8 +179,7 @@ Result<control::ResumptionView> AgentService::resume(const std::string& identity
     }
     const config::IdentitySettings& settings = (*found)->settings();
     Resumption done;
-    if (const Status released = release_pin(store_, configuration_->tokens.at(settings.token), clock_.now(), done);
-        !released) {
+    if (const Status released = release_pins(store_, configuration_->tokens, settings, clock_.now(), done); !released) {
         return fail(released.error());
     }
     const lifecycle::IdentityState& state = (*found)->state();
@@ -167,7 +188,7 @@ Result<control::ResumptionView> AgentService::resume(const std::string& identity
     if (done.hold_released) {
         (*found)->post(lifecycle::Resumed{});
     }
-    return control::ResumptionView{settings.token, done.hold_released, done.pin_released, done.pin_file_must_change};
+    return control::ResumptionView{done.token, done.hold_released, done.pin_released, done.pin_file_must_change};
 }
 
 Result<std::vector<control::HistoryEvent>> AgentService::history(const std::optional<std::string>& identity,

@@ -23,6 +23,10 @@ lifecycle::AuthorityRecord record_of(const scep::CaSet& set) {
     return record;
 }
 
+std::string name_of(const lifecycle::AuthorityRecord& record) {
+    return "SHA256:" + to_hex(record.anchor_fingerprint, ':');
+}
+
 bool try_next_url(const Error& error) {
     return error.code() == ErrorCode::ca_unreachable || error.code() == ErrorCode::ca_timeout;
 }
@@ -139,6 +143,7 @@ lifecycle::AuthorityPolicy AuthorityAccess::policy() const {
     policy.announces_successor =
         state_.current && scep::parse_capabilities(as_bytes(state_.current->capabilities)).allows_next_ca();
     policy.clock_trusted = at_.clock_trust.trusted();
+    policy.operator_accepts = settings_.rollover == config::RolloverRule::operator_;
     return policy;
 }
 
@@ -166,6 +171,9 @@ Status AuthorityAccess::advance(const lifecycle::AuthorityEvent& event) {
     }
     if (!transition.note.empty()) {
         at_.log.write({observe::Level::info, "ca " + settings_.name + ": " + transition.note});
+    }
+    if (transition.alert && alert_) {
+        at_.loop.post([tell = alert_, text = lifecycle::candidate_text(state_, settings_.name)] { tell(text); });
     }
     if (changed && changed_) {
         at_.loop.post(changed_);
@@ -300,7 +308,7 @@ void AuthorityAccess::fetch_successor(std::function<void()> then) {
             },
             [this, done](const Result<http::Response>& response) {
                 failpoint("successor-received");
-                if (const Status accepted = accept_successor(response); !accepted) {
+                if (const Status accepted = read_successor(response); !accepted) {
                     const Error named = Error(accepted.error()).about("ca " + settings_.name);
                     if (const Status recorded = advance(lifecycle::SuccessorMissing{named}); !recorded) {
                         at_.log.write(recorded.error(), {});
@@ -311,7 +319,7 @@ void AuthorityAccess::fetch_successor(std::function<void()> then) {
     });
 }
 
-Status AuthorityAccess::accept_successor(const Result<http::Response>& response) {
+Status AuthorityAccess::read_successor(const Result<http::Response>& response) {
     if (!response) {
         return fail(response.error());
     }
@@ -333,6 +341,34 @@ Status AuthorityAccess::accept_successor(const Result<http::Response>& response)
     Status advanced = advance(lifecycle::SuccessorFetched{std::move(record)});
     failpoint("successor-accepted");
     return advanced;
+}
+
+std::string AuthorityAccess::notice() {
+    return load() ? lifecycle::candidate_text(state_, settings_.name) : std::string();
+}
+
+Result<control::Acceptance> AuthorityAccess::accept_successor(const std::optional<Bytes>& wanted) {
+    if (const Status loaded = load(); !loaded) {
+        return fail(loaded.error());
+    }
+    const auto nothing = [](std::string why) { return control::Acceptance{false, std::move(why)}; };
+    if (!state_.candidate) {
+        return nothing(state_.next ? name_of(*state_.next) + " is trusted as its successor already"
+                                   : "no successor of it waits to be accepted");
+    }
+    const std::string candidate = name_of(*state_.candidate);
+    if (wanted && *wanted != state_.candidate->anchor_fingerprint) {
+        return nothing("the successor that waits is another one, " + candidate);
+    }
+    if (const Status accepted = advance(lifecycle::SuccessorAccepted{}); !accepted) {
+        return fail(accepted.error());
+    }
+    if (state_.candidate) {
+        return nothing("the CA itself is not trusted under the present configuration");
+    }
+    // It may have to take over at once.
+    tick();
+    return control::Acceptance{true, candidate + " is trusted as its successor from now on"};
 }
 
 void AuthorityAccess::tick() {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "agent/config/configuration.h"
+#include "agent/control/service.h"
 #include "agent/runtime/token_access.h"
 #include "transport/http/exchange.h"
 #include "transport/scep/ca_set.h"
@@ -60,6 +61,13 @@ class AuthorityAccess {
     /// announces none, or no CA is trusted yet, nothing is asked.
     void seek_successor(std::function<void()> then);
 
+    /// An operator's word that the successor that waits for it is the right one. `wanted`: the fingerprint that it must
+    /// have, if given. Says which one is trusted now, or why nothing was done. Error code: state_database.
+    Result<control::Acceptance> accept_successor(const std::optional<Bytes>& wanted);
+
+    /// What an operator has to decide about this CA, as of now; empty: nothing.
+    [[nodiscard]] std::string notice();
+
     /// Time has passed: the successor may have to take over, or to be looked for.
     void tick();
 
@@ -74,6 +82,9 @@ class AuthorityAccess {
 
     /// `changed` is called, on the loop, after each change of facts().
     void on_change(std::function<void()> changed) { changed_ = std::move(changed); }
+
+    /// `alert` is called, on the loop, with what people are to be told.
+    void on_alert(std::function<void(const std::string& text)> alert) { alert_ = std::move(alert); }
 
     /// Other settings for the same CA. What is under way goes on; its outcome is judged by the new ones.
     void reconfigure(const config::AuthoritySettings& settings, const config::LimitSettings& limits);
@@ -100,7 +111,7 @@ class AuthorityAccess {
     Result<std::shared_ptr<const Authority>> restore_next(const Authority& current);
     Status take_other(const std::vector<Certificate>& received, const Error& refused);
     void fetch_successor(std::function<void()> then);
-    Status accept_successor(const Result<http::Response>& response);
+    Status read_successor(const Result<http::Response>& response);
     [[nodiscard]] scep::NextCaExpectation successor_expectation(TimePoint now) const;
     void fetch_capabilities(bool repeated);
     void fetch_certificates(const scep::Capabilities& capabilities);
@@ -125,6 +136,7 @@ class AuthorityAccess {
     std::vector<std::function<void(Answer)>> waiting_;
     std::vector<std::function<void()>> seekers_;
     std::function<void()> changed_;
+    std::function<void(const std::string&)> alert_;
     std::size_t reachable_url_ = 0;
     int running_exchanges_ = 0;
     std::deque<std::function<void()>> queued_exchanges_;

@@ -8,13 +8,17 @@
 namespace hwenroll::runtime {
 namespace {
 
-std::string file_facts(const std::optional<config::SecretSource>& source) {
+std::string file_facts(const std::string& path) {
     struct stat info {};
-    if (!source || source->kind != config::SecretSource::Kind::file || ::stat(source->location.c_str(), &info) != 0) {
+    if (::stat(path.c_str(), &info) != 0) {
         return {};
     }
     return fmt::format("{}:{}:{}:{}.{}:{}.{}", info.st_dev, info.st_ino, info.st_size, info.st_mtim.tv_sec,
                        info.st_mtim.tv_nsec, info.st_ctim.tv_sec, info.st_ctim.tv_nsec);
+}
+
+std::string file_facts(const std::optional<config::SecretSource>& source) {
+    return source && source->kind == config::SecretSource::Kind::file ? file_facts(source->location) : std::string();
 }
 
 std::string request_text(const config::IdentitySettings& identity, const config::AuthoritySettings& authority,
@@ -52,6 +56,18 @@ Bytes content_mark(const config::IdentitySettings& identity) {
                              fmt::join(identity.extended_key_usage, "\n"))));
 }
 
+Bytes signer_mark(const config::SignerSettings& signer, const config::TokenSettings& token) {
+    return sha256(as_bytes(fmt::format("{}\n{}\n{}\n", config::to_text(signer.key), token.module.string(), token.uri)));
+}
+
+Bytes with_signer(const Bytes& mark, const config::SignerSettings& signer, const config::TokenSettings& token) {
+    const std::string certificate = signer.certificate.string();
+    const std::string chain = signer.chain.string();
+    return sha256(as_bytes(fmt::format("{}\n{}\n{}\n{}\n{}\n{}\n{}\n", to_hex(mark), to_hex(signer_mark(signer, token)),
+                                       token.pin ? token.pin->text() : "", certificate, file_facts(certificate), chain,
+                                       file_facts(chain))));
+}
+
 Bytes configuration_mark(const config::IdentitySettings& identity, const config::AuthoritySettings& authority,
                          const config::TokenSettings& token, const config::LimitSettings& limits) {
     std::string text = request_text(identity, authority, token);
@@ -60,6 +76,9 @@ Bytes configuration_mark(const config::IdentitySettings& identity, const config:
     text += fmt::format("{}\n{}\n{}\n{}\n", authority.proxy, authority.tls_ca.string(), authority.bind,
                         authority.legacy.until ? to_iso8601(*authority.legacy.until) : "");
     text += limits_text(limits);
+    for (const config::Resync step : authority.resync) {
+        text += fmt::format("{} ", static_cast<int>(step));
+    }
     text += fmt::format("{} {} {}\n", static_cast<int>(authority.renewal_type), authority.renewal_sends_challenge,
                         static_cast<int>(identity.new_key));
     text += fmt::format("{} {} {}\n", static_cast<int>(identity.accept.subject),

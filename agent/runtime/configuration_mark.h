@@ -23,4 +23,11 @@ Bytes name_mark(const config::IdentitySettings& identity, const config::TokenSet
 /// SHA-256 over what else the certificate says: key and usages. Another mark needs another certificate (F3).
 Bytes content_mark(const config::IdentitySettings& identity);
 
+/// SHA-256 over which key signs for a manufacturer, on which token: another mark makes a request worthless that it
+/// signed, even one that the CA is deciding, since the answer is encrypted to that key.
+Bytes signer_mark(const config::SignerSettings& signer, const config::TokenSettings& token);
+
+/// `mark`, a configuration_mark(), with the settings of `signer`, its token and the metadata of its files in it.
+Bytes with_signer(const Bytes& mark, const config::SignerSettings& signer, const config::TokenSettings& token);
+
 }  // namespace hwenroll::runtime

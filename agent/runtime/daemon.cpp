@@ -78,7 +78,11 @@ class Service {
                   [this](const std::string& identity, const std::optional<Error>& outcome) {
                       on_settled(identity, outcome);
                   },
-                  {}}),
+                  {},
+                  [this](const std::string& authority, const std::string& text) {
+                      log_.write({observe::Level::error, "ca " + authority + ": " + text, {}, {}, "alert"});
+                      alerts_->raise({{}, "ca " + authority + ": " + text});
+                  }}),
           service_(agent_, store_, clock) {}
 
     Status begin(config::Configuration configuration) {

@@ -6,9 +6,8 @@
 #include <fmt/format.h>
 
 #include "agent/observe/status_words.h"
-#include "agent/runtime/activation.h"
-#include "agent/runtime/configuration_mark.h"
-#include "agent/runtime/key_uri.h"
+#include "agent/runtime/policy.h"
+#include "agent/runtime/published_files.h"
 #include "agent/runtime/system_clock.h"
 #include "base/failpoint.h"
 #include "transport/scep/operation_url.h"
@@ -36,46 +35,6 @@ keystore::KeySpec spec_of(config::KeyType type) {
 /// Between two tries to read a state that could not be read.
 constexpr Seconds load_pause{60};
 
-lifecycle::LifetimeMark mark_of(const config::LifetimePoint& point) {
-    if (const auto* const percent = std::get_if<config::Percent>(&point)) {
-        return {percent->value, {}};
-    }
-    return {0, std::get<Seconds>(point)};
-}
-
-/// `activate_by` is a span before the end.
-lifecycle::LifetimeMark latest_of(const config::LifetimeSpan& before_end) {
-    if (const auto* const percent = std::get_if<config::Percent>(&before_end)) {
-        return {100 - percent->value, {}};
-    }
-    return {0, std::get<Seconds>(before_end)};
-}
-
-lifecycle::KeyRule key_rule(config::NewKey rule) {
-    switch (rule) {
-        case config::NewKey::prefer:
-            return lifecycle::KeyRule::prefer;
-        case config::NewKey::reuse:
-            return lifecycle::KeyRule::reuse;
-        case config::NewKey::require:
-            break;
-    }
-    return lifecycle::KeyRule::require;
-}
-
-Result<std::vector<Certificate>> certificates_of(const std::vector<Bytes>& ders) {
-    std::vector<Certificate> certificates;
-    certificates.reserve(ders.size());
-    for (const Bytes& der : ders) {
-        auto certificate = Certificate::from_der(der);
-        if (!certificate) {
-            return fail(certificate.error());
-        }
-        certificates.push_back(*std::move(certificate));
-    }
-    return certificates;
-}
-
 /// The crash point behind a commit, by what the commit led to.
 FailpointName committed_point(const lifecycle::Transition& transition) {
     struct Name {
@@ -95,6 +54,15 @@ FailpointName committed_point(const lifecycle::Transition& transition) {
                                                                  : FailpointName("wait-committed");
     }
     return std::visit(Name{}, transition.effects.front());
+}
+
+/// A refusal that is followed by another message is not how the run ends (REN-6, RT-3).
+bool asks_again(const lifecycle::Transition& transition) {
+    return std::ranges::any_of(transition.effects, [](const lifecycle::Effect& effect) {
+        return std::holds_alternative<lifecycle::PrepareRequest>(effect) ||
+               std::holds_alternative<lifecycle::SendRequest>(effect) ||
+               std::holds_alternative<lifecycle::SendPoll>(effect);
+    });
 }
 
 /// A request made now would be encrypted for another certificate or by other algorithms than this one.
@@ -119,40 +87,22 @@ Error recorded(const lifecycle::IdentityState& state) {
 }  // namespace
 
 IdentityRunner::IdentityRunner(const Surroundings& surroundings, observe::Progress& progress,
-                               publish::Publisher& publisher, std::shared_ptr<TokenAccess> token,
-                               std::shared_ptr<AuthorityAccess> authority, http::Client& client, Places places,
-                               config::IdentitySettings settings)
+                               publish::Publisher& publisher, Tokens tokens, std::shared_ptr<AuthorityAccess> authority,
+                               http::Client& client, Places places, config::IdentitySettings settings)
     : at_(surroundings),
       client_(client),
       progress_(progress),
       publisher_(publisher),
-      token_(std::move(token)),
+      token_(std::move(tokens.own)),
+      signer_token_(std::move(tokens.signer)),
       authority_(std::move(authority)),
       places_(std::move(places)),
       settings_(std::move(settings)) {}
 
 lifecycle::Policy IdentityRunner::policy() const {
-    const config::AuthoritySettings& authority = authority_->settings();
-    const config::LimitSettings& limits = authority_->limits();
-    const config::TokenSettings& token = token_->settings();
-    lifecycle::Policy policy;
-    policy.poll = {settings_.poll.start, settings_.poll.factor, settings_.poll.max, settings_.poll.give_up};
-    policy.configuration_mark = configuration_mark(settings_, authority, token, limits);
-    policy.request_mark = request_mark(settings_, authority, token);
-    policy.name_mark = name_mark(settings_, token);
-    policy.content_mark = content_mark(settings_);
-    policy.renew_at = mark_of(settings_.renew_at);
-    policy.jitter_percent = settings_.renew_jitter_percent;
-    policy.new_key = key_rule(settings_.new_key);
-    policy.switch_at = switch_rule(authority.switch_at);
-    policy.rollover_tolerance = limits.rollover_tolerance;
-    policy.retire_after = settings_.retire_after;
-    policy.delivers =
-        !settings_.on_change.empty() || !settings_.verify_tls.empty() || !settings_.verify_command.empty();
-    if (settings_.activate_window) {
-        policy.activation.opens = next_opening(*settings_.activate_window, at_.clock.now());
-    }
-    policy.activation.latest = latest_of(settings_.activate_by);
+    lifecycle::Policy policy = policy_of({settings_, authority_->settings(), token_->settings(), authority_->limits(),
+                                          signer_token_ ? &signer_token_->settings() : nullptr},
+                                         at_.clock.now());
     policy.authority = authority_->facts();
     policy.clock_trusted = at_.clock_trust.trusted();
     return policy;
@@ -183,7 +133,7 @@ void IdentityRunner::start(Settled settled, News news) {
         return settle(published.error());
     }
     // What is not published yet can go on; the publishing itself will say what is wrong.
-    dispatch(started(published ? *published : std::nullopt));
+    dispatch(started_with(state_, published ? *published : std::nullopt, token_->settings().uri));
 }
 
 void IdentityRunner::tick() {
@@ -224,14 +174,14 @@ std::optional<lifecycle::Started> IdentityRunner::look_at_files() {
         return std::nullopt;
     }
     files_seen_ = now;
-    const auto wanted = generation_of(*state_.current);
+    const auto wanted = generation_of(name(), *state_.current, token_->settings().uri);
     const auto difference = wanted ? publisher_.difference(*wanted) : fail(wanted.error());
     const auto published = publisher_.inspect(name());
     if (!difference || !published || difference->empty()) {
         return std::nullopt;  // what cannot be read now is looked at again; publishing tells what is wrong
     }
     news_({"what consumers see was changed by somebody else, it is published again: " + *difference, {}, true});
-    lifecycle::Started event = started(*published);
+    lifecycle::Started event = started_with(state_, *published, token_->settings().uri);
     event.shown = false;
     event.fresh = false;
     return event;
@@ -264,27 +214,6 @@ std::optional<TimePoint> IdentityRunner::next_due() const {
     return next && look ? std::min(*next, *look) : next ? next : look;
 }
 
-lifecycle::Started IdentityRunner::started(const std::optional<publish::PublishedState>& published) const {
-    lifecycle::Started event;
-    const lifecycle::Credential* const wanted = state_.next      ? &*state_.next
-                                                : state_.current ? &*state_.current
-                                                                 : nullptr;
-    if (!published) {
-        event.shown = wanted == nullptr;
-        return event;
-    }
-    event.current_generation = published->current.value_or(0);
-    event.highest_generation =
-        std::max(event.current_generation, published->generations.empty() ? 0 : published->generations.back());
-    if (wanted != nullptr) {
-        event.shown = published->defect.empty() && published->certificate &&
-                      published->certificate->der() == wanted->issued.leaf &&
-                      published->key_uri == key_uri(token_->settings().uri, wanted->key.id) &&
-                      event.current_generation == wanted->generation;
-    }
-    return event;
-}
-
 void IdentityRunner::dispatch(const lifecycle::Event& event) {
     auto drawn = draw();
     if (!drawn) {
@@ -301,6 +230,9 @@ void IdentityRunner::dispatch(const lifecycle::Event& event) {
         undone_.clear();
         failpoint(committed_point(transition));
         state_ = std::move(transition.state);
+    }
+    if (std::holds_alternative<lifecycle::RequestRejected>(event) && asks_again(transition)) {
+        error_.reset();
     }
     if (!error_) {
         say(transition.note);
@@ -452,8 +384,28 @@ void IdentityRunner::run(const lifecycle::PrepareRequest& effect) {
         if (!authority) {
             return failed(authority.error());
         }
-        prepare(effect, *authority);
+        const bool by_current =
+            effect.purpose == lifecycle::Purpose::renewal || effect.purpose == lifecycle::Purpose::shadow;
+        if (by_current || !signer_token_) {
+            return prepare(effect, *authority, {});
+        }
+        find_manufacturer(effect, *authority);
     });
+}
+
+/// What signs the first request is on a token of its own, which may be absent while the identity's is there.
+void IdentityRunner::find_manufacturer(const lifecycle::PrepareRequest& effect, const SharedAuthority& authority) {
+    progress_.begin(
+        fmt::format("{}: looking for its manufacturer's key on token '{}'", name(), settings_.signer->token));
+    SignerPlan plan{*settings_.signer, at_.clock.now(), at_.clock_trust.trusted(),
+                    authority_->limits().max_certificates};
+    signer_token_->use([plan = std::move(plan)](const SharedToken& token) { return find_signer(token, plan); },
+                       [this, effect, authority](Result<Signer> signer) {
+                           if (!signer) {
+                               return failed(signer.error());
+                           }
+                           prepare(effect, authority, *std::move(signer));
+                       });
 }
 
 /// A shadow's request is for the successor, until that is the CA in force (ROLL-9).
@@ -466,7 +418,8 @@ void IdentityRunner::need_authority(std::function<void(Result<SharedAuthority>)>
     authority_->need(std::move(then));
 }
 
-void IdentityRunner::prepare(const lifecycle::PrepareRequest& effect, const SharedAuthority& authority) {
+void IdentityRunner::prepare(const lifecycle::PrepareRequest& effect, const SharedAuthority& authority,
+                             std::optional<Signer> signer) {
     // S1: no request for a certificate that could not be kept.
     if (const Status room = publisher_.rehearse(name(), {settings_.mode, settings_.group}); !room) {
         return failed(room.error());
@@ -489,7 +442,8 @@ void IdentityRunner::prepare(const lifecycle::PrepareRequest& effect, const Shar
                      effect.by_renewal_req,
                      authority_->settings().renewal_type,
                      authority_->settings().renewal_sends_challenge,
-                     state_.current};
+                     state_.current,
+                     std::move(signer)};
     progress_.begin(name() + ": building the request");
     token_->use([plan = std::move(plan)](const SharedToken& token) { return prepare_request(token, plan); },
                 [this](Result<lifecycle::Transaction> transaction) {
@@ -540,14 +494,13 @@ void IdentityRunner::sign(scep::MessageType type, const SharedAuthority& authori
         return dispatch(lifecycle::RecipientChanged{});
     }
     MessagePlan plan{type, *state_.enrollment->transaction, signer(), authority, at_.clock.now()};
-    token_->use([plan = std::move(plan)](const SharedToken& token) { return sign_request(token, plan); },
-                [this, authority](Result<Bytes> message) {
-                    if (!message) {
-                        return failed(message.error());
-                    }
-                    failpoint("request-signed");
-                    exchange(authority, *message);
-                });
+    signing_token().use([plan = std::move(plan)](const SharedToken& token) { return sign_request(token, plan); },
+                        [this, authority](Result<Bytes> message) {
+                            if (!message) {
+                                return failed(message.error());
+                            }
+                            exchange(authority, *message);
+                        });
 }
 
 void IdentityRunner::exchange(const SharedAuthority& authority, const Bytes& message) {
@@ -590,6 +543,12 @@ lifecycle::KeyRecord IdentityRunner::signer() const {
     return state_.enrollment->transaction->signer_key.value_or(state_.enrollment->key);
 }
 
+/// A manufacturer's key stays on its own token. Without that, the machine has dropped the request before.
+TokenAccess& IdentityRunner::signing_token() const {
+    const bool of_manufacturer = !state_.enrollment->transaction->signer_mark.empty();
+    return of_manufacturer && signer_token_ ? *signer_token_ : *token_;
+}
+
 void IdentityRunner::warn_of_long_url(const RequestForm& form) {
     if (form.post || form.url_length <= long_get_url) {
         return;
@@ -619,32 +578,17 @@ void IdentityRunner::judge(const SharedAuthority& authority, const RequestForm& 
         plan.current = state_.current->issued;
     }
     const bool answered = plan.response.status == 200;
-    token_->use([plan = std::move(plan)](const SharedToken& token) { return judge_reply(token, plan); },
-                [this, answered](Result<ReplyVerdict> verdict) {
-                    failpoint("reply-opened");
-                    if (!verdict) {
-                        return failed(verdict.error(), answered);
-                    }
-                    for (const std::string& warning : verdict->warnings) {
-                        warn(warning);
-                    }
-                    conclude(std::move(verdict->event));
-                });
-}
-
-Result<publish::Generation> IdentityRunner::generation_of(const lifecycle::Credential& next) const {
-    auto leaf = Certificate::from_der(next.issued.leaf);
-    auto chain = certificates_of(next.issued.chain);
-    auto anchors = certificates_of(next.issued.anchors);
-    if (!leaf || !chain || !anchors) {
-        return fail(!leaf ? leaf.error() : !chain ? chain.error() : anchors.error());
-    }
-    return publish::Generation{name(),
-                               next.generation,
-                               *std::move(leaf),
-                               *std::move(chain),
-                               *std::move(anchors),
-                               key_uri(token_->settings().uri, next.key.id)};
+    signing_token().use([plan = std::move(plan)](const SharedToken& token) { return judge_reply(token, plan); },
+                        [this, answered](Result<ReplyVerdict> verdict) {
+                             failpoint("reply-opened");
+                            if (!verdict) {
+                                return failed(verdict.error(), answered);
+                            }
+                            for (const std::string& warning : verdict->warnings) {
+                                warn(warning);
+                            }
+                            conclude(std::move(verdict->event));
+                        });
 }
 
 void IdentityRunner::run(const lifecycle::PublishGeneration& effect) {
@@ -653,7 +597,7 @@ void IdentityRunner::run(const lifecycle::PublishGeneration& effect) {
         news_({error_->line(), error_, false});
         dispatch(lifecycle::PublicationFailed{*error_});
     };
-    auto made = generation_of(*state_.next);
+    auto made = generation_of(name(), *state_.next, token_->settings().uri);
     if (!made) {
         return refused(made.error());
     }

@@ -25,6 +25,13 @@ struct Places {
     friend bool operator==(const Places&, const Places&) = default;
 };
 
+/// The tokens that an identity works with; they may be one.
+struct Tokens {
+    std::shared_ptr<TokenAccess> own;     ///< holds the identity's keys
+    std::shared_ptr<TokenAccess> signer;  ///< holds the key of `signer`; nullptr: there is none
+    friend bool operator==(const Tokens&, const Tokens&) = default;
+};
+
 /// Something that happened to an identity, for those who watch.
 struct IdentityNews {
     std::string text;              ///< one printable line
@@ -41,8 +48,8 @@ class IdentityRunner {
     using News = std::function<void(const IdentityNews&)>;
 
     IdentityRunner(const Surroundings& surroundings, observe::Progress& progress, publish::Publisher& publisher,
-                   std::shared_ptr<TokenAccess> token, std::shared_ptr<AuthorityAccess> authority, http::Client& client,
-                   Places places, config::IdentitySettings settings);
+                   Tokens tokens, std::shared_ptr<AuthorityAccess> authority, http::Client& client, Places places,
+                   config::IdentitySettings settings);
 
     /// Reads the stored state and begins (event Started).
     void start(Settled settled, News news);
@@ -58,9 +65,10 @@ class IdentityRunner {
     [[nodiscard]] std::optional<TimePoint> next_due() const;
 
     /// True when it works by these already.
-    [[nodiscard]] bool uses(const config::IdentitySettings& settings, const std::shared_ptr<TokenAccess>& token,
+    [[nodiscard]] bool uses(const config::IdentitySettings& settings, const Tokens& tokens,
                             const std::shared_ptr<AuthorityAccess>& authority, const Places& places) const {
-        return settings_ == settings && token_ == token && authority_ == authority && places_ == places;
+        return settings_ == settings && Tokens{token_, signer_token_} == tokens && authority_ == authority &&
+               places_ == places;
     }
 
     [[nodiscard]] bool busy() const { return busy_; }
@@ -96,23 +104,25 @@ class IdentityRunner {
 
     void adopt_key(const lifecycle::MakeKey& effect, const config::ExistingKey& existing);
     void need_authority(std::function<void(Result<SharedAuthority>)> then);
-    void prepare(const lifecycle::PrepareRequest& effect, const SharedAuthority& authority);
+    void find_manufacturer(const lifecycle::PrepareRequest& effect, const SharedAuthority& authority);
+    void prepare(const lifecycle::PrepareRequest& effect, const SharedAuthority& authority,
+                 std::optional<Signer> signer);
     void send(scep::MessageType type);
     void sign(scep::MessageType type, const SharedAuthority& authority);
     void exchange(const SharedAuthority& authority, const Bytes& message);
     void warn_of_long_url(const RequestForm& form);
     void judge(const SharedAuthority& authority, const RequestForm& form, http::Response response);
     [[nodiscard]] lifecycle::KeyRecord signer() const;
-    [[nodiscard]] lifecycle::Started started(const std::optional<publish::PublishedState>& published) const;
-    [[nodiscard]] Result<publish::Generation> generation_of(const lifecycle::Credential& credential) const;
     [[nodiscard]] std::optional<TimePoint> files_due() const;
     [[nodiscard]] std::optional<lifecycle::Started> look_at_files();
+    [[nodiscard]] TokenAccess& signing_token() const;
 
     Surroundings at_;
     http::Client& client_;
     observe::Progress& progress_;
     publish::Publisher& publisher_;
     std::shared_ptr<TokenAccess> token_;
+    std::shared_ptr<TokenAccess> signer_token_;
     std::shared_ptr<AuthorityAccess> authority_;
     Places places_;
     config::IdentitySettings settings_;

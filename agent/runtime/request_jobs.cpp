@@ -100,38 +100,6 @@ bool fits(const config::ExistingKey& wanted, const keystore::KeyDescription& key
     return (wanted.id.empty() || key.key.id.value == wanted.id) && (wanted.label.empty() || key.label == wanted.label);
 }
 
-Result<keystore::KeyDescription> find_named(keystore::Token& token, const config::ExistingKey& wanted) {
-    std::vector<keystore::KeyDescription> fitting;
-    if (!wanted.id.empty()) {
-        // One search instead of all keys' attributes.
-        auto found = token.find({wanted.id});
-        if (!found) {
-            return fail(found.error());
-        }
-        if (*found && fits(wanted, **found)) {
-            fitting.push_back(**std::move(found));
-        }
-    }
-    if (fitting.empty()) {  // a card may keep a certificate in place of the public half, which the search by id needs
-        auto keys = token.list_keys();
-        if (!keys) {
-            return fail(keys.error());
-        }
-        std::ranges::copy_if(*keys, std::back_inserter(fitting),
-                             [&](const keystore::KeyDescription& key) { return fits(wanted, key); });
-    }
-    if (fitting.empty()) {
-        return fail(ErrorCode::token_key_missing, name_of(wanted) + " is not on the token", {},
-                    "correct 'key' or insert the token that holds it; 'hwenroll token keys' lists what is there");
-    }
-    if (fitting.size() > 1) {
-        return fail(ErrorCode::token_ambiguous,
-                    std::to_string(fitting.size()) + " private keys on the token fit " + name_of(wanted), {},
-                    "add id= to 'key'; 'hwenroll token keys' lists what is there");
-    }
-    return std::move(fitting.front());
-}
-
 /// An id that the key must have to be found again, and what SCEP and our floor ask of it.
 Status check_named(const config::ExistingKey& wanted, const keystore::KeyDescription& key) {
     if (!key.protection.confined()) {
@@ -205,26 +173,44 @@ bool is_signed_by_current(const RequestPlan& plan) {
     return plan.current && (plan.purpose == lifecycle::Purpose::renewal || plan.purpose == lifecycle::Purpose::shadow);
 }
 
+/// By a certificate that the CA, or a manufacturer that it trusts, has issued.
+bool is_vouched_for(const RequestPlan& plan) {
+    return is_signed_by_current(plan) || plan.signer;
+}
+
 Result<Secret> challenge_of(const RequestPlan& plan) {
-    if (is_signed_by_current(plan) && !plan.renewal_sends_challenge) {
+    if (is_vouched_for(plan) && !plan.renewal_sends_challenge) {
         return Secret();
     }
     return read_secret(plan.challenge);
 }
 
-/// REN-6: 17 where the CA announces it, unless it refused one or the configuration says otherwise.
+/// REN-6, SIG-4: 17 where the CA announces it, unless it refused one or the configuration says otherwise. One that a
+/// self-signed certificate signs is no renewal, whoever made it.
 scep::MessageType type_of(const RequestPlan& plan) {
+    if (!is_signed_by_current(plan) && plan.signer) {
+        const auto certificate = Certificate::from_der(plan.signer->certificate);
+        if (!certificate || certificate->is_self_issued()) {
+            return scep::MessageType::pkcs_req;
+        }
+    }
     const bool announced = plan.renewal_type == config::RenewalType::automatic && plan.by_renewal_req &&
                            plan.authority->capabilities.allows_renewal();
     const bool renewal_req = plan.renewal_type == config::RenewalType::renewal_req || announced;
-    return is_signed_by_current(plan) && renewal_req ? scep::MessageType::renewal_req : scep::MessageType::pkcs_req;
+    return is_vouched_for(plan) && renewal_req ? scep::MessageType::renewal_req : scep::MessageType::pkcs_req;
 }
 
-/// SIG-1 to SIG-3: the current certificate, or one that the new key signs for itself.
+/// SIG-1 to SIG-4: the current certificate, a manufacturer's, or one that the new key signs for itself.
 Status choose_signer(const RequestPlan& plan, EVP_PKEY* key, lifecycle::Transaction& transaction) {
     if (is_signed_by_current(plan)) {
         transaction.signer_certificate = plan.current->issued.leaf;
         transaction.signer_key = plan.current->key;
+        return {};
+    }
+    if (plan.signer) {
+        transaction.signer_certificate = plan.signer->certificate;
+        transaction.signer_key = plan.signer->key;
+        transaction.signer_chain = plan.signer->chain;
         return {};
     }
     const TimePoint not_after = plan.now + plan.identity.poll.give_up + signer_margin_after;
@@ -268,6 +254,38 @@ Result<keystore::KeyDescription> find_or_generate(keystore::Token& token, const 
         return fail(removed.error());
     }
     return token.generate(spec, id, label);
+}
+
+Result<keystore::KeyDescription> find_named(keystore::Token& token, const config::ExistingKey& wanted) {
+    std::vector<keystore::KeyDescription> fitting;
+    if (!wanted.id.empty()) {
+        // One search instead of all keys' attributes.
+        auto found = token.find({wanted.id});
+        if (!found) {
+            return fail(found.error());
+        }
+        if (*found && fits(wanted, **found)) {
+            fitting.push_back(**std::move(found));
+        }
+    }
+    if (fitting.empty()) {  // a card may keep a certificate in place of the public half, which the search by id needs
+        auto keys = token.list_keys();
+        if (!keys) {
+            return fail(keys.error());
+        }
+        std::ranges::copy_if(*keys, std::back_inserter(fitting),
+                             [&](const keystore::KeyDescription& key) { return fits(wanted, key); });
+    }
+    if (fitting.empty()) {
+        return fail(ErrorCode::token_key_missing, name_of(wanted) + " is not on the token", {},
+                    "correct 'key' or insert the token that holds it; 'hwenroll token keys' lists what is there");
+    }
+    if (fitting.size() > 1) {
+        return fail(ErrorCode::token_ambiguous,
+                    std::to_string(fitting.size()) + " private keys on the token fit " + name_of(wanted), {},
+                    "add id= to 'key'; 'hwenroll token keys' lists what is there");
+    }
+    return std::move(fitting.front());
 }
 
 Result<keystore::KeyDescription> adopt(keystore::Token& token, const config::ExistingKey& wanted,
@@ -342,6 +360,14 @@ Result<Bytes> sign_request(const SharedToken& token, const MessagePlan& plan) {
     if (!key || !signer || !subject) {
         return fail(!key ? key.error() : !signer ? signer.error() : subject.error());
     }
+    std::vector<Certificate> chain;
+    for (const Bytes& der : plan.transaction.signer_chain) {
+        auto certificate = Certificate::from_der(der);
+        if (!certificate) {
+            return fail(certificate.error());
+        }
+        chain.push_back(*std::move(certificate));
+    }
     Bytes envelope = plan.transaction.envelope;
     if (plan.type == scep::MessageType::cert_poll) {
         const scep::CaSet& set = plan.authority->set;
@@ -358,7 +384,7 @@ Result<Bytes> sign_request(const SharedToken& token, const MessagePlan& plan) {
     }
     const scep::PkiMessage message{
         plan.type, plan.transaction.id, plan.transaction.nonce, std::move(envelope), *signer, plan.transaction.digest,
-        plan.now};
+        plan.now,  std::move(chain)};
     auto body = scep::sign_message(message, handle->get());
     if (!body) {
         return fail(cause(body.error(), handle->get()));

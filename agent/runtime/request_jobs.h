@@ -8,6 +8,7 @@
 #include "agent/lifecycle/step.h"
 #include "agent/runtime/authority_access.h"
 #include "agent/runtime/ca_answer.h"
+#include "agent/runtime/signer.h"
 #include "keystore/token.h"
 
 namespace hwenroll::runtime {
@@ -28,6 +29,10 @@ Result<keystore::KeyDescription> find_or_generate(keystore::Token& token, const 
 Result<keystore::KeyDescription> adopt(keystore::Token& token, const config::ExistingKey& wanted,
                                        const keystore::KeyId& id);
 
+/// The one key on the token that the configuration names. Errors: token_key_missing, token_ambiguous, those of
+/// keystore::Token.
+Result<keystore::KeyDescription> find_named(keystore::Token& token, const config::ExistingKey& wanted);
+
 /// What a request is built from.
 struct RequestPlan {
     config::IdentitySettings identity;
@@ -44,12 +49,13 @@ struct RequestPlan {
     config::RenewalType renewal_type{};                 ///< `renewal_type`
     bool renewal_sends_challenge = false;               ///< `renewal_challenge`
     std::optional<lifecycle::Credential> current = {};  ///< signs a renewal and a shadow's request
+    std::optional<Signer> signer = {};                  ///< signs every other request; nothing: the new key does
 };
 
 /// Reads the challenge, signs and verifies the CSR, tests the key's opening, signs the certificate and seals: three
-/// uses of the key (two signatures, one decryption). What the current certificate signs needs no other certificate, and
-/// no challenge unless the configuration says so (REN-3, REN-6). Errors: challenge_source, ca_algorithm,
-/// ca_no_recipient, token_self_test, those of the token.
+/// uses of the key (two signatures, one decryption). What the current certificate or a manufacturer's signs needs no
+/// other certificate, and no challenge unless the configuration says so (REN-3, REN-6, SIG-4). Errors:
+/// challenge_source, ca_algorithm, ca_no_recipient, token_self_test, those of the token.
 Result<lifecycle::Transaction> prepare_request(const SharedToken& token, const RequestPlan& plan);
 
 /// What a message is signed from.
@@ -61,7 +67,7 @@ struct MessagePlan {
     TimePoint now;
 };
 
-/// One use of the key (one signature). Errors: those of the token, crypto.
+/// One use of the signer's key (one signature), on the token that holds it. Errors: those of the token, crypto.
 Result<Bytes> sign_request(const SharedToken& token, const MessagePlan& plan);
 
 /// What a reply is judged by.

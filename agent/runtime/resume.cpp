@@ -76,11 +76,28 @@ Status release_pin(store::Store& store, const config::TokenSettings& token, Time
     return store.forget_logins(token.name, "resumed: its PIN may be tried again, a refused file once it changes", now);
 }
 
-Result<Resumption> resume(const config::AgentSettings& agent, const config::TokenSettings& token,
+Status release_pins(store::Store& store, const TokenSections& tokens, const config::IdentitySettings& identity,
+                    TimePoint now, Resumption& done) {
+    done.token = identity.token;
+    const Status own = release_pin(store, tokens.at(identity.token), now, done);
+    if (!own || !identity.signer || identity.signer->token == identity.token) {
+        return own;
+    }
+    Resumption other;
+    const Status released = release_pin(store, tokens.at(identity.signer->token), now, other);
+    const bool own_waits = done.pin_released || done.pin_file_must_change;
+    if (released && !own_waits && (other.pin_released || other.pin_file_must_change)) {
+        done = other;
+        done.token = identity.signer->token;
+    }
+    return released;
+}
+
+Result<Resumption> resume(const config::AgentSettings& agent, const TokenSections& tokens,
                           const config::IdentitySettings& identity, const Clock& clock) {
     std::error_code failure;
     if (!std::filesystem::exists(store::database_path(agent.state_dir), failure) && !failure) {
-        return Resumption{};
+        return Resumption{identity.token};
     }
     store::HistoryLimits history;
     history.keep = agent.history_keep;
@@ -94,7 +111,7 @@ Result<Resumption> resume(const config::AgentSettings& agent, const config::Toke
     if (!taken_over) {
         return fail(taken_over.error());
     }
-    if (const Status released = release_pin(*store, token, now, done); !released) {
+    if (const Status released = release_pins(*store, tokens, identity, now, done); !released) {
         return fail(released.error());
     }
     const auto hold = release_hold(*store, identity, done.pin_file_must_change, now);

@@ -67,7 +67,11 @@ RunOutcome run_once(const config::Configuration& configuration, const keystore::
                      }
                  },
                  [&](const std::string& identity, const std::optional<Error>& error) { outcomes[identity] = error; },
-                 [&] { alerts.when_idle([&] { stopping->stop(); }); }});
+                 [&] { alerts.when_idle([&] { stopping->stop(); }); },
+                 [&](const std::string& authority, const std::string& text) {
+                     log.write({observe::Level::warning, "ca " + authority + ": " + text});
+                     alerts.raise({{}, "ca " + authority + ": " + text});
+                 }});
     agent.adopt(configuration);
     const Status worked = configuration.identities.empty() ? Status() : (*loop)->run();
     const std::size_t left = agent.busy();

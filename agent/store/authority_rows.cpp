@@ -11,6 +11,7 @@ using lifecycle::AuthorityState;
 
 constexpr std::string_view current_role = "current";
 constexpr std::string_view next_role = "next";
+constexpr std::string_view candidate_role = "candidate";
 constexpr std::size_t fingerprint_size = 32;
 
 Result<std::vector<Bytes>> read_certificates(Database& database, const std::string& name, std::string_view role) {
@@ -144,6 +145,9 @@ Status read_main_row(const Statement& row, const std::string& name, AuthoritySta
         state.failure = lifecycle::FailureRecord{error_code_of(row.text(4)).value_or(ErrorCode::internal), row.text(5),
                                                  time_at(row, 6)};
     }
+    if (!row.is_null(7)) {
+        state.candidate_told_at = time_at(row, 7);
+    }
     return {};
 }
 
@@ -152,8 +156,8 @@ Status read_main_row(const Statement& row, const std::string& name, AuthoritySta
 Result<AuthorityState> read_authority(Database& database, const std::string& name) {
     AuthorityState state;
     Statement row(database,
-                  "SELECT phase, last_generation, pins_at_switch, sought_at, error_name, error_line, error_at FROM "
-                  "authorities WHERE name=?");
+                  "SELECT phase, last_generation, pins_at_switch, sought_at, error_name, error_line, error_at, "
+                  "candidate_told_at FROM authorities WHERE name=?");
     const auto found = row.bind(std::string_view(name)).step();
     if (!found) {
         return fail(found.error());
@@ -164,11 +168,13 @@ Result<AuthorityState> read_authority(Database& database, const std::string& nam
     Status read = read_main_row(row, name, state);
     auto current = read_record(database, name, current_role);
     auto next = read_record(database, name, next_role);
-    if (!read || !current || !next) {
-        return fail(!read ? read.error() : !current ? current.error() : next.error());
+    auto candidate = read_record(database, name, candidate_role);
+    if (!read || !current || !next || !candidate) {
+        return fail(!read ? read.error() : !current ? current.error() : !next ? next.error() : candidate.error());
     }
     state.current = *std::move(current);
     state.next = *std::move(next);
+    state.candidate = *std::move(candidate);
     read = read_left(database, name, state);
     if (read) {
         read = check(name, state);
@@ -186,7 +192,7 @@ Status write_authority(Database& database, const std::string& name, const Author
     }
     Statement row(database,
                   "INSERT INTO authorities (name, phase, last_generation, pins_at_switch, sought_at, error_name, "
-                  "error_line, error_at) VALUES (?,?,?,?,?,?,?,?)");
+                  "error_line, error_at, candidate_told_at) VALUES (?,?,?,?,?,?,?,?,?)");
     row.bind(std::string_view(name)).bind(static_cast<std::int64_t>(state.phase));
     row.bind(static_cast<std::int64_t>(state.last_generation)).bind(ByteView(join_pins(state.pins_at_switch)));
     row.bind(seconds(state.sought_at));
@@ -196,12 +202,15 @@ Status write_authority(Database& database, const std::string& name, const Author
     } else {
         row.bind_null().bind_null().bind_null();
     }
-    Status written = row.run();
+    Status written = bind(row, state.candidate_told_at).run();
     if (written && state.current) {
         written = write_record(database, name, current_role, *state.current);
     }
     if (written && state.next) {
         written = write_record(database, name, next_role, *state.next);
+    }
+    if (written && state.candidate) {
+        written = write_record(database, name, candidate_role, *state.candidate);
     }
     return written ? write_left(database, name, state) : written;
 }

@@ -17,12 +17,41 @@ using lifecycle::Transaction;
 
 constexpr std::string_view attempt_slot = "attempt";
 
+Result<std::vector<Bytes>> read_signer_chain(Database& database, const std::string& name) {
+    Statement row(database, "SELECT der FROM signer_chains WHERE identity=? AND slot=? ORDER BY position");
+    row.bind(std::string_view(name)).bind(attempt_slot);
+    std::vector<Bytes> chain;
+    for (;;) {
+        const auto found = row.step();
+        if (!found) {
+            return fail(found.error());
+        }
+        if (!*found) {
+            return chain;
+        }
+        chain.push_back(row.blob(0));
+    }
+}
+
+Status write_signer_chain(Database& database, const std::string& name, const std::vector<Bytes>& chain) {
+    std::int64_t position = 0;
+    for (const Bytes& der : chain) {
+        Statement row(database, "INSERT INTO signer_chains (identity, slot, position, der) VALUES (?,?,?,?)");
+        row.bind(std::string_view(name)).bind(attempt_slot).bind(position++);
+        if (const Status written = row.bind(ByteView(der)).run(); !written) {
+            return written;
+        }
+    }
+    return {};
+}
+
 Result<std::optional<Transaction>> read_transaction(Database& database, const std::string& name) {
     Statement row(
         database,
         "SELECT transaction_id, type, envelope, signer_certificate, subject, recipient, "
         "authority_generation, digest, cipher, prepared_at, nonce, sends, polls, pending, configuration_mark, "
-        "signer_key_id, signer_spki, signer_adopted FROM transactions WHERE identity=? AND slot=?");
+        "signer_key_id, signer_spki, signer_adopted, signer_mark, recovery FROM transactions WHERE identity=? AND "
+        "slot=?");
     const auto found = row.bind(std::string_view(name)).bind(attempt_slot).step();
     if (!found) {
         return fail(found.error());
@@ -53,6 +82,13 @@ Result<std::optional<Transaction>> read_transaction(Database& database, const st
     if (!row.is_null(15)) {
         transaction.signer_key = KeyRecord{row.blob(15), row.blob(16), row.integer(17) != 0};
     }
+    transaction.signer_mark = row.blob(18);
+    transaction.recovery = static_cast<std::uint32_t>(row.integer(19));
+    auto chain = read_signer_chain(database, name);
+    if (!chain) {
+        return fail(chain.error());
+    }
+    transaction.signer_chain = *std::move(chain);
     return std::optional(std::move(transaction));
 }
 
@@ -177,8 +213,8 @@ Status write_transaction(Database& database, const std::string& name, const Tran
         database,
         "INSERT INTO transactions (identity, slot, transaction_id, type, envelope, signer_certificate, "
         "subject, recipient, authority_generation, digest, cipher, prepared_at, nonce, sends, polls, pending, "
-        "configuration_mark, signer_key_id, signer_spki, signer_adopted) VALUES "
-        "(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)");
+        "configuration_mark, signer_key_id, signer_spki, signer_adopted, signer_mark, recovery) VALUES "
+        "(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)");
     row.bind(std::string_view(name)).bind(attempt_slot).bind(std::string_view(transaction.id.value));
     row.bind(static_cast<std::int64_t>(transaction.type)).bind(ByteView(transaction.envelope));
     row.bind(ByteView(transaction.signer_certificate)).bind(ByteView(transaction.subject));
@@ -193,7 +229,8 @@ Status write_transaction(Database& database, const std::string& name, const Tran
     } else {
         row.bind_null().bind_null().bind_null();
     }
-    return row.run();
+    const Status written = row.bind(ByteView(transaction.signer_mark)).bind(std::int64_t{transaction.recovery}).run();
+    return written ? write_signer_chain(database, name, transaction.signer_chain) : written;
 }
 
 Status write_enrollment(Database& database, const std::string& name, const Enrollment& enrollment) {

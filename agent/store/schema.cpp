@@ -22,11 +22,12 @@ CREATE TABLE authorities (
     last_generation INTEGER NOT NULL,
     pins_at_switch BLOB NOT NULL,
     sought_at INTEGER NOT NULL,
+    candidate_told_at INTEGER,
     error_name TEXT, error_line TEXT, error_at INTEGER
 ) STRICT;
 CREATE TABLE authority_records (
     authority TEXT NOT NULL REFERENCES authorities(name) ON DELETE CASCADE,
-    role TEXT NOT NULL CHECK (role IN ('current', 'next')),
+    role TEXT NOT NULL CHECK (role IN ('current', 'next', 'candidate')),
     generation INTEGER NOT NULL,
     capabilities TEXT NOT NULL,
     anchor_fingerprint BLOB NOT NULL,
@@ -87,6 +88,7 @@ CREATE TABLE transactions (
     envelope BLOB NOT NULL,
     signer_certificate BLOB NOT NULL,
     signer_key_id BLOB, signer_spki BLOB, signer_adopted INTEGER,
+    signer_mark BLOB NOT NULL,
     subject BLOB NOT NULL,
     recipient BLOB NOT NULL,
     authority_generation INTEGER NOT NULL,
@@ -94,9 +96,16 @@ CREATE TABLE transactions (
     digest INTEGER NOT NULL, cipher INTEGER NOT NULL,
     prepared_at INTEGER NOT NULL,
     nonce BLOB NOT NULL,
-    sends INTEGER NOT NULL, polls INTEGER NOT NULL, pending INTEGER NOT NULL,
+    sends INTEGER NOT NULL, polls INTEGER NOT NULL, pending INTEGER NOT NULL, recovery INTEGER NOT NULL,
     PRIMARY KEY (identity, slot),
     FOREIGN KEY (identity, slot) REFERENCES keys(identity, slot) ON DELETE CASCADE
+) STRICT;
+CREATE TABLE signer_chains (
+    identity TEXT NOT NULL, slot TEXT NOT NULL,
+    position INTEGER NOT NULL,
+    der BLOB NOT NULL,
+    PRIMARY KEY (identity, slot, position),
+    FOREIGN KEY (identity, slot) REFERENCES transactions(identity, slot) ON DELETE CASCADE
 ) STRICT;
 CREATE TABLE credentials (
     identity TEXT NOT NULL, slot TEXT NOT NULL CHECK (slot IN ('next', 'current', 'shadow')),

@@ -141,15 +141,20 @@ Bytes signer_info(const PkiMessage& message, Bytes attributes, ByteView signatur
                                                 der::value(der::tag_octet_string, signature)});
 }
 
-/// ContentInfo(SignedData version 1) with one signer and its certificate (RFC 5652 §5.1, SIG-5, SIG-6).
+/// ContentInfo(SignedData version 1) with one signer, its certificate and what leads from there to its root (RFC 5652
+/// §5.1, SIG-5, SIG-6).
 Bytes signed_data(const PkiMessage& message, ByteView signer_info) {
     const Bytes content = der::constructed(
         der::tag_sequence, {der::object_identifier(oid_data),
                             der::value(der::tag_context(0), der::value(der::tag_octet_string, message.envelope))});
+    std::vector<Bytes> certificates{message.signer.der()};
+    for (const Certificate& certificate : message.chain) {
+        certificates.push_back(certificate.der());
+    }
     const Bytes body = der::constructed(
         der::tag_sequence,
         {der::small_integer(1), der::value(der::tag_set, der::algorithm_with_null(digest_oid(message.digest))), content,
-         der::value(der::tag_context(0), message.signer.der()), der::value(der::tag_set, signer_info)});
+         der::set_of(der::tag_context(0), std::move(certificates)), der::value(der::tag_set, signer_info)});
     return der::constructed(der::tag_sequence,
                             {der::object_identifier(oid_signed_data), der::value(der::tag_context(0), body)});
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <optional>
+#include <vector>
 
 #include "base/certificate.h"
 #include "base/secret.h"
@@ -29,6 +30,7 @@ struct PkiMessage {
     /// The present, when the clock is trusted. Left out of the message while the signer is not valid yet: servers would
     /// answer badTime (SIG-8).
     std::optional<TimePoint> signing_time;
+    std::vector<Certificate> chain = {};  ///< embedded beside the signer's, which is another CA's (SIG-4, SIG-5)
 };
 
 /// Signs: one private operation of `key`, which must be the signer's. One SignerInfo, version 1, attributes as §2.1 of

@@ -167,11 +167,24 @@ TEST(Configuration, a_signer_names_a_token_that_is_there) {
     EXPECT_NE(lines[1].find("'key' asks for a new key"), std::string::npos) << lines[1];
     EXPECT_NE(lines[2].find("'cert' is no absolute path"), std::string::npos) << lines[2];
     EXPECT_NE(lines[3].find("did you mean 'chain'?"), std::string::npos) << lines[3];
+    const Configuration later = must_read(with_line(least, "subject",
+                                                    "subject = \"CN=a\"\nsigner = { token = \"lab\", key = "
+                                                    "\"existing:handle:0x81010001\", cert = \"/etc/idevid.pem\" }"));
+    ASSERT_EQ(later.findings.size(), 1U);
+    EXPECT_EQ(later.findings.front().error.code(), ErrorCode::config_unsupported);
     const Configuration good = must_read(with_line(least, "subject",
                                                    "subject = \"CN=a\"\nsigner = { token = \"lab\", key = "
-                                                   "\"existing:handle:0x81010001\", cert = \"/etc/idevid.pem\" }"));
-    ASSERT_EQ(good.findings.size(), 1U);
-    EXPECT_EQ(good.findings.front().error.code(), ErrorCode::config_unsupported);
+                                                   "\"existing:pkcs11:id=%0a\", cert = \"/etc/idevid.pem\" }"));
+    ASSERT_TRUE(good.findings.empty()) << lines_of(good.findings).front();
+    EXPECT_EQ(good.identities.at("web").signer->key, KeyChoice(ExistingKey{{0x0a}, ""}));
+}
+
+TEST(Configuration, ROLL_8_RT_3_a_ca_may_wait_for_an_operator_and_take_requests_up_in_any_order) {
+    const Configuration all =
+        must_read(with_line(least, "url", "url = \"http://ca/\"\nrollover = \"operator\"\nresync = \"poll,new\""));
+    ASSERT_TRUE(all.findings.empty()) << lines_of(all.findings).front();
+    EXPECT_EQ(all.authorities.at("corp").rollover, RolloverRule::operator_);
+    EXPECT_EQ(all.authorities.at("corp").resync, (std::vector{Resync::poll, Resync::fresh}));
 }
 
 // Invariant 7, on every road that a secret in the wrong place can take.

@@ -60,9 +60,10 @@ const Fault faults[] = {
      "E-CONFIG-VALUE identity.web: hwenroll.toml:12:7: 'key' does not know \"rsa:1024\"; use \"rsa:2048\", "
      "\"rsa:3072\", \"rsa:4096\", \"ec:p256\", \"ec:p384\", \"existing:pkcs11:id=…\" or \"existing:handle:0x…\""},
     {"later_signer", "subject",
-     "subject = \"CN=a\"\nsigner = { token = \"lab\", key = \"existing:pkcs11:id=%01\", cert = \"/a\" }",
-     "E-CONFIG-UNSUPPORTED identity.web: hwenroll.toml:12:10: 'signer' asks for what this version cannot do: sign the "
-     "first request with a manufacturer's certificate; remove the key and set 'challenge' of the CA"},
+     "subject = \"CN=a\"\nsigner = { token = \"lab\", key = \"existing:handle:0x81010001\", cert = \"/a\" }",
+     "E-CONFIG-UNSUPPORTED identity.web: hwenroll.toml:12:10: 'signer' asks for what this version cannot do: use a "
+     "TPM's "
+     "persistent key; name a key on a PKCS#11 token, as in existing:pkcs11:id=%9a"},
     {"range", "subject", "subject = \"CN=a\"\nretire_after = \"400d\"",
      "E-CONFIG-VALUE identity.web: hwenroll.toml:12:16: 'retire_after' is not from 0 s to 366 d; correct the value and "
      "run 'hwenroll check-config'"},
@@ -96,10 +97,6 @@ const Fault faults[] = {
     {"later_envelope", "url", "url = \"http://ca/\"\nenvelope = \"password\"",
      "E-CONFIG-UNSUPPORTED ca.corp: hwenroll.toml:7:12: 'envelope' asks for what this version cannot do: receive a "
      "reply otherwise than by RSA key transport; use \"auto\" and an RSA key"},
-    {"later_rollover", "url", "url = \"http://ca/\"\nrollover = \"operator\"",
-     "E-CONFIG-UNSUPPORTED ca.corp: hwenroll.toml:7:12: 'rollover' asks for what this version cannot do: wait "
-     "for an operator's word before it follows a CA's rollover; use \"fingerprint\" with 'next_fingerprint', or "
-     "\"signature\""},
     {"later_crl", "url", "url = \"http://ca/\"\ncrl = \"scep\"",
      "E-CONFIG-UNSUPPORTED ca.corp: hwenroll.toml:7:7: 'crl' asks for what this version cannot do: fetch CRLs; use "
      "\"off\""},
@@ -110,9 +107,6 @@ const Fault faults[] = {
     {"later_txid", "url", "url = \"http://ca/\"\ntxid = \"spki-sha256\"",
      "E-CONFIG-UNSUPPORTED ca.corp: hwenroll.toml:7:8: 'txid' asks for what this version cannot do: derive the "
      "transactionID; use \"random\""},
-    {"later_resync", "url", "url = \"http://ca/\"\nresync = \"poll,new\"",
-     "E-CONFIG-UNSUPPORTED ca.corp: hwenroll.toml:7:10: 'resync' asks for what this version cannot do: change how an "
-     "unanswered request is taken up again; use \"same,poll,new\""},
     {"key_misspelled", "subject", "subject = \"CN=a\"\nkey = \"rsa2048\"",
      "E-CONFIG-VALUE identity.web: hwenroll.toml:12:7: 'key' does not know \"rsa2048\"; did you mean \"rsa:2048\"? use "
      "\"rsa:2048\", \"rsa:3072\", \"rsa:4096\", \"ec:p256\", \"ec:p384\", \"existing:pkcs11:id=…\" or "

@@ -17,7 +17,11 @@ constexpr uid_t somebody = 54321;
 
 class Authorization : public ServerFixture {
  protected:
-    const std::vector<std::string> changes_{"Enroll", "Renew", "Cancel", "Resume"};
+    static json about(const std::string& method) {
+        return method == "AcceptNext" ? json{{"ca", "corp"}} : json{{"identity", "web"}};
+    }
+
+    const std::vector<std::string> changes_{"Enroll", "Renew", "Cancel", "Resume", "AcceptNext"};
 };
 
 TEST_F(Authorization, whoever_may_open_the_socket_may_read) {
@@ -35,7 +39,7 @@ TEST_F(Authorization, others_change_nothing_and_learn_whose_member_they_would_ha
     peers_.standard = {somebody, 0, 77};  // the group of the process is not that of its user
     RawClient client(path());
     for (const std::string& method : changes_) {
-        const json reply = ask(client, method, {{"identity", "web"}});
+        const json reply = ask(client, method, about(method));
         EXPECT_EQ(reply["error"], "io.hwenroll.Agent.PermissionDenied") << method;
         EXPECT_EQ(reply["parameters"]["group"], "root");
     }
@@ -53,7 +57,7 @@ TEST_F(Authorization, root_the_agents_user_and_members_of_the_admin_group_change
         peers_.standard = {uid, 54321, 77};
         RawClient client(path());
         for (const std::string& method : changes_) {
-            EXPECT_FALSE(ask(client, method, {{"identity", "web"}}).contains("error")) << method << " " << uid;
+            EXPECT_FALSE(ask(client, method, about(method)).contains("error")) << method << " " << uid;
         }
     }
     EXPECT_EQ(service_.asked.size(), 3 * changes_.size());
@@ -79,7 +83,10 @@ TEST_F(Authorization, every_change_is_logged_with_uid_and_pid) {
     service_.acceptance = {false, "nothing to do"};
     ask(client, "Enroll", {{"identity", "web"}});
     ask(client, "Cancel", {{"identity", "nobody"}});
-    ASSERT_EQ(log_.size(), 4U);
+    service_.acceptance = {true, "trusted"};
+    ask(client, "AcceptNext", {{"ca", "corp"}});
+    ASSERT_EQ(log_.size(), 5U);
+    EXPECT_EQ(log_[4].text, "control: uid 0, pid 4242 asked for AcceptNext of 'corp': done");
     EXPECT_EQ(log_[0].level, Level::notice);
     EXPECT_EQ(log_[0].identity, "web");
     EXPECT_EQ(log_[0].text, "control: uid 0, pid 4242 asked for Renew of 'web' with a new key: done");

@@ -117,7 +117,12 @@ TEST_F(ControlCommand, changes_are_handed_to_the_agent) {
     EXPECT_EQ(hwenroll({"renew", "web"}).exit_code, 0);
     EXPECT_EQ(hwenroll({"renew", "web", "--rekey"}).exit_code, 0);
     EXPECT_EQ(hwenroll({"cancel", "web"}).exit_code, 0);
-    EXPECT_THAT(asked(), testing::ElementsAre("enroll web", "renew web", "renew web rekey", "cancel web"));
+    const RunResult accepted = hwenroll({"ca", "accept-next", "corp"});
+    EXPECT_EQ(accepted.exit_code, 0) << accepted.err;
+    EXPECT_EQ(accepted.out, "corp: begun\n");
+    EXPECT_EQ(parsed(hwenroll({"ca", "accept-next", "corp", "--fingerprint", "SHA256:AB", "--json"}))["ca"], "corp");
+    EXPECT_THAT(asked(), testing::ElementsAre("enroll web", "renew web", "renew web rekey", "cancel web",
+                                              "accept-next corp", "accept-next corp SHA256:AB"));
     for (const char* verb : {"enroll", "renew", "cancel"}) {
         const json answer = parsed(hwenroll({verb, "web", "--json"}));
         EXPECT_EQ(answer["command"], verb);
@@ -152,6 +157,7 @@ TEST_F(ControlCommand, without_an_agent_changes_end_with_69_and_say_how_to_start
                                                       {"enroll", "web", "--wait"},
                                                       {"renew", "web"},
                                                       {"cancel", "web"},
+                                                      {"ca", "accept-next", "corp"},
                                                       {"wait", "web"},
                                                       {"monitor"}}) {
         const RunResult result = hwenroll(arguments);

@@ -17,6 +17,7 @@ control::IdentityView full_view(const std::string& name) {
     view.word = "OK";
     view.next = "nothing due";
     view.waiting_for = "nothing";
+    view.notice = "CA 'corp' announces its successor";
     view.settled = true;
     view.at = sample_time();
     view.next_at = sample_time() + Seconds(1);
@@ -70,6 +71,12 @@ Result<control::Acceptance> ControlServiceFake::renew(const std::string& identit
 
 Result<control::Acceptance> ControlServiceFake::cancel(const std::string& identity) {
     return take("cancel " + identity, identity);
+}
+
+Result<control::Acceptance> ControlServiceFake::accept_next(const std::string& ca,
+                                                            const std::optional<std::string>& fingerprint) {
+    asked.push_back("accept-next " + ca + (fingerprint ? " " + *fingerprint : ""));
+    return failure ? Result<control::Acceptance>(fail(*failure)) : acceptance;
 }
 
 Result<control::ResumptionView> ControlServiceFake::resume(const std::string& identity) {

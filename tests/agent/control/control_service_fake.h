@@ -27,6 +27,8 @@ class ControlServiceFake final : public control::ControlService {
     Result<control::Acceptance> enroll(const std::string& identity) override;
     Result<control::Acceptance> renew(const std::string& identity, bool rekey) override;
     Result<control::Acceptance> cancel(const std::string& identity) override;
+    Result<control::Acceptance> accept_next(const std::string& ca,
+                                            const std::optional<std::string>& fingerprint) override;
     Result<control::ResumptionView> resume(const std::string& identity) override;
     Result<std::vector<control::HistoryEvent>> history(const std::optional<std::string>& identity,
                                                        std::int64_t limit) override;

@@ -85,6 +85,10 @@ TEST(Interface, has_the_parameters_that_methods_take) {
         if (method.takes_limit) {
             taken["limit"] = "?int";
         }
+        if (method.names_ca) {
+            taken["ca"] = "string";
+            taken["fingerprint"] = "?string";
+        }
         EXPECT_EQ(described, taken) << method.name;
     }
 }
@@ -117,10 +121,14 @@ class InterfaceOfServer : public ServerFixture {
 TEST_F(InterfaceOfServer, every_method_of_the_description_is_answered) {
     for (const std::string& name : matches(description(), "method (\\w+)\\(")) {
         RawClient client(path());
-        const json reply =
-            ask(client, name,
-                find_method(name)->identity == Presence::required ? json{{"identity", "web"}} : json::object(),
-                find_method(name)->kind == MethodKind::stream);
+        json parameters = json::object();
+        if (find_method(name)->identity == Presence::required) {
+            parameters["identity"] = "web";
+        }
+        if (find_method(name)->names_ca) {
+            parameters["ca"] = "corp";
+        }
+        const json reply = ask(client, name, parameters, find_method(name)->kind == MethodKind::stream);
         EXPECT_FALSE(reply.contains("error")) << name << reply.dump();
         const auto described =
             members_of(matches(description(), "method " + name + "\\([^)]*\\) -> \\(([^)]*)\\)").at(0));

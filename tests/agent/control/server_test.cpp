@@ -33,8 +33,12 @@ TEST_F(ControlServer, passes_changes_on_with_what_they_say) {
     ask(client, "Renew", {{"identity", "web"}});
     ask(client, "Cancel", {{"identity", "web"}});
     EXPECT_EQ(ask(client, "Resume", {{"identity", "web"}})["parameters"]["hold_released"], true);
-    EXPECT_THAT(service_.asked,
-                testing::ElementsAre("enroll web", "renew web rekey", "renew web", "cancel web", "resume web"));
+    EXPECT_EQ(ask(client, "AcceptNext", {{"ca", "corp"}})["parameters"]["changed"], true);
+    ask(client, "AcceptNext", {{"ca", "corp"}, {"fingerprint", "SHA256:AB"}});
+    EXPECT_THAT(service_.asked, testing::ElementsAre("enroll web", "renew web rekey", "renew web", "cancel web",
+                                                     "resume web", "accept-next corp", "accept-next corp SHA256:AB"));
+    EXPECT_EQ(ask(client, "AcceptNext")["error"], "org.varlink.service.InvalidParameter");
+    EXPECT_EQ(ask(client, "AcceptNext", {{"identity", "web"}})["error"], "org.varlink.service.InvalidParameter");
 }
 
 TEST_F(ControlServer, passes_errors_back_with_all_their_parts) {

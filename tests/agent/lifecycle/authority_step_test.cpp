@@ -396,5 +396,106 @@ TEST(AuthorityStep, K10_invariant_10_there_is_no_way_back_but_to_a_ca_that_was_l
     EXPECT_EQ(step(state, AuthorityFetched{next_ca()}, rules, now).state.current, state.current);
 }
 
+AuthorityPolicy operator_decides() {
+    AuthorityPolicy rules = announcing();
+    rules.operator_accepts = true;
+    return rules;
+}
+
+AuthorityTransition announced() {
+    return step(in_office(), SuccessorFetched{next_ca()}, operator_decides(), ca_end - Seconds(86400L * 70));
+}
+
+TEST(AuthorityStep, ROLL_8_invariant_10_under_operator_a_verified_successor_is_a_candidate_and_not_trusted) {
+    const auto transition = announced();
+    EXPECT_EQ(transition.state.phase, AuthorityPhase::trusted);
+    EXPECT_FALSE(transition.state.next);
+    ASSERT_TRUE(transition.state.candidate);
+    EXPECT_EQ(transition.state.candidate->anchor_fingerprint, next_pin);
+    EXPECT_FALSE(facts_of(transition.state, start).next) << "no identity asks it for a shadow";
+    EXPECT_TRUE(facts_of(transition.state, start).overlaps.empty()) << "no consumer trusts it";
+    EXPECT_NE(transition.note.find("BB:BB"), std::string::npos);
+    const auto end = step(transition.state, AuthorityTick{}, operator_decides(), ca_end);
+    EXPECT_EQ(end.state.current->anchor_fingerprint, pin) << "nor does it take over";
+    const auto shown = step(transition.state, SuccessorInOffice{next_ca()}, operator_decides(), start);
+    EXPECT_EQ(shown.state, transition.state);
+}
+
+TEST(AuthorityStep, ROLL_8_invariant_11_a_candidate_is_told_at_once_weekly_and_at_the_end_daily) {
+    const auto first = announced();
+    EXPECT_TRUE(first.alert);
+    EXPECT_NE(candidate_text(first.state, "corp").find("'hwenroll ca accept-next corp'"), std::string::npos);
+    EXPECT_NE(candidate_text(first.state, "corp").find("SHA256:BB:BB"), std::string::npos);
+    EXPECT_EQ(candidate_text(in_office(), "corp"), "");
+    AuthorityState state = first.state;
+    std::vector<TimePoint> told;
+    for (TimePoint now = ca_end - Seconds(86400L * 70); now < ca_end; now += Seconds(3600)) {
+        const auto due = next_due(state, operator_decides());
+        auto transition = step(state, AuthorityTick{}, operator_decides(), now);
+        if (transition.alert) {
+            EXPECT_LE(due.value(), now);
+            told.push_back(now);
+        }
+        state = std::move(transition.state);
+    }
+    EXPECT_GE(told.size(), 7U + 7U);
+    EXPECT_LE(told.size(), 8U + 8U);
+    const auto again = step(state, SuccessorFetched{next_ca()}, operator_decides(), ca_end);
+    EXPECT_EQ(again.note, "") << "the same one is no news";
+}
+
+TEST(AuthorityStep, ROLL_8_an_operator_s_word_makes_the_candidate_the_successor) {
+    const auto accepted = step(announced().state, SuccessorAccepted{}, operator_decides(), start);
+    EXPECT_EQ(accepted.state.phase, AuthorityPhase::next_known);
+    EXPECT_EQ(accepted.state.next->anchor_fingerprint, next_pin);
+    EXPECT_EQ(accepted.state.next->generation, 2U);
+    EXPECT_FALSE(accepted.state.candidate);
+    EXPECT_FALSE(accepted.state.candidate_told_at);
+    EXPECT_NE(accepted.note.find("accepted by an operator"), std::string::npos);
+    const auto known = step(accepted.state, SuccessorFetched{next_ca()}, operator_decides(), start);
+    EXPECT_EQ(known.state, accepted.state) << "what was accepted is not asked about again";
+}
+
+TEST(AuthorityStep, ROLL_8_ROLL_14_a_candidate_that_is_accepted_after_the_ca_s_end_takes_over_at_once) {
+    const auto accepted = step(announced().state, SuccessorAccepted{}, operator_decides(), ca_end + Seconds(5));
+    const auto tick = step(accepted.state, AuthorityTick{}, operator_decides(), ca_end + Seconds(5));
+    EXPECT_EQ(tick.state.phase, AuthorityPhase::switched);
+    EXPECT_EQ(tick.state.current->anchor_fingerprint, next_pin);
+}
+
+TEST(AuthorityStep, ROLL_8_without_a_candidate_an_operator_s_word_changes_nothing) {
+    EXPECT_EQ(step(in_office(), SuccessorAccepted{}, operator_decides(), start).state, in_office());
+    EXPECT_EQ(step({}, SuccessorAccepted{}, operator_decides(), start).state, AuthorityState{});
+    AuthorityPolicy other = operator_decides();
+    other.pinned = {Bytes(32, 0xEE)};
+    const AuthorityState waiting = announced().state;
+    EXPECT_EQ(step(waiting, SuccessorAccepted{}, other, start).state, waiting) << "the CA itself counts no more";
+}
+
+TEST(AuthorityStep, C20_ROLL_8_another_successor_than_the_accepted_one_is_a_candidate_again) {
+    const AuthorityState accepted = step(announced().state, SuccessorAccepted{}, operator_decides(), start).state;
+    const AuthorityRecord second = authority(3, second_pin, ca_end, ca_end + Seconds(86400));
+    const auto other = step(accepted, SuccessorFetched{second}, operator_decides(), start);
+    EXPECT_EQ(other.state.next->anchor_fingerprint, next_pin) << "the accepted one stays";
+    EXPECT_EQ(other.state.candidate->anchor_fingerprint, second_pin);
+    EXPECT_TRUE(other.alert);
+    const auto back = step(other.state, SuccessorFetched{next_ca()}, operator_decides(), start);
+    EXPECT_FALSE(back.state.candidate) << "announced no more";
+    const auto taken = step(other.state, SuccessorAccepted{}, operator_decides(), start);
+    EXPECT_EQ(taken.state.next->anchor_fingerprint, second_pin);
+}
+
+TEST(AuthorityStep, ROLL_8_under_another_rule_a_candidate_is_the_successor_when_it_is_announced_again) {
+    const auto again = step(announced().state, SuccessorFetched{next_ca()}, announcing(), start);
+    EXPECT_EQ(again.state.next->anchor_fingerprint, next_pin);
+    EXPECT_FALSE(again.state.candidate);
+}
+
+TEST(AuthorityStep, ROLL_8_a_candidate_goes_with_the_ca_that_announced_it) {
+    AuthorityPolicy other = operator_decides();
+    other.pinned = {Bytes(32, 0xEE)};
+    EXPECT_FALSE(step(announced().state, AuthorityNeeded{}, other, start).state.candidate);
+}
+
 }  // namespace
 }  // namespace hwenroll::lifecycle

@@ -22,6 +22,9 @@ using Machine = std::function<Transition(const IdentityState&, const Event&, con
 const Machine correct = [](const IdentityState& state, const Event& event, const Draw& draw, const Policy& policy,
                            TimePoint now) { return step(state, event, draw, policy, now); };
 
+/// A manufacturer's key, on a token of its own.
+const KeyRecord maker_key{{0xE0}, {0xE1}, true};
+
 bool is_work(const Effect& effect) {
     return !std::holds_alternative<RaiseAlert>(effect);
 }
@@ -40,6 +43,14 @@ class Life {
         policy.delivers = one_in(2);
         policy.retire_after = life / 8;
         policy.poll.give_up = life;
+        policy.resync =
+            std::vector<std::vector<Resync>>{{Resync::same, Resync::poll, Resync::fresh},
+                                             {Resync::poll, Resync::fresh},
+                                             {Resync::fresh},
+                                             {Resync::poll, Resync::same}}[static_cast<std::size_t>(seed % 4)];
+        if (seed % 3 == 0) {
+            policy.signer_mark = {0xEE};
+        }
     }
 
     /// What happens next; `check` sees each transition.
@@ -226,6 +237,8 @@ class Life {
             if (state.enrollment->key.id != state.current->key.id) {
                 transaction.signer_key = state.current->key;
             }
+        } else if (!policy.signer_mark.empty()) {
+            transaction.signer_key = maker_key;
         }
         return RequestPrepared{transaction};
     }
@@ -473,7 +486,8 @@ std::string one_transaction(const Life& life) {
     }
     const bool sends = effect_of<SendRequest>(life) != nullptr || effect_of<SendPoll>(life) != nullptr;
     if (sends && (!after->transaction || !life.token.contains(after->key.id) ||
-                  (after->transaction->signer_key && !life.token.contains(after->transaction->signer_key->id)))) {
+                  (after->transaction->signer_key && after->transaction->signer_key != maker_key &&
+                   !life.token.contains(after->transaction->signer_key->id)))) {
         return "a request without its keys";
     }
     return "";
@@ -638,6 +652,28 @@ TEST(StepInvariants, invariant_9_no_key_on_the_token_is_unlisted) {
 TEST(StepInvariants, invariant_9_a_machine_that_forgets_retired_keys_is_found) {
     EXPECT_TRUE(is_found(every_key_is_listed, with([](const IdentityState&, const Event&, const Policy&,
                                                       Transition& t) { t.state.retired.clear(); })));
+}
+
+std::string manufacturer_s_key_stays(const Life& life) {
+    const auto* destroyed = effect_of<DestroyKey>(life);
+    const auto& retired = life.transition.state.retired;
+    const bool listed = std::ranges::any_of(retired, [](const RetiredKey& one) { return one.key.id == maker_key.id; });
+    return listed || (destroyed != nullptr && destroyed->key_id == maker_key.id) ? "the manufacturer's key is to go"
+                                                                                 : "";
+}
+
+TEST(StepInvariants, SIG_4_the_manufacturer_s_key_is_never_destroyed) {
+    EXPECT_TRUE(holds(manufacturer_s_key_stays));
+}
+
+TEST(StepInvariants, SIG_4_a_machine_that_retires_what_signed_a_request_is_found) {
+    EXPECT_TRUE(is_found(manufacturer_s_key_stays,
+                         with([](const IdentityState& before, const Event&, const Policy&, Transition& t) {
+                             const auto& was = before.enrollment;
+                             if (was && was->transaction && was->transaction->signer_key && !t.state.enrollment) {
+                                 t.state.retired.push_back({*was->transaction->signer_key, {}, 0});
+                             }
+                         })));
 }
 
 std::string only_known_anchors(const Life& life) {

@@ -62,6 +62,7 @@ INSTANTIATE_TEST_SUITE_P(
         Change{"http", [](Settings& s) { s.authority.http = config::HttpMethod::get; }},
         Change{"proxy", [](Settings& s) { s.authority.proxy = "http://p/"; }},
         Change{"tls_ca", [](Settings& s) { s.authority.tls_ca = "/ca.pem"; }},
+        Change{"resync", [](Settings& s) { s.authority.resync = {config::Resync::poll}; }},
         Change{"bind", [](Settings& s) { s.authority.bind = "eth0"; }},
         Change{"module", [](Settings& s) { s.token.module = "/m.so"; }, true},
         Change{"uri", [](Settings& s) { s.token.uri = "pkcs11:token=x"; }, true},
@@ -70,6 +71,50 @@ INSTANTIATE_TEST_SUITE_P(
         Change{"exchange_timeout", [](Settings& s) { s.limits.exchange_timeout = std::chrono::seconds(1); }},
         Change{"min_lifetime", [](Settings& s) { s.limits.min_lifetime = Seconds(1); }},
         Change{"clock_skew", [](Settings& s) { s.limits.clock_skew = Seconds(1); }}),
+    [](const auto& test) { return test.param.key; });
+
+struct SignerFacts {
+    config::SignerSettings signer{"maker", config::ExistingKey{{1}, ""}, "/idevid.pem", "/chain.pem"};
+    config::TokenSettings token;
+
+    [[nodiscard]] Bytes mark() const { return signer_mark(signer, token); }
+    [[nodiscard]] Bytes configuration() const { return with_signer({7}, signer, token); }
+};
+
+struct SignerChange {
+    const char* key;
+    void (*apply)(SignerFacts&);
+    bool another_key = false;
+};
+
+void PrintTo(const SignerChange& change, std::ostream* out) {
+    *out << change.key;
+}
+
+class SignerMark : public testing::TestWithParam<SignerChange> {};
+
+TEST_P(SignerMark, SIG_4_changes_with_the_key_and_the_configuration_with_the_rest) {
+    const SignerFacts before;
+    SignerFacts after;
+    GetParam().apply(after);
+    EXPECT_NE(before.configuration(), after.configuration());
+    EXPECT_NE(before.configuration(), Bytes{7});
+    EXPECT_EQ(before.mark() != after.mark(), GetParam().another_key);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Settings, SignerMark,
+    testing::Values(SignerChange{"key",
+                                 [](SignerFacts& s) {
+                                     s.signer.key = config::ExistingKey{{2}, ""};
+                                 },
+                                 true},
+                    SignerChange{"module", [](SignerFacts& s) { s.token.module = "/m.so"; }, true},
+                    SignerChange{"uri", [](SignerFacts& s) { s.token.uri = "pkcs11:token=x"; }, true},
+                    SignerChange{"pin", [](SignerFacts& s) { s.token.pin = source("/p"); }},
+                    SignerChange{"cert", [](SignerFacts& s) { s.signer.certificate = "/other.pem"; }},
+                    SignerChange{"file_of_cert", [](SignerFacts& s) { s.signer.certificate = "/proc/self/exe"; }},
+                    SignerChange{"chain", [](SignerFacts& s) { s.signer.chain.clear(); }}),
     [](const auto& test) { return test.param.key; });
 
 }  // namespace

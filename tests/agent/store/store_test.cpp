@@ -41,6 +41,9 @@ lifecycle::Transaction transaction() {
     transaction.sends = 2;
     transaction.polls = 3;
     transaction.pending = true;
+    transaction.signer_chain = {{0x30, 5}, {0x30, 0, 6}};
+    transaction.signer_mark = {15, 0};
+    transaction.recovery = 2;
     return transaction;
 }
 
@@ -168,6 +171,9 @@ TEST_F(StoreTest, an_authority_comes_back_after_a_restart) {
     state.pins_at_switch = {Bytes(32, 6), Bytes(32, 7)};
     state.left = {{{0x30, 2}, Bytes(32, 8), now}, {{0x30, 3}, Bytes(32, 9), now + Seconds(1)}};
     state.sought_at = now - Seconds(5);
+    state.candidate = lifecycle::AuthorityRecord{0,   {},        {{9, 1}, {8}},    Bytes(32, 10),
+                                                 now, {0x30, 4}, now + Seconds(9), now + Seconds(91)};
+    state.candidate_told_at = now - Seconds(6);
     state.failure = lifecycle::FailureRecord{ErrorCode::ca_http, "line", now};
     ASSERT_TRUE(open().commit("corp", state, "trusted", now));
     EXPECT_EQ(*open().authority("corp"), state);

@@ -236,6 +236,27 @@ TEST(SignMessage, SIG_5_to_SIG_7_one_signer_with_its_certificate) {
     EXPECT_THAT(to_hex(*der), HasSubstr(to_hex(signer().der())));
 }
 
+TEST(SignMessage, SIG_4_SIG_5_SIG_9_a_manufacturer_s_chain_goes_along_in_DER_order) {
+    const Certificate other =
+        test::self_signed(test::ra_spec("CN=another", "critical,digitalSignature", ""), test::rsa_key(2));
+    for (const auto& chain : {std::vector{ca(), other}, std::vector{other, ca()}}) {
+        PkiMessage request = message();
+        request.type = MessageType::renewal_req;
+        request.signer = current();
+        request.chain = chain;
+        const auto der = sign_message(request, test::rsa_key(1).get());
+        ASSERT_TRUE(der) << der.error().line();
+        EXPECT_EQ(test::der_fault(*der), "");
+        OpenSslProgram openssl;
+        const auto printed = OpenSslProgram::run(
+            {"cms", "-cmsout", "-print", "-inform", "DER", "-in", openssl.file("message", *der), "-noout"});
+        EXPECT_EQ(occurrences(printed.out, "d.certificate:"), 3U);
+        for (const Certificate& one : {current(), ca(), other}) {
+            EXPECT_THAT(to_hex(*der), HasSubstr(to_hex(one.der())));
+        }
+    }
+}
+
 TEST(SignMessage, SIG_8_no_signingTime_unless_one_is_given) {
     PkiMessage request = message();
     request.signing_time.reset();

@@ -1,0 +1,76 @@
+#include "agent/runtime/policy.h"
+
+#include "agent/runtime/activation.h"
+#include "agent/runtime/authority_access.h"
+#include "agent/runtime/configuration_mark.h"
+
+namespace hwenroll::runtime {
+namespace {
+
+lifecycle::LifetimeMark mark_of(const config::LifetimePoint& point) {
+    if (const auto* const percent = std::get_if<config::Percent>(&point)) {
+        return {percent->value, {}};
+    }
+    return {0, std::get<Seconds>(point)};
+}
+
+/// `activate_by` is a span before the end.
+lifecycle::LifetimeMark latest_of(const config::LifetimeSpan& before_end) {
+    if (const auto* const percent = std::get_if<config::Percent>(&before_end)) {
+        return {100 - percent->value, {}};
+    }
+    return {0, std::get<Seconds>(before_end)};
+}
+
+lifecycle::KeyRule key_rule(config::NewKey rule) {
+    switch (rule) {
+        case config::NewKey::prefer:
+            return lifecycle::KeyRule::prefer;
+        case config::NewKey::reuse:
+            return lifecycle::KeyRule::reuse;
+        case config::NewKey::require:
+            break;
+    }
+    return lifecycle::KeyRule::require;
+}
+
+std::vector<lifecycle::Resync> resync_order(const std::vector<config::Resync>& steps) {
+    std::vector<lifecycle::Resync> order;
+    for (const config::Resync step : steps) {
+        order.push_back(step == config::Resync::same   ? lifecycle::Resync::same
+                        : step == config::Resync::poll ? lifecycle::Resync::poll
+                                                       : lifecycle::Resync::fresh);
+    }
+    return order;
+}
+
+}  // namespace
+
+lifecycle::Policy policy_of(const IdentitySections& sections, TimePoint now) {
+    const config::IdentitySettings& identity = sections.identity;
+    lifecycle::Policy policy;
+    policy.poll = {identity.poll.start, identity.poll.factor, identity.poll.max, identity.poll.give_up};
+    policy.configuration_mark = configuration_mark(identity, sections.authority, sections.token, sections.limits);
+    policy.request_mark = request_mark(identity, sections.authority, sections.token);
+    policy.name_mark = name_mark(identity, sections.token);
+    policy.content_mark = content_mark(identity);
+    if (sections.signer_token != nullptr) {
+        policy.signer_mark = signer_mark(*identity.signer, *sections.signer_token);
+        policy.configuration_mark = with_signer(policy.configuration_mark, *identity.signer, *sections.signer_token);
+    }
+    policy.resync = resync_order(sections.authority.resync);
+    policy.renew_at = mark_of(identity.renew_at);
+    policy.jitter_percent = identity.renew_jitter_percent;
+    policy.new_key = key_rule(identity.new_key);
+    policy.switch_at = switch_rule(sections.authority.switch_at);
+    policy.rollover_tolerance = sections.limits.rollover_tolerance;
+    policy.retire_after = identity.retire_after;
+    policy.delivers = !identity.on_change.empty() || !identity.verify_tls.empty() || !identity.verify_command.empty();
+    if (identity.activate_window) {
+        policy.activation.opens = next_opening(*identity.activate_window, now);
+    }
+    policy.activation.latest = latest_of(identity.activate_by);
+    return policy;
+}
+
+}  // namespace hwenroll::runtime

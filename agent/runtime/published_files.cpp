@@ -1,0 +1,58 @@
+#include "agent/runtime/published_files.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "agent/runtime/key_uri.h"
+
+namespace hwenroll::runtime {
+namespace {
+
+Result<std::vector<Certificate>> certificates_of(const std::vector<Bytes>& ders) {
+    std::vector<Certificate> certificates;
+    certificates.reserve(ders.size());
+    for (const Bytes& der : ders) {
+        auto certificate = Certificate::from_der(der);
+        if (!certificate) {
+            return fail(certificate.error());
+        }
+        certificates.push_back(*std::move(certificate));
+    }
+    return certificates;
+}
+
+}  // namespace
+
+lifecycle::Started started_with(const lifecycle::IdentityState& state,
+                                const std::optional<publish::PublishedState>& published, const std::string& token_uri) {
+    lifecycle::Started event;
+    const lifecycle::Credential* const wanted = state.next ? &*state.next : state.current ? &*state.current : nullptr;
+    if (!published) {
+        event.shown = wanted == nullptr;
+        return event;
+    }
+    event.current_generation = published->current.value_or(0);
+    event.highest_generation =
+        std::max(event.current_generation, published->generations.empty() ? 0 : published->generations.back());
+    if (wanted != nullptr) {
+        event.shown = published->defect.empty() && published->certificate &&
+                      published->certificate->der() == wanted->issued.leaf &&
+                      published->key_uri == key_uri(token_uri, wanted->key.id) &&
+                      event.current_generation == wanted->generation;
+    }
+    return event;
+}
+
+Result<publish::Generation> generation_of(const std::string& identity, const lifecycle::Credential& next,
+                                          const std::string& token_uri) {
+    auto leaf = Certificate::from_der(next.issued.leaf);
+    auto chain = certificates_of(next.issued.chain);
+    auto anchors = certificates_of(next.issued.anchors);
+    if (!leaf || !chain || !anchors) {
+        return fail(!leaf ? leaf.error() : !chain ? chain.error() : anchors.error());
+    }
+    return publish::Generation{identity,          next.generation,     *std::move(leaf),
+                               *std::move(chain), *std::move(anchors), key_uri(token_uri, next.key.id)};
+}
+
+}  // namespace hwenroll::runtime

@@ -1,0 +1,95 @@
+// `resync`: what the next run does about a request whose answer was lost, against scep-lab-ca's faults (RT-3, RT-4).
+#include <algorithm>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include "tests/e2e/enrollment_world.h"
+
+namespace hwenroll::test {
+namespace {
+
+using nlohmann::json;
+using testing::ElementsAre;
+
+constexpr const char* pkcs_req = "19";
+constexpr const char* cert_poll = "20";
+
+class ResyncOrder : public testing::Test {
+ protected:
+    /// A first run in which the CA closes the connection instead of answering, and a second one. libcurl sends once
+    /// more by itself when a connection that was used before is closed on it, so the CA does it twice.
+    void lose_and_run_again(const std::string& fault, const std::string& order) {
+        world_.start_lab_ca({"--fault", "PKCSReq:1:" + fault, "--fault", "PKCSReq:2:" + fault});
+        world_.configure({.ca_extra = order.empty() ? "" : "resync = \"" + order + "\"\n"});
+        const RunResult first = world_.once();
+        ASSERT_EQ(first.exit_code, 69) << first.err;
+        const RunResult second = world_.once();
+        ASSERT_EQ(second.exit_code, 0) << second.err;
+        world_.expect_published();
+    }
+
+    [[nodiscard]] std::vector<json> messages() const {
+        std::vector<json> out;
+        for (const std::string& line : world_.requests()) {
+            json record = json::parse(line);
+            // What was dropped was not looked at.
+            if (record["operation"] == "PKIOperation" && record["messageType"].is_string()) {
+                out.push_back(std::move(record));
+            }
+        }
+        return out;
+    }
+
+    /// Types, and whether each message is of the first one's transaction.
+    [[nodiscard]] std::vector<std::string> sent() const {
+        std::vector<std::string> out;
+        const auto all = messages();
+        for (const json& message : all) {
+            const bool same = message["transactionID"] == all.front()["transactionID"];
+            out.push_back(message["messageType"].get<std::string>() + (same ? "" : " anew"));
+        }
+        return out;
+    }
+
+    [[nodiscard]] std::size_t issued() const {
+        const std::string ledger = read_file(world_.directory() / "ca" / "issued.jsonl");
+        return static_cast<std::size_t>(std::count(ledger.begin(), ledger.end(), '\n'));
+    }
+
+    EnrollmentWorld world_;
+};
+
+TEST_F(ResyncOrder, RT_3_same_first_gets_the_certificate_that_was_issued_by_the_same_request) {
+    lose_and_run_again("lose", "");
+    EXPECT_THAT(sent(), ElementsAre(pkcs_req, pkcs_req, pkcs_req));
+    EXPECT_EQ(issued(), 1U);
+}
+
+TEST_F(ResyncOrder, RT_4_poll_first_gets_the_certificate_that_was_issued_without_another_request) {
+    lose_and_run_again("lose", "poll,new");
+    EXPECT_THAT(sent(), ElementsAre(pkcs_req, pkcs_req, cert_poll));
+    EXPECT_EQ(issued(), 1U);
+}
+
+TEST_F(ResyncOrder, RT_4_poll_first_makes_a_new_request_when_the_ca_never_saw_the_first) {
+    lose_and_run_again("drop", "poll,new");
+    EXPECT_THAT(sent(), ElementsAre(cert_poll, std::string(pkcs_req) + " anew"));
+    EXPECT_EQ(issued(), 1U);
+}
+
+TEST_F(ResyncOrder, RT_3_poll_first_then_same_sends_the_request_that_the_ca_never_saw) {
+    lose_and_run_again("drop", "poll,same");
+    EXPECT_THAT(sent(), ElementsAre(cert_poll, pkcs_req));
+    EXPECT_EQ(issued(), 1U);
+}
+
+TEST_F(ResyncOrder, RT_1_new_first_leaves_the_lost_certificate_alone) {
+    lose_and_run_again("lose", "new");
+    EXPECT_THAT(sent(), ElementsAre(pkcs_req, pkcs_req, std::string(pkcs_req) + " anew"));
+    EXPECT_EQ(issued(), 2U);
+}
+
+}  // namespace
+}  // namespace hwenroll::test

@@ -42,6 +42,9 @@ class Agent {
     /// The runner of an identity that is configured without a fault; nullptr otherwise.
     [[nodiscard]] IdentityRunner* find(const std::string& identity);
 
+    /// Names of the identities that are configured without a fault, in order.
+    [[nodiscard]] std::vector<std::string> identities() const;
+
     /// Identities that have something under way.
     [[nodiscard]] std::size_t busy() const;
 
@@ -74,7 +77,7 @@ class Agent {
     std::unique_ptr<publish::Publisher> publisher_;
     std::vector<std::unique_ptr<publish::Publisher>> former_publishers_;
     http::Client client_;
-    Places places_;
+    std::shared_ptr<const Places> places_;
     std::map<std::string, std::shared_ptr<AuthorityAccess>> authorities_;
     std::map<std::string, std::shared_ptr<TokenAccess>> tokens_;
     std::vector<std::weak_ptr<TokenAccess>> former_tokens_;

@@ -8,13 +8,14 @@
 namespace hwenroll::runtime {
 namespace {
 
-std::string file_facts(const std::optional<config::SecretSource>& source) {
-    struct stat info {};
-    if (!source || source->kind != config::SecretSource::Kind::file || ::stat(source->location.c_str(), &info) != 0) {
-        return {};
-    }
-    return fmt::format("{}:{}:{}:{}.{}:{}.{}", info.st_dev, info.st_ino, info.st_size, info.st_mtim.tv_sec,
-                       info.st_mtim.tv_nsec, info.st_ctim.tv_sec, info.st_ctim.tv_nsec);
+std::string file_facts(const ChallengeFile& file) {
+    return file == ChallengeFile{}
+               ? std::string()
+               : fmt::format("{}:{}:{}:{}:{}", file.device, file.inode, file.size, file.modified_ns, file.changed_ns);
+}
+
+std::int64_t nanoseconds(const timespec& time) {
+    return std::int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec;
 }
 
 std::string request_text(const config::IdentitySettings& identity, const config::AuthoritySettings& authority,
@@ -34,6 +35,15 @@ std::string limits_text(const config::LimitSettings& limits) {
 }
 
 }  // namespace
+
+ChallengeFile challenge_file(const config::AuthoritySettings& authority) {
+    struct stat info {};
+    const auto& source = authority.challenge;
+    if (!source || source->kind != config::SecretSource::Kind::file || ::stat(source->location.c_str(), &info) != 0) {
+        return {};
+    }
+    return {info.st_dev, info.st_ino, info.st_size, nanoseconds(info.st_mtim), nanoseconds(info.st_ctim)};
+}
 
 Bytes request_mark(const config::IdentitySettings& identity, const config::AuthoritySettings& authority,
                    const config::TokenSettings& token) {
@@ -66,7 +76,7 @@ Bytes configuration_mark(const config::IdentitySettings& identity, const config:
                         static_cast<int>(identity.accept.alt_names), static_cast<int>(identity.accept.usage));
     text += fmt::format("{}\n{}\n{}\n{} {} {} {} {}\n", fmt::join(authority.urls, "\n"),
                         authority.challenge ? authority.challenge->text() : std::string(),
-                        file_facts(authority.challenge), authority.legacy.des_cbc_reply, authority.legacy.des3,
+                        file_facts(challenge_file(authority)), authority.legacy.des_cbc_reply, authority.legacy.des3,
                         authority.legacy.sha1_reply, authority.legacy.sha1_request, static_cast<int>(authority.http));
     for (const std::vector<Bytes>* const list : {&authority.fingerprints, &authority.ra_fingerprints}) {
         for (const Bytes& fingerprint : *list) {

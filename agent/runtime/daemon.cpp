@@ -4,6 +4,7 @@
 #include <ctime>
 #include <filesystem>
 #include <limits>
+#include <malloc.h>
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
@@ -132,6 +133,11 @@ class Service {
                 {finding.part == config::Part::identity ? finding.name : std::string(), finding.error.line()});
         }
         agent_.adopt(configuration_);
+        identities_ = configuration_.identities.size();
+        // The agent has its own; of thousands of identities a second copy, and what reading them left behind, is much.
+        configuration_.identities.clear();
+        configuration_.origins = {};
+        ::malloc_trim(0);
         notify_status();
     }
 
@@ -191,14 +197,19 @@ class Service {
 
     void on_settled(const std::string& identity, const std::optional<Error>& outcome) {
         failpoint("settled");
-        loop_->post([this, identity, outcome] {
-            service_.tell(identity, outcome ? outcome->line() : std::string(), outcome);
-            notify_status();
-        });
+        loop_->post(
+            [this, identity, outcome] { service_.tell(identity, outcome ? outcome->line() : std::string(), outcome); });
+        // Once for all that settle in one turn of the loop.
+        if (!std::exchange(status_posted_, true)) {
+            loop_->post([this] {
+                status_posted_ = false;
+                notify_status();
+            });
+        }
     }
 
     void notify_status() {
-        std::string text = fmt::format("{} identities, {} disabled, {} under way", configuration_.identities.size(),
+        std::string text = fmt::format("{} identities, {} disabled, {} under way", identities_,
                                        configuration_.findings.size(), agent_.busy());
         if (!last_reload_.empty()) {
             text += "; " + last_reload_;
@@ -218,7 +229,9 @@ class Service {
     observe::Log& log_;
     config::Configuration configuration_;
     std::string last_reload_;
+    std::size_t identities_ = 0;
     std::string status_;
+    bool status_posted_ = false;
     LoopReactor reactor_;
     control::KernelPeers peers_;
     std::unique_ptr<AlertCommand> alerts_;

@@ -7,7 +7,6 @@
 
 #include "agent/observe/status_words.h"
 #include "agent/runtime/activation.h"
-#include "agent/runtime/configuration_mark.h"
 #include "agent/runtime/failpoint.h"
 #include "agent/runtime/key_uri.h"
 #include "agent/runtime/system_clock.h"
@@ -119,8 +118,8 @@ Error recorded(const lifecycle::IdentityState& state) {
 
 IdentityRunner::IdentityRunner(const Surroundings& surroundings, observe::Progress& progress,
                                publish::Publisher& publisher, std::shared_ptr<TokenAccess> token,
-                               std::shared_ptr<AuthorityAccess> authority, http::Client& client, Places places,
-                               config::IdentitySettings settings)
+                               std::shared_ptr<AuthorityAccess> authority, http::Client& client,
+                               std::shared_ptr<const Places> places, config::IdentitySettings settings)
     : at_(surroundings),
       client_(client),
       progress_(progress),
@@ -133,13 +132,13 @@ IdentityRunner::IdentityRunner(const Surroundings& surroundings, observe::Progre
 lifecycle::Policy IdentityRunner::policy() const {
     const config::AuthoritySettings& authority = authority_->settings();
     const config::LimitSettings& limits = authority_->limits();
-    const config::TokenSettings& token = token_->settings();
     lifecycle::Policy policy;
     policy.poll = {settings_.poll.start, settings_.poll.factor, settings_.poll.max, settings_.poll.give_up};
-    policy.configuration_mark = configuration_mark(settings_, authority, token, limits);
-    policy.request_mark = request_mark(settings_, authority, token);
-    policy.name_mark = name_mark(settings_, token);
-    policy.content_mark = content_mark(settings_);
+    const Marks& known = marks();
+    policy.configuration_mark = to_bytes(known.configuration);
+    policy.request_mark = to_bytes(known.request);
+    policy.name_mark = to_bytes(known.name);
+    policy.content_mark = to_bytes(known.content);
     policy.renew_at = mark_of(settings_.renew_at);
     policy.jitter_percent = settings_.renew_jitter_percent;
     policy.new_key = key_rule(settings_.new_key);
@@ -155,6 +154,23 @@ lifecycle::Policy IdentityRunner::policy() const {
     policy.authority = authority_->facts();
     policy.clock_trusted = at_.clock_trust.trusted();
     return policy;
+}
+
+const IdentityRunner::Marks& IdentityRunner::marks() const {
+    const ChallengeFile challenge = challenge_file(authority_->settings());
+    if (!marks_ || marks_->revision != authority_->revision() || marks_->challenge != challenge) {
+        const config::AuthoritySettings& authority = authority_->settings();
+        const config::TokenSettings& token = token_->settings();
+        marks_.emplace();
+        marks_->revision = authority_->revision();
+        marks_->challenge = challenge;
+        std::ranges::copy(configuration_mark(settings_, authority, token, authority_->limits()),
+                          marks_->configuration.begin());
+        std::ranges::copy(request_mark(settings_, authority, token), marks_->request.begin());
+        std::ranges::copy(name_mark(settings_, token), marks_->name.begin());
+        std::ranges::copy(content_mark(settings_), marks_->content.begin());
+    }
+    return *marks_;
 }
 
 Status IdentityRunner::load() {
@@ -177,6 +193,10 @@ void IdentityRunner::start(Settled settled, News news) {
         posted_.clear();
         return undo(loaded.error());
     }
+    at_.loop.post([this] { begin(); });
+}
+
+void IdentityRunner::begin() {
     const auto published = publisher_.inspect(name());
     if (!published && state_.phase == lifecycle::Phase::valid) {
         return settle(published.error());
@@ -216,7 +236,13 @@ std::optional<TimePoint> IdentityRunner::next_due() const {
     if (!busy_ && !loaded_) {
         return load_again_;
     }
-    return busy_ ? std::nullopt : lifecycle::next_due(state_, policy());
+    if (busy_) {
+        return std::nullopt;
+    }
+    if (!due_) {
+        due_ = lifecycle::next_due(state_, policy());
+    }
+    return *due_;
 }
 
 lifecycle::Started IdentityRunner::started(const std::optional<publish::PublishedState>& published) const {
@@ -232,8 +258,7 @@ lifecycle::Started IdentityRunner::started(const std::optional<publish::Publishe
     event.highest_generation =
         std::max(event.current_generation, published->generations.empty() ? 0 : published->generations.back());
     if (wanted != nullptr) {
-        event.shown = published->defect.empty() && published->certificate &&
-                      published->certificate->der() == wanted->issued.leaf &&
+        event.shown = published->defect.empty() && published->certificate == wanted->issued.leaf &&
                       published->key_uri == key_uri(token_->settings().uri, wanted->key.id) &&
                       event.current_generation == wanted->generation;
     }
@@ -241,6 +266,7 @@ lifecycle::Started IdentityRunner::started(const std::optional<publish::Publishe
 }
 
 void IdentityRunner::dispatch(const lifecycle::Event& event) {
+    look_again();
     auto drawn = draw();
     if (!drawn) {
         return undo(drawn.error());
@@ -314,7 +340,7 @@ void IdentityRunner::settle(const std::optional<Error>& error) {
     progress_.clear();
     if (!posted_.empty()) {
         const lifecycle::Event event = std::move(posted_.front());
-        posted_.pop_front();
+        posted_.erase(posted_.begin());
         error_.reset();
         return dispatch(event);
     }
@@ -625,8 +651,8 @@ void IdentityRunner::run(const lifecycle::Deliver& effect) {
     progress_.begin(name() + ": telling its consumers");
     DeliveryPlan plan{name(),
                       effect.generation,
-                      places_.publish_dir,
-                      places_.runtime_dir,
+                      places_->publish_dir,
+                      places_->runtime_dir,
                       settings_.on_change,
                       settings_.verify_tls,
                       settings_.verify_command,

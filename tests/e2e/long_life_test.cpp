@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <map>
 #include <set>
+#include <thread>
 
 #include <fmt/format.h>
 #include <gmock/gmock.h>
@@ -45,8 +46,14 @@ struct Holdings {
     std::size_t descriptors = 0;
 };
 
+/// The least of half a second: the agent has still to see that the last client of its socket is gone.
 Holdings holdings_of(pid_t pid) {
-    return {memory_of(pid).value_or(ProcessMemory{}), descriptors_of(pid)};
+    std::size_t descriptors = descriptors_of(pid);
+    for (int i = 0; i < 25; ++i) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(20));
+        descriptors = std::min(descriptors, descriptors_of(pid));
+    }
+    return {memory_of(pid).value_or(ProcessMemory{}), descriptors};
 }
 
 std::string to_text(const Holdings& holdings) {

@@ -98,6 +98,70 @@ Result<Certificate> Certificate::of(X509* x509) {
                        DistinguishedName::of(X509_get_issuer_name(x509)), *std::move(key), *not_before, *not_after);
 }
 
+namespace {
+
+/// Takes DER elements off the front of octets.
+class Elements {
+ public:
+    explicit Elements(ByteView octets) : left_(octets) {}
+
+    /// The next element whole, or its contents; empty when there is none or it is damaged.
+    ByteView whole() { return take(false); }
+    ByteView contents() { return take(true); }
+
+    /// The next element's identifier octet is `tag`.
+    [[nodiscard]] bool begins_with(std::uint8_t tag) const { return !left_.empty() && left_.front() == tag; }
+
+ private:
+    ByteView take(bool inside) {
+        const unsigned char* at = left_.data();
+        long length = 0;
+        int tag = 0;
+        int kind = 0;
+        if (left_.empty() ||
+            (ASN1_get_object(&at, &length, &tag, &kind, static_cast<long>(left_.size())) & 0x81) != 0) {
+            left_ = {};
+            return {};
+        }
+        const auto head = static_cast<std::size_t>(at - left_.data());
+        const auto size = head + static_cast<std::size_t>(length);
+        const ByteView taken = inside ? left_.subspan(head, size - head) : left_.first(size);
+        left_ = left_.subspan(size);
+        return taken;
+    }
+
+    ByteView left_;
+};
+
+Result<TimePoint> time_in(ByteView der) {
+    const unsigned char* in = der.data();
+    const OpenSslPtr<ASN1_TIME> time(d2i_ASN1_TIME(nullptr, &in, static_cast<long>(der.size())));
+    return time_of(time.get());
+}
+
+}  // namespace
+
+Result<CertificateSummary> summary_of(ByteView der) {
+    Elements certificate(Elements(der).contents());
+    Elements fields(certificate.contents());
+    if (fields.begins_with(0xA0)) {
+        fields.whole();  // version
+    }
+    const ByteView serial = fields.contents();
+    fields.whole();  // the signature's algorithm
+    auto issuer = DistinguishedName::from_der(fields.whole());
+    Elements validity(fields.contents());
+    auto subject = DistinguishedName::from_der(fields.whole());
+    const auto not_before = time_in(validity.whole());
+    const auto not_after = time_in(validity.whole());
+    if (serial.empty() || !issuer || !subject || !not_before || !not_after) {
+        return fail(ErrorCode::scep_structure, "a certificate is malformed", take_openssl_errors());
+    }
+    const bool padded = serial.size() > 1 && serial.front() == 0;
+    return CertificateSummary{to_bytes(padded ? serial.subspan(1) : serial), *std::move(subject), *std::move(issuer),
+                              *not_before, *not_after};
+}
+
 Bytes Certificate::serial() const {
     const ASN1_INTEGER* serial = X509_get0_serialNumber(x509_.get());
     const unsigned char* data = ASN1_STRING_get0_data(serial);

@@ -67,6 +67,19 @@ class Certificate {
     TimePoint not_after_;
 };
 
+/// What people are shown of a certificate.
+struct CertificateSummary {
+    Bytes serial;  ///< as Certificate::serial()
+    DistinguishedName subject;
+    DistinguishedName issuer;
+    TimePoint not_before;
+    TimePoint not_after;
+};
+
+/// Reads it from the DER of a certificate whose key and extensions are not looked at: for certificates that were read
+/// as a Certificate before, at a tenth of its cost. Error code: scep_structure.
+Result<CertificateSummary> summary_of(ByteView der);
+
 /// The configuration's spelling of the names that are known; others are left out.
 std::vector<std::string> general_names_text(const GENERAL_NAMES* names);
 

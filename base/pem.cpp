@@ -16,9 +16,9 @@ std::string to_pem(const Certificate& certificate) {
     return to_pem("CERTIFICATE", certificate.der());
 }
 
-Result<std::vector<Certificate>> certificates_from_pem(std::string_view text) {
+Result<std::vector<Bytes>> certificate_ders_from_pem(std::string_view text) {
     const OpenSslPtr<BIO> in(BIO_new_mem_buf(text.data(), static_cast<int>(text.size())));
-    std::vector<Certificate> out;
+    std::vector<Bytes> out;
     char* name = nullptr;
     char* header = nullptr;
     unsigned char* data = nullptr;
@@ -31,15 +31,27 @@ Result<std::vector<Certificate>> certificates_from_pem(std::string_view text) {
         if (label != PEM_STRING_X509 && label != PEM_STRING_X509_OLD) {
             continue;
         }
-        auto certificate = Certificate::from_der({data, static_cast<std::size_t>(size)});
-        if (!certificate) {
-            return fail(certificate.error());
-        }
-        out.push_back(*std::move(certificate));
+        out.emplace_back(data, data + size);
     }
     take_openssl_errors();  // the end of input leaves "no start line" behind
     if (out.empty()) {
         return fail(ErrorCode::scep_structure, "the text holds no PEM certificate");
+    }
+    return out;
+}
+
+Result<std::vector<Certificate>> certificates_from_pem(std::string_view text) {
+    const auto ders = certificate_ders_from_pem(text);
+    if (!ders) {
+        return fail(ders.error());
+    }
+    std::vector<Certificate> out;
+    for (const Bytes& der : *ders) {
+        auto certificate = Certificate::from_der(der);
+        if (!certificate) {
+            return fail(certificate.error());
+        }
+        out.push_back(*std::move(certificate));
     }
     return out;
 }

@@ -15,8 +15,11 @@ std::string to_pem(std::string_view label, ByteView der);
 /// A certificate under the label CERTIFICATE.
 std::string to_pem(const Certificate& certificate);
 
-/// All certificates in `text`, in order; other blocks are skipped. Error code: scep_structure when one is malformed or
-/// there is none.
+/// What is between the lines of all certificates in `text`, in order; other blocks are skipped. Error code:
+/// scep_structure when there is none.
+Result<std::vector<Bytes>> certificate_ders_from_pem(std::string_view text);
+
+/// The same, read as certificates. Error code: scep_structure, also when one is malformed.
 Result<std::vector<Certificate>> certificates_from_pem(std::string_view text);
 
 /// A software private key in an unencrypted PEM (for `scep decode` and tests; the agent holds none).

@@ -116,15 +116,15 @@ Result<std::vector<control::HistoryEvent>> stored_history(const config::Configur
 
 }  // namespace
 
-Result<control::Client> connect(const config::Configuration& configuration) {
+Result<control::Client> connect(const config::AgentSettings& agent) {
     control::ClientOptions options;
-    options.runtime_dir = configuration.agent.runtime_dir;
-    options.admin_group = configuration.agent.admin_group;
+    options.runtime_dir = agent.runtime_dir;
+    options.admin_group = agent.admin_group;
     return control::Client::connect(options);
 }
 
-Result<std::optional<control::Client>> connect_if_running(const config::Configuration& configuration) {
-    auto client = connect(configuration);
+Result<std::optional<control::Client>> connect_if_running(const config::AgentSettings& agent) {
+    auto client = connect(agent);
     if (client) {
         return std::optional(*std::move(client));
     }
@@ -133,6 +133,15 @@ Result<std::optional<control::Client>> connect_if_running(const config::Configur
     }
     return fail(client.error());
 }
+
+namespace {
+
+Result<std::optional<control::Client>> connect_if_configured(const config::ConfigurationPaths& paths) {
+    const auto agent = config::load_agent_settings(paths);
+    return agent ? connect_if_running(*agent) : fail(agent.error());
+}
+
+}  // namespace
 
 std::set<std::string> all_names(const config::Configuration& configuration) {
     std::set<std::string> names;
@@ -154,38 +163,46 @@ Status check_known(const config::Configuration& configuration, const std::string
     return fail(Error(ErrorCode::unknown_name, "there is no identity '" + identity + "'"));
 }
 
-Result<std::vector<control::IdentityView>> identity_views(const config::Configuration& configuration,
+Result<std::vector<control::IdentityView>> identity_views(const config::ConfigurationPaths& paths,
                                                           const std::optional<std::string>& identity) {
-    auto client = connect_if_running(configuration);
+    auto client = connect_if_configured(paths);
     if (!client) {
         return fail(client.error());
     }
     if (*client) {
         return (*client)->status(identity);
     }
-    if (!identity) {
-        return stored_views(configuration, all_names(configuration));
+    const auto configuration = config::load(paths);
+    if (!configuration) {
+        return fail(configuration.error());
     }
-    if (const Status known = check_known(configuration, *identity); !known) {
+    if (!identity) {
+        return stored_views(*configuration, all_names(*configuration));
+    }
+    if (const Status known = check_known(*configuration, *identity); !known) {
         return fail(known.error());
     }
-    return stored_views(configuration, {*identity});
+    return stored_views(*configuration, {*identity});
 }
 
-Result<std::vector<control::HistoryEvent>> history_events(const config::Configuration& configuration,
+Result<std::vector<control::HistoryEvent>> history_events(const config::ConfigurationPaths& paths,
                                                           const std::optional<std::string>& identity,
                                                           std::int64_t limit) {
-    auto client = connect_if_running(configuration);
+    auto client = connect_if_configured(paths);
     if (!client) {
         return fail(client.error());
     }
     if (*client) {
         return (*client)->history(identity, limit);
     }
-    if (const Status known = identity ? check_known(configuration, *identity) : Status(); !known) {
+    const auto configuration = config::load(paths);
+    if (!configuration) {
+        return fail(configuration.error());
+    }
+    if (const Status known = identity ? check_known(*configuration, *identity) : Status(); !known) {
         return fail(known.error());
     }
-    return stored_history(configuration, identity, limit);
+    return stored_history(*configuration, identity, limit);
 }
 
 }  // namespace hwenroll::cli

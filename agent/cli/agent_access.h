@@ -7,17 +7,18 @@
 #include <vector>
 
 #include "agent/config/configuration.h"
+#include "agent/config/loader.h"
 #include "agent/control/client.h"
 #include "agent/control/service.h"
 
 namespace hwenroll::cli {
 
-/// A connection to the agent of this configuration. Errors: those of Client::connect.
-Result<control::Client> connect(const config::Configuration& configuration);
+/// A connection to the agent of these settings. Errors: those of Client::connect.
+Result<control::Client> connect(const config::AgentSettings& agent);
 
 /// A connection if an agent listens, nothing if none does. Errors: the others of Client::connect, since an agent that
 /// cannot be asked may still be at work.
-Result<std::optional<control::Client>> connect_if_running(const config::Configuration& configuration);
+Result<std::optional<control::Client>> connect_if_running(const config::AgentSettings& agent);
 
 /// Names of all identities of the configuration, disabled ones included.
 std::set<std::string> all_names(const config::Configuration& configuration);
@@ -25,14 +26,15 @@ std::set<std::string> all_names(const config::Configuration& configuration);
 /// Error code: unknown_name.
 Status check_known(const config::Configuration& configuration, const std::string& identity);
 
-/// How identities are, from the agent or, without one, from state.db: all, or one. Errors: unknown_name, and those of
-/// the connection or the store.
-Result<std::vector<control::IdentityView>> identity_views(const config::Configuration& configuration,
+/// How identities are, from the agent or, without one, from state.db: all, or one. A running agent knows its
+/// identities: only [agent] is read then. Errors: unknown_name, and those of the configuration, the connection or the
+/// store.
+Result<std::vector<control::IdentityView>> identity_views(const config::ConfigurationPaths& paths,
                                                           const std::optional<std::string>& identity);
 
 /// The newest entries first, from the agent or, without one, from state.db: of one identity, or of everything in the
 /// configuration. Errors as identity_views().
-Result<std::vector<control::HistoryEvent>> history_events(const config::Configuration& configuration,
+Result<std::vector<control::HistoryEvent>> history_events(const config::ConfigurationPaths& paths,
                                                           const std::optional<std::string>& identity,
                                                           std::int64_t limit);
 

@@ -17,8 +17,8 @@ using control::IdentityEvent;
 
 /// A connection to the agent of the context's configuration.
 Result<Client> agent_of(const CommandContext& context) {
-    const auto configuration = load(context);
-    return configuration ? connect(*configuration) : fail(configuration.error());
+    const auto agent = config::load_agent_settings(context.paths);
+    return agent ? connect(*agent) : fail(agent.error());
 }
 
 std::optional<std::chrono::milliseconds> time_of(const std::optional<double>& seconds) {

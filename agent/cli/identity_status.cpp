@@ -98,18 +98,14 @@ int print_views(const CommandContext& context, const std::vector<IdentityView>& 
 }  // namespace
 
 int status(const CommandContext& context, const std::optional<std::string>& identity) {
-    const auto configuration = load(context);
-    if (!configuration) {
-        return report(configuration.error());
-    }
-    const auto views = identity_views(*configuration, identity);
+    const auto views = identity_views(context.paths, identity);
     if (!views) {
         return report(views.error());
     }
     if (!identity || context.output.json || views->empty()) {
         return print_views(context, *views);
     }
-    const auto events = history_events(*configuration, identity, shown_events);
+    const auto events = history_events(context.paths, identity, shown_events);
     if (!events) {
         return report(events.error());
     }
@@ -118,11 +114,7 @@ int status(const CommandContext& context, const std::optional<std::string>& iden
 }
 
 int list(const CommandContext& context) {
-    const auto configuration = load(context);
-    if (!configuration) {
-        return report(configuration.error());
-    }
-    const auto views = identity_views(*configuration, {});
+    const auto views = identity_views(context.paths, {});
     if (!views) {
         return report(views.error());
     }
@@ -149,11 +141,7 @@ int list(const CommandContext& context) {
 }
 
 int history(const CommandContext& context, const std::optional<std::string>& identity, std::int64_t limit) {
-    const auto configuration = load(context);
-    if (!configuration) {
-        return report(configuration.error());
-    }
-    const auto events = history_events(*configuration, identity, limit);
+    const auto events = history_events(context.paths, identity, limit);
     if (!events) {
         return report(events.error());
     }

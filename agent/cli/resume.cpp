@@ -59,7 +59,7 @@ int resume(const CommandContext& context, const std::string& identity) {
         }
         return report(Error(ErrorCode::unknown_name, "there is no identity '" + identity + "'"));
     }
-    auto client = connect_if_running(*configuration);
+    auto client = connect_if_running(configuration->agent);
     if (!client) {
         return report(client.error());
     }

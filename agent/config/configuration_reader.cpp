@@ -123,14 +123,20 @@ class ConfigurationBuilder {
     ConfigurationBuilder(Sections sections, const HostFacts& facts, Configuration& out)
         : sections_(std::move(sections)), facts_(&facts), out_(&out) {}
 
-    /// False when [agent] has a fault.
-    bool build() {
+    /// [agent] alone; false when it has a fault.
+    bool build_agent() {
         note_origins("agent", sections_.agent);
-        note_origins("limits", sections_.limits);
         SectionReader agent(Part::agent, {}, "[agent]", sections_.agent, sections_.agent_at, out_->findings);
         if (const auto settings = read_agent(agent)) {
             out_->agent = *settings;
         }
+        return !out_->is_disabled(Part::agent, {});
+    }
+
+    /// False when [agent] has a fault.
+    bool build() {
+        build_agent();
+        note_origins("limits", sections_.limits);
         SectionReader limits(Part::limits, {}, "[limits]", sections_.limits, sections_.limits_at, out_->findings);
         out_->limits = read_limits(limits);
         expand_identity_names();
@@ -297,7 +303,11 @@ void sort_findings(Findings& findings, const std::vector<SourceText>& sources) {
 
 }  // namespace
 
-Result<Configuration> read_configuration(const std::vector<SourceText>& sources, const HostFacts& facts) {
+namespace {
+
+/// Reads `sources` and has `build` make settings of them.
+template <class Build>
+Result<Configuration> read_with(const std::vector<SourceText>& sources, const HostFacts& facts, Build build) {
     Configuration configuration;
     std::vector<Table> documents;
     documents.reserve(sources.size());  // definitions point into them
@@ -316,7 +326,8 @@ Result<Configuration> read_configuration(const std::vector<SourceText>& sources,
         }
         collector.add(documents.emplace_back(*std::move(document)));
     }
-    const bool agent_good = ConfigurationBuilder(collector.take(), facts, configuration).build();
+    ConfigurationBuilder builder(collector.take(), facts, configuration);
+    const bool agent_good = build(builder);
     sort_findings(configuration.findings, sources);
     if (!agent_good) {
         const auto fault = std::ranges::find_if(configuration.findings,
@@ -324,6 +335,17 @@ Result<Configuration> read_configuration(const std::vector<SourceText>& sources,
         return fail(fault->error);
     }
     return configuration;
+}
+
+}  // namespace
+
+Result<Configuration> read_configuration(const std::vector<SourceText>& sources, const HostFacts& facts) {
+    return read_with(sources, facts, [](ConfigurationBuilder& builder) { return builder.build(); });
+}
+
+Result<AgentSettings> read_agent_settings(const std::vector<SourceText>& sources) {
+    auto read = read_with(sources, {}, [](ConfigurationBuilder& builder) { return builder.build_agent(); });
+    return read ? Result<AgentSettings>(std::move(read->agent)) : fail(read.error());
 }
 
 }  // namespace hwenroll::config

@@ -180,6 +180,12 @@ Result<Configuration> load(const ConfigurationPaths& paths, const HostFacts& fac
     return read_with(*sources, facts, std::move(findings));
 }
 
+Result<AgentSettings> load_agent_settings(const ConfigurationPaths& paths) {
+    Findings findings;
+    const auto sources = read_sources(paths, findings);
+    return sources ? read_agent_settings(*sources) : fail(sources.error());
+}
+
 HostFacts read_host_facts(bool with_fqdn) {
     HostFacts facts;
     std::array<char, 256> buffer{};

@@ -23,6 +23,9 @@ ConfigurationPaths only(std::filesystem::path file);
 /// read_configuration. Blocks on the file system; calls the resolver once if a file uses ${fqdn}.
 Result<Configuration> load(const ConfigurationPaths& paths);
 
+/// What [agent] says; nothing else is looked at. Errors as above.
+Result<AgentSettings> load_agent_settings(const ConfigurationPaths& paths);
+
 /// As load(), with facts of the caller's choosing.
 Result<Configuration> load(const ConfigurationPaths& paths, const HostFacts& facts);
 

@@ -2,10 +2,13 @@
 
 #include <array>
 #include <cerrno>
+#include <malloc.h>
 #include <sys/socket.h>
 
 namespace hwenroll::control {
 namespace {
+
+constexpr std::size_t large_output = 1U << 20U;
 
 bool would_block(int number) {
     return number == EAGAIN || number == EINTR;
@@ -31,6 +34,11 @@ bool Connection::flush() {
             return would_block(errno);
         }
         sent_ += static_cast<std::size_t>(size);
+    }
+    if (output_.capacity() > large_output) {
+        // What all of ten thousand identities took is needed once in a while only; libc keeps it otherwise.
+        std::string().swap(output_);
+        ::malloc_trim(0);
     }
     output_.clear();
     sent_ = 0;

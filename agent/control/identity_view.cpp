@@ -9,10 +9,9 @@ namespace {
 using lifecycle::IdentityState;
 using lifecycle::Phase;
 
-CertificateView certificate_view(const Certificate& certificate) {
-    return {certificate.subject().text(), certificate.issuer().text(),
-            to_hex(certificate.serial()), "SHA256:" + to_hex(certificate.fingerprint(), ':'),
-            certificate.not_before(),     certificate.not_after()};
+CertificateView certificate_view(const CertificateSummary& summary, const Bytes& der) {
+    return {summary.subject.text(), summary.issuer.text(), to_hex(summary.serial), "SHA256:" + to_hex(sha256(der), ':'),
+            summary.not_before,     summary.not_after};
 }
 
 void describe_disabled(IdentityView& view, const Error& fault) {
@@ -55,11 +54,11 @@ Result<IdentityView> view_of(const ConfiguredIdentity& configured, const Identit
         describe_state(view, state, now);
     }
     if (state.current) {
-        const auto certificate = Certificate::from_der(state.current->issued.leaf);
-        if (!certificate) {
-            return fail(certificate.error());
+        const auto summary = summary_of(state.current->issued.leaf);
+        if (!summary) {
+            return fail(summary.error());
         }
-        view.certificate = certificate_view(*certificate);
+        view.certificate = certificate_view(*summary, state.current->issued.leaf);
         view.generation = static_cast<std::int64_t>(state.current->generation);
         view.published = (configured.publish_dir / configured.name / "current").string();
         view.key_id = to_hex(state.current->key.id);

@@ -19,7 +19,7 @@ struct ConfiguredIdentity {
 };
 
 /// The view of `state` at `now`. renew_at is left for whoever schedules it. Error codes: those
-/// of Certificate::from_der, for a stored certificate that cannot be read.
+/// of summary_of(), for a stored certificate that cannot be read.
 Result<IdentityView> view_of(const ConfiguredIdentity& configured, const lifecycle::IdentityState& state,
                              TimePoint now);
 

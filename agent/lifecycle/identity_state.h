@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "agent/lifecycle/rare.h"
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "base/error.h"
@@ -204,12 +205,12 @@ struct Counters {
 };
 
 struct IdentityState {
-    Phase phase = Phase::unenrolled;       ///< overall_phase() of the rest
-    std::optional<Enrollment> enrollment;  ///< the attempt under way, and what a hold resumes
-    std::optional<Credential> next;        ///< to be published, under its generation
-    TimePoint publish_after;               ///< `next` is tried no earlier
-    std::optional<Credential> current;     ///< what consumers see
-    std::optional<Shadow> shadow;
+    Phase phase = Phase::unenrolled;    ///< overall_phase() of the rest
+    Rare<Enrollment> enrollment;        ///< the attempt under way, and what a hold resumes
+    Rare<Credential> next;              ///< to be published, under its generation
+    TimePoint publish_after;            ///< `next` is tried no earlier
+    std::optional<Credential> current;  ///< what consumers see
+    Rare<Shadow> shadow;
     Wait wait;                 ///< of the attempt, or of the publication where there is no attempt
     std::optional<Hold> hold;  ///< of the attempt
     std::optional<FailureRecord> failure;
@@ -226,7 +227,7 @@ struct IdentityState {
 };
 
 /// The phase that an enrollment's contents imply: what a hold goes back to.
-Phase phase_of(const std::optional<Enrollment>& enrollment);
+Phase phase_of(const Rare<Enrollment>& enrollment);
 
 /// The phase of what is under way: held, the enrollment's, need_publish; else valid or unenrolled.
 Phase attempt_phase(const IdentityState& state);

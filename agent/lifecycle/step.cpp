@@ -391,7 +391,7 @@ bool is_expired(const IdentityState& state, TimePoint now) {
     return state.current && now >= state.current->issued.not_after;
 }
 
-Phase phase_of(const std::optional<Enrollment>& enrollment) {
+Phase phase_of(const Rare<Enrollment>& enrollment) {
     if (!enrollment) {
         return Phase::unenrolled;
     }

@@ -30,7 +30,7 @@ struct FilePolicy {
 struct PublishedState {
     std::vector<std::uint64_t> generations;  ///< all that are there, ascending
     std::optional<std::uint64_t> current;    ///< where the link points
-    std::optional<Certificate> certificate;  ///< of the current generation, when it could be read
+    Bytes certificate;                       ///< DER, of the current generation; empty when it could not be read
     std::string key_uri;                     ///< of the current generation
     std::string defect;  ///< what is wrong with the current generation or the link; empty: nothing (S9, S12, S13)
 };

@@ -178,15 +178,15 @@ void read_current(const Directory& identity, PublishedState& state) {
             return;
         }
         if (name == certificate_file) {
-            const auto certificates = certificates_from_pem(*content);
-            if (!certificates || certificates->size() != 1) {
+            auto certificates = certificate_ders_from_pem(*content);
+            if (!certificates || certificates->size() != 1 || !summary_of(certificates->front())) {
                 state.defect = fmt::format("{} holds no single certificate", (directory->path() / name).string());
                 return;
             }
-            state.certificate = certificates->front();
+            state.certificate = std::move(certificates->front());
         } else if (name == full_chain_file) {
-            const auto certificates = certificates_from_pem(*content);
-            if (!certificates || certificates->front() != *state.certificate) {
+            const auto certificates = certificate_ders_from_pem(*content);
+            if (!certificates || certificates->front() != state.certificate) {
                 state.defect = fmt::format("{} belongs to another certificate", (directory->path() / name).string());
                 return;
             }

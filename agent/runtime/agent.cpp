@@ -40,16 +40,22 @@ Agent::~Agent() {
 
 void Agent::adopt(const config::Configuration& configuration) {
     look_at_clock();
-    if (!publisher_ || places_.publish_dir != configuration.agent.publish_dir) {
+    if (!publisher_ || places_->publish_dir != configuration.agent.publish_dir) {
         if (publisher_) {
             former_publishers_.push_back(std::move(publisher_));
         }
         publisher_ = std::make_unique<publish::Publisher>(configuration.agent.publish_dir);
-        if (const Status swept = publisher_->sweep(); !swept) {
-            at_.log.write({observe::Level::warning, swept.error().line()});
-        }
+        // Later: it looks at every identity's directory.
+        loop_.post([this] {
+            if (const Status swept = publisher_->sweep(); !swept) {
+                at_.log.write({observe::Level::warning, swept.error().line()});
+            }
+        });
     }
-    places_ = {configuration.agent.publish_dir, configuration.agent.runtime_dir};
+    const Places places{configuration.agent.publish_dir, configuration.agent.runtime_dir};
+    if (!places_ || *places_ != places) {
+        places_ = std::make_shared<const Places>(places);
+    }
     adopt_tokens(configuration);
     adopt_authorities(configuration);
     for (auto& [name, resident] : residents_) {
@@ -102,7 +108,7 @@ void Agent::adopt_identity(const config::IdentitySettings& settings) {
     Resident& resident = residents_[settings.name];
     const Tokens tokens{tokens_.at(settings.token), settings.signer ? tokens_.at(settings.signer->token) : nullptr};
     const auto& authority = authorities_.at(settings.ca);
-    if (resident.runner && resident.runner->uses(settings, tokens, authority, places_)) {
+    if (resident.runner && resident.runner->uses(settings, tokens, authority, *places_)) {
         resident.successor.reset();
         return;
     }
@@ -192,8 +198,12 @@ void Agent::tick() {
         }
     }
     for (auto& [name, resident] : residents_) {
-        const auto due = resident.runner ? resident.runner->next_due() : std::nullopt;
-        if (resident.runner && (all || (due && *due <= now))) {
+        if (!resident.runner) {
+            continue;
+        }
+        resident.runner->look_again();
+        const auto due = resident.runner->next_due();
+        if (all || (due && *due <= now)) {
             resident.runner->tick();
         }
     }
@@ -236,6 +246,16 @@ IdentityRunner* Agent::find(const std::string& identity) {
 AuthorityAccess* Agent::find_authority(const std::string& authority) {
     const auto found = authorities_.find(authority);
     return found == authorities_.end() ? nullptr : found->second.get();
+}
+
+std::vector<std::string> Agent::identities() const {
+    std::vector<std::string> names;
+    for (const auto& [name, resident] : residents_) {
+        if (!resident.leaving) {
+            names.push_back(name);
+        }
+    }
+    return names;
 }
 
 std::size_t Agent::busy() const {

@@ -46,6 +46,9 @@ class Agent {
     /// A CA that is configured without a fault; nullptr otherwise.
     [[nodiscard]] AuthorityAccess* find_authority(const std::string& authority);
 
+    /// Names of the identities that are configured without a fault, in order.
+    [[nodiscard]] std::vector<std::string> identities() const;
+
     /// Identities that have something under way.
     [[nodiscard]] std::size_t busy() const;
 
@@ -79,7 +82,7 @@ class Agent {
     std::unique_ptr<publish::Publisher> publisher_;
     std::vector<std::unique_ptr<publish::Publisher>> former_publishers_;
     http::Client client_;
-    Places places_;
+    std::shared_ptr<const Places> places_;
     std::map<std::string, std::shared_ptr<AuthorityAccess>> authorities_;
     std::map<std::string, std::shared_ptr<TokenAccess>> tokens_;
     std::vector<std::weak_ptr<TokenAccess>> former_tokens_;

@@ -25,10 +25,8 @@ std::optional<Error> fault_of(const config::Configuration& configuration, const 
 }  // namespace
 
 std::vector<std::string> AgentService::names() const {
-    std::set<std::string> names;
-    for (const auto& [name, settings] : configuration_->identities) {
-        names.insert(name);
-    }
+    const std::vector<std::string> running = agent_.identities();
+    std::set<std::string> names(running.begin(), running.end());
     for (const config::Finding& finding : configuration_->findings) {
         if (finding.part == config::Part::identity) {
             names.insert(finding.name);

@@ -11,7 +11,7 @@ class AgentService final : public control::ControlService {
  public:
     AgentService(Agent& agent, store::Store& store, const Clock& clock) : agent_(agent), store_(store), clock_(clock) {}
 
-    /// From now on this is the configuration; it must outlive the next call.
+    /// From now on this is the configuration; it must outlive the next call. Its identities are the agent's to know.
     void adopt(const config::Configuration& configuration) { configuration_ = &configuration; }
 
     /// The agent rests and touches nothing, for this reason, until `wake`, which an operator's `resume` calls. Nothing:

@@ -392,6 +392,7 @@ lifecycle::AuthorityFacts AuthorityAccess::facts() {
 void AuthorityAccess::reconfigure(const config::AuthoritySettings& settings, const config::LimitSettings& limits) {
     settings_ = settings;
     limits_ = limits;
+    ++revision_;
     reachable_url_ = 0;
     authority_.reset();
 }

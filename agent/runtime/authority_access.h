@@ -48,6 +48,9 @@ class AuthorityAccess {
     [[nodiscard]] const config::AuthoritySettings& settings() const { return settings_; }
     [[nodiscard]] const config::LimitSettings& limits() const { return limits_; }
 
+    /// Grows with each reconfigure().
+    [[nodiscard]] std::uint64_t revision() const { return revision_; }
+
     /// Calls `then` with the trusted CA, asking it first if need be. Several callers share one request.
     void need(std::function<void(Result<std::shared_ptr<const Authority>>)> then);
 
@@ -126,6 +129,7 @@ class AuthorityAccess {
     http::Client& client_;
     config::AuthoritySettings settings_;
     config::LimitSettings limits_;
+    std::uint64_t revision_ = 0;
     lifecycle::AuthorityState state_;
     bool loaded_ = false;
     bool must_fetch_ = false;

@@ -8,17 +8,14 @@
 namespace hwenroll::runtime {
 namespace {
 
-std::string file_facts(const std::string& path) {
-    struct stat info {};
-    if (::stat(path.c_str(), &info) != 0) {
-        return {};
-    }
-    return fmt::format("{}:{}:{}:{}.{}:{}.{}", info.st_dev, info.st_ino, info.st_size, info.st_mtim.tv_sec,
-                       info.st_mtim.tv_nsec, info.st_ctim.tv_sec, info.st_ctim.tv_nsec);
+std::int64_t nanoseconds(const timespec& time) {
+    return std::int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec;
 }
 
-std::string file_facts(const std::optional<config::SecretSource>& source) {
-    return source && source->kind == config::SecretSource::Kind::file ? file_facts(source->location) : std::string();
+std::string to_text(const FileFacts& file) {
+    return file == FileFacts{}
+               ? std::string()
+               : fmt::format("{}:{}:{}:{}:{}", file.device, file.inode, file.size, file.modified_ns, file.changed_ns);
 }
 
 std::string request_text(const config::IdentitySettings& identity, const config::AuthoritySettings& authority,
@@ -38,6 +35,19 @@ std::string limits_text(const config::LimitSettings& limits) {
 }
 
 }  // namespace
+
+FileFacts facts_of(const std::string& path) {
+    struct stat info {};
+    if (::stat(path.c_str(), &info) != 0) {
+        return {};
+    }
+    return {info.st_dev, info.st_ino, info.st_size, nanoseconds(info.st_mtim), nanoseconds(info.st_ctim)};
+}
+
+FileFacts challenge_file(const config::AuthoritySettings& authority) {
+    const auto& source = authority.challenge;
+    return source && source->kind == config::SecretSource::Kind::file ? facts_of(source->location) : FileFacts{};
+}
 
 Bytes request_mark(const config::IdentitySettings& identity, const config::AuthoritySettings& authority,
                    const config::TokenSettings& token) {
@@ -64,8 +74,8 @@ Bytes with_signer(const Bytes& mark, const config::SignerSettings& signer, const
     const std::string certificate = signer.certificate.string();
     const std::string chain = signer.chain.string();
     return sha256(as_bytes(fmt::format("{}\n{}\n{}\n{}\n{}\n{}\n{}\n", to_hex(mark), to_hex(signer_mark(signer, token)),
-                                       token.pin ? token.pin->text() : "", certificate, file_facts(certificate), chain,
-                                       file_facts(chain))));
+                                       token.pin ? token.pin->text() : "", certificate, to_text(facts_of(certificate)),
+                                       chain, to_text(facts_of(chain)))));
 }
 
 Bytes configuration_mark(const config::IdentitySettings& identity, const config::AuthoritySettings& authority,
@@ -85,7 +95,7 @@ Bytes configuration_mark(const config::IdentitySettings& identity, const config:
                         static_cast<int>(identity.accept.alt_names), static_cast<int>(identity.accept.usage));
     text += fmt::format("{}\n{}\n{}\n{} {} {} {} {}\n", fmt::join(authority.urls, "\n"),
                         authority.challenge ? authority.challenge->text() : std::string(),
-                        file_facts(authority.challenge), authority.legacy.des_cbc_reply, authority.legacy.des3,
+                        to_text(challenge_file(authority)), authority.legacy.des_cbc_reply, authority.legacy.des3,
                         authority.legacy.sha1_reply, authority.legacy.sha1_request, static_cast<int>(authority.http));
     for (const std::vector<Bytes>* const list : {&authority.fingerprints, &authority.ra_fingerprints}) {
         for (const Bytes& fingerprint : *list) {

@@ -5,6 +5,20 @@
 
 namespace hwenroll::runtime {
 
+/// What is known of a file without reading it; all zero where there is none.
+struct FileFacts {
+    std::uint64_t device = 0;
+    std::uint64_t inode = 0;
+    std::int64_t size = 0;
+    std::int64_t modified_ns = 0;
+    std::int64_t changed_ns = 0;
+    friend bool operator==(const FileFacts&, const FileFacts&) = default;
+};
+FileFacts facts_of(const std::string& path);
+
+/// Of the file that the challenge is in, if it is in one.
+FileFacts challenge_file(const config::AuthoritySettings& authority);
+
 /// SHA-256 over what a request says, which key it is about and which CA and token it needs: another mark makes a
 /// request under way worthless. Not in it: the challenge, what is accepted, how the CA is reached.
 Bytes request_mark(const config::IdentitySettings& identity, const config::AuthoritySettings& authority,

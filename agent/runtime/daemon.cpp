@@ -4,6 +4,7 @@
 #include <ctime>
 #include <filesystem>
 #include <limits>
+#include <malloc.h>
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
@@ -184,6 +185,11 @@ class Service {
         log_.write({observe::Level::notice, "the agent works again"});
         prove();
         agent_.adopt(configuration_);
+        identities_ = configuration_.identities.size();
+        // The agent has its own; of thousands of identities a second copy, and what reading them left behind, is much.
+        configuration_.identities.clear();
+        configuration_.origins = {};
+        ::malloc_trim(0);
         notify_status();
         return {};
     }
@@ -253,14 +259,19 @@ class Service {
 
     void on_settled(const std::string& identity, const std::optional<Error>& outcome) {
         failpoint("settled");
-        loop_->post([this, identity, outcome] {
-            service_.tell(identity, outcome ? outcome->line() : std::string(), outcome);
-            notify_status();
-        });
+        loop_->post(
+            [this, identity, outcome] { service_.tell(identity, outcome ? outcome->line() : std::string(), outcome); });
+        // Once for all that settle in one turn of the loop.
+        if (!std::exchange(status_posted_, true)) {
+            loop_->post([this] {
+                status_posted_ = false;
+                notify_status();
+            });
+        }
     }
 
     void notify_status() {
-        std::string text = fmt::format("{} identities, {} disabled, {} under way", configuration_.identities.size(),
+        std::string text = fmt::format("{} identities, {} disabled, {} under way", identities_,
                                        configuration_.findings.size(), agent_.busy());
         if (rest_) {
             text += "; resting: " + rest_->line();
@@ -286,7 +297,9 @@ class Service {
     observe::Log& log_;
     config::Configuration configuration_;
     std::string last_reload_;
+    std::size_t identities_ = 0;
     std::string status_;
+    bool status_posted_ = false;
     LoopReactor reactor_;
     control::KernelPeers peers_;
     std::unique_ptr<AlertCommand> alerts_;

@@ -28,6 +28,9 @@ struct UnrefLoop {
 
 constexpr std::uint64_t timer_accuracy_us = 1000;
 
+/// Tasks that were posted run so long before sockets and timers have their turn.
+constexpr std::chrono::milliseconds longest_turn{20};
+
 struct Repeating {
     std::uint64_t interval_us = 0;
     std::function<void()> task;
@@ -134,9 +137,7 @@ void EventLoop::post(std::function<void()> task) {
         const std::lock_guard lock(mutex_);
         posted_.push_back(std::move(task));
     }
-    const std::uint64_t one = 1;
-    // A full counter (EAGAIN) means that the loop is about to wake anyway.
-    static_cast<void>(::write(impl_->wake.get(), &one, sizeof one) > 0);
+    wake();
 }
 
 void EventLoop::run_posted() {
@@ -145,9 +146,29 @@ void EventLoop::run_posted() {
         const std::lock_guard lock(mutex_);
         tasks.swap(posted_);
     }
-    for (auto& task : tasks) {
-        task();
+    const auto end = std::chrono::steady_clock::now() + longest_turn;
+    for (auto task = tasks.begin(); task != tasks.end(); ++task) {
+        (*task)();
+        if (std::chrono::steady_clock::now() > end) {
+            return put_back(std::move(tasks), task + 1);
+        }
     }
+}
+
+/// Sockets and timers come first; then these, in their order.
+void EventLoop::put_back(std::vector<std::function<void()>> tasks, std::vector<std::function<void()>>::iterator begin) {
+    if (begin == tasks.end()) {
+        return;
+    }
+    const std::lock_guard lock(mutex_);
+    posted_.insert(posted_.begin(), std::make_move_iterator(begin), std::make_move_iterator(tasks.end()));
+    wake();
+}
+
+void EventLoop::wake() {
+    const std::uint64_t one = 1;
+    // A full counter (EAGAIN) means that the loop is about to wake anyway.
+    static_cast<void>(::write(impl_->wake.get(), &one, sizeof one) > 0);
 }
 
 void EventLoop::every(std::chrono::milliseconds interval, std::function<void()> task) {

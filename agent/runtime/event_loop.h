@@ -77,6 +77,8 @@ class EventLoop final : public http::Reactor {
     class Impl;
     explicit EventLoop(std::function<void()> on_stop);
     void run_posted();
+    void put_back(std::vector<std::function<void()>> tasks, std::vector<std::function<void()>>::iterator begin);
+    void wake();
 
     std::function<void()> on_stop_;
     std::function<void(int, bool, bool)> on_socket_;

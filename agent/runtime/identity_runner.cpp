@@ -88,7 +88,8 @@ Error recorded(const lifecycle::IdentityState& state) {
 
 IdentityRunner::IdentityRunner(const Surroundings& surroundings, observe::Progress& progress,
                                publish::Publisher& publisher, Tokens tokens, std::shared_ptr<AuthorityAccess> authority,
-                               http::Client& client, Places places, config::IdentitySettings settings)
+                               http::Client& client, std::shared_ptr<const Places> places,
+                               config::IdentitySettings settings)
     : at_(surroundings),
       client_(client),
       progress_(progress),
@@ -99,13 +100,37 @@ IdentityRunner::IdentityRunner(const Surroundings& surroundings, observe::Progre
       places_(std::move(places)),
       settings_(std::move(settings)) {}
 
+IdentitySections IdentityRunner::sections() const {
+    return {settings_, authority_->settings(), token_->settings(), authority_->limits(),
+            signer_token_ ? &signer_token_->settings() : nullptr};
+}
+
 lifecycle::Policy IdentityRunner::policy() const {
-    lifecycle::Policy policy = policy_of({settings_, authority_->settings(), token_->settings(), authority_->limits(),
-                                          signer_token_ ? &signer_token_->settings() : nullptr},
-                                         at_.clock.now());
+    lifecycle::Policy policy = policy_of(sections(), marks(), at_.clock.now());
     policy.authority = authority_->facts();
     policy.clock_trusted = at_.clock_trust.trusted();
     return policy;
+}
+
+PolicyMarks IdentityRunner::marks() const {
+    KnownMarks now{authority_->revision(), {challenge_file(authority_->settings())}, {}};
+    if (settings_.signer) {
+        now.files[1] = facts_of(settings_.signer->certificate);
+        now.files[2] = facts_of(settings_.signer->chain);
+    }
+    if (!marks_ || marks_->revision != now.revision || marks_->files != now.files) {
+        PolicyMarks marks = marks_of(sections());
+        std::size_t at = 0;
+        for (const Bytes* const mark :
+             {&marks.configuration, &marks.request, &marks.name, &marks.content, &marks.signer}) {
+            std::ranges::copy(*mark, now.marks[at++].begin());
+        }
+        marks_ = now;
+        return marks;
+    }
+    const auto& known = marks_->marks;
+    return {to_bytes(known[0]), to_bytes(known[1]), to_bytes(known[2]), to_bytes(known[3]),
+            settings_.signer ? to_bytes(known[4]) : Bytes()};
 }
 
 Status IdentityRunner::load() {
@@ -128,6 +153,11 @@ void IdentityRunner::start(Settled settled, News news) {
         posted_.clear();
         return undo(loaded.error());
     }
+    at_.loop.post([this] { begin(); });
+}
+
+void IdentityRunner::begin() {
+    begun_ = at_.clock.now();
     const auto published = publisher_.inspect(name());
     if (!published && state_.phase == lifecycle::Phase::valid) {
         return settle(published.error());
@@ -161,8 +191,9 @@ std::optional<TimePoint> IdentityRunner::files_due() const {
     }
     const Seconds pause = lifecycle::scaled(hour, lifecycle::lifetime(state_.current->issued));
     const auto share = static_cast<std::int64_t>(state_.current->jitter);
-    return files_seen_ == TimePoint() ? state_.current->published_at + Seconds((pause.count() * share) >> 32)
-                                      : files_seen_ + pause;
+    return files_seen_ == TimePoint()
+               ? std::max(begun_, state_.current->published_at) + Seconds((pause.count() * share) >> 32)
+               : files_seen_ + pause;
 }
 
 /// The event by which another program's changes are published over; nothing if it is not time to look, or all is well.
@@ -209,12 +240,16 @@ std::optional<TimePoint> IdentityRunner::next_due() const {
     if (busy_) {
         return std::nullopt;
     }
-    const auto next = lifecycle::next_due(state_, policy());
-    const auto look = files_due();
-    return next && look ? std::min(*next, *look) : next ? next : look;
+    if (!due_) {
+        const auto next = lifecycle::next_due(state_, policy());
+        const auto look = files_due();
+        due_ = next && look ? std::min(*next, *look) : next ? next : look;
+    }
+    return *due_;
 }
 
 void IdentityRunner::dispatch(const lifecycle::Event& event) {
+    look_again();
     auto drawn = draw();
     if (!drawn) {
         return undo(drawn.error());
@@ -292,7 +327,7 @@ void IdentityRunner::settle(const std::optional<Error>& error) {
     progress_.clear();
     if (!posted_.empty()) {
         const lifecycle::Event event = std::move(posted_.front());
-        posted_.pop_front();
+        posted_.erase(posted_.begin());
         error_.reset();
         return dispatch(event);
     }
@@ -523,6 +558,7 @@ void IdentityRunner::exchange(const SharedAuthority& authority, const Bytes& mes
             } else {
                 request.url = scep::pki_operation_get_url(url, message);
             }
+            request.once = true;
             form->url_length = request.url.size();
             warn_of_long_url(*form);
             return request;
@@ -580,7 +616,7 @@ void IdentityRunner::judge(const SharedAuthority& authority, const RequestForm& 
     const bool answered = plan.response.status == 200;
     signing_token().use([plan = std::move(plan)](const SharedToken& token) { return judge_reply(token, plan); },
                         [this, answered](Result<ReplyVerdict> verdict) {
-                             failpoint("reply-opened");
+                            failpoint("reply-opened");
                             if (!verdict) {
                                 return failed(verdict.error(), answered);
                             }
@@ -617,8 +653,8 @@ void IdentityRunner::run(const lifecycle::Deliver& effect) {
     progress_.begin(name() + ": telling its consumers");
     DeliveryPlan plan{name(),
                       effect.generation,
-                      places_.publish_dir,
-                      places_.runtime_dir,
+                      places_->publish_dir,
+                      places_->runtime_dir,
                       settings_.on_change,
                       settings_.verify_tls,
                       settings_.verify_command,

@@ -1,18 +1,21 @@
 // Carries out what the machine decides for one identity and tells it how that went.
 #pragma once
 
-#include <deque>
+#include <array>
 #include <filesystem>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "agent/lifecycle/step.h"
 #include "agent/observe/progress.h"
 #include "agent/publish/publisher.h"
 #include "agent/runtime/authority_access.h"
+#include "agent/runtime/configuration_mark.h"
 #include "agent/runtime/delivery_run.h"
+#include "agent/runtime/policy.h"
 #include "agent/runtime/request_jobs.h"
 #include "agent/runtime/token_access.h"
 
@@ -48,10 +51,11 @@ class IdentityRunner {
     using News = std::function<void(const IdentityNews&)>;
 
     IdentityRunner(const Surroundings& surroundings, observe::Progress& progress, publish::Publisher& publisher,
-                   Tokens tokens, std::shared_ptr<AuthorityAccess> authority, http::Client& client, Places places,
-                   config::IdentitySettings settings);
+                   Tokens tokens, std::shared_ptr<AuthorityAccess> authority, http::Client& client,
+                   std::shared_ptr<const Places> places, config::IdentitySettings settings);
 
-    /// Reads the stored state and begins (event Started).
+    /// Reads the stored state, and begins (event Started) in a later turn of the loop: what is published has to be
+    /// looked at first, which takes its time where there are thousands of identities.
     void start(Settled settled, News news);
 
     /// Time has passed, or something that the machine looks at has changed: begins what is due, if nothing is under
@@ -61,14 +65,18 @@ class IdentityRunner {
     /// An operator's event: taken at once, or when what is under way has ended.
     void post(lifecycle::Event event);
 
-    /// When tick() has something to do; nothing while an effect is under way.
+    /// When tick() has something to do; nothing while an effect is under way. Worked out once, until something happens
+    /// to the identity or look_again().
     [[nodiscard]] std::optional<TimePoint> next_due() const;
+
+    /// Something may have changed that only policy() sees, such as a challenge's file.
+    void look_again() { due_.reset(); }
 
     /// True when it works by these already.
     [[nodiscard]] bool uses(const config::IdentitySettings& settings, const Tokens& tokens,
                             const std::shared_ptr<AuthorityAccess>& authority, const Places& places) const {
         return settings_ == settings && Tokens{token_, signer_token_} == tokens && authority_ == authority &&
-               places_ == places;
+               *places_ == places;
     }
 
     [[nodiscard]] bool busy() const { return busy_; }
@@ -90,6 +98,7 @@ class IdentityRunner {
     void warn(const std::string& warning);
     [[nodiscard]] std::string awaiting_answer() const;
     [[nodiscard]] Status load();
+    void begin();
 
     void run(const lifecycle::MakeKey& effect);
     void run(const lifecycle::PrepareRequest& effect);
@@ -117,6 +126,15 @@ class IdentityRunner {
     [[nodiscard]] std::optional<lifecycle::Started> look_at_files();
     [[nodiscard]] TokenAccess& signing_token() const;
 
+    /// Marks of the configuration in force, kept because they are hashes over much text.
+    struct KnownMarks {
+        std::uint64_t revision = 0;        ///< of the CA's settings
+        std::array<FileFacts, 3> files{};  ///< the challenge's, the signer's certificate's and chain's
+        std::array<std::array<std::uint8_t, 32>, 5> marks{};  ///< in the order of PolicyMarks
+    };
+    [[nodiscard]] PolicyMarks marks() const;
+    [[nodiscard]] IdentitySections sections() const;
+
     Surroundings at_;
     http::Client& client_;
     observe::Progress& progress_;
@@ -124,16 +142,19 @@ class IdentityRunner {
     std::shared_ptr<TokenAccess> token_;
     std::shared_ptr<TokenAccess> signer_token_;
     std::shared_ptr<AuthorityAccess> authority_;
-    Places places_;
+    std::shared_ptr<const Places> places_;
     config::IdentitySettings settings_;
     lifecycle::IdentityState state_;
     bool loaded_ = false;  ///< before that `state_` says nothing, and nothing is decided
     TimePoint load_again_;
+    TimePoint begun_;
     TimePoint files_seen_;  ///< when the published files were last looked at; the epoch: not yet
     bool busy_ = false;
-    std::deque<lifecycle::Event> posted_;
+    mutable std::optional<KnownMarks> marks_;
+    mutable std::optional<std::optional<TimePoint>> due_;
+    std::vector<lifecycle::Event> posted_;
     std::string undone_;  ///< why the last decision could not be kept; empty once one was
-    std::optional<Error> error_;
+    lifecycle::Rare<Error> error_;
     std::unique_ptr<DeliveryRun> delivery_;
     Settled settled_;
     News news_;

@@ -46,18 +46,29 @@ std::vector<lifecycle::Resync> resync_order(const std::vector<config::Resync>& s
 
 }  // namespace
 
-lifecycle::Policy policy_of(const IdentitySections& sections, TimePoint now) {
+PolicyMarks marks_of(const IdentitySections& sections) {
+    const config::IdentitySettings& identity = sections.identity;
+    PolicyMarks marks;
+    marks.configuration = configuration_mark(identity, sections.authority, sections.token, sections.limits);
+    marks.request = request_mark(identity, sections.authority, sections.token);
+    marks.name = name_mark(identity, sections.token);
+    marks.content = content_mark(identity);
+    if (sections.signer_token != nullptr) {
+        marks.signer = signer_mark(*identity.signer, *sections.signer_token);
+        marks.configuration = with_signer(marks.configuration, *identity.signer, *sections.signer_token);
+    }
+    return marks;
+}
+
+lifecycle::Policy policy_of(const IdentitySections& sections, PolicyMarks marks, TimePoint now) {
     const config::IdentitySettings& identity = sections.identity;
     lifecycle::Policy policy;
     policy.poll = {identity.poll.start, identity.poll.factor, identity.poll.max, identity.poll.give_up};
-    policy.configuration_mark = configuration_mark(identity, sections.authority, sections.token, sections.limits);
-    policy.request_mark = request_mark(identity, sections.authority, sections.token);
-    policy.name_mark = name_mark(identity, sections.token);
-    policy.content_mark = content_mark(identity);
-    if (sections.signer_token != nullptr) {
-        policy.signer_mark = signer_mark(*identity.signer, *sections.signer_token);
-        policy.configuration_mark = with_signer(policy.configuration_mark, *identity.signer, *sections.signer_token);
-    }
+    policy.configuration_mark = std::move(marks.configuration);
+    policy.request_mark = std::move(marks.request);
+    policy.name_mark = std::move(marks.name);
+    policy.content_mark = std::move(marks.content);
+    policy.signer_mark = std::move(marks.signer);
     policy.resync = resync_order(sections.authority.resync);
     policy.renew_at = mark_of(identity.renew_at);
     policy.jitter_percent = identity.renew_jitter_percent;

@@ -15,7 +15,17 @@ struct IdentitySections {
     const config::TokenSettings* signer_token = nullptr;  ///< of `signer`; nullptr: none
 };
 
-/// All of the policy but what the CA and the clock say.
-lifecycle::Policy policy_of(const IdentitySections& sections, TimePoint now);
+/// Marks of the sections (configuration_mark.h); `signer` is empty without one. Hashes over much text: to be kept.
+struct PolicyMarks {
+    Bytes configuration;
+    Bytes request;
+    Bytes name;
+    Bytes content;
+    Bytes signer;
+};
+PolicyMarks marks_of(const IdentitySections& sections);
+
+/// All of the policy but what the CA and the clock say. `marks` are those of the sections.
+lifecycle::Policy policy_of(const IdentitySections& sections, PolicyMarks marks, TimePoint now);
 
 }  // namespace hwenroll::runtime

@@ -35,8 +35,7 @@ lifecycle::Started started_with(const lifecycle::IdentityState& state,
     event.highest_generation =
         std::max(event.current_generation, published->generations.empty() ? 0 : published->generations.back());
     if (wanted != nullptr) {
-        event.shown = published->defect.empty() && published->certificate &&
-                      published->certificate->der() == wanted->issued.leaf &&
+        event.shown = published->defect.empty() && published->certificate == wanted->issued.leaf &&
                       published->key_uri == key_uri(token_uri, wanted->key.id) &&
                       event.current_generation == wanted->generation;
     }

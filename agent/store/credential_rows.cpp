@@ -176,18 +176,17 @@ Status write_key(Database& database, const std::string& name, std::string_view s
 }
 
 Status read_credentials(Database& database, const std::string& name, IdentityState& state) {
-    for (const auto& [slot, into] : {std::pair(next_slot, &state.next), std::pair(current_slot, &state.current)}) {
-        auto read = read_slot(database, name, slot);
-        if (!read) {
-            return fail(read.error());
-        }
-        if (*read) {
-            *into = (*read)->credential;
-        }
+    const auto next = read_slot(database, name, next_slot);
+    const auto current = read_slot(database, name, current_slot);
+    const auto shadow = read_slot(database, name, shadow_slot);
+    if (!next || !current || !shadow) {
+        return fail(!next ? next.error() : !current ? current.error() : shadow.error());
     }
-    auto shadow = read_slot(database, name, shadow_slot);
-    if (!shadow) {
-        return fail(shadow.error());
+    if (*next) {
+        state.next = (*next)->credential;
+    }
+    if (*current) {
+        state.current = (*current)->credential;
     }
     if (*shadow) {
         state.shadow = lifecycle::Shadow{(*shadow)->credential, (*shadow)->authority};

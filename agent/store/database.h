@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 
 #include "base/bytes.h"
 #include "base/result.h"
@@ -17,11 +18,20 @@ namespace hwenroll::store {
 
 class Database;
 
+struct FinalizeStatement {
+    void operator()(sqlite3_stmt* statement) const noexcept;
+};
+using PreparedStatement = std::unique_ptr<sqlite3_stmt, FinalizeStatement>;
+
 /// A prepared statement. Columns and parameters count from 0 and 1 as in SQLite. Bound texts and blobs are copied.
-/// An error is kept and returned by the next run() or step(). Not thread-safe.
+/// An error is kept and returned by the next run() or step(). Not thread-safe. Texts are few and constant: the database
+/// keeps what was prepared for the next statement with the same text.
 class Statement {
  public:
     Statement(Database& database, std::string_view sql);
+    Statement(const Statement&) = delete;
+    Statement& operator=(const Statement&) = delete;
+    ~Statement();
 
     Statement& bind(std::int64_t value);
     Statement& bind(std::string_view value);
@@ -40,11 +50,9 @@ class Statement {
     [[nodiscard]] bool is_null(int column) const;
 
  private:
-    struct Finalize {
-        void operator()(sqlite3_stmt* statement) const noexcept;
-    };
     Database& database_;
-    std::unique_ptr<sqlite3_stmt, Finalize> statement_;
+    std::string sql_;
+    PreparedStatement statement_;
     int next_parameter_ = 1;
     int failure_ = 0;
 };
@@ -71,8 +79,11 @@ class Database {
         void operator()(sqlite3* connection) const noexcept;
     };
     explicit Database(sqlite3* connection, std::string path) : connection_(connection), path_(std::move(path)) {}
+    friend class Statement;
+
     std::unique_ptr<sqlite3, Close> connection_;
     std::string path_;
+    std::unordered_map<std::string, PreparedStatement> idle_;  ///< by text; ends before the connection
 };
 
 /// BEGIN IMMEDIATE … COMMIT; rolls back unless commit() succeeded.

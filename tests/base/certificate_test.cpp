@@ -33,6 +33,30 @@ TEST(Certificate, reads_what_another_implementation_made) {
     EXPECT_EQ(read->fingerprint(), sha256(captured_ca())) << "CACERT-4: over the whole DER";
 }
 
+void expect_same_summary(const Bytes& der) {
+    const auto whole = Certificate::from_der(der);
+    const auto summary = summary_of(der);
+    ASSERT_TRUE(whole && summary);
+    EXPECT_EQ(summary->serial, whole->serial());
+    EXPECT_EQ(summary->subject, whole->subject());
+    EXPECT_EQ(summary->issuer, whole->issuer());
+    EXPECT_EQ(summary->not_before, whole->not_before());
+    EXPECT_EQ(summary->not_after, whole->not_after());
+}
+
+TEST(CertificateSummary, says_what_the_whole_certificate_says) {
+    expect_same_summary(captured_ca());
+    expect_same_summary(make({}).der());
+}
+
+TEST(CertificateSummary, a_certificate_that_is_cut_anywhere_before_its_key_is_malformed) {
+    const Bytes der = make({}).der();
+    for (std::size_t size = 0; size < der.size(); ++size) {
+        EXPECT_FALSE(summary_of(ByteView(der).first(size))) << size;
+    }
+    EXPECT_FALSE(summary_of(as_bytes("no certificate")));
+}
+
 TEST(Certificate, shows_what_it_was_made_with) {
     SampleCertificate sample;
     sample.subject = "O=Example,CN=a";

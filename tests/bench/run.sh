@@ -10,8 +10,10 @@ usage: tests/bench/run.sh [--quick] [--no-build] [--callgrind] [PART…]
   PART         message      messages built and read in a second
                token        what the key provider and the token worker add to one use of a key
                enrollment   50 enrollments beside Debian's scepclient, and memory
+               fleet        10,000 identities in one agent: start, memory, status
+               idle         five minutes of an agent without work beside certmonger-session: wake-ups and memory
                default: all of them
-  --quick      few repetitions and 5 enrollments: shows that everything works, and first figures
+  --quick      few repetitions, 5 enrollments, 1,000 identities, 70 s: shows that everything works, and first figures
   --no-build   use the programs in build/bench as they are
   --callgrind  instead of times, instructions of one enrollment by process and function (needs valgrind): they do not
                depend on what else the machine does
@@ -33,12 +35,12 @@ for argument in "$@"; do
     --quick) quick=(--quick) ;;
     --no-build) build=no ;;
     --callgrind) callgrind=yes ;;
-    message | token | enrollment) parts+=("$argument") ;;
+    message | token | enrollment | fleet | idle) parts+=("$argument") ;;
     -h | --help) usage && exit 0 ;;
     *) give_up "unknown argument '$argument'; see --help" 64 ;;
     esac
 done
-[ ${#parts[@]} -gt 0 ] || parts=(message token enrollment)
+[ ${#parts[@]} -gt 0 ] || parts=(message token enrollment fleet idle)
 bin=$PWD/build/bench/bin
 
 # The programs make all their files below TMPDIR. `timeout` leads a process group of its own, which the servers that a
@@ -70,7 +72,8 @@ bounded() {
 if [ $build = yes ]; then
     .ci/install-deps --bench
     { cmake --preset bench && cmake --build build/bench --parallel "$(nproc)" \
-        --target message_bench token_bench enrollment_bench hwenrolld hwenroll-token; } >"$work/build.log" 2>&1 || {
+        --target message_bench token_bench enrollment_bench fleet_bench hwenrolld hwenroll hwenroll-token \
+        scep-lab-ca; } >"$work/build.log" 2>&1 || {
         tail -n 40 "$work/build.log" >&2
         give_up "the build failed; its last lines are above"
     }
@@ -109,6 +112,12 @@ fi
 failed=()
 for name in "${parts[@]}"; do
     echo "run.sh: $name" >&2
+    if [ "$name" = idle ]; then
+        idle_for=300
+        [ ${#quick[@]} = 0 ] || idle_for=70
+        bounded 900 tests/bench/idle.sh "$bin" "$idle_for" || failed+=("$name")
+        continue
+    fi
     bounded 900 "$bin/${name}_bench" "${quick[@]}" || failed+=("$name")
 done
 [ ${#failed[@]} = 0 ] || give_up "failed: ${failed[*]}" 1

@@ -46,14 +46,14 @@ struct Holdings {
     std::size_t descriptors = 0;
 };
 
-/// Of descriptors the fewest of half a second: a control client that has just gone is not a leak, which lasts.
+/// The least of half a second: the agent has still to see that the last client of its socket is gone.
 Holdings holdings_of(pid_t pid) {
-    Holdings holdings{memory_of(pid).value_or(ProcessMemory{}), descriptors_of(pid)};
-    for (int look = 0; look < 10; ++look) {
-        std::this_thread::sleep_for(std::chrono::milliseconds(50));
-        holdings.descriptors = std::min(holdings.descriptors, descriptors_of(pid));
+    std::size_t descriptors = descriptors_of(pid);
+    for (int i = 0; i < 25; ++i) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(20));
+        descriptors = std::min(descriptors, descriptors_of(pid));
     }
-    return holdings;
+    return {memory_of(pid).value_or(ProcessMemory{}), descriptors};
 }
 
 std::string to_text(const Holdings& holdings) {

@@ -131,5 +131,16 @@ TEST_F(ClientTest, an_idle_client_watches_nothing) {
     EXPECT_EQ(0U, reactor.watched());
 }
 
+TEST_F(ClientTest, N14_a_message_that_is_to_be_sent_once_is_not_sent_again_by_itself) {
+    // As above: the same server would get it on the connection that was kept.
+    ScriptedServer server({{receive(), send(reply(200, "one")), receive(), reset()}, {receive(), reset()}});
+    ASSERT_TRUE(fetch(get(server.url())));
+    http::Request message = post(server.url(), {1, 2, 3});
+    message.once = true;
+    EXPECT_FALSE(fetch(message));
+    EXPECT_EQ(2U, server.requests().size());
+    EXPECT_EQ(2U, server.connections());
+}
+
 }  // namespace
 }  // namespace hwenroll::test

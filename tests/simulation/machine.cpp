@@ -222,11 +222,14 @@ void Machine::start() {
     tick();
     lifecycle::Started event;
     event.highest_generation = highest_generation_;
-    const auto& wanted = state_.next ? state_.next : state_.current;
-    event.shown = !wanted;
+    const lifecycle::Credential* const wanted = state_.next      ? &*state_.next
+                                                : state_.current ? &*state_.current
+                                                                 : nullptr;
+    event.shown = wanted == nullptr;
     if (published_) {
         event.current_generation = published_->generation;
-        event.shown = wanted && published_->leaf == wanted->issued.leaf && published_->key_id == wanted->key.id &&
+        event.shown = wanted != nullptr && published_->leaf == wanted->issued.leaf &&
+                      published_->key_id == wanted->key.id &&
                       (state_.next || published_->generation == wanted->generation);
     }
     decide(event);

@@ -44,6 +44,9 @@ struct Request {
     std::string connect_to;    ///< handshake only: `HOST:PORT` to connect to instead of the URL's; empty: the URL's
     std::string content_type;  ///< of `body`; POST only
     Bytes body;                ///< sent with an exact Content-Length, never chunked, without Expect (HTTP-9)
+    /// On a connection of its own. libcurl sends a request again, all by itself, when a connection that it has used
+    /// before closes without an answer; a SCEP message is signed anew each time instead (design, "Re-sending").
+    bool once = false;
     Limits limits;
     Route route;
 };

@@ -149,6 +149,7 @@ bool Transfer::set_request(const std::string& user_agent) {
     }
     Options options(easy_.get());
     options.set(CURLOPT_USERAGENT, user_agent.c_str());
+    options.set(CURLOPT_FRESH_CONNECT, request_.once ? 1L : 0L);
     bool listed = true;
     if (request_.method == Request::Method::post) {
         options.set(CURLOPT_POST, 1L).set(CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request_.body.size()));

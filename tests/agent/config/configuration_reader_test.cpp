@@ -272,6 +272,20 @@ TEST(Configuration, F5_a_part_that_is_defined_twice_is_disabled) {
     EXPECT_TRUE(all.tokens.contains("lab"));
 }
 
+TEST(AgentSettings, are_read_alone_as_with_all_the_rest) {
+    const std::vector<SourceText> good{{"hwenroll.toml", "[agent]\nstate_dir = \"/srv\"\n[identity.web]\nkey = 3\n"},
+                                       {"conf.d/10.toml", "[agent]\nadmin_group = \"ops\"\n"}};
+    const auto alone = read_agent_settings(good);
+    ASSERT_TRUE(alone) << alone.error().line();
+    EXPECT_EQ(*alone, read_configuration(good, facts())->agent);
+    EXPECT_EQ(alone->admin_group, "ops");
+    for (const char* const bad : {"[agent]\nstate_dir = \"srv\"\n", "agent = 3\n", "[agent]\nstate_dir = /srv\n"}) {
+        const auto refused = read_agent_settings({{"hwenroll.toml", bad}});
+        ASSERT_FALSE(refused) << bad;
+        EXPECT_EQ(refused.error().line(), read_configuration({{"hwenroll.toml", bad}}, facts()).error().line());
+    }
+}
+
 TEST(Configuration, an_agent_key_that_is_set_twice_is_an_error) {
     const auto twice = read_configuration(
         {{"a.toml", "[agent]\nadmin_group = \"a\"\n"}, {"b.toml", "[agent]\nadmin_group = \"b\"\n"}}, facts());

@@ -323,7 +323,7 @@ TEST_F(PublisherTest, inspects_what_is_published) {
     ASSERT_TRUE(state && state->has_value());
     EXPECT_EQ((*state)->generations, (std::vector<std::uint64_t>{1, 2}));
     EXPECT_EQ((*state)->current, 2U);
-    EXPECT_EQ((*state)->certificate, second.certificate);
+    EXPECT_EQ((*state)->certificate, second.certificate.der());
     EXPECT_EQ((*state)->key_uri, second.key_uri);
     EXPECT_EQ((*state)->defect, "");
     EXPECT_EQ(publisher_.inspect("mail")->has_value(), false);

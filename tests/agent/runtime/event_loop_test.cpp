@@ -1,4 +1,5 @@
 // The loop: work from other threads, signals, repetition.
+#include <algorithm>
 #include <array>
 #include <csignal>
 #include <fcntl.h>
@@ -55,6 +56,26 @@ TEST(EventLoop, repeats_a_task) {
     });
     ASSERT_TRUE((*loop)->run());
     EXPECT_EQ(ticks, 3);
+}
+
+TEST(EventLoop, much_posted_work_keeps_its_order_and_lets_a_timer_have_its_turn) {
+    auto loop = EventLoop::make({});
+    ASSERT_TRUE(loop);
+    std::vector<int> ran;
+    std::size_t before_timer = 0;
+    const Watch timer = (*loop)->after(std::chrono::milliseconds(1), [&] { before_timer = ran.size(); });
+    for (int i = 0; i < 20; ++i) {
+        (*loop)->post([&ran, i] {
+            std::this_thread::sleep_for(std::chrono::milliseconds(5));  // the work
+            ran.push_back(i);
+        });
+    }
+    (*loop)->post([&] { (*loop)->stop(); });
+    ASSERT_TRUE((*loop)->run());
+    ASSERT_EQ(ran.size(), 20U);
+    EXPECT_TRUE(std::ranges::is_sorted(ran));
+    EXPECT_GT(before_timer, 0U);
+    EXPECT_LT(before_timer, 20U);
 }
 
 /// Both ends of a pipe.

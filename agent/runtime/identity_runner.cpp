@@ -252,16 +252,17 @@ void IdentityRunner::post(lifecycle::Event event) {
     dispatch(event);
 }
 
-std::optional<TimePoint> IdentityRunner::next_due() const {
+std::optional<TimePoint> IdentityRunner::decision_due() const {
     if (!busy_ && !loaded_) {
         return load_again_;
     }
-    if (busy_) {
-        return std::nullopt;
-    }
-    const auto next = lifecycle::next_due(state_, policy());
-    const auto look = files_due();
-    return next && look ? std::min(*next, *look) : next ? next : look;
+    return busy_ ? std::nullopt : lifecycle::next_due(state_, policy());
+}
+
+std::optional<TimePoint> IdentityRunner::next_due() const {
+    const auto decision = decision_due();
+    const auto look = busy_ || !loaded_ ? std::nullopt : files_due();
+    return decision && look ? std::min(*decision, *look) : decision ? decision : look;
 }
 
 lifecycle::Started IdentityRunner::started(const std::optional<publish::PublishedState>& published) const {

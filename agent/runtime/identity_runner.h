@@ -57,6 +57,9 @@ class IdentityRunner {
     /// When tick() has something to do; nothing while an effect is under way.
     [[nodiscard]] std::optional<TimePoint> next_due() const;
 
+    /// The same without the looks at the published files, which nobody waits for.
+    [[nodiscard]] std::optional<TimePoint> decision_due() const;
+
     /// True when it works by these already.
     [[nodiscard]] bool uses(const config::IdentitySettings& settings, const std::shared_ptr<TokenAccess>& token,
                             const std::shared_ptr<AuthorityAccess>& authority, const Places& places) const {

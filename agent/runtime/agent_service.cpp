@@ -74,7 +74,7 @@ Result<control::IdentityView> AgentService::view(const std::string& identity) {
         view->notice = authority == nullptr ? std::string() : authority->notice();
         view->settled = view->settled && !found->busy() && found->state().wish == lifecycle::Wish::nothing;
         view->renew_at = lifecycle::renewal_time(found->state(), found->policy());
-        view->next_at = found->next_due();
+        view->next_at = found->decision_due();
     }
     return view;
 }

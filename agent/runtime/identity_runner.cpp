@@ -233,7 +233,7 @@ void IdentityRunner::post(lifecycle::Event event) {
     dispatch(event);
 }
 
-std::optional<TimePoint> IdentityRunner::next_due() const {
+std::optional<TimePoint> IdentityRunner::decision_due() const {
     if (!busy_ && !loaded_) {
         return load_again_;
     }
@@ -241,9 +241,7 @@ std::optional<TimePoint> IdentityRunner::next_due() const {
         return std::nullopt;
     }
     if (!due_) {
-        const auto next = lifecycle::next_due(state_, policy());
-        const auto look = files_due();
-        due_ = next && look ? std::min(*next, *look) : next ? next : look;
+        due_ = lifecycle::next_due(state_, policy());
     }
     return *due_;
 }

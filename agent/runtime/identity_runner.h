@@ -72,6 +72,9 @@ class IdentityRunner {
     /// Something may have changed that only policy() sees, such as a challenge's file.
     void look_again() { due_.reset(); }
 
+    /// The same without the looks at the published files, which nobody waits for.
+    [[nodiscard]] std::optional<TimePoint> decision_due() const;
+
     /// True when it works by these already.
     [[nodiscard]] bool uses(const config::IdentitySettings& settings, const Tokens& tokens,
                             const std::shared_ptr<AuthorityAccess>& authority, const Places& places) const {

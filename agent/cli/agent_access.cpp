@@ -134,14 +134,10 @@ Result<std::optional<control::Client>> connect_if_running(const config::AgentSet
     return fail(client.error());
 }
 
-namespace {
-
-Result<std::optional<control::Client>> connect_if_configured(const config::ConfigurationPaths& paths) {
+Result<std::optional<control::Client>> connect_if_running(const config::ConfigurationPaths& paths) {
     const auto agent = config::load_agent_settings(paths);
     return agent ? connect_if_running(*agent) : fail(agent.error());
 }
-
-}  // namespace
 
 std::set<std::string> all_names(const config::Configuration& configuration) {
     std::set<std::string> names;
@@ -164,13 +160,10 @@ Status check_known(const config::Configuration& configuration, const std::string
 }
 
 Result<std::vector<control::IdentityView>> identity_views(const config::ConfigurationPaths& paths,
+                                                          std::optional<control::Client>& agent,
                                                           const std::optional<std::string>& identity) {
-    auto client = connect_if_configured(paths);
-    if (!client) {
-        return fail(client.error());
-    }
-    if (*client) {
-        return (*client)->status(identity);
+    if (agent) {
+        return agent->status(identity);
     }
     const auto configuration = config::load(paths);
     if (!configuration) {
@@ -186,14 +179,11 @@ Result<std::vector<control::IdentityView>> identity_views(const config::Configur
 }
 
 Result<std::vector<control::HistoryEvent>> history_events(const config::ConfigurationPaths& paths,
+                                                          std::optional<control::Client>& agent,
                                                           const std::optional<std::string>& identity,
                                                           std::int64_t limit) {
-    auto client = connect_if_configured(paths);
-    if (!client) {
-        return fail(client.error());
-    }
-    if (*client) {
-        return (*client)->history(identity, limit);
+    if (agent) {
+        return agent->history(identity, limit);
     }
     const auto configuration = config::load(paths);
     if (!configuration) {

@@ -20,21 +20,25 @@ Result<control::Client> connect(const config::AgentSettings& agent);
 /// cannot be asked may still be at work.
 Result<std::optional<control::Client>> connect_if_running(const config::AgentSettings& agent);
 
+/// The same for what these files configure, of which only [agent] is read. Errors: those of the configuration too.
+Result<std::optional<control::Client>> connect_if_running(const config::ConfigurationPaths& paths);
+
 /// Names of all identities of the configuration, disabled ones included.
 std::set<std::string> all_names(const config::Configuration& configuration);
 
 /// Error code: unknown_name.
 Status check_known(const config::Configuration& configuration, const std::string& identity);
 
-/// How identities are, from the agent or, without one, from state.db: all, or one. A running agent knows its
-/// identities: only [agent] is read then. Errors: unknown_name, and those of the configuration, the connection or the
-/// store.
+/// How identities are, from `agent` or, without one, from state.db: all, or one. Errors: unknown_name, and those of the
+/// configuration, the connection or the store.
 Result<std::vector<control::IdentityView>> identity_views(const config::ConfigurationPaths& paths,
+                                                          std::optional<control::Client>& agent,
                                                           const std::optional<std::string>& identity);
 
-/// The newest entries first, from the agent or, without one, from state.db: of one identity, or of everything in the
+/// The newest entries first, from `agent` or, without one, from state.db: of one identity, or of everything in the
 /// configuration. Errors as identity_views().
 Result<std::vector<control::HistoryEvent>> history_events(const config::ConfigurationPaths& paths,
+                                                          std::optional<control::Client>& agent,
                                                           const std::optional<std::string>& identity,
                                                           std::int64_t limit);
 

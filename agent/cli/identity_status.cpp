@@ -98,14 +98,18 @@ int print_views(const CommandContext& context, const std::vector<IdentityView>& 
 }  // namespace
 
 int status(const CommandContext& context, const std::optional<std::string>& identity) {
-    const auto views = identity_views(context.paths, identity);
+    auto agent = connect_if_running(context.paths);
+    if (!agent) {
+        return report(agent.error());
+    }
+    const auto views = identity_views(context.paths, *agent, identity);
     if (!views) {
         return report(views.error());
     }
     if (!identity || context.output.json || views->empty()) {
         return print_views(context, *views);
     }
-    const auto events = history_events(context.paths, identity, shown_events);
+    const auto events = history_events(context.paths, *agent, identity, shown_events);
     if (!events) {
         return report(events.error());
     }
@@ -114,7 +118,11 @@ int status(const CommandContext& context, const std::optional<std::string>& iden
 }
 
 int list(const CommandContext& context) {
-    const auto views = identity_views(context.paths, {});
+    auto agent = connect_if_running(context.paths);
+    if (!agent) {
+        return report(agent.error());
+    }
+    const auto views = identity_views(context.paths, *agent, {});
     if (!views) {
         return report(views.error());
     }
@@ -141,7 +149,11 @@ int list(const CommandContext& context) {
 }
 
 int history(const CommandContext& context, const std::optional<std::string>& identity, std::int64_t limit) {
-    const auto events = history_events(context.paths, identity, limit);
+    auto agent = connect_if_running(context.paths);
+    if (!agent) {
+        return report(agent.error());
+    }
+    const auto events = history_events(context.paths, *agent, identity, limit);
     if (!events) {
         return report(events.error());
     }

@@ -246,6 +246,12 @@ std::optional<TimePoint> IdentityRunner::decision_due() const {
     return *due_;
 }
 
+std::optional<TimePoint> IdentityRunner::next_due() const {
+    const auto decision = decision_due();
+    const auto look = busy_ || !loaded_ ? std::nullopt : files_due();
+    return decision && look ? std::min(*decision, *look) : decision ? decision : look;
+}
+
 void IdentityRunner::dispatch(const lifecycle::Event& event) {
     look_again();
     auto drawn = draw();

@@ -65,14 +65,14 @@ class IdentityRunner {
     /// An operator's event: taken at once, or when what is under way has ended.
     void post(lifecycle::Event event);
 
-    /// When tick() has something to do; nothing while an effect is under way. Worked out once, until something happens
-    /// to the identity or look_again().
+    /// When tick() has something to do; nothing while an effect is under way.
     [[nodiscard]] std::optional<TimePoint> next_due() const;
 
     /// Something may have changed that only policy() sees, such as a challenge's file.
     void look_again() { due_.reset(); }
 
-    /// The same without the looks at the published files, which nobody waits for.
+    /// The same without the looks at the published files, which nobody waits for. Worked out once, until something
+    /// happens to the identity or look_again().
     [[nodiscard]] std::optional<TimePoint> decision_due() const;
 
     /// True when it works by these already.

@@ -20,6 +20,13 @@ started=()
 clean_up() {
     [ ${#started[@]} = 0 ] || kill "${started[@]}" 2>/dev/null || true
     wait 2>/dev/null || true
+    # certmonger-session is no child of this shell and writes until its end.
+    for _ in 1 2 3 4 5 6 7 8 9 10; do
+        if ! kill -0 "${certmonger:-none}" 2>/dev/null; then
+            break
+        fi
+        sleep 0.5
+    done
     rm -rf "$work"
 }
 trap clean_up EXIT
@@ -73,17 +80,18 @@ worker=$(cat /proc/$agent/task/*/children | tr -d ' ')
 # certmonger keeps its state below HOME and is asked over the session's bus.
 mkdir "$work/home"
 cat >"$work/certmonger.sh" <<'SH'
-/usr/lib/certmonger/certmonger-session -n &
-echo $! >"$HOME/pid"
-for i in 1 2 3 4 5 6 7 8 9 10; do
-    selfsign-getcert request -s -k "$HOME/key.pem" -f "$HOME/cert.pem" -N CN=web01.example.com && break
+# The first call has the bus start certmonger-session.
+selfsign-getcert request -s -k "$HOME/key.pem" -f "$HOME/cert.pem" -N CN=web01.example.com
+dbus-send --session --print-reply --dest=org.freedesktop.DBus / org.freedesktop.DBus.GetConnectionUnixProcessID \
+    string:org.fedorahosted.certmonger | awk '/uint32/ { print $2 }' >"$HOME/pid"
+while kill -0 "$(cat "$HOME/pid")"; do
     sleep 1
 done
-wait
 SH
 HOME=$work/home dbus-run-session -- bash "$work/certmonger.sh" >>"$work/log" 2>&1 &
 started+=($!)
 wait_for 60 test -s "$work/home/cert.pem"
+wait_for 10 test -s "$work/home/pid"
 certmonger=$(cat "$work/home/pid")
 started+=("$certmonger")
 sleep 5 # what the two still have to do after their certificates is no idling

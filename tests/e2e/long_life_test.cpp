@@ -223,8 +223,8 @@ void expect_no_growth(const std::string& what, const Holdings& before, const Hol
     EXPECT_GT(before.memory.resident, 0);
     const long allowed = allowed_growth_kib + of_others;
     EXPECT_LE(after.memory.resident, before.memory.resident + allowed);
-    ASSERT_TRUE(before.memory.proportional && after.memory.proportional);
-    EXPECT_LE(*after.memory.proportional, *before.memory.proportional + allowed);
+    // PSS is printed, not judged: it rises by MiB when other processes that share libcrypto end. What is resident
+    // bounds what PSS may grow by while nothing else changes.
     EXPECT_EQ(after.descriptors, before.descriptors);
 }
 

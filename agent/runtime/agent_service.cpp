@@ -27,6 +27,9 @@ std::optional<Error> fault_of(const config::Configuration& configuration, const 
 std::vector<std::string> AgentService::names() const {
     const std::vector<std::string> running = agent_.identities();
     std::set<std::string> names(running.begin(), running.end());
+    for (const auto& [name, settings] : configuration_->identities) {
+        names.insert(name);  // of an agent that rests: it would have taken them over
+    }
     for (const config::Finding& finding : configuration_->findings) {
         if (finding.part == config::Part::identity) {
             names.insert(finding.name);

@@ -146,13 +146,14 @@ class Service {
         }
         configuration_ = std::move(configuration);
         service_.adopt(configuration_);
+        identities_ = configuration_.identities.size();
         for (const config::Finding& finding : configuration_.findings) {
             alert(finding.error, finding.part == config::Part::identity ? finding.name : std::string());
         }
         if (rest_) {
             alert(*rest_, {});
         } else {
-            agent_.adopt(configuration_);
+            hand_over();
         }
         notify_status();
     }
@@ -184,14 +185,17 @@ class Service {
         service_.rest({}, {});
         log_.write({observe::Level::notice, "the agent works again"});
         prove();
+        hand_over();
+        notify_status();
+        return {};
+    }
+
+    /// The agent has its own identities: of thousands a second copy, and what reading them left behind, is much.
+    void hand_over() {
         agent_.adopt(configuration_);
-        identities_ = configuration_.identities.size();
-        // The agent has its own; of thousands of identities a second copy, and what reading them left behind, is much.
         configuration_.identities.clear();
         configuration_.origins = {};
         ::malloc_trim(0);
-        notify_status();
-        return {};
     }
 
     /// Lives it for this long, what ends it later is not what ended it before.

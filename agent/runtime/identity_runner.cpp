@@ -538,6 +538,7 @@ void IdentityRunner::sign(scep::MessageType type, const SharedAuthority& authori
                             if (!message) {
                                 return failed(message.error());
                             }
+                            failpoint("request-signed");
                             exchange(authority, *message);
                         });
 }

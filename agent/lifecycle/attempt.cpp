@@ -74,9 +74,10 @@ void poll(Decision& d) {
     d.emit(SendPoll{});
 }
 
-/// SM-11: a transaction that the CA leaves undecided too long is given up; the key is kept.
+/// SM-11: a transaction that the CA leaves undecided too long is given up; the key is kept. K1: never by a clock that
+/// is not trusted.
 bool too_old(const Decision& d) {
-    return d.now >= d.next.enrollment->transaction->prepared_at + d.policy.poll.give_up;
+    return d.policy.clock_trusted && d.now >= d.next.enrollment->transaction->prepared_at + d.policy.poll.give_up;
 }
 
 /// What was learnt from refusals counts no more: the request that comes is not the one that was refused.

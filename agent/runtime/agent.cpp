@@ -95,6 +95,7 @@ void Agent::adopt_authorities(const config::Configuration& configuration) {
         }
         authority = std::make_shared<AuthorityAccess>(at_, client_, settings, configuration.limits);
         authority->on_change([this, name = name] { on_authority_change(name); });
+        authority->on_sought([this] { tell_if_quiet(); });
         authority->on_alert([this, name = name](const std::string& text) {
             if (watchers_.authority_alert && !text.empty()) {
                 watchers_.authority_alert(name, text);
@@ -138,11 +139,15 @@ void Agent::on_settled(const std::string& identity, const std::optional<Error>& 
         sweeping_ = false;
         sweep();
         arm();
-        const bool seeking = std::ranges::any_of(authorities_, [](const auto& one) { return one.second->seeking(); });
-        if (busy() == 0 && !seeking && watchers_.quiet) {
-            watchers_.quiet();
-        }
+        tell_if_quiet();
     });
+}
+
+void Agent::tell_if_quiet() {
+    const bool seeking = std::ranges::any_of(authorities_, [](const auto& one) { return one.second->seeking(); });
+    if (busy() == 0 && !seeking && watchers_.quiet) {
+        watchers_.quiet();
+    }
 }
 
 /// Runners that are settled make room for their successors.
@@ -201,7 +206,7 @@ void Agent::tick() {
         if (!resident.runner) {
             continue;
         }
-        resident.runner->look_again();
+        resident.runner->look_again(now);
         const auto due = resident.runner->next_due();
         if (all || (due && *due <= now)) {
             resident.runner->tick();

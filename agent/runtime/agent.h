@@ -70,6 +70,7 @@ class Agent {
     void on_authority_change(const std::string& authority);
     void arm();
     /// True when what it says of the clock has changed: machines look at more than the time.
+    void tell_if_quiet();
     bool look_at_clock();
 
     EventLoop& loop_;

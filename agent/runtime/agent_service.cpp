@@ -145,6 +145,9 @@ Result<control::Acceptance> AgentService::cancel(const std::string& identity) {
 
 Result<control::Acceptance> AgentService::accept_next(const std::string& ca,
                                                       const std::optional<std::string>& fingerprint) {
+    if (rest_) {
+        return fail(*rest_);
+    }
     AuthorityAccess* const authority = agent_.find_authority(ca);
     if (authority == nullptr) {
         return fail(Error(ErrorCode::unknown_name, "there is no CA '" + ca + "'", {},

@@ -297,6 +297,9 @@ void AuthorityAccess::fetch_successor(std::function<void()> then) {
         for (auto& seeker : std::exchange(seekers_, {})) {
             seeker();
         }
+        if (sought_) {
+            at_.loop.post(sought_);
+        }
     };
     need([this, done](const Answer& current) {
         if (!current) {
@@ -500,17 +503,19 @@ void AuthorityAccess::next_exchange() {
 
 void AuthorityAccess::start(const MakeRequest& request, const Done& done, std::size_t attempt) {
     const std::size_t url = (reachable_url_ + attempt) % settings_.urls.size();
-    client_.start(request(settings_.urls[url]), [this, request, done, attempt, url](Result<http::Response> response) {
-        if (!response && try_next_url(response.error()) && attempt + 1 < settings_.urls.size()) {
-            return start(request, done, attempt + 1);
-        }
-        if (response) {
-            reachable_url_ = url;
-        }
-        --running_exchanges_;
-        next_exchange();
-        done(std::move(response));
-    });
+    // Its CA may leave the configuration meanwhile, and nobody else hold this.
+    client_.start(request(settings_.urls[url]),
+                  [this, self = shared_from_this(), request, done, attempt, url](Result<http::Response> response) {
+                      if (!response && try_next_url(response.error()) && attempt + 1 < settings_.urls.size()) {
+                          return start(request, done, attempt + 1);
+                      }
+                      if (response) {
+                          reachable_url_ = url;
+                      }
+                      --running_exchanges_;
+                      next_exchange();
+                      done(std::move(response));
+                  });
 }
 
 }  // namespace hwenroll::runtime

@@ -40,7 +40,7 @@ scep::LegacyPermissions permissions_of(const config::LegacySettings& legacy, Tim
 http::Limits http_limits(const config::LimitSettings& limits, std::size_t max_body);
 
 /// One CA. On the loop's thread.
-class AuthorityAccess {
+class AuthorityAccess : public std::enable_shared_from_this<AuthorityAccess> {
  public:
     AuthorityAccess(const Surroundings& surroundings, http::Client& client, const config::AuthoritySettings& settings,
                     const config::LimitSettings& limits);
@@ -85,6 +85,9 @@ class AuthorityAccess {
 
     /// `changed` is called, on the loop, after each change of facts().
     void on_change(std::function<void()> changed) { changed_ = std::move(changed); }
+
+    /// Called from the loop, later, when a search for the successor has ended.
+    void on_sought(std::function<void()> sought) { sought_ = std::move(sought); }
 
     /// `alert` is called, on the loop, with what people are to be told.
     void on_alert(std::function<void(const std::string& text)> alert) { alert_ = std::move(alert); }
@@ -140,6 +143,7 @@ class AuthorityAccess {
     std::vector<std::function<void(Answer)>> waiting_;
     std::vector<std::function<void()>> seekers_;
     std::function<void()> changed_;
+    std::function<void()> sought_;
     std::function<void(const std::string&)> alert_;
     std::size_t reachable_url_ = 0;
     int running_exchanges_ = 0;

@@ -81,22 +81,25 @@ class Service {
                   },
                   {},
                   [this](const std::string& authority, const std::string& text) {
-                      log_.write({observe::Level::error, "ca " + authority + ": " + text, {}, {}, "alert"});
-                      alerts_->raise({{}, "ca " + authority + ": " + text});
+                      alert({}, "ca " + authority + ": " + text, {});
                   }}),
           service_(agent_, store_, clock) {}
 
     Status begin(config::Configuration configuration) {
         crashes_ = starts_.begin();
-        if (const Status ours = check_machine(store_); !ours) {
+        const Status ours = check_machine(store_);
+        if (!ours && ours.error().code() == ErrorCode::state_machine) {
             rest(ours.error());
         } else if (crashes_ >= crashes_before_rest) {
             rest(Error(ErrorCode::agent_crashes, fmt::format("the agent has crashed {} times in a row", crashes_)));
-            proof_ = loop_->after(rest_after_crashes, [this] { static_cast<void>(wake()); });
+            wake_later();
         } else {
             prove();
         }
         adopt(std::move(configuration));
+        if (!ours && !rest_) {
+            alert(ours.error(), {});  // a state that cannot be read now is looked at again by each identity
+        }
         if (const Status listening = listen(); !listening) {
             // Nobody can ask, but certificates are renewed all the same.
             alert(listening.error(), {});
@@ -188,6 +191,15 @@ class Service {
         hand_over();
         notify_status();
         return {};
+    }
+
+    /// Tries it until it works, as long as the state lets it.
+    void wake_later() {
+        proof_ = loop_->after(rest_after_crashes, [this] {
+            if (!wake()) {
+                wake_later();
+            }
+        });
     }
 
     /// The agent has its own identities: of thousands a second copy, and what reading them left behind, is much.

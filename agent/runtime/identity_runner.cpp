@@ -208,8 +208,12 @@ std::optional<lifecycle::Started> IdentityRunner::look_at_files() {
     const auto wanted = generation_of(name(), *state_.current, token_->settings().uri);
     const auto difference = wanted ? publisher_.difference(*wanted) : fail(wanted.error());
     const auto published = publisher_.inspect(name());
-    if (!difference || !published || difference->empty()) {
-        return std::nullopt;  // what cannot be read now is looked at again; publishing tells what is wrong
+    const std::string unseen = !difference ? difference.error().line() : !published ? published.error().line() : "";
+    if (std::exchange(unseen_, unseen) != unseen && !unseen.empty()) {
+        news_({unseen, {}, true});
+    }
+    if (!unseen.empty() || difference->empty()) {
+        return std::nullopt;
     }
     news_({"what consumers see was changed by somebody else, it is published again: " + *difference, {}, true});
     lifecycle::Started event = started_with(state_, *published, token_->settings().uri);
@@ -253,7 +257,7 @@ std::optional<TimePoint> IdentityRunner::next_due() const {
 }
 
 void IdentityRunner::dispatch(const lifecycle::Event& event) {
-    look_again();
+    due_.reset();
     auto drawn = draw();
     if (!drawn) {
         return undo(drawn.error());
@@ -532,7 +536,10 @@ void IdentityRunner::sign(scep::MessageType type, const SharedAuthority& authori
         state_.enrollment->transaction->recipient != authority->set.recipient.fingerprint()) {
         return dispatch(lifecycle::RecipientChanged{});
     }
-    MessagePlan plan{type, *state_.enrollment->transaction, signer(), authority, at_.clock.now()};
+    MessagePlan plan{type, *state_.enrollment->transaction, signer(), authority, std::nullopt};
+    if (at_.clock_trust.trusted()) {
+        plan.signing_time = at_.clock.now();  // SIG-8: a wrong one would be answered by badTime
+    }
     signing_token().use([plan = std::move(plan)](const SharedToken& token) { return sign_request(token, plan); },
                         [this, authority](Result<Bytes> message) {
                             if (!message) {

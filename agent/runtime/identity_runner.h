@@ -69,7 +69,12 @@ class IdentityRunner {
     [[nodiscard]] std::optional<TimePoint> next_due() const;
 
     /// Something may have changed that only policy() sees, such as a challenge's file.
-    void look_again() { due_.reset(); }
+    void look_again(TimePoint now) {
+        due_.reset();
+        // K3: a clock that was ahead does not put the look at the files off.
+        begun_ = std::min(begun_, now);
+        files_seen_ = std::min(files_seen_, now);
+    }
 
     /// The same without the looks at the published files, which nobody waits for. Worked out once, until something
     /// happens to the identity or look_again().
@@ -151,6 +156,7 @@ class IdentityRunner {
     bool loaded_ = false;  ///< before that `state_` says nothing, and nothing is decided
     TimePoint load_again_;
     TimePoint begun_;
+    std::string unseen_;    ///< why they could not be looked at, said once for each cause
     TimePoint files_seen_;  ///< when the published files were last looked at; the epoch: not yet
     bool busy_ = false;
     mutable std::optional<KnownMarks> marks_;

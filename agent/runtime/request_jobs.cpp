@@ -382,9 +382,8 @@ Result<Bytes> sign_request(const SharedToken& token, const MessagePlan& plan) {
     if (!handle) {
         return fail(handle.error());
     }
-    const scep::PkiMessage message{
-        plan.type, plan.transaction.id, plan.transaction.nonce, std::move(envelope), *signer, plan.transaction.digest,
-        plan.now,  std::move(chain)};
+    const scep::PkiMessage message{plan.type, plan.transaction.id,     plan.transaction.nonce, std::move(envelope),
+                                   *signer,   plan.transaction.digest, plan.signing_time,      std::move(chain)};
     auto body = scep::sign_message(message, handle->get());
     if (!body) {
         return fail(cause(body.error(), handle->get()));

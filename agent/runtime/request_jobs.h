@@ -62,9 +62,9 @@ Result<lifecycle::Transaction> prepare_request(const SharedToken& token, const R
 struct MessagePlan {
     scep::MessageType type = scep::MessageType::pkcs_req;
     lifecycle::Transaction transaction;
-    lifecycle::KeyRecord signer;  ///< the key that signs: Transaction::signer_key, or the enrollment's own
-    SharedAuthority authority;    ///< a CertPoll's recipient and issuer
-    TimePoint now;
+    lifecycle::KeyRecord signer;            ///< the key that signs: Transaction::signer_key, or the enrollment's own
+    SharedAuthority authority;              ///< a CertPoll's recipient and issuer
+    std::optional<TimePoint> signing_time;  ///< none while the clock is not trusted
 };
 
 /// One use of the signer's key (one signature), on the token that holds it. Errors: those of the token, crypto.

@@ -78,13 +78,18 @@ Status release_pin(store::Store& store, const config::TokenSettings& token, Time
 
 Status release_pins(store::Store& store, const TokenSections& tokens, const config::IdentitySettings& identity,
                     TimePoint now, Resumption& done) {
+    // An identity that is still at work may name a section that a reload has taken away: it has no PIN to be tried.
+    const auto release = [&](const std::string& name, Resumption& into) {
+        const auto token = tokens.find(name);
+        return token == tokens.end() ? Status() : release_pin(store, token->second, now, into);
+    };
     done.token = identity.token;
-    const Status own = release_pin(store, tokens.at(identity.token), now, done);
+    const Status own = release(identity.token, done);
     if (!own || !identity.signer || identity.signer->token == identity.token) {
         return own;
     }
     Resumption other;
-    const Status released = release_pin(store, tokens.at(identity.signer->token), now, other);
+    const Status released = release(identity.signer->token, other);
     const bool own_waits = done.pin_released || done.pin_file_must_change;
     if (released && !own_waits && (other.pin_released || other.pin_file_must_change)) {
         done = other;

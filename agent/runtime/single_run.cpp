@@ -4,6 +4,7 @@
 #include <array>
 #include <map>
 
+#include "agent/observe/log_ids.h"
 #include "agent/runtime/alert_command.h"
 #include "agent/runtime/machine.h"
 
@@ -60,18 +61,21 @@ RunOutcome run_once(const config::Configuration& configuration, const keystore::
     stopping = loop->get();
     std::map<std::string, std::optional<Error>> outcomes;
     AlertCommand alerts(**loop, configuration.agent.on_alert, [&](const Error& error) { log.write(error, {}); });
-    Agent agent(**loop, *store, clock, log, worker,
-                {[&](const std::string& identity, const IdentityNews& news) {
-                     if (news.alert) {
-                         alerts.raise({identity, identity + ": " + news.text});
-                     }
-                 },
-                 [&](const std::string& identity, const std::optional<Error>& error) { outcomes[identity] = error; },
-                 [&] { alerts.when_idle([&] { stopping->stop(); }); },
-                 [&](const std::string& authority, const std::string& text) {
-                     log.write({observe::Level::warning, "ca " + authority + ": " + text});
-                     alerts.raise({{}, "ca " + authority + ": " + text});
-                 }});
+    Agent agent(
+        **loop, *store, clock, log, worker,
+        {[&](const std::string& identity, const IdentityNews& news) {
+             if (news.alert) {
+                 log.write(
+                     {observe::Level::error, identity + ": " + news.text, identity, {}, {}, observe::alert_message_id});
+                 alerts.raise({identity, identity + ": " + news.text});
+             }
+         },
+         [&](const std::string& identity, const std::optional<Error>& error) { outcomes[identity] = error; },
+         [&] { alerts.when_idle([&] { stopping->stop(); }); },
+         [&](const std::string& authority, const std::string& text) {
+             log.write({observe::Level::error, "ca " + authority + ": " + text, {}, {}, {}, observe::alert_message_id});
+             alerts.raise({{}, "ca " + authority + ": " + text});
+         }});
     agent.adopt(configuration);
     const Status worked = configuration.identities.empty() ? Status() : (*loop)->run();
     const std::size_t left = agent.busy();

@@ -109,6 +109,48 @@ TEST_F(Rollover, SM_14_ROLL_17_two_rollovers_without_the_machine_end_in_a_refusa
     EXPECT_EQ(world_.stop_daemon(), 0);
 }
 
+std::vector<std::string> near_its_end() {
+    constexpr std::int64_t day = 86400;
+    return {"--ca-lifetime",   std::to_string(200 * day), "--lifetime", std::to_string(120 * day),
+            "--auto-rollover", std::to_string(30 * day),  "--backdate", "0"};
+}
+
+TEST(SuccessorSearch, ROLL_1_a_single_run_ends_with_a_search_that_brings_none) {
+    DaemonWorld world(near_its_end());
+    const ChildOptions options{{"HWENROLL_CLOCK_FILE=" + world.clock_path().string()}, {}, {}};
+    world.go_to_day(60);
+    ASSERT_EQ(world.once(options).exit_code, 0);
+    world.go_to_day(145);
+    const RunResult again = world.once(options);
+    EXPECT_FALSE(again.timed_out);
+    EXPECT_EQ(again.exit_code, 0) << again.err;
+    EXPECT_THAT(world.requests().back(), HasSubstr("\"operation\":\"GetNextCACert\""));
+}
+
+TEST(SuccessorSearch, X14_a_ca_may_leave_the_configuration_while_it_is_asked_for_its_successor) {
+    auto options = near_its_end();
+    options.insert(options.end(), {"--fault", "GetNextCACert:*:delay-2000"});
+    DaemonWorld world(options);
+    world.go_to_day(60);
+    world.start_daemon();
+    world.eventually("the enrollment", [&] { return world.word() == "OK"; });
+    world.go_to_day(145);
+    world.eventually("the search", [&] { return world.requests().back().find("GetNextCACert") != std::string::npos; });
+    std::string text = read_file(world.config());
+    for (const auto& [old, now] :
+         {std::pair("[ca.corp]", "[ca.other]"), std::pair("ca = \"corp\"", "ca = \"other\"")}) {
+        const std::size_t at = text.find(old);
+        ASSERT_NE(at, std::string::npos);
+        text.replace(at, std::string(old).size(), now);
+    }
+    const std::size_t before = world.requests().size();
+    write_file(world.config(), text, 0600);
+    world.signal(SIGHUP);
+    world.eventually("the new CA's requests", [&] { return world.requests().size() > before + 2; });
+    world.eventually("the state of before", [&] { return world.word() == "OK"; });
+    EXPECT_EQ(world.stop_daemon(), 0);
+}
+
 class DecidedRollover : public Rollover {
  protected:
     DecidedRollover() : Rollover({"--pending-until-approved"}) {}

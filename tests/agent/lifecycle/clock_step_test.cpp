@@ -98,6 +98,17 @@ TEST(ClockStep, K1_K10_an_untrusted_clock_renews_polls_and_alerts) {
     EXPECT_TRUE(walk.emits<RaiseAlert>());
 }
 
+TEST(ClockStep, K1_SM_11_an_untrusted_clock_gives_no_undecided_request_up) {
+    Walk walk;
+    walk.to_sent().on(RequestPending{});
+    const scep::TransactionId asked = walk.state.enrollment->transaction->id;
+    walk.rules.clock_trusted = false;
+    walk.due_at(start + 4000 * day);
+    EXPECT_TRUE(walk.emits<SendPoll>());
+    ASSERT_TRUE(walk.state.enrollment && walk.state.enrollment->transaction);
+    EXPECT_EQ(walk.state.enrollment->transaction->id, asked) << "invariant 4";
+}
+
 TEST(ClockStep, K3_a_clock_that_went_back_does_not_lengthen_a_backoff_or_a_poll) {
     for (const bool pending : {false, true}) {
         Walk walk;

@@ -108,18 +108,21 @@ TEST(StepProperties, invariant_4_one_transaction_at_a_time_with_one_id_until_it_
 }
 
 TEST(StepProperties, FI_2_a_refused_request_is_gone_and_nothing_is_sent_before_the_ca_was_asked_again) {
-    EXPECT_TRUE(over_sequences(
-        "refused", [](const IdentityState& before, const Event& event, const Transition& t, const Policy&, TimePoint) {
-            if (std::holds_alternative<RequestRejected>(event) && t.state != before) {
-                RC_ASSERT(!t.state.enrollment->transaction);
+    EXPECT_TRUE(over_sequences("refused", [](const IdentityState& before, const Event& event, const Transition& t,
+                                             const Policy&, TimePoint) {
+        if (std::holds_alternative<RequestRejected>(event) && t.state != before && t.state.enrollment->transaction) {
+            // RT-3, RT-4: what the refusal is about may have been granted before. Each way of `resync` comes once.
+            RC_ASSERT(t.state.enrollment->transaction->recovery > before.enrollment->transaction->recovery);
+        }
+        if (t.state.enrollment && t.state.enrollment->refused) {
+            RC_ASSERT(!t.state.enrollment->transaction);
+            for (const Effect& effect : t.effects) {
+                // An alert, or what is published meanwhile, may come beside it.
+                RC_ASSERT(!std::holds_alternative<SendRequest>(effect) && !std::holds_alternative<SendPoll>(effect) &&
+                          !std::holds_alternative<PrepareRequest>(effect));
             }
-            if (t.state.enrollment && t.state.enrollment->refused) {
-                RC_ASSERT(!t.state.enrollment->transaction);
-                for (const Effect& effect : t.effects) {
-                    RC_ASSERT(std::holds_alternative<ReconsiderAuthority>(effect));
-                }
-            }
-        }));
+        }
+    }));
 }
 
 /// What a CA whose certificates are others each time it is asked, and which opens no request, makes of an effect.
@@ -211,10 +214,11 @@ TEST(StepProperties, MSG_7_no_nonce_is_sent_twice) {
 TEST(StepProperties, invariant_5_a_failure_over_the_caps_always_ends_in_a_hold) {
     EXPECT_TRUE(over_sequences("caps", [](const IdentityState& before, const Event& event, const Transition& t,
                                           const Policy& policy, TimePoint) {
-        const bool worked = std::holds_alternative<EffectFailed>(event) && t.state != before;
+        // Without an attempt it is a publication that failed: what was issued is published all the same.
+        const bool worked = std::holds_alternative<EffectFailed>(event) && t.state != before && before.enrollment;
         if (worked && (t.state.counters.messages >= policy.max_messages ||
                        t.state.counters.certificates >= policy.max_certificates)) {
-            RC_ASSERT(t.state.phase == Phase::held);
+            RC_ASSERT(attempt_phase(t.state) == Phase::held);
         }
     }));
 }

@@ -65,8 +65,6 @@ RunOutcome run_once(const config::Configuration& configuration, const keystore::
         **loop, *store, clock, log, worker,
         {[&](const std::string& identity, const IdentityNews& news) {
              if (news.alert) {
-                 log.write(
-                     {observe::Level::error, identity + ": " + news.text, identity, {}, {}, observe::alert_message_id});
                  alerts.raise({identity, identity + ": " + news.text});
              }
          },

@@ -106,7 +106,7 @@ TEST(Daemon, SM_14_an_expired_certificate_is_enrolled_again) {
 
 TEST(Daemon, O6_an_operator_s_wish_for_a_renewal_is_taken_at_once_and_twenty_are_one) {
     DaemonWorld world({"--lifetime", std::to_string(120 * day_seconds), "--backdate", "0", "--renewal", "17", "--fault",
-                       "RenewalReq:*:delay-2000"});
+                       "RenewalReq:*:delay-8000"});
     world.start_daemon();
     world.eventually("the enrollment", [&] { return world.word() == "OK"; });
     world.go_to_day(1);

@@ -95,6 +95,14 @@ tl::unexpected<Error> Directory::failure(std::string_view operation, std::string
     return fail(ErrorCode::publish_write, fmt::format("cannot {} {}", operation, path.string()), errno_text(number));
 }
 
+tl::unexpected<Error> Directory::unread(std::string_view operation, std::string_view name, int number,
+                                        std::string why) const {
+    // X16: for want of descriptors or memory nothing is known of what is there.
+    const bool shortage = number == EMFILE || number == ENFILE || number == ENOMEM;
+    return fail(shortage ? ErrorCode::publish_unseen : ErrorCode::publish_write,
+                fmt::format("cannot {} {}", operation, (path_ / name).string()), std::move(why));
+}
+
 Result<Directory> Directory::checked(int fd, std::filesystem::path path) {
     Directory directory(fd, std::move(path));
     struct stat status {};
@@ -145,9 +153,8 @@ Result<Directory> Directory::open_child(std::string_view name, Absent absent) co
         return created;
     }
     if (fd < 0) {
-        std::string why = open_fault(fd_.get(), child.c_str(), errno);
-        return fail(ErrorCode::publish_write, fmt::format("cannot open directory {}", (path_ / child).string()),
-                    std::move(why));
+        const int number = errno;
+        return unread("open directory", name, number, open_fault(fd_.get(), child.c_str(), number));
     }
     return checked(fd, path_ / child);
 }
@@ -196,7 +203,8 @@ Result<std::string> Directory::read_file(std::string_view name) const {
     const FileDescriptor file(open_beneath(fd_.get(), std::string(name), O_RDONLY | O_NONBLOCK | O_NOCTTY));
     struct stat status {};
     if (file.get() < 0 || fstat(file.get(), &status) != 0) {
-        return failure("read", name, errno);
+        const int number = errno;
+        return unread("read", name, number, errno_text(number));
     }
     if (!S_ISREG(status.st_mode)) {
         return failure("read", name, EINVAL);

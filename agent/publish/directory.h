@@ -90,6 +90,9 @@ class Directory {
     Directory(int fd, std::filesystem::path path) : fd_(fd), path_(std::move(path)) {}
     static Result<Directory> checked(int fd, std::filesystem::path path);
     [[nodiscard]] tl::unexpected<Error> failure(std::string_view operation, std::string_view name, int number) const;
+    /// ErrorCode::publish_unseen where descriptors or memory ran out, otherwise as failure().
+    [[nodiscard]] tl::unexpected<Error> unread(std::string_view operation, std::string_view name, int number,
+                                               std::string why) const;
 
     FileDescriptor fd_;
     std::filesystem::path path_;

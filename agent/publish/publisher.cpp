@@ -164,36 +164,44 @@ void remove_old(const Directory& identity, std::uint64_t current) {
     }
 }
 
+/// `error` if it says that nothing could be looked at, otherwise it is the generation's fault.
+Status defect_of(const Error& error, PublishedState& state) {
+    if (error.code() == ErrorCode::publish_unseen) {
+        return fail(error);
+    }
+    state.defect = error.what() + ": " + error.why();
+    return {};
+}
+
 /// Fills in what the current generation says; `state.defect` is the first fault.
-void read_current(const Directory& identity, PublishedState& state) {
+Status read_current(const Directory& identity, PublishedState& state) {
     const auto directory = identity.open_child(generation_name(*state.current), Directory::Absent::fail);
     if (!directory) {
-        state.defect = directory.error().what();
-        return;
+        return defect_of(directory.error(), state);
     }
     for (const std::string_view name : generation_files) {
         const auto content = directory->read_file(name);
         if (!content) {
-            state.defect = content.error().what() + ": " + content.error().why();
-            return;
+            return defect_of(content.error(), state);
         }
         if (name == certificate_file) {
             auto certificates = certificate_ders_from_pem(*content);
             if (!certificates || certificates->size() != 1 || !summary_of(certificates->front())) {
                 state.defect = fmt::format("{} holds no single certificate", (directory->path() / name).string());
-                return;
+                return {};
             }
             state.certificate = std::move(certificates->front());
         } else if (name == full_chain_file) {
             const auto certificates = certificate_ders_from_pem(*content);
             if (!certificates || certificates->front() != state.certificate) {
                 state.defect = fmt::format("{} belongs to another certificate", (directory->path() / name).string());
-                return;
+                return {};
             }
         } else if (name == key_uri_file) {
             state.key_uri = content->substr(0, content->find('\n'));
         }
     }
+    return {};
 }
 
 /// Everything of Publisher::publish but the identity's name in errors.
@@ -270,7 +278,9 @@ Result<std::optional<PublishedState>> inspect_in(const std::filesystem::path& pu
     state.generations = *numbers;
     state.current = target->has_value() ? generation_number(**target) : std::nullopt;
     if (state.current) {
-        read_current(**identity, state);
+        if (Status read = read_current(**identity, state); !read) {
+            return fail(read.error());
+        }
     } else {
         state.defect = fmt::format("{} does not point to a generation", ((*identity)->path() / current_link).string());
     }
@@ -303,6 +313,9 @@ Result<std::string> difference_in(const std::filesystem::path& publish_dir, cons
     }
     for (const RenderedFile& file : *files) {
         const auto content = directory->read_file(file.name);
+        if (!content && content.error().code() == ErrorCode::publish_unseen) {
+            return fail(content.error());
+        }
         if (!content || *content != file.content) {
             return (directory->path() / file.name).string() + " has another content";
         }

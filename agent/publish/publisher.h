@@ -28,7 +28,7 @@ class Publisher {
     [[nodiscard]] Status rehearse(std::string_view identity, const FilePolicy& policy = {}) const;
 
     /// What is published of `identity`; nothing if there is nothing. A fault of the current generation is in
-    /// PublishedState::defect; errors are only for what cannot be looked at.
+    /// PublishedState::defect; errors are only for what cannot be looked at, such as ErrorCode::publish_unseen.
     [[nodiscard]] Result<std::optional<PublishedState>> inspect(std::string_view identity) const;
 
     /// How what consumers see differs from `generation`, which was published: gone, elsewhere, or with a file that

@@ -27,8 +27,16 @@ std::string name_of(const lifecycle::AuthorityRecord& record) {
     return "SHA256:" + to_hex(record.anchor_fingerprint, ':');
 }
 
-bool try_next_url(const Error& error) {
-    return error.code() == ErrorCode::ca_unreachable || error.code() == ErrorCode::ca_timeout;
+/// What the next URL may do better.
+bool is_of_the_url(const Error& error) {
+    return error.code() == ErrorCode::ca_unreachable || error.code() == ErrorCode::ca_timeout ||
+           error.code() == ErrorCode::ca_interrupted || error.code() == ErrorCode::ca_closed;
+}
+
+/// A message that may have arrived goes nowhere else as it is: each send is signed anew with a nonce of its own
+/// (MSG-7).
+bool may_go_elsewhere(bool once, const Error& error) {
+    return is_of_the_url(error) && (!once || error.code() == ErrorCode::ca_unreachable);
 }
 
 }  // namespace
@@ -503,19 +511,28 @@ void AuthorityAccess::next_exchange() {
 
 void AuthorityAccess::start(const MakeRequest& request, const Done& done, std::size_t attempt) {
     const std::size_t url = (reachable_url_ + attempt) % settings_.urls.size();
+    http::Request made = request(settings_.urls[url]);
+    const bool once = made.once;
     // Its CA may leave the configuration meanwhile, and nobody else hold this.
-    client_.start(request(settings_.urls[url]),
-                  [this, self = shared_from_this(), request, done, attempt, url](Result<http::Response> response) {
-                      if (!response && try_next_url(response.error()) && attempt + 1 < settings_.urls.size()) {
-                          return start(request, done, attempt + 1);
-                      }
-                      if (response) {
-                          reachable_url_ = url;
-                      }
-                      --running_exchanges_;
-                      next_exchange();
-                      done(std::move(response));
-                  });
+    client_.start(std::move(made), [this, self = shared_from_this(), request, done, attempt, url,
+                                    once](Result<http::Response> response) {
+        if (!response && may_go_elsewhere(once, response.error()) && attempt + 1 < settings_.urls.size()) {
+            return start(request, done, attempt + 1);
+        }
+        remember(url, response);
+        --running_exchanges_;
+        next_exchange();
+        done(std::move(response));
+    });
+}
+
+/// The next exchange begins where this one came through, or beside the URL where it did not.
+void AuthorityAccess::remember(std::size_t url, const Result<http::Response>& response) {
+    if (response) {
+        reachable_url_ = url;
+    } else if (is_of_the_url(response.error()) && url < settings_.urls.size()) {
+        reachable_url_ = (url + 1) % settings_.urls.size();
+    }
 }
 
 }  // namespace hwenroll::runtime

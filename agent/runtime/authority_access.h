@@ -127,6 +127,7 @@ class AuthorityAccess : public std::enable_shared_from_this<AuthorityAccess> {
     void answer(const Answer& answer);
     void start(const MakeRequest& request, const Done& done, std::size_t attempt);
     void next_exchange();
+    void remember(std::size_t url, const Result<http::Response>& response);
 
     Surroundings at_;
     http::Client& client_;

@@ -62,6 +62,7 @@ Status ClockTrust::look() {
         loaded_ = true;
     }
     judgement_ = lifecycle::judge_clock(judgement_.memory, read_clocks(clock_), built);
+    store_.trust_clock(judgement_.trusted);
     const TimePoint floor = judgement_.memory.floor;
     if (floor >= committed_ + floor_step || floor < committed_) {
         if (const Status kept = store_.commit_clock_seen(floor); !kept) {

@@ -72,6 +72,7 @@ class Service {
           hangup_(std::move(hangup)),
           starts_(std::move(starts)),
           clock_set_(clock_set_descriptor()),
+          clock_(clock),
           log_(log),
           reactor_(*loop_),
           agent_(*loop_, store_, clock, log, worker,
@@ -154,7 +155,7 @@ class Service {
             alert(finding.error, finding.part == config::Part::identity ? finding.name : std::string());
         }
         if (rest_) {
-            alert(*rest_, {});
+            remind();
         } else {
             hand_over();
         }
@@ -174,6 +175,22 @@ class Service {
     void rest(const Error& why) {
         rest_ = why;
         service_.rest(rest_, [this] { return wake(); });
+    }
+
+    /// Invariant 11: no identity alerts meanwhile, near its end or not.
+    void remind() {
+        alert(*rest_, {});
+        reminded_at_ = clock_.now();
+        remind_later();
+    }
+    void remind_later() {
+        reminder_ = loop_->after(clock_.sleep_for(rest_reminder), [this] {
+            const TimePoint now = clock_.now();
+            if (!rest_) {
+                return;
+            }
+            now < reminded_at_ || now >= reminded_at_ + rest_reminder ? remind() : remind_later();
+        });
     }
 
     /// An operator's word, or time, ends the rest.
@@ -310,6 +327,7 @@ class Service {
     unsigned crashes_ = 0;
     std::optional<Error> rest_;  ///< why nothing is touched
     FileDescriptor clock_set_;
+    const Clock& clock_;
     observe::Log& log_;
     config::Configuration configuration_;
     std::string last_reload_;
@@ -325,6 +343,8 @@ class Service {
     Watch hangup_watch_;
     Watch clock_watch_;
     Watch proof_;
+    Watch reminder_;
+    TimePoint reminded_at_;
 };
 
 int refused(observe::Log& log, const Error& error) {

@@ -15,6 +15,17 @@ RunOutcome outcome_of(std::vector<Error> errors) {
     return {combined_exit_code(errors), std::move(errors)};
 }
 
+/// In the journal it is a record of its own. Elsewhere the identity's outcome says the same in one line, unless all is
+/// well with it by then.
+observe::LogRecord alert_record(const std::string& identity, const IdentityNews& news) {
+    return {observe::Level::error,
+            identity + ": " + news.text,
+            identity,
+            {},
+            news.failure ? std::string(news.failure->info().name) : std::string(),
+            observe::alert_message_id};
+}
+
 }  // namespace
 
 int combined_exit_code(const std::vector<Error>& errors) {
@@ -60,12 +71,19 @@ RunOutcome run_once(const config::Configuration& configuration, const keystore::
     }
     stopping = loop->get();
     std::map<std::string, std::optional<Error>> outcomes;
+    std::vector<observe::LogRecord> told_at_the_end;
     AlertCommand alerts(**loop, configuration.agent.on_alert, [&](const Error& error) { log.write(error, {}); });
     Agent agent(
         **loop, *store, clock, log, worker,
         {[&](const std::string& identity, const IdentityNews& news) {
              if (news.alert) {
-                 alerts.raise({identity, identity + ": " + news.text});
+                 observe::LogRecord record = alert_record(identity, news);
+                 alerts.raise({identity, record.text});
+                 if (log.target() == observe::Log::Target::journal) {
+                     log.write(record);
+                 } else {
+                     told_at_the_end.push_back(std::move(record));
+                 }
              }
          },
          [&](const std::string& identity, const std::optional<Error>& error) { outcomes[identity] = error; },
@@ -77,6 +95,11 @@ RunOutcome run_once(const config::Configuration& configuration, const keystore::
     agent.adopt(configuration);
     const Status worked = configuration.identities.empty() ? Status() : (*loop)->run();
     const std::size_t left = agent.busy();
+    for (const observe::LogRecord& alert : told_at_the_end) {
+        if (!outcomes[alert.identity]) {
+            log.write(alert);
+        }
+    }
     for (const auto& [identity, error] : outcomes) {
         if (error) {
             errors.push_back(*error);

@@ -4,6 +4,8 @@
 #include <chrono>
 #include <filesystem>
 
+#include "base/clock.h"
+
 namespace hwenroll::runtime {
 
 /// From so many on the agent rests: it answers questions and touches neither tokens nor CAs.
@@ -14,6 +16,9 @@ inline constexpr std::chrono::minutes time_to_prove_itself{1};
 
 /// After this the agent tries again by itself.
 inline constexpr std::chrono::hours rest_after_crashes{1};
+
+/// Who is not heard says it again: once so often while the agent rests.
+inline constexpr Seconds rest_reminder{86400};
 
 /// A number in `<runtime_dir>/starts`. That directory does not outlive a boot, nor should what is counted: a machine
 /// that loses its power is no program that crashes. What cannot be read or written counts as nothing.

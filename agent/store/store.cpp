@@ -80,6 +80,7 @@ class Store::Impl {
         : lock_(std::move(lock)), database_(std::move(database)), history_(history) {}
 
     Database& database() { return database_; }
+    void trust_clock(bool trusted) { clock_trusted_ = trusted; }
 
     /// Runs `write` and appends `note`, all or nothing.
     template <class Write>
@@ -111,18 +112,24 @@ class Store::Impl {
                        "DELETE FROM events WHERE kind=?1 AND name=?2 AND (at < ?3 OR id <= (SELECT id FROM events "
                        "WHERE kind=?1 AND name=?2 ORDER BY id DESC LIMIT 1 OFFSET ?4))");
         trim.bind(std::string_view(kind)).bind(std::string_view(name));
-        return trim.bind(seconds(now - history_.keep)).bind(history_.rows).run();
+        const TimePoint oldest = clock_trusted_ ? now - history_.keep : TimePoint::min();
+        return trim.bind(seconds(oldest)).bind(history_.rows).run();
     }
 
     std::optional<StateDirectory> lock_;
     Database database_;
     HistoryLimits history_;
+    bool clock_trusted_ = false;
 };
 
 Store::Store(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Store::Store(Store&&) noexcept = default;
 Store& Store::operator=(Store&&) noexcept = default;
 Store::~Store() = default;
+
+void Store::trust_clock(bool trusted) {
+    impl_->trust_clock(trusted);
+}
 
 Result<Store> Store::open(const std::filesystem::path& state_dir, HistoryLimits history) {
     auto lock = StateDirectory::lock(state_dir);

@@ -46,7 +46,8 @@ struct LoginRecord {
     friend bool operator==(const LoginRecord&, const LoginRecord&) = default;
 };
 
-/// Bounds of the history per name (design: history_keep).
+/// Bounds of the history per name (design: history_keep). Nothing is removed for its age while the clock is not
+/// trusted.
 struct HistoryLimits {
     Seconds keep{400L * 86400};
     std::int64_t rows = 10'000;
@@ -62,6 +63,9 @@ class Store {
     /// For commands beside a running agent: no lock, no writes. Errors: state_database when there is none,
     /// state_version.
     static Result<Store> open_read_only(const std::filesystem::path& state_dir);
+
+    /// Whether the clock that commits are dated by is trusted from now on (K4). At first it is not.
+    void trust_clock(bool trusted);
 
     Store(Store&&) noexcept;
     Store& operator=(Store&&) noexcept;

@@ -129,6 +129,15 @@ std::string DaemonWorld::ask_lab(const std::string& path) const {
     return body == std::string::npos ? std::string() : asked.out.substr(body + 4);
 }
 
+std::size_t DaemonWorld::times_said(const std::string& text) const {
+    const std::string said = daemon_->err();
+    std::size_t times = 0;
+    for (std::size_t at = said.find(text); at != std::string::npos; at = said.find(text, at + text.size())) {
+        ++times;
+    }
+    return times;
+}
+
 std::vector<std::string> DaemonWorld::pending_transactions() const {
     std::vector<std::string> transactions;
     const auto listed = nlohmann::json::parse(ask_lab("/lab/pending"), nullptr, false);

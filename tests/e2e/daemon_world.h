@@ -85,6 +85,8 @@ class DaemonWorld : public EnrollmentWorld {
     /// What the daemon has said so far has `text`.
     [[nodiscard]] bool said(const std::string& text) const { return daemon_->err().find(text) != std::string::npos; }
 
+    [[nodiscard]] std::size_t times_said(const std::string& text) const;
+
     [[nodiscard]] const std::filesystem::path& clock_path() const { return clock_.path(); }
 
  private:

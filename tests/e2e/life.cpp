@@ -218,6 +218,8 @@ std::vector<std::string> Life::keys_on_token() const {
 void Life::expect_end() {
     const auto leaf = world_.leaf();
     ASSERT_TRUE(leaf);
+    // One that was killed at the very end is only starting now, and SIGTERM would end it like any other program.
+    ASSERT_TRUE(settle("a daemon that answers", [&] { return world_.listens(); }));
     // A second kill may hit the daemon that only starts to find that all is done.
     if (int stopped = world_.stop_daemon(); stopped != 0) {
         ASSERT_TRUE(revive()) << "the daemon did not end within 10 s";

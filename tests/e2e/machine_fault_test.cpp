@@ -143,7 +143,7 @@ TEST(MachineFault, X16_without_descriptors_it_waits_without_spinning_and_recover
     {
         const NoDescriptors limit(daemon);
         world.go_to_day(91);
-        world.eventually("a failure", [&] { return world.said("E-PUBLISH-WRITE web: "); });
+        world.eventually("a failure", [&] { return world.said("E-PUBLISH-"); });
         // Somebody who waits to be let in must not turn the loop.
         const FileDescriptor client(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
         sockaddr_un address{};
@@ -159,6 +159,7 @@ TEST(MachineFault, X16_without_descriptors_it_waits_without_spinning_and_recover
     world.go_to_day(91.3);
     world.eventually("the renewal", [&] { return world.generation() == "gen-002" && world.word() == "OK"; });
     EXPECT_EQ(world.issued().size(), 2U);
+    EXPECT_FALSE(world.said("changed by somebody else"));
     EXPECT_EQ(world.stop_daemon(), 0);
 }
 
@@ -224,6 +225,9 @@ TEST(MachineFault, S16_a_copied_state_is_held_until_an_operator_says_that_it_bel
     EXPECT_THAT(renewed.err, HasSubstr("E-STATE-MACHINE"));
     EXPECT_THAT(children_of(world.daemon().pid()), testing::IsEmpty()) << "no token is touched";
     EXPECT_EQ(world.requests().size(), asked) << "no CA is asked";
+    const std::size_t told = world.times_said("E-STATE-MACHINE");
+    world.go_to_day(92.5);
+    world.eventually("a reminder", [&] { return world.times_said("E-STATE-MACHINE") == told + 1; });
     EXPECT_EQ(world.stop_daemon(), 0);
     const RunResult once =
         world.once({{"HWENROLL_MACHINE=copy", "HWENROLL_CLOCK_FILE=" + world.clock_path().string()}, {}, {}});
@@ -270,6 +274,8 @@ TEST(MachineFault, X18_after_five_fast_crashes_it_answers_and_touches_no_token_u
     EXPECT_EQ(world.command({"renew", "web"}).exit_code, 75);
     EXPECT_THAT(children_of(world.daemon().pid()), testing::IsEmpty());
     EXPECT_EQ(world.issued().size(), 1U);
+    world.go_to_day(92.5);
+    world.eventually("a reminder", [&] { return world.times_said("E-AGENT-CRASHES") == 2; });
     world.signal(SIGHUP);
     world.eventually("the renewal", [&] { return world.word() == "OK" && world.generation() == "gen-002"; });
     EXPECT_EQ(world.stop_daemon(), 0) << "an end in order, so the count begins anew";

@@ -1,11 +1,15 @@
 // `resync`: what the next run does about a request whose answer was lost, against scep-lab-ca's faults (RT-3, RT-4).
 #include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <thread>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
 #include "tests/e2e/enrollment_world.h"
+#include "tests/e2e/tampering_proxy.h"
 
 namespace hwenroll::test {
 namespace {
@@ -88,6 +92,35 @@ TEST_F(ResyncOrder, RT_1_new_first_leaves_the_lost_certificate_alone) {
     lose_and_run_again("lose", "new");
     EXPECT_THAT(sent(), ElementsAre(pkcs_req, std::string(pkcs_req) + " anew"));
     EXPECT_EQ(issued(), 2U);
+}
+
+// MSG-7: the CA may have had it, so it goes to no other URL with the nonce that it has.
+TEST_F(ResyncOrder, RT_3_MSG_7_a_message_that_may_have_arrived_goes_to_no_other_url_as_it_is) {
+    world_.start_lab_ca();
+    std::atomic<bool> slow = true;
+    const TamperingProxy proxy(world_.port(), [&](const std::string& response) {
+        for (int waited = 0; slow && waited < 1000; ++waited) {
+            std::this_thread::sleep_for(std::chrono::milliseconds(10));
+        }
+        return response;
+    });
+    const std::string first_url = "http://127.0.0.1:" + std::to_string(proxy.port()) + "/scep";
+    world_.configure({.url = first_url});
+    std::string text = read_file(world_.config());
+    const std::string quoted = '"' + first_url + '"';
+    text.replace(text.find(quoted), quoted.size(), "[" + quoted + ", \"" + world_.url() + "\"]");
+    write_file(world_.config(), text + "[limits]\nexchange_timeout = \"1s\"\n");
+
+    const RunResult first = world_.once();
+    slow = false;
+    EXPECT_EQ(first.exit_code, 69);
+    EXPECT_THAT(first.err, testing::HasSubstr("E-CA-TIMEOUT web: "));
+    EXPECT_THAT(sent(), ElementsAre(pkcs_req));
+    const RunResult second = world_.once();
+    EXPECT_EQ(second.exit_code, 0) << second.err;
+    world_.expect_published();
+    EXPECT_THAT(sent(), ElementsAre(pkcs_req, pkcs_req));
+    EXPECT_EQ(issued(), 1U);
 }
 
 }  // namespace

@@ -58,6 +58,21 @@ TEST(Failure, CAPS_8_not_after_a_part_of_a_reply) {
     EXPECT_FALSE(closed(failure));
 }
 
+// RT-3: what may have left is told from what has not.
+TEST(Failure, RT_3_only_before_the_request_is_the_CA_unreachable) {
+    for (const CURLcode code : {CURLE_OPERATION_TIMEDOUT, CURLE_SSL_CONNECT_ERROR, CURLE_COULDNT_RESOLVE_HOST}) {
+        EXPECT_EQ(to_error(given_up(code)).code(), ErrorCode::ca_unreachable) << code;
+    }
+    const std::vector<std::pair<CURLcode, ErrorCode>> later{{CURLE_OPERATION_TIMEDOUT, ErrorCode::ca_timeout},
+                                                            {CURLE_SEND_ERROR, ErrorCode::ca_interrupted},
+                                                            {CURLE_RECV_ERROR, ErrorCode::ca_interrupted}};
+    for (const auto& [code, expected] : later) {
+        Failure failure = given_up(code, ETIMEDOUT);
+        failure.request_began = true;
+        EXPECT_EQ(to_error(failure).code(), expected) << code;
+    }
+}
+
 TEST(Failure, says_what_and_why_and_what_next) {
     EXPECT_EQ(
         "E-CA-UNREACHABLE GET http://ca.example/scep failed (libcurl's words); retried later; check 'url', the network "

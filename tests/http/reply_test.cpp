@@ -119,13 +119,13 @@ TEST_F(Reply, BAD_1_closed_within_the_status_line_is_no_reply_either) {
 
 TEST_F(Reply, BAD_2_reset_after_the_header) {
     const Error error = error_from({receive(), send("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n"), reset()},
-                                   ErrorCode::ca_unreachable);
+                                   ErrorCode::ca_interrupted);
     EXPECT_FALSE(http::closed_without_reply(error));
 }
 
 TEST_F(Reply, BAD_2_reset_within_the_header) {
     const Error error =
-        error_from({receive(), send("HTTP/1.1 200 OK\r\nContent-Le"), reset()}, ErrorCode::ca_unreachable);
+        error_from({receive(), send("HTTP/1.1 200 OK\r\nContent-Le"), reset()}, ErrorCode::ca_interrupted);
     EXPECT_FALSE(http::closed_without_reply(error));
 }
 

@@ -84,7 +84,8 @@ using ExchangeId = std::uint64_t;
 /// and cancel exchanges, but not destroy the Client. A kept connection that turns out to be dead costs one transparent
 /// resend on a new one (N14). HTTP/1.1 only, TLS 1.2 or newer, certificates always verified, but for
 /// Method::handshake.
-/// Errors: ca_unreachable (DNS, connect, TLS, reset within a reply), ca_closed (see closed_without_reply), ca_timeout,
+/// Errors: ca_unreachable (DNS, connect, TLS, also for want of time: nothing of the request has left), ca_closed (see
+/// closed_without_reply), ca_interrupted (the connection broke with the request or the reply under way), ca_timeout,
 /// ca_truncated (shorter than Content-Length or without the last chunk, BAD-3), ca_too_big (max_body), ca_redirect
 /// (HTTP-16, BAD-8…10), ca_url_too_long, ca_http (malformed HTTP, max_header, a coded body HTTP-19), config_value (a
 /// URL or Route that cannot be used), internal. URLs in messages have no credentials and no long query values.

@@ -37,9 +37,10 @@ ErrorCode code_of(const Failure& failure) {
     if (malformed_body(failure) || endless_header_line(failure)) {
         return ErrorCode::ca_http;
     }
+    const ErrorCode broken = failure.request_began ? ErrorCode::ca_interrupted : ErrorCode::ca_unreachable;
     switch (failure.code) {
         case CURLE_OPERATION_TIMEDOUT:
-            return ErrorCode::ca_timeout;
+            return failure.request_began ? ErrorCode::ca_timeout : ErrorCode::ca_unreachable;
         case CURLE_PARTIAL_FILE:
             return ErrorCode::ca_truncated;
         case CURLE_FILESIZE_EXCEEDED:
@@ -53,7 +54,7 @@ ErrorCode code_of(const Failure& failure) {
         case CURLE_SSL_CACERT_BADFILE:
             return failure.own_tls_ca ? ErrorCode::config_value : ErrorCode::ca_unreachable;
         default:
-            return ErrorCode::ca_unreachable;
+            return broken;
     }
 }
 
@@ -78,7 +79,8 @@ std::string next_of(const Failure& failure) {
 
 Error to_error(const Failure& failure) {
     const ErrorCode code = code_of(failure);
-    const bool unreachable = code == ErrorCode::ca_unreachable || code == ErrorCode::config_value;
+    const bool unreachable =
+        code == ErrorCode::ca_unreachable || code == ErrorCode::ca_interrupted || code == ErrorCode::config_value;
     // libcurl's words for it are those of a machine without memory.
     const std::string& why = endless_header_line(failure) ? "a header line does not end" : failure.why;
     return Error(code, failure.what + " failed", why, unreachable ? next_of(failure) : "");

@@ -270,6 +270,10 @@ Error Transfer::failed(CURLcode verdict) const {
     failure.why = curl_text_[0] == '\0' ? curl_easy_strerror(verdict) : curl_text_.data();
     failure.what = what();
     curl_easy_getinfo(easy_.get(), CURLINFO_OS_ERRNO, &failure.os_error);
+    // Set once the connection, proxy and TLS included, stands and the request is next (CURLINFO_PRETRANSFER_TIME_T(3)).
+    curl_off_t connected_at = 0;
+    curl_easy_getinfo(easy_.get(), CURLINFO_PRETRANSFER_TIME_T, &connected_at);
+    failure.request_began = connected_at > 0;
     failure.reply_began = header_.began();
     failure.reply_header = header_.complete();
     failure.tls = scheme_ == Scheme::https;

@@ -1,6 +1,8 @@
 #include "agent/publish/publisher.h"
 
 #include <algorithm>
+#include <set>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -338,7 +340,7 @@ TEST_F(PublisherTest, S13_sees_defects_and_repairs_a_generation_that_was_deleted
     fs::remove(web("gen-001/chain.pem"));
     EXPECT_EQ(defect(), "cannot read " + web("gen-001/chain.pem").string() + ": No such file or directory");
     fs::remove_all(web("gen-001"));
-    EXPECT_EQ(defect(), "cannot open directory " + web("gen-001").string());
+    EXPECT_EQ(defect(), "cannot open directory " + web("gen-001").string() + ": No such file or directory");
     ASSERT_TRUE(publisher_.publish(generation));
     EXPECT_EQ(defect(), "");
     test::write_file(web("gen-001/cert.pem"), "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n");
@@ -364,6 +366,40 @@ TEST_F(PublisherTest, F6_sees_every_file_that_somebody_else_has_changed) {
         EXPECT_EQ(publisher_.difference(generation).value(), "");
     }
     EXPECT_EQ(publisher_.difference(authority_.generation(2)).value(), web("current").string() + " leads elsewhere");
+}
+
+/// Lets this process open `more` descriptors beyond those that it has.
+class DescriptorLimit {
+ public:
+    explicit DescriptorLimit(rlim_t more) {
+        const int next = dup(STDERR_FILENO);
+        close(next);
+        getrlimit(RLIMIT_NOFILE, &before_);
+        const rlimit limit{static_cast<rlim_t>(next) + more, before_.rlim_max};
+        EXPECT_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    }
+    DescriptorLimit(const DescriptorLimit&) = delete;
+    DescriptorLimit& operator=(const DescriptorLimit&) = delete;
+    ~DescriptorLimit() { setrlimit(RLIMIT_NOFILE, &before_); }
+
+ private:
+    rlimit before_{};
+};
+
+// What cannot be read for want of descriptors is not what somebody else has changed (F6).
+TEST_F(PublisherTest, X16_without_descriptors_nothing_is_taken_for_changed) {
+    const Generation generation = authority_.generation(1);
+    ASSERT_TRUE(publisher_.publish(generation));
+    std::set<std::string> codes;
+    for (rlim_t more = 0; more <= 6; ++more) {
+        const DescriptorLimit limit(more);
+        const auto difference = publisher_.difference(generation);
+        const auto state = publisher_.inspect("web");
+        EXPECT_EQ(difference.value_or(""), "") << more;
+        EXPECT_EQ(state ? state->value().defect : "", "") << more;
+        codes.insert(std::string(difference ? "" : difference.error().info().name));
+    }
+    EXPECT_EQ(codes, (std::set<std::string>{"", "E-PUBLISH-UNSEEN", "E-PUBLISH-WRITE"}));
 }
 
 TEST(FileNames, read_back_what_they_write) {

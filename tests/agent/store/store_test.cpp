@@ -258,7 +258,7 @@ TEST_F(StoreTest, T9_a_refused_file_is_not_forgotten_on_an_operators_word) {
     EXPECT_THAT(*store.logins_of_device("pkcs11:serial=1"), ElementsAre(file));
 }
 
-TEST_F(StoreTest, history_is_kept_newest_first_within_its_bounds) {
+TEST_F(StoreTest, K1_history_is_kept_newest_first_within_its_bounds) {
     auto store = Store::open(directory_ / "state", {Seconds(1000), 3});
     ASSERT_TRUE(store);
     for (int i = 0; i < 5; ++i) {
@@ -269,8 +269,14 @@ TEST_F(StoreTest, history_is_kept_newest_first_within_its_bounds) {
     ASSERT_EQ(entries->size(), 3U);
     EXPECT_EQ(entries->front().text, "note 4");
     EXPECT_EQ(entries->front().at, now + Seconds(4));
+    ASSERT_TRUE(store->commit("web", "lab", IdentityState{}, "K1 ahead", now + Seconds(5000)));
+    EXPECT_EQ(store->history("identity", "web", 10)->size(), 3U) << "nothing goes for its age on nobody's word";
+    store->trust_clock(true);
     ASSERT_TRUE(store->commit("web", "lab", IdentityState{}, "late", now + Seconds(5000)));
-    EXPECT_EQ(store->history("identity", "web", 10)->size(), 1U) << "older than keep";
+    EXPECT_EQ(store->history("identity", "web", 10)->size(), 2U) << "older than keep";
+    store->trust_clock(false);
+    ASSERT_TRUE(store->commit("web", "lab", IdentityState{}, "later", now + Seconds(50'000)));
+    EXPECT_EQ(store->history("identity", "web", 10)->size(), 3U);
 }
 
 TEST_F(StoreTest, SEC_14_notes_are_stored_printable) {

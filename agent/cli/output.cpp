@@ -16,8 +16,11 @@ std::size_t width(std::string_view text) {
 
 }  // namespace
 
-std::string table(const std::vector<std::string>& header, const std::vector<std::vector<std::string>>& rows) {
-    std::vector<std::vector<std::string>> lines{header};
+std::string table(const std::vector<std::string>& header, const std::vector<std::vector<std::string>>& rows,
+                  const Paint& paint) {
+    std::vector<std::vector<std::string>> lines;
+    lines.reserve(rows.size() + 1);
+    lines.push_back(header);
     lines.insert(lines.end(), rows.begin(), rows.end());
     std::vector<std::size_t> widths(header.size());
     for (auto& line : lines) {
@@ -28,14 +31,14 @@ std::string table(const std::vector<std::string>& header, const std::vector<std:
     }
     std::string out;
     for (const auto& line : lines) {
-        std::string row;
+        const bool painted = paint && &line != &lines.front();
         for (std::size_t i = 0; i < line.size(); ++i) {
-            row += line[i];
+            out += painted ? paint(i, line[i]) : line[i];
             if (i + 1 < line.size()) {
-                row += std::string(widths[i] - width(line[i]) + 2, ' ');
+                out.append(widths[i] - width(line[i]) + 2, ' ');
             }
         }
-        out += row + '\n';
+        out += '\n';
     }
     return out;
 }

@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <climits>
 #include <cstring>
+#include <iterator>
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/time.h>
@@ -14,6 +15,7 @@
 
 #include <fmt/format.h>
 
+#include "agent/control/identity_view.h"
 #include "agent/control/listener.h"
 #include "agent/control/message.h"
 #include "agent/control/view_codec.h"
@@ -173,7 +175,10 @@ Result<Reply> Client::receive(const Deadline& deadline) {
         }
         if (*frame) {
             auto reply = parse_reply(**frame);
-            return reply && !reply->error.empty() ? fail(error_of(*reply)) : reply;
+            if (reply && !reply->error.empty()) {
+                return fail(error_of(*reply));
+            }
+            return reply;
         }
         if (const Status ready = await(POLLIN, deadline); !ready) {
             return fail(ready.error());
@@ -196,8 +201,49 @@ Result<Reply> Client::call(const Call& call) {
     return receive(deadline);
 }
 
+/// Each page has its own time: a long answer that goes on is no agent that does not answer.
+Status Client::call_for_pages(std::string_view method, const std::function<Status(const Reply&)>& take) {
+    auto reply = call(call_of(method, json::object(), true));
+    for (;;) {
+        const Status taken = reply ? take(*reply) : fail(reply.error());
+        if (!taken || !reply->continues) {
+            return taken;
+        }
+        reply = receive(SteadyClock::now() + options_.reply_time);
+    }
+}
+
 Result<std::vector<IdentityView>> Client::status(const std::optional<std::string>& identity) {
-    return list_of(call(call_of("Status", identity_parameter(identity))), "identities", identity_view_of);
+    if (identity) {
+        return list_of(call(call_of("Status", identity_parameter(identity))), "identities", identity_view_of);
+    }
+    std::vector<IdentityView> all;
+    const Status ended = call_for_pages("Status", [&](const Reply& reply) -> Status {
+        auto page = list_of<IdentityView>(reply, "identities", identity_view_of);
+        if (!page) {
+            return fail(page.error());
+        }
+        std::ranges::move(*page, std::back_inserter(all));
+        return {};
+    });
+    return ended ? Result<std::vector<IdentityView>>(std::move(all)) : fail(ended.error());
+}
+
+Result<Overview> Client::overview() {
+    Overview all;
+    const Status ended = call_for_pages("Overview", [&](const Reply& reply) -> Status {
+        auto page = overview_of(reply.parameters);
+        if (!page) {
+            return fail(page.error());
+        }
+        all.at = page->at;
+        std::ranges::move(page->rows, std::back_inserter(all.rows));
+        for (const std::string& notice : page->notices) {
+            add_notice(all, notice);
+        }
+        return {};
+    });
+    return ended ? Result<Overview>(std::move(all)) : fail(ended.error());
 }
 
 Result<Acceptance> Client::enroll(const std::string& identity) {

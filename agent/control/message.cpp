@@ -93,8 +93,12 @@ class Members {
     const char* bad_ = nullptr;
 };
 
+std::string text_of(const json& value) {
+    return value.dump(-1, ' ', false, json::error_handler_t::replace);
+}
+
 std::string frame_of(const json& message) {
-    std::string text = message.dump(-1, ' ', false, json::error_handler_t::replace);
+    std::string text = text_of(message);
     text.push_back('\0');
     return text;
 }
@@ -175,14 +179,16 @@ std::string encode(const Call& call) {
 }
 
 std::string encode(const Reply& reply) {
-    json message{{"parameters", reply.parameters}};
+    // Not as one value, which would be a copy of parameters that may tell of thousands of identities.
+    std::string frame = reply.continues ? R"({"continues":true,)" : "{";
     if (!reply.error.empty()) {
-        message["error"] = reply.error;
+        frame += R"("error":)" + text_of(reply.error) + ',';
     }
-    if (reply.continues) {
-        message["continues"] = true;
-    }
-    return frame_of(message);
+    frame += R"("parameters":)";
+    frame += text_of(reply.parameters);
+    frame += '}';
+    frame.push_back('\0');
+    return frame;
 }
 
 Reply failure_reply(const Error& error) {

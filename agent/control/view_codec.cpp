@@ -109,6 +109,15 @@ class Reader {
         }
     }
 
+    /// Has `take` look at each entry; false when it is not as it should be.
+    template <class Take>
+    void read_list(const char* name, Take take) {
+        const json* value = find(name, true);
+        if (value != nullptr && expect(name, value->is_array())) {
+            expect(name, std::ranges::all_of(*value, take));
+        }
+    }
+
     /// The member if it is there.
     const json* find(const char* name, bool required) {
         if (!bad_.empty()) {
@@ -169,6 +178,31 @@ json to_json(const FailureView& view) {
             {"consecutive", view.consecutive}};
 }
 
+json to_json(const OverviewRow& row) {
+    json out = json::object();
+    out["name"] = row.name;
+    out["enabled"] = row.enabled;
+    out["state"] = row.word;
+    out["next"] = row.next;
+    out["settled"] = row.settled;
+    put(out, "failure", row.failure);
+    put(out, "not_after", row.not_after);
+    return out;
+}
+
+Result<OverviewRow> overview_row_of(const json& value) {
+    OverviewRow row;
+    Reader reader(value);
+    reader.read("name", row.name);
+    reader.read("enabled", row.enabled);
+    reader.read("state", row.word);
+    reader.read("next", row.next);
+    reader.read("settled", row.settled);
+    reader.read_optional("failure", row.failure);
+    reader.read("not_after", row.not_after);
+    return reader.finish(std::move(row));
+}
+
 Result<CertificateView> certificate_view_of(const json& value) {
     CertificateView view;
     Reader reader(value);
@@ -215,6 +249,16 @@ json to_json(const IdentityView& view) {
     if (view.failure) {
         out["last_error"] = to_json(*view.failure);
     }
+    return out;
+}
+
+json to_json(const Overview& overview) {
+    json rows = json::array();
+    for (const OverviewRow& row : overview.rows) {
+        rows.push_back(to_json(row));
+    }
+    json out{{"at", to_iso8601(overview.at)}, {"notices", overview.notices}};
+    out["rows"] = std::move(rows);
     return out;
 }
 
@@ -276,6 +320,26 @@ Result<IdentityView> identity_view_of(const json& value) {
         view.failure = failure ? std::optional(*std::move(failure)) : std::nullopt;
     }
     return reader.finish(std::move(view));
+}
+
+Result<Overview> overview_of(const json& value) {
+    Overview overview;
+    Reader reader(value);
+    reader.read("at", overview.at);
+    reader.read_list("rows", [&](const json& entry) {
+        auto row = overview_row_of(entry);
+        if (row) {
+            overview.rows.push_back(*std::move(row));
+        }
+        return row.has_value();
+    });
+    reader.read_list("notices", [&](const json& entry) {
+        if (entry.is_string()) {
+            overview.notices.push_back(entry.get<std::string>());
+        }
+        return entry.is_string();
+    });
+    return reader.finish(std::move(overview));
 }
 
 Result<IdentityEvent> identity_event_of(const json& value) {

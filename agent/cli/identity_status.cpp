@@ -53,18 +53,26 @@ void print_one(const IdentityView& view, const std::vector<HistoryEvent>& events
     }
 }
 
-void print_table(const control::Overview& overview, const OutputOptions& options) {
+void print_table(control::Overview overview, const OutputOptions& options) {
     constexpr std::size_t state_column = 1;
     std::vector<std::vector<std::string>> rows;
-    rows.reserve(overview.rows.size());
-    for (const control::OverviewRow& row : overview.rows) {
-        rows.push_back({row.name, row.word, row.not_after ? to_words(*row.not_after - overview.at) : std::string("-"),
-                        row.enabled && !row.failure.empty() ? row.failure : row.next});
+    rows.reserve(overview.rows.size() + 1);
+    for (control::OverviewRow& row : overview.rows) {
+        const bool fails = row.enabled && !row.failure.empty();
+        auto& cells = rows.emplace_back();
+        cells.reserve(4);
+        cells.push_back(std::move(row.name));
+        cells.push_back(std::move(row.word));
+        cells.push_back(row.not_after ? to_words(*row.not_after - overview.at) : std::string("-"));
+        cells.push_back(std::move(fails ? row.failure : row.next));
     }
-    std::string text =
-        table({"IDENTITY", "STATE", "EXPIRES IN", "NEXT"}, rows, [&](std::size_t column, const std::string& cell) {
+    Paint paint;
+    if (options.color) {
+        paint = [&](std::size_t column, const std::string& cell) {
             return column == state_column ? colored(cell, options) : cell;
-        });
+        };
+    }
+    std::string text = table({"IDENTITY", "STATE", "EXPIRES IN", "NEXT"}, std::move(rows), paint);
     // Each CA's once, however many identities it has.
     for (const std::string& notice : overview.notices) {
         text += printable(notice, 2048) + "\n";
@@ -73,14 +81,14 @@ void print_table(const control::Overview& overview, const OutputOptions& options
 }
 
 int print_overview(const CommandContext& context, std::optional<control::Client>& agent) {
-    const auto overview = identity_overview(context.paths, agent);
+    auto overview = identity_overview(context.paths, agent);
     if (!overview) {
         return report(overview.error());
     }
     if (overview->rows.empty()) {
         std::puts("no identity is configured");
     } else {
-        print_table(*overview, context.output);
+        print_table(*std::move(overview), context.output);
     }
     return 0;
 }

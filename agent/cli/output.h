@@ -24,7 +24,7 @@ using Paint = std::function<std::string(std::size_t column, const std::string& c
 
 /// Rows of equal length as aligned columns with a header; remote text is made printable. Ends with a newline. `paint`
 /// has the last word on the cells of the rows.
-std::string table(const std::vector<std::string>& header, const std::vector<std::vector<std::string>>& rows,
+std::string table(const std::vector<std::string>& header, std::vector<std::vector<std::string>> rows,
                   const Paint& paint = {});
 
 /// `{"schema": 1, "command": …, …}` on standard output.

@@ -36,11 +36,32 @@ std::size_t end_of_string(std::string_view text, std::size_t at) {
     return unsure;
 }
 
+/// May be more than a part of a key or of a value that is no string.
+bool is_structure(char c) {
+    switch (c) {
+        case '"':
+        case '\'':
+        case '#':
+        case '[':
+        case ']':
+        case '{':
+        case '}':
+        case '\n':
+            return true;
+        default:
+            return false;
+    }
+}
+
 /// Where the line after the statement at `at` begins: a header, or a key with a value that may take several lines.
 std::size_t end_of_statement(std::string_view text, std::size_t at) {
     int depth = 0;
     while (at < text.size()) {
         const char c = text[at];
+        if (!is_structure(c)) {
+            ++at;
+            continue;
+        }
         if (c == '"' || c == '\'') {
             at = end_of_string(text, at);
             if (at == unsure) {

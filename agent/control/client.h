@@ -63,9 +63,10 @@ class Client {
 
     Client(FileDescriptor socket, ClientOptions options);
     Status send(const Call& call, const Deadline& deadline);
+    Result<std::string> receive_frame(const Deadline& deadline);
     Result<Reply> receive(const Deadline& deadline);
     Result<Reply> call(const Call& call);
-    Status call_for_pages(std::string_view method, const std::function<Status(const Reply&)>& take);
+    Status call_for_pages(std::string_view method, const std::function<Result<bool>(const std::string&)>& take);
     Status await(short events, const Deadline& deadline) const;
     [[nodiscard]] Error ended() const;
 

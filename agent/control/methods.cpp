@@ -7,6 +7,8 @@
 #include <nlohmann/json.hpp>
 
 #include "agent/control/identity_view.h"
+#include "agent/control/message.h"
+#include "agent/control/overview_text.h"
 #include "agent/control/view_codec.h"
 
 namespace hwenroll::control {
@@ -39,8 +41,8 @@ Result<json> run_status(ControlService& service, const Arguments& arguments) {
 
 Result<Page> page_of_status(ControlService& service, const std::string& after, std::size_t limit) {
     const auto views = service.status_page(after, limit);
-    auto parameters = as_json("identities", views);
-    return parameters ? Result<Page>(Page{*std::move(parameters), views->empty() ? after : views->back().name,
+    const auto parameters = as_json("identities", views);
+    return parameters ? Result<Page>(Page{text_of(*parameters), views->empty() ? after : views->back().name,
                                           views->size() < limit})
                       : fail(parameters.error());
 }
@@ -55,7 +57,7 @@ Result<Page> page_of_overview(ControlService& service, const std::string& after,
         return fail(overview.error());
     }
     const auto& rows = overview->rows;
-    return Page{to_json(*overview), rows.empty() ? after : rows.back().name, rows.size() < limit};
+    return Page{text_of(*overview), rows.empty() ? after : rows.back().name, rows.size() < limit};
 }
 
 Result<json> run_enroll(ControlService& service, const Arguments& arguments) {

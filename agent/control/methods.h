@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-#include <nlohmann/json.hpp>
+#include <nlohmann/json_fwd.hpp>
 
 #include "agent/control/service.h"
 
@@ -32,9 +32,9 @@ enum class Presence : std::uint8_t { absent, optional, required };
 
 /// One of the replies to a call with `more` of which each tells of some identities.
 struct Page {
-    nlohmann::json parameters;
-    std::string last;    ///< name of its last identity: where the next page begins
-    bool ended = false;  ///< it is the last
+    std::string parameters;  ///< JSON
+    std::string last;        ///< name of its last identity: where the next page begins
+    bool ended = false;      ///< it is the last
 };
 
 struct Method {

@@ -347,7 +347,7 @@ class Server::Impl final : public Watcher {
         }
         auto page = client.paging->method->page(service_, client.paging->after, page_size);
         const bool continues = page && !page->ended;
-        client.queue(encode(page ? Reply{{}, std::move(page->parameters), continues} : failure_reply(page.error())));
+        client.queue(page ? encode_reply(page->parameters, continues) : encode(failure_reply(page.error())));
         if (continues) {
             client.paging->after = std::move(page->last);
         } else {

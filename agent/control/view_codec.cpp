@@ -24,28 +24,6 @@ void put(json& object, const char* name, const std::optional<TimePoint>& time) {
     }
 }
 
-/// `2026-11-23T18:09:53Z` and nothing else.
-std::optional<TimePoint> time_of(std::string_view text) {
-    constexpr std::string_view shape = "dddd-dd-ddTdd:dd:ddZ";
-    const auto fits = [](char c, char wanted) { return wanted == 'd' ? c >= '0' && c <= '9' : c == wanted; };
-    if (text.size() != shape.size() || !std::equal(text.begin(), text.end(), shape.begin(), fits)) {
-        return std::nullopt;
-    }
-    const auto number = [&](std::size_t at, std::size_t size) {
-        int value = 0;
-        std::from_chars(text.data() + at, text.data() + at + size, value);
-        return value;
-    };
-    const std::chrono::year_month_day date(std::chrono::year(number(0, 4)),
-                                           std::chrono::month(static_cast<unsigned>(number(5, 2))),
-                                           std::chrono::day(static_cast<unsigned>(number(8, 2))));
-    if (!date.ok() || number(11, 2) > 23 || number(14, 2) > 59 || number(17, 2) > 59) {
-        return std::nullopt;
-    }
-    return std::chrono::sys_days(date) + std::chrono::hours(number(11, 2)) + std::chrono::minutes(number(14, 2)) +
-           Seconds(number(17, 2));
-}
-
 std::optional<ErrorCode> code_of(std::string_view name) {
     for (const ErrorInfo& info : error_table()) {
         if (info.name == name) {
@@ -226,6 +204,27 @@ Result<FailureView> failure_view_of(const json& value) {
 }
 
 }  // namespace
+
+std::optional<TimePoint> time_of(std::string_view text) {
+    constexpr std::string_view shape = "dddd-dd-ddTdd:dd:ddZ";
+    const auto fits = [](char c, char wanted) { return wanted == 'd' ? c >= '0' && c <= '9' : c == wanted; };
+    if (text.size() != shape.size() || !std::equal(text.begin(), text.end(), shape.begin(), fits)) {
+        return std::nullopt;
+    }
+    const auto number = [&](std::size_t at, std::size_t size) {
+        int value = 0;
+        std::from_chars(text.data() + at, text.data() + at + size, value);
+        return value;
+    };
+    const std::chrono::year_month_day date(std::chrono::year(number(0, 4)),
+                                           std::chrono::month(static_cast<unsigned>(number(5, 2))),
+                                           std::chrono::day(static_cast<unsigned>(number(8, 2))));
+    if (!date.ok() || number(11, 2) > 23 || number(14, 2) > 59 || number(17, 2) > 59) {
+        return std::nullopt;
+    }
+    return std::chrono::sys_days(date) + std::chrono::hours(number(11, 2)) + std::chrono::minutes(number(14, 2)) +
+           Seconds(number(17, 2));
+}
 
 json to_json(const IdentityView& view) {
     json out{{"name", view.name},        {"enabled", view.enabled},         {"state", view.word},

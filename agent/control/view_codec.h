@@ -14,6 +14,9 @@ nlohmann::json to_json(const Acceptance& acceptance);
 nlohmann::json to_json(const ResumptionView& resumption);
 nlohmann::json to_json(const HistoryEvent& event);
 
+/// `2026-11-23T18:09:53Z` and nothing else.
+std::optional<TimePoint> time_of(std::string_view text);
+
 /// Each reads back what to_json() made; members that it does not know are ignored. Error code: control_protocol
 /// (members missing, of another type, or an error code that this program does not know).
 Result<IdentityView> identity_view_of(const nlohmann::json& value);

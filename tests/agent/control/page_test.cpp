@@ -199,7 +199,7 @@ TEST_F(ControlPage, go_on_for_a_client_that_only_sends_no_more) {
     EXPECT_TRUE(ends(client));
 }
 
-// H13: what waits for a client that does not read is bounded: a calm queue, one page, and what the kernel takes.
+// What waits for a client that does not read is bounded: a calm queue, one page, and what the kernel takes.
 TEST_F(ControlPage, wait_for_a_client_that_does_not_read) {
     start({.max_kernel_buffer = 4096});
     know(3000);

@@ -1,5 +1,6 @@
 #include "base/error.h"
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <utility>
@@ -51,6 +52,12 @@ bool steers_terminal(char32_t point) {
            (point >= 0x2028 && point <= 0x202E) || (point >= 0x2066 && point <= 0x2069) || point == 0xFEFF;
 }
 
+/// Octets at the front that are printable ASCII.
+std::size_t plain_size(std::string_view text) {
+    return static_cast<std::size_t>(std::ranges::find_if(text, [](char c) { return c < ' ' || c > '~'; }) -
+                                    text.begin());
+}
+
 }  // namespace
 
 const ErrorInfo& error_info(ErrorCode code) {
@@ -96,6 +103,12 @@ std::string Error::line() const {
 std::string printable(std::string_view text, std::size_t limit) {
     std::string out;
     while (!text.empty()) {
+        // Nearly all of it, in nearly every text.
+        if (const std::size_t plain = std::min(plain_size(text), limit - out.size()); plain > 0) {
+            out += text.substr(0, plain);
+            text.remove_prefix(plain);
+            continue;
+        }
         const Utf8 next = decode_utf8(text);
         const std::size_t size = next.size == 0 ? 1 : next.size;
         std::string piece(text.substr(0, size));

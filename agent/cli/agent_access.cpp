@@ -178,6 +178,15 @@ Result<std::vector<control::IdentityView>> identity_views(const config::Configur
     return stored_views(*configuration, {*identity});
 }
 
+Result<control::Overview> identity_overview(const config::ConfigurationPaths& paths,
+                                            std::optional<control::Client>& agent) {
+    if (agent) {
+        return agent->overview();
+    }
+    const auto views = identity_views(paths, agent, {});
+    return views ? Result<control::Overview>(control::overview_of(*views)) : fail(views.error());
+}
+
 Result<std::vector<control::HistoryEvent>> history_events(const config::ConfigurationPaths& paths,
                                                           std::optional<control::Client>& agent,
                                                           const std::optional<std::string>& identity,

@@ -35,6 +35,10 @@ Result<std::vector<control::IdentityView>> identity_views(const config::Configur
                                                           std::optional<control::Client>& agent,
                                                           const std::optional<std::string>& identity);
 
+/// How all identities are, in short. Errors as identity_views().
+Result<control::Overview> identity_overview(const config::ConfigurationPaths& paths,
+                                            std::optional<control::Client>& agent);
+
 /// The newest entries first, from `agent` or, without one, from state.db: of one identity, or of everything in the
 /// configuration. Errors as identity_views().
 Result<std::vector<control::HistoryEvent>> history_events(const config::ConfigurationPaths& paths,

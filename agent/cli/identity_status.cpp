@@ -1,5 +1,4 @@
 #include <cstdio>
-#include <set>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -54,44 +53,52 @@ void print_one(const IdentityView& view, const std::vector<HistoryEvent>& events
     }
 }
 
-void print_table(const std::vector<IdentityView>& views, const OutputOptions& options) {
+void print_table(control::Overview overview, const OutputOptions& options) {
+    constexpr std::size_t state_column = 1;
     std::vector<std::vector<std::string>> rows;
-    for (const IdentityView& view : views) {
-        const std::string expires =
-            view.certificate ? to_words(view.certificate->not_after - view.at) : std::string("-");
-        rows.push_back({view.name, view.word, expires, view.enabled && view.failure ? view.failure->line : view.next});
+    rows.reserve(overview.rows.size() + 1);
+    for (control::OverviewRow& row : overview.rows) {
+        const bool fails = row.enabled && !row.failure.empty();
+        auto& cells = rows.emplace_back();
+        cells.reserve(4);
+        cells.push_back(std::move(row.name));
+        cells.push_back(std::move(row.word));
+        cells.push_back(row.not_after ? to_words(*row.not_after - overview.at) : std::string("-"));
+        cells.push_back(std::move(fails ? row.failure : row.next));
     }
-    std::string text = table({"IDENTITY", "STATE", "EXPIRES IN", "NEXT"}, rows);
+    Paint paint;
     if (options.color) {
-        for (const IdentityView& view : views) {
-            const std::string cell = "  " + view.word + " ";
-            if (const auto at = text.find(cell, text.find("\n" + view.name + " ")); at != std::string::npos) {
-                text.replace(at + 2, view.word.size(), colored(view.word, options));
-            }
-        }
+        paint = [&](std::size_t column, const std::string& cell) {
+            return column == state_column ? colored(cell, options) : cell;
+        };
     }
+    std::string text = table({"IDENTITY", "STATE", "EXPIRES IN", "NEXT"}, std::move(rows), paint);
     // Each CA's once, however many identities it has.
-    std::set<std::string> notices;
-    for (const IdentityView& view : views) {
-        if (!view.notice.empty() && notices.insert(view.notice).second) {
-            text += printable(view.notice, 2048) + "\n";
-        }
+    for (const std::string& notice : overview.notices) {
+        text += printable(notice, 2048) + "\n";
     }
     std::fputs(text.c_str(), stdout);
 }
 
-int print_views(const CommandContext& context, const std::vector<IdentityView>& views) {
-    if (context.output.json) {
-        nlohmann::json body{{"identities", nlohmann::json::array()}};
-        for (const IdentityView& view : views) {
-            body["identities"].push_back(control::to_json(view));
-        }
-        print_json("status", std::move(body));
-    } else if (views.empty()) {
+int print_overview(const CommandContext& context, std::optional<control::Client>& agent) {
+    auto overview = identity_overview(context.paths, agent);
+    if (!overview) {
+        return report(overview.error());
+    }
+    if (overview->rows.empty()) {
         std::puts("no identity is configured");
     } else {
-        print_table(views, context.output);
+        print_table(*std::move(overview), context.output);
     }
+    return 0;
+}
+
+int print_views(const std::vector<IdentityView>& views) {
+    nlohmann::json body{{"identities", nlohmann::json::array()}};
+    for (const IdentityView& view : views) {
+        body["identities"].push_back(control::to_json(view));
+    }
+    print_json("status", std::move(body));
     return 0;
 }
 
@@ -102,12 +109,19 @@ int status(const CommandContext& context, const std::optional<std::string>& iden
     if (!agent) {
         return report(agent.error());
     }
+    if (!identity && !context.output.json) {
+        return print_overview(context, *agent);
+    }
     const auto views = identity_views(context.paths, *agent, identity);
     if (!views) {
         return report(views.error());
     }
-    if (!identity || context.output.json || views->empty()) {
-        return print_views(context, *views);
+    if (context.output.json) {
+        return print_views(*views);
+    }
+    if (views->empty()) {
+        std::puts("no identity is configured");
+        return 0;
     }
     const auto events = history_events(context.paths, *agent, identity, shown_events);
     if (!events) {

@@ -16,26 +16,26 @@ std::size_t width(std::string_view text) {
 
 }  // namespace
 
-std::string table(const std::vector<std::string>& header, const std::vector<std::vector<std::string>>& rows) {
-    std::vector<std::vector<std::string>> lines{header};
-    lines.insert(lines.end(), rows.begin(), rows.end());
+std::string table(const std::vector<std::string>& header, std::vector<std::vector<std::string>> rows,
+                  const Paint& paint) {
+    rows.insert(rows.begin(), header);
     std::vector<std::size_t> widths(header.size());
-    for (auto& line : lines) {
-        for (std::size_t i = 0; i < line.size(); ++i) {
-            line[i] = printable(line[i]);
-            widths.at(i) = std::max(widths.at(i), width(line[i]));
+    for (auto& row : rows) {
+        for (std::size_t i = 0; i < row.size(); ++i) {
+            row[i] = printable(row[i]);
+            widths.at(i) = std::max(widths.at(i), width(row[i]));
         }
     }
     std::string out;
-    for (const auto& line : lines) {
-        std::string row;
-        for (std::size_t i = 0; i < line.size(); ++i) {
-            row += line[i];
-            if (i + 1 < line.size()) {
-                row += std::string(widths[i] - width(line[i]) + 2, ' ');
+    for (const auto& row : rows) {
+        const bool painted = paint && &row != &rows.front();
+        for (std::size_t i = 0; i < row.size(); ++i) {
+            out += painted ? paint(i, row[i]) : row[i];
+            if (i + 1 < row.size()) {
+                out.append(widths[i] - width(row[i]) + 2, ' ');
             }
         }
-        out += row + '\n';
+        out += '\n';
     }
     return out;
 }

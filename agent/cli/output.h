@@ -1,6 +1,8 @@
 // How commands print: tables for people, JSON with a versioned schema for scripts.
 #pragma once
 
+#include <cstddef>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -17,8 +19,13 @@ struct OutputOptions {
     bool color = false;  ///< standard output is a terminal and neither --no-color nor NO_COLOR was given
 };
 
-/// Rows of equal length as aligned columns with a header; remote text is made printable. Ends with a newline.
-std::string table(const std::vector<std::string>& header, const std::vector<std::vector<std::string>>& rows);
+/// What stands in a column for a cell: of the same width on a terminal.
+using Paint = std::function<std::string(std::size_t column, const std::string& cell)>;
+
+/// Rows of equal length as aligned columns with a header; remote text is made printable. Ends with a newline. `paint`
+/// has the last word on the cells of the rows.
+std::string table(const std::vector<std::string>& header, std::vector<std::vector<std::string>> rows,
+                  const Paint& paint = {});
 
 /// `{"schema": 1, "command": …, …}` on standard output.
 void print_json(std::string_view command, nlohmann::json body);

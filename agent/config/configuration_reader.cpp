@@ -10,6 +10,7 @@
 
 #include "agent/config/sections.h"
 #include "agent/config/suggestion.h"
+#include "agent/config/toml_excerpt.h"
 #include "agent/config/value_syntax.h"
 
 namespace hwenroll::config {
@@ -344,7 +345,12 @@ Result<Configuration> read_configuration(const std::vector<SourceText>& sources,
 }
 
 Result<AgentSettings> read_agent_settings(const std::vector<SourceText>& sources) {
-    auto read = read_with(sources, {}, [](ConfigurationBuilder& builder) { return builder.build_agent(); });
+    std::vector<SourceText> excerpts;
+    excerpts.reserve(sources.size());
+    for (const SourceText& source : sources) {
+        excerpts.push_back({source.name, excerpt_of(source.text, "agent").value_or(source.text)});
+    }
+    auto read = read_with(excerpts, {}, [](ConfigurationBuilder& builder) { return builder.build_agent(); });
     return read ? Result<AgentSettings>(std::move(read->agent)) : fail(read.error());
 }
 

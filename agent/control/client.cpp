@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <climits>
 #include <cstring>
+#include <iterator>
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/time.h>
@@ -14,8 +15,10 @@
 
 #include <fmt/format.h>
 
+#include "agent/control/identity_view.h"
 #include "agent/control/listener.h"
 #include "agent/control/message.h"
+#include "agent/control/overview_text.h"
 #include "agent/control/view_codec.h"
 
 namespace hwenroll::control {
@@ -73,6 +76,25 @@ Result<IdentityEvent> event_in(const Reply& reply) {
         return fail(ErrorCode::control_protocol, "the agent's answer is malformed", "its member 'event' is missing");
     }
     return identity_event_of(*found);
+}
+
+/// The reply of a frame; what it says, if it is an error.
+Result<Reply> good_reply(const std::string& frame) {
+    auto reply = parse_reply(frame);
+    if (reply && !reply->error.empty()) {
+        return fail(error_of(*reply));
+    }
+    return reply;
+}
+
+Result<OverviewReply> overview_reply_of(const std::string& frame) {
+    if (auto expected = read_overview_reply(frame)) {
+        return *std::move(expected);
+    }
+    const auto reply = good_reply(frame);
+    auto overview = reply ? overview_of(reply->parameters) : fail(reply.error());
+    return overview ? Result<OverviewReply>(OverviewReply{*std::move(overview), reply->continues})
+                    : fail(overview.error());
 }
 
 Error connect_error(const ClientOptions& options, int number) {
@@ -165,15 +187,14 @@ Status Client::send(const Call& call, const Deadline& deadline) {
     return {};
 }
 
-Result<Reply> Client::receive(const Deadline& deadline) {
+Result<std::string> Client::receive_frame(const Deadline& deadline) {
     for (;;) {
         auto frame = frames_.next();
         if (!frame) {
             return fail(frame.error());
         }
         if (*frame) {
-            auto reply = parse_reply(**frame);
-            return reply && !reply->error.empty() ? fail(error_of(*reply)) : reply;
+            return **std::move(frame);
         }
         if (const Status ready = await(POLLIN, deadline); !ready) {
             return fail(ready.error());
@@ -188,6 +209,11 @@ Result<Reply> Client::receive(const Deadline& deadline) {
     }
 }
 
+Result<Reply> Client::receive(const Deadline& deadline) {
+    const auto frame = receive_frame(deadline);
+    return frame ? good_reply(*frame) : fail(frame.error());
+}
+
 Result<Reply> Client::call(const Call& call) {
     const Deadline deadline = SteadyClock::now() + options_.reply_time;
     if (const Status sent = send(call, deadline); !sent) {
@@ -196,8 +222,54 @@ Result<Reply> Client::call(const Call& call) {
     return receive(deadline);
 }
 
+/// `take` says of each reply whether others follow. Each has its own time: a long answer that goes on is no agent that
+/// does not answer.
+Status Client::call_for_pages(std::string_view method, const std::function<Result<bool>(const std::string&)>& take) {
+    const auto next_deadline = [&] { return SteadyClock::now() + options_.reply_time; };
+    if (Status sent = send(call_of(method, json::object(), true), next_deadline()); !sent) {
+        return sent;
+    }
+    for (;;) {
+        const auto frame = receive_frame(next_deadline());
+        const auto continues = frame ? take(*frame) : fail(frame.error());
+        if (!continues || !*continues) {
+            return continues ? Status() : fail(continues.error());
+        }
+    }
+}
+
 Result<std::vector<IdentityView>> Client::status(const std::optional<std::string>& identity) {
-    return list_of(call(call_of("Status", identity_parameter(identity))), "identities", identity_view_of);
+    if (identity) {
+        return list_of(call(call_of("Status", identity_parameter(identity))), "identities", identity_view_of);
+    }
+    std::vector<IdentityView> all;
+    const Status ended = call_for_pages("Status", [&](const std::string& frame) -> Result<bool> {
+        const auto reply = good_reply(frame);
+        auto page = list_of<IdentityView>(reply, "identities", identity_view_of);
+        if (!page) {
+            return fail(page.error());
+        }
+        std::ranges::move(*page, std::back_inserter(all));
+        return reply->continues;
+    });
+    return ended ? Result<std::vector<IdentityView>>(std::move(all)) : fail(ended.error());
+}
+
+Result<Overview> Client::overview() {
+    Overview all;
+    const Status ended = call_for_pages("Overview", [&](const std::string& frame) -> Result<bool> {
+        auto page = overview_reply_of(frame);
+        if (!page) {
+            return fail(page.error());
+        }
+        all.at = page->overview.at;
+        std::ranges::move(page->overview.rows, std::back_inserter(all.rows));
+        for (const std::string& notice : page->overview.notices) {
+            add_notice(all, notice);
+        }
+        return page->continues;
+    });
+    return ended ? Result<Overview>(std::move(all)) : fail(ended.error());
 }
 
 Result<Acceptance> Client::enroll(const std::string& identity) {

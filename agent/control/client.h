@@ -6,6 +6,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "agent/control/frame.h"
@@ -22,7 +23,7 @@ struct ClientOptions {
     std::filesystem::path runtime_dir = {};
     std::string admin_group = {};                   ///< named where permission is denied
     std::chrono::milliseconds connect_time{5'000};  ///< to be accepted
-    std::chrono::milliseconds reply_time{30'000};   ///< for each answer but those of wait() and monitor()
+    std::chrono::milliseconds reply_time{30'000};   ///< for each reply but those of wait() and monitor()
 };
 
 /// One connection to a running agent; calls are made one after the other. One thread. Every call's errors:
@@ -36,7 +37,12 @@ class Client {
     /// Errors: control_no_agent (nobody listens), control_denied, control_deadline, control_socket (anything else).
     static Result<Client> connect(const ClientOptions& options);
 
+    /// One identity, or all of them, which come page by page.
     Result<std::vector<IdentityView>> status(const std::optional<std::string>& identity);
+
+    /// All identities in short.
+    Result<Overview> overview();
+
     Result<Acceptance> enroll(const std::string& identity);
     Result<Acceptance> renew(const std::string& identity, bool rekey);
     Result<Acceptance> cancel(const std::string& identity);
@@ -57,8 +63,10 @@ class Client {
 
     Client(FileDescriptor socket, ClientOptions options);
     Status send(const Call& call, const Deadline& deadline);
+    Result<std::string> receive_frame(const Deadline& deadline);
     Result<Reply> receive(const Deadline& deadline);
     Result<Reply> call(const Call& call);
+    Status call_for_pages(std::string_view method, const std::function<Result<bool>(const std::string&)>& take);
     Status await(short events, const Deadline& deadline) const;
     [[nodiscard]] Error ended() const;
 

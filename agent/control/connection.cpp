@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <malloc.h>
 #include <sys/socket.h>
+#include <utility>
 
 namespace hwenroll::control {
 namespace {
@@ -27,6 +28,14 @@ bool Connection::receive() {
     return true;
 }
 
+void Connection::queue(const std::string& octets) {
+    // What is sent is forgotten also when the client never catches up.
+    if (sent_ > output_.size() / 2) {
+        output_.erase(0, std::exchange(sent_, 0));
+    }
+    output_ += octets;
+}
+
 bool Connection::flush() {
     while (queued() > 0) {
         const ssize_t size = ::send(fd(), output_.data() + sent_, queued(), MSG_DONTWAIT | MSG_NOSIGNAL);
@@ -36,7 +45,8 @@ bool Connection::flush() {
         sent_ += static_cast<std::size_t>(size);
     }
     if (output_.capacity() > large_output) {
-        // What all of ten thousand identities took is needed once in a while only; libc keeps it otherwise.
+        // What all of ten thousand identities took in one reply is needed once in a while only; libc keeps it
+        // otherwise.
         std::string().swap(output_);
         ::malloc_trim(0);
     }

@@ -18,6 +18,12 @@ struct Stream {
     bool ends_when_settled = false;
 };
 
+/// A call that is answered page by page.
+struct Paging {
+    const Method* method = nullptr;
+    std::string after = {};  ///< the last identity that was sent
+};
+
 /// Octets in and out, without a decision. Not thread-safe.
 class Connection {
  public:
@@ -33,13 +39,17 @@ class Connection {
     /// Sends what the socket takes. False when the connection has failed.
     bool flush();
 
-    void queue(const std::string& octets) { output_ += octets; }
+    void queue(const std::string& octets);
     [[nodiscard]] std::size_t queued() const { return output_.size() - sent_; }
+
+    /// Octets of memory for them.
+    [[nodiscard]] std::size_t held() const { return output_.size(); }
 
     FrameReader& frames() { return frames_; }
     [[nodiscard]] bool input_ended() const { return input_ended_; }
 
     std::optional<Stream> stream;
+    std::optional<Paging> paging;
     std::optional<bool> may_change;  ///< not asked yet when empty
     bool closing = false;            ///< nothing is read any more; closed once the output is sent
 

@@ -1,5 +1,8 @@
 #include "agent/control/identity_view.h"
 
+#include <algorithm>
+#include <utility>
+
 #include "agent/observe/status_words.h"
 #include "base/certificate.h"
 
@@ -14,44 +17,67 @@ CertificateView certificate_view(const CertificateSummary& summary, const Bytes&
             summary.not_before,     summary.not_after};
 }
 
-void describe_disabled(IdentityView& view, const Error& fault) {
-    view.enabled = false;
-    view.word = "DISABLED";
-    view.next = "correct the configuration; 'hwenroll check-config' says where";
-    view.settled = true;
-    view.failure = {fault.code(), fault.line(), view.at, 0};
+std::optional<FailureView> failure_view(const ConfiguredIdentity& configured, const IdentityState& state,
+                                        TimePoint now) {
+    if (configured.fault) {
+        return FailureView{configured.fault->code(), configured.fault->line(), now, 0};
+    }
+    if (state.failure) {
+        return FailureView{state.failure->code, state.failure->line, state.failure->at, state.counters.failures};
+    }
+    return std::nullopt;
 }
 
-void describe_state(IdentityView& view, const IdentityState& state, TimePoint now) {
-    view.word = observe::status_word(state, now);
-    view.next = observe::next_step(state, now);
-    const Phase phase = lifecycle::attempt_phase(state);
-    view.settled = phase == Phase::held || (phase == Phase::valid && !state.delivery);
+void describe_state(IdentityView& view, const IdentityState& state) {
     if (state.shadow) {
         view.shadow_not_before = state.shadow->credential.issued.not_before;
     }
     if (state.wait.reason != lifecycle::WaitingFor::nothing) {
         view.next_at = state.wait.until;
     }
-    if (state.failure) {
-        view.failure = {state.failure->code, state.failure->line, state.failure->at, state.counters.failures};
-    }
 }
 
 }  // namespace
 
+OverviewRow row_of(const std::string& name, const std::optional<Error>& fault, const IdentityState& state,
+                   TimePoint now) {
+    OverviewRow row;
+    row.name = name;
+    if (fault) {
+        row.enabled = false;
+        row.word = "DISABLED";
+        row.next = "correct the configuration; 'hwenroll check-config' says where";
+        row.settled = true;
+        row.failure = fault->line();
+    } else {
+        row.word = observe::status_word(state, now);
+        row.next = observe::next_step(state, now);
+        const Phase phase = lifecycle::attempt_phase(state);
+        row.settled = phase == Phase::held || (phase == Phase::valid && !state.delivery);
+        row.failure = state.failure ? state.failure->line : std::string();
+    }
+    if (state.current) {
+        row.not_after = state.current->issued.not_after;
+    }
+    return row;
+}
+
 Result<IdentityView> view_of(const ConfiguredIdentity& configured, const IdentityState& state, TimePoint now) {
+    OverviewRow row = row_of(configured.name, configured.fault, state, now);
     IdentityView view;
-    view.name = configured.name;
+    view.name = std::move(row.name);
+    view.enabled = row.enabled;
     view.ca = configured.ca;
     view.token = configured.token;
     view.subject = configured.subject;
+    view.word = std::move(row.word);
+    view.next = std::move(row.next);
+    view.settled = row.settled;
     view.waiting_for = observe::to_text(state.wait.reason);
     view.at = now;
-    if (configured.fault) {
-        describe_disabled(view, *configured.fault);
-    } else {
-        describe_state(view, state, now);
+    view.failure = failure_view(configured, state, now);
+    if (view.enabled) {
+        describe_state(view, state);
     }
     if (state.current) {
         const auto summary = summary_of(state.current->issued.leaf);
@@ -64,6 +90,25 @@ Result<IdentityView> view_of(const ConfiguredIdentity& configured, const Identit
         view.key_id = to_hex(state.current->key.id);
     }
     return view;
+}
+
+void add_notice(Overview& overview, const std::string& notice) {
+    if (!notice.empty() && std::ranges::find(overview.notices, notice) == overview.notices.end()) {
+        overview.notices.push_back(notice);
+    }
+}
+
+Overview overview_of(const std::vector<IdentityView>& views) {
+    Overview overview;
+    overview.rows.reserve(views.size());
+    for (const IdentityView& view : views) {
+        overview.at = view.at;
+        overview.rows.push_back({view.name, view.enabled, view.word, view.next, view.settled,
+                                 view.failure ? view.failure->line : std::string(),
+                                 view.certificate ? std::optional(view.certificate->not_after) : std::nullopt});
+        add_notice(overview, view.notice);
+    }
+    return overview;
 }
 
 IdentityEvent event_of(const IdentityView& view) {

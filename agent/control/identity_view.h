@@ -23,6 +23,16 @@ struct ConfiguredIdentity {
 Result<IdentityView> view_of(const ConfiguredIdentity& configured, const lifecycle::IdentityState& state,
                              TimePoint now);
 
+/// The row of `state` at `now`, of an identity whose configuration has `fault`, if any. Cheap: nothing is parsed.
+OverviewRow row_of(const std::string& name, const std::optional<Error>& fault, const lifecycle::IdentityState& state,
+                   TimePoint now);
+
+/// The overview that these views, which are of one time, amount to.
+Overview overview_of(const std::vector<IdentityView>& views);
+
+/// Adds a CA's notice unless it is empty or there already.
+void add_notice(Overview& overview, const std::string& notice);
+
 /// A view as the first event of a stream. An expired certificate is the error identity_expired unless there is another.
 IdentityEvent event_of(const IdentityView& view);
 

@@ -94,7 +94,7 @@ class Members {
 };
 
 std::string frame_of(const json& message) {
-    std::string text = message.dump(-1, ' ', false, json::error_handler_t::replace);
+    std::string text = text_of(message);
     text.push_back('\0');
     return text;
 }
@@ -124,6 +124,18 @@ Error failure_of(const json& parameters) {
 }
 
 }  // namespace
+
+std::string text_of(const json& value) {
+    return value.dump(-1, ' ', false, json::error_handler_t::replace);
+}
+
+std::string encode_reply(std::string_view parameters, bool continues) {
+    std::string frame = continues ? R"({"continues":true,"parameters":)" : R"({"parameters":)";
+    frame.reserve(frame.size() + parameters.size() + 2);
+    (frame += parameters) += '}';
+    frame.push_back('\0');
+    return frame;
+}
 
 Result<Call> parse_call(std::string_view frame) {
     auto object = parse_object(frame);
@@ -175,14 +187,11 @@ std::string encode(const Call& call) {
 }
 
 std::string encode(const Reply& reply) {
-    json message{{"parameters", reply.parameters}};
-    if (!reply.error.empty()) {
-        message["error"] = reply.error;
+    // Not as one value, which would be a copy of parameters that may tell of thousands of identities.
+    if (reply.error.empty()) {
+        return encode_reply(text_of(reply.parameters), reply.continues);
     }
-    if (reply.continues) {
-        message["continues"] = true;
-    }
-    return frame_of(message);
+    return frame_of({{"error", reply.error}, {"parameters", reply.parameters}});
 }
 
 Reply failure_reply(const Error& error) {

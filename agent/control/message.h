@@ -42,6 +42,12 @@ Result<Reply> parse_reply(std::string_view frame);
 std::string encode(const Call& call);
 std::string encode(const Reply& reply);
 
+/// The text of a value without line ends.
+std::string text_of(const nlohmann::json& value);
+
+/// The frame of a reply that is no error, of the text of its parameters.
+std::string encode_reply(std::string_view parameters, bool continues);
+
 /// `error` as the reply that carries all its parts: io.hwenroll.Agent.Failed.
 Reply failure_reply(const Error& error);
 

@@ -2,10 +2,13 @@
 
 #include <algorithm>
 #include <array>
+#include <limits>
 
 #include <nlohmann/json.hpp>
 
 #include "agent/control/identity_view.h"
+#include "agent/control/message.h"
+#include "agent/control/overview_text.h"
 #include "agent/control/view_codec.h"
 
 namespace hwenroll::control {
@@ -36,6 +39,27 @@ Result<json> run_status(ControlService& service, const Arguments& arguments) {
     return as_json("identities", service.status(arguments.identity));
 }
 
+Result<Page> page_of_status(ControlService& service, const std::string& after, std::size_t limit) {
+    const auto views = service.status_page(after, limit);
+    const auto parameters = as_json("identities", views);
+    return parameters ? Result<Page>(Page{text_of(*parameters), views->empty() ? after : views->back().name,
+                                          views->size() < limit})
+                      : fail(parameters.error());
+}
+
+Result<json> run_overview(ControlService& service, const Arguments&) {
+    return as_json(service.overview_page({}, std::numeric_limits<std::size_t>::max()));
+}
+
+Result<Page> page_of_overview(ControlService& service, const std::string& after, std::size_t limit) {
+    const auto overview = service.overview_page(after, limit);
+    if (!overview) {
+        return fail(overview.error());
+    }
+    const auto& rows = overview->rows;
+    return Page{text_of(*overview), rows.empty() ? after : rows.back().name, rows.size() < limit};
+}
+
 Result<json> run_enroll(ControlService& service, const Arguments& arguments) {
     return as_json(service.enroll(*arguments.identity));
 }
@@ -61,7 +85,8 @@ Result<json> run_history(ControlService& service, const Arguments& arguments) {
 }
 
 constexpr std::array table{
-    Method{"Status", MethodKind::read, Presence::optional, false, false, false, false, run_status},
+    Method{"Status", MethodKind::read, Presence::optional, false, false, false, false, run_status, page_of_status},
+    Method{"Overview", MethodKind::read, Presence::absent, false, false, false, false, run_overview, page_of_overview},
     Method{"Enroll", MethodKind::change, Presence::required, false, false, false, false, run_enroll},
     Method{"Renew", MethodKind::change, Presence::required, true, false, false, false, run_renew},
     Method{"Wait", MethodKind::stream, Presence::required, false, false, true, false, nullptr},

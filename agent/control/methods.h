@@ -30,6 +30,13 @@ enum class MethodKind : std::uint8_t {
 
 enum class Presence : std::uint8_t { absent, optional, required };
 
+/// One of the replies to a call with `more` of which each tells of some identities.
+struct Page {
+    std::string parameters;  ///< JSON
+    std::string last;        ///< name of its last identity: where the next page begins
+    bool ended = false;      ///< it is the last
+};
+
 struct Method {
     std::string_view name;  ///< without the interface
     MethodKind kind = MethodKind::read;
@@ -40,6 +47,8 @@ struct Method {
     bool names_ca = false;           ///< takes `ca`, which is required, and `fingerprint`
     /// The reply's parameters; null for streams.
     Result<nlohmann::json> (*run)(ControlService& service, const Arguments& arguments) = nullptr;
+    /// ControlService's pages, for a method that tells of all identities; null for others.
+    Result<Page> (*page)(ControlService& service, const std::string& after, std::size_t limit) = nullptr;
 };
 
 /// In the order of the interface description.

@@ -28,6 +28,8 @@ constexpr int calls_a_turn = 8;
 constexpr int accepts_a_turn = 16;
 /// While more than this waits for a client, its next call does too.
 constexpr std::size_t calm_output = 64U << 10U;
+/// Identities of one reply where all come in several: some milliseconds of work, some tens of kilobytes.
+constexpr std::size_t page_size = 128;
 
 Reply error_reply(std::string_view prefix, std::string_view name, json parameters = json::object()) {
     return {std::string(prefix) + std::string(name), std::move(parameters)};
@@ -149,8 +151,9 @@ class Server::Impl final : public Watcher {
     }
 
     void serve(Connection& client, Readiness ready) {
-        // A stream ends with its reader. Otherwise what came before the end of the connection is still done.
-        if ((ready.hung_up && client.stream) ||
+        // A stream ends with its reader, and so do pages. Otherwise what came before the end of the connection is still
+        // done.
+        if ((ready.hung_up && is_told(client)) ||
             ((ready.readable || ready.hung_up) && wants_input(client) && !client.receive())) {
             return drop(client);
         }
@@ -164,12 +167,16 @@ class Server::Impl final : public Watcher {
                 break;
             }
         }
+        give_page(client);
         settle(client);
     }
 
+    /// A call is answered by replies that are still to come.
+    static bool is_told(const Connection& client) { return client.stream || client.paging; }
+
     /// No call is under way and the client reads what it is sent.
     [[nodiscard]] bool takes_calls(const Connection& client) const {
-        return !client.stream && !client.closing && client.queued() <= calm_output && !is_dropped(client);
+        return !is_told(client) && !client.closing && client.queued() <= calm_output && !is_dropped(client);
     }
 
     static bool wants_input(Connection& client) {
@@ -184,13 +191,13 @@ class Server::Impl final : public Watcher {
         if (!client.flush()) {
             return drop(client);
         }
-        const bool done = client.closing || (client.input_ended() && !client.frames().ready() && !client.stream);
+        const bool done = client.closing || (client.input_ended() && !client.frames().ready() && !is_told(client));
         if (done && client.queued() == 0) {
             return drop(client);
         }
-        // Writable is also how a client whose next call is already here gets its next turn.
-        const bool more_calls = client.frames().ready() && takes_calls(client);
-        if (!reactor_.watch(client.fd(), wants_input(client), client.queued() > 0 || more_calls, *this)) {
+        // Writable is also how a client whose next call is already here, or whose next page is due, gets its next turn.
+        const bool more = client.paging || (client.frames().ready() && takes_calls(client));
+        if (!reactor_.watch(client.fd(), wants_input(client), client.queued() > 0 || more, *this)) {
             drop(client);
         }
     }
@@ -199,6 +206,7 @@ class Server::Impl final : public Watcher {
         if (dropped_.insert(client.fd()).second) {
             reactor_.unwatch(client.fd());
             client.stream.reset();
+            client.paging.reset();
         }
     }
 
@@ -247,6 +255,10 @@ class Server::Impl final : public Watcher {
         }
         if (method->kind == MethodKind::stream) {
             return begin_stream(client, call, *method, *arguments);
+        }
+        if (method->page != nullptr && call.more && !call.oneway && !arguments->identity) {
+            client.paging = Paging{method};
+            return std::nullopt;
         }
         return method->kind == MethodKind::change ? change(client, *method, *arguments) : run(*method, *arguments);
     }
@@ -326,6 +338,21 @@ class Server::Impl final : public Watcher {
         }
         client.stream = Stream{arguments.identity, method.ends_when_settled};
         return std::nullopt;
+    }
+
+    /// One page a turn, and none while the client has not read what was sent.
+    void give_page(Connection& client) {
+        if (!client.paging || client.queued() > calm_output || is_dropped(client)) {
+            return;
+        }
+        auto page = client.paging->method->page(service_, client.paging->after, page_size);
+        const bool continues = page && !page->ended;
+        client.queue(page ? encode_reply(page->parameters, continues) : encode(failure_reply(page.error())));
+        if (continues) {
+            client.paging->after = std::move(page->last);
+        } else {
+            client.paging.reset();
+        }
     }
 
     void on_event(const IdentityEvent& event) {

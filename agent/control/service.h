@@ -1,6 +1,7 @@
 // What the agent offers on its control socket, in values: the daemon implements it, the server speaks for it.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -57,6 +58,27 @@ struct IdentityView {
     friend bool operator==(const IdentityView&, const IdentityView&) = default;
 };
 
+/// One identity in a line: what `hwenroll status` shows of each where it shows all of them. Made of a stored state by
+/// row_of() (identity_view.h), without a look into the certificate.
+struct OverviewRow {
+    std::string name;
+    bool enabled = true;  ///< as IdentityView::enabled, likewise the next three
+    std::string word;
+    std::string next;
+    bool settled = false;
+    std::string failure;                 ///< Error::line() of the last failure; empty: none
+    std::optional<TimePoint> not_after;  ///< of the certificate that consumers see
+    friend bool operator==(const OverviewRow&, const OverviewRow&) = default;
+};
+
+/// Identities in the order of their names.
+struct Overview {
+    TimePoint at;  ///< the agent's clock when this was so
+    std::vector<OverviewRow> rows;
+    std::vector<std::string> notices;  ///< what an operator has to decide about their CAs, each once
+    friend bool operator==(const Overview&, const Overview&) = default;
+};
+
 /// Something that happened to an identity.
 struct IdentityEvent {
     std::string identity;
@@ -107,6 +129,11 @@ class ControlService {
 
     /// All identities in the order of their names, disabled ones included; or one.
     virtual Result<std::vector<IdentityView>> status(const std::optional<std::string>& identity) = 0;
+
+    /// Of all identities the first `limit` whose names come after `after`, which is empty for the first page and need
+    /// not be there any more. Fewer than `limit`: there are no others.
+    virtual Result<std::vector<IdentityView>> status_page(const std::string& after, std::size_t limit) = 0;
+    virtual Result<Overview> overview_page(const std::string& after, std::size_t limit) = 0;
 
     virtual Result<Acceptance> enroll(const std::string& identity) = 0;
     virtual Result<Acceptance> renew(const std::string& identity, bool rekey) = 0;

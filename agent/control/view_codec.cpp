@@ -24,28 +24,6 @@ void put(json& object, const char* name, const std::optional<TimePoint>& time) {
     }
 }
 
-/// `2026-11-23T18:09:53Z` and nothing else.
-std::optional<TimePoint> time_of(std::string_view text) {
-    constexpr std::string_view shape = "dddd-dd-ddTdd:dd:ddZ";
-    const auto fits = [](char c, char wanted) { return wanted == 'd' ? c >= '0' && c <= '9' : c == wanted; };
-    if (text.size() != shape.size() || !std::equal(text.begin(), text.end(), shape.begin(), fits)) {
-        return std::nullopt;
-    }
-    const auto number = [&](std::size_t at, std::size_t size) {
-        int value = 0;
-        std::from_chars(text.data() + at, text.data() + at + size, value);
-        return value;
-    };
-    const std::chrono::year_month_day date(std::chrono::year(number(0, 4)),
-                                           std::chrono::month(static_cast<unsigned>(number(5, 2))),
-                                           std::chrono::day(static_cast<unsigned>(number(8, 2))));
-    if (!date.ok() || number(11, 2) > 23 || number(14, 2) > 59 || number(17, 2) > 59) {
-        return std::nullopt;
-    }
-    return std::chrono::sys_days(date) + std::chrono::hours(number(11, 2)) + std::chrono::minutes(number(14, 2)) +
-           Seconds(number(17, 2));
-}
-
 std::optional<ErrorCode> code_of(std::string_view name) {
     for (const ErrorInfo& info : error_table()) {
         if (info.name == name) {
@@ -109,6 +87,15 @@ class Reader {
         }
     }
 
+    /// Has `take` look at each entry; false when it is not as it should be.
+    template <class Take>
+    void read_list(const char* name, Take take) {
+        const json* value = find(name, true);
+        if (value != nullptr && expect(name, value->is_array())) {
+            expect(name, std::ranges::all_of(*value, take));
+        }
+    }
+
     /// The member if it is there.
     const json* find(const char* name, bool required) {
         if (!bad_.empty()) {
@@ -169,6 +156,31 @@ json to_json(const FailureView& view) {
             {"consecutive", view.consecutive}};
 }
 
+json to_json(const OverviewRow& row) {
+    json out = json::object();
+    out["name"] = row.name;
+    out["enabled"] = row.enabled;
+    out["state"] = row.word;
+    out["next"] = row.next;
+    out["settled"] = row.settled;
+    put(out, "failure", row.failure);
+    put(out, "not_after", row.not_after);
+    return out;
+}
+
+Result<OverviewRow> overview_row_of(const json& value) {
+    OverviewRow row;
+    Reader reader(value);
+    reader.read("name", row.name);
+    reader.read("enabled", row.enabled);
+    reader.read("state", row.word);
+    reader.read("next", row.next);
+    reader.read("settled", row.settled);
+    reader.read_optional("failure", row.failure);
+    reader.read("not_after", row.not_after);
+    return reader.finish(std::move(row));
+}
+
 Result<CertificateView> certificate_view_of(const json& value) {
     CertificateView view;
     Reader reader(value);
@@ -193,6 +205,27 @@ Result<FailureView> failure_view_of(const json& value) {
 
 }  // namespace
 
+std::optional<TimePoint> time_of(std::string_view text) {
+    constexpr std::string_view shape = "dddd-dd-ddTdd:dd:ddZ";
+    const auto fits = [](char c, char wanted) { return wanted == 'd' ? c >= '0' && c <= '9' : c == wanted; };
+    if (text.size() != shape.size() || !std::equal(text.begin(), text.end(), shape.begin(), fits)) {
+        return std::nullopt;
+    }
+    const auto number = [&](std::size_t at, std::size_t size) {
+        int value = 0;
+        std::from_chars(text.data() + at, text.data() + at + size, value);
+        return value;
+    };
+    const std::chrono::year_month_day date(std::chrono::year(number(0, 4)),
+                                           std::chrono::month(static_cast<unsigned>(number(5, 2))),
+                                           std::chrono::day(static_cast<unsigned>(number(8, 2))));
+    if (!date.ok() || number(11, 2) > 23 || number(14, 2) > 59 || number(17, 2) > 59) {
+        return std::nullopt;
+    }
+    return std::chrono::sys_days(date) + std::chrono::hours(number(11, 2)) + std::chrono::minutes(number(14, 2)) +
+           Seconds(number(17, 2));
+}
+
 json to_json(const IdentityView& view) {
     json out{{"name", view.name},        {"enabled", view.enabled},         {"state", view.word},
              {"next", view.next},        {"waiting_for", view.waiting_for}, {"settled", view.settled},
@@ -215,6 +248,16 @@ json to_json(const IdentityView& view) {
     if (view.failure) {
         out["last_error"] = to_json(*view.failure);
     }
+    return out;
+}
+
+json to_json(const Overview& overview) {
+    json rows = json::array();
+    for (const OverviewRow& row : overview.rows) {
+        rows.push_back(to_json(row));
+    }
+    json out{{"at", to_iso8601(overview.at)}, {"notices", overview.notices}};
+    out["rows"] = std::move(rows);
     return out;
 }
 
@@ -276,6 +319,26 @@ Result<IdentityView> identity_view_of(const json& value) {
         view.failure = failure ? std::optional(*std::move(failure)) : std::nullopt;
     }
     return reader.finish(std::move(view));
+}
+
+Result<Overview> overview_of(const json& value) {
+    Overview overview;
+    Reader reader(value);
+    reader.read("at", overview.at);
+    reader.read_list("rows", [&](const json& entry) {
+        auto row = overview_row_of(entry);
+        if (row) {
+            overview.rows.push_back(*std::move(row));
+        }
+        return row.has_value();
+    });
+    reader.read_list("notices", [&](const json& entry) {
+        if (entry.is_string()) {
+            overview.notices.push_back(entry.get<std::string>());
+        }
+        return entry.is_string();
+    });
+    return reader.finish(std::move(overview));
 }
 
 Result<IdentityEvent> identity_event_of(const json& value) {

@@ -253,11 +253,11 @@ AuthorityAccess* Agent::find_authority(const std::string& authority) {
     return found == authorities_.end() ? nullptr : found->second.get();
 }
 
-std::vector<std::string> Agent::identities() const {
+std::vector<std::string> Agent::identities(const std::string& after, std::size_t limit) const {
     std::vector<std::string> names;
-    for (const auto& [name, resident] : residents_) {
-        if (!resident.leaving) {
-            names.push_back(name);
+    for (auto entry = residents_.upper_bound(after); entry != residents_.end() && names.size() < limit; ++entry) {
+        if (!entry->second.leaving) {
+            names.push_back(entry->first);
         }
     }
     return names;

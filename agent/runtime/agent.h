@@ -1,6 +1,7 @@
 // The agent as a whole: all identities, tokens and CAs of one configuration on one loop.
 #pragma once
 
+#include <cstddef>
 #include <functional>
 #include <map>
 #include <memory>
@@ -46,8 +47,8 @@ class Agent {
     /// A CA that is configured without a fault; nullptr otherwise.
     [[nodiscard]] AuthorityAccess* find_authority(const std::string& authority);
 
-    /// Names of the identities that are configured without a fault, in order.
-    [[nodiscard]] std::vector<std::string> identities() const;
+    /// Names of the identities that are configured without a fault, in order: the first `limit` of those after `after`.
+    [[nodiscard]] std::vector<std::string> identities(const std::string& after, std::size_t limit) const;
 
     /// Identities that have something under way.
     [[nodiscard]] std::size_t busy() const;

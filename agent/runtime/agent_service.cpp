@@ -1,6 +1,7 @@
 #include "agent/runtime/agent_service.h"
 
 #include <algorithm>
+#include <limits>
 #include <set>
 
 #include "agent/config/value_syntax.h"
@@ -14,28 +15,50 @@ Error unknown(const std::string& identity) {
     return Error(ErrorCode::unknown_name, "there is no identity '" + identity + "'");
 }
 
-/// The fault that keeps a configured identity from running; nothing when there is none.
-std::optional<Error> fault_of(const config::Configuration& configuration, const std::string& identity) {
-    const auto found = std::ranges::find_if(configuration.findings, [&](const config::Finding& finding) {
-        return finding.part == config::Part::identity && finding.name == identity;
-    });
-    return found == configuration.findings.end() ? std::nullopt : std::optional(found->error);
+/// Nothing is under way, and nothing was asked for.
+bool is_idle(const IdentityRunner& runner) {
+    return !runner.busy() && runner.state().wish == lifecycle::Wish::nothing;
 }
 
 }  // namespace
 
-std::vector<std::string> AgentService::names() const {
-    const std::vector<std::string> running = agent_.identities();
-    std::set<std::string> names(running.begin(), running.end());
-    for (const auto& [name, settings] : configuration_->identities) {
-        names.insert(name);  // of an agent that rests: it would have taken them over
-    }
-    for (const config::Finding& finding : configuration_->findings) {
+void AgentService::adopt(const config::Configuration& configuration) {
+    configuration_ = &configuration;
+    faults_.clear();
+    for (const config::Finding& finding : configuration.findings) {
         if (finding.part == config::Part::identity) {
-            names.insert(finding.name);
+            faults_.emplace(finding.name, &finding);
         }
     }
-    return {names.begin(), names.end()};
+}
+
+/// The fault that keeps a configured identity from running; nothing when there is none.
+std::optional<Error> AgentService::fault_of(const std::string& identity) const {
+    const auto found = faults_.find(identity);
+    return found == faults_.end() ? std::nullopt : std::optional(found->second->error);
+}
+
+/// Of all identities, in order, the first `limit` of those after `after`. Each source gives as many, so that what is
+/// first in all of them is among what they give.
+std::vector<std::string> AgentService::names(const std::string& after, std::size_t limit) const {
+    const std::vector<std::string> running = agent_.identities(after, limit);
+    std::set<std::string> names(running.begin(), running.end());
+    const auto add = [&](const auto& source) {
+        std::size_t added = 0;
+        for (auto entry = source.upper_bound(after); entry != source.end() && added < limit; ++entry, ++added) {
+            names.insert(entry->first);
+        }
+    };
+    add(configuration_->identities);  // of an agent that rests: it would have taken them over
+    add(faults_);
+    std::vector<std::string> first(names.begin(), names.end());
+    first.resize(std::min(first.size(), limit));
+    return first;
+}
+
+bool AgentService::is_known(const std::string& identity) const {
+    return agent_.find(identity) != nullptr || configuration_->identities.contains(identity) ||
+           faults_.contains(identity);
 }
 
 Result<IdentityRunner*> AgentService::runner(const std::string& identity) {
@@ -45,25 +68,42 @@ Result<IdentityRunner*> AgentService::runner(const std::string& identity) {
     if (IdentityRunner* const found = agent_.find(identity)) {
         return found;
     }
-    if (const auto fault = fault_of(*configuration_, identity)) {
+    if (const auto fault = fault_of(identity)) {
         return fail(*fault);
     }
     return fail(unknown(identity));
 }
 
-Result<control::IdentityView> AgentService::resting_view(control::IdentityView view) const {
-    view.word = rest_->code() == ErrorCode::state_machine ? "HELD(machine)" : "HELD(crashes)";
+std::string AgentService::notice_of(const std::string& authority) {
+    AuthorityAccess* const found = agent_.find_authority(authority);
+    return found == nullptr ? std::string() : found->notice();
+}
+
+std::string AgentService::resting_word() const {
+    return rest_->code() == ErrorCode::state_machine ? "HELD(machine)" : "HELD(crashes)";
+}
+
+control::IdentityView AgentService::resting_view(control::IdentityView view) const {
+    view.word = resting_word();
     view.next = rest_->next();
     view.settled = true;
     view.failure = control::FailureView{rest_->code(), rest_->line(), clock_.now(), 0};
     return view;
 }
 
+control::OverviewRow AgentService::resting_row(control::OverviewRow row) const {
+    row.word = resting_word();
+    row.next = rest_->next();
+    row.settled = true;
+    row.failure = rest_->line();
+    return row;
+}
+
 Result<control::IdentityView> AgentService::view(const std::string& identity) {
     control::ConfiguredIdentity configured{identity, {}, {}, {}, configuration_->agent.publish_dir, {}};
     const IdentityRunner* const found = agent_.find(identity);
     if (found == nullptr) {
-        configured.fault = fault_of(*configuration_, identity);
+        configured.fault = fault_of(identity);
         const auto stored = store_.identity(identity);
         auto shown = stored ? control::view_of(configured, *stored, clock_.now()) : fail(stored.error());
         return shown && rest_ && !configured.fault ? resting_view(*std::move(shown)) : shown;
@@ -73,22 +113,43 @@ Result<control::IdentityView> AgentService::view(const std::string& identity) {
     configured.subject = found->settings().subject.text();
     auto view = control::view_of(configured, found->state(), clock_.now());
     if (view) {
-        AuthorityAccess* const authority = agent_.find_authority(configured.ca);
-        view->notice = authority == nullptr ? std::string() : authority->notice();
-        view->settled = view->settled && !found->busy() && found->state().wish == lifecycle::Wish::nothing;
+        view->notice = notice_of(configured.ca);
+        view->settled = view->settled && is_idle(*found);
         view->renew_at = lifecycle::renewal_time(found->state(), found->policy());
         view->next_at = found->decision_due();
     }
     return view;
 }
 
+Result<control::OverviewRow> AgentService::row(const std::string& identity, TimePoint now) {
+    if (const IdentityRunner* const found = agent_.find(identity)) {
+        control::OverviewRow row = control::row_of(identity, {}, found->state(), now);
+        row.settled = row.settled && is_idle(*found);
+        return row;
+    }
+    const auto fault = fault_of(identity);
+    const auto stored = store_.identity(identity);
+    if (!stored) {
+        return fail(stored.error());
+    }
+    control::OverviewRow row = control::row_of(identity, fault, *stored, now);
+    return rest_ && !fault ? resting_row(std::move(row)) : row;
+}
+
 Result<std::vector<control::IdentityView>> AgentService::status(const std::optional<std::string>& identity) {
-    const std::vector<std::string> all = names();
-    if (identity && std::ranges::find(all, *identity) == all.end()) {
+    if (!identity) {
+        return status_page({}, std::numeric_limits<std::size_t>::max());
+    }
+    if (!is_known(*identity)) {
         return fail(unknown(*identity));
     }
+    auto one = view(*identity);
+    return one ? Result<std::vector<control::IdentityView>>({*std::move(one)}) : fail(one.error());
+}
+
+Result<std::vector<control::IdentityView>> AgentService::status_page(const std::string& after, std::size_t limit) {
     std::vector<control::IdentityView> views;
-    for (const std::string& name : identity ? std::vector{*identity} : all) {
+    for (const std::string& name : names(after, limit)) {
         auto one = view(name);
         if (!one) {
             return fail(one.error());
@@ -96,6 +157,24 @@ Result<std::vector<control::IdentityView>> AgentService::status(const std::optio
         views.push_back(*std::move(one));
     }
     return views;
+}
+
+Result<control::Overview> AgentService::overview_page(const std::string& after, std::size_t limit) {
+    control::Overview overview;
+    overview.at = clock_.now();
+    std::set<std::string> authorities;
+    for (const std::string& name : names(after, limit)) {
+        auto one = row(name, overview.at);
+        if (!one) {
+            return fail(one.error());
+        }
+        overview.rows.push_back(*std::move(one));
+        const IdentityRunner* const running = agent_.find(name);
+        if (running != nullptr && authorities.insert(running->settings().ca).second) {
+            control::add_notice(overview, notice_of(running->settings().ca));
+        }
+    }
+    return overview;
 }
 
 Result<control::Acceptance> AgentService::want(const std::string& identity, const lifecycle::Event& event,
@@ -169,7 +248,7 @@ Result<control::ResumptionView> AgentService::resume(const std::string& identity
     if (rest_) {
         const auto found = configuration_->identities.find(identity);
         if (found == configuration_->identities.end()) {
-            return fail(fault_of(*configuration_, identity).value_or(unknown(identity)));
+            return fail(fault_of(identity).value_or(unknown(identity)));
         }
         const std::string token = found->second.token;
         const auto wake = wake_;  // it takes itself out of here

@@ -1,6 +1,8 @@
 // What the running agent offers on its control socket.
 #pragma once
 
+#include <map>
+
 #include "agent/control/service.h"
 #include "agent/runtime/agent.h"
 
@@ -12,7 +14,7 @@ class AgentService final : public control::ControlService {
     AgentService(Agent& agent, store::Store& store, const Clock& clock) : agent_(agent), store_(store), clock_(clock) {}
 
     /// From now on this is the configuration; it must outlive the next call. Its identities are the agent's to know.
-    void adopt(const config::Configuration& configuration) { configuration_ = &configuration; }
+    void adopt(const config::Configuration& configuration);
 
     /// The agent rests and touches nothing, for this reason, until `wake`, which an operator's `resume` calls. Nothing:
     /// it works.
@@ -25,6 +27,8 @@ class AgentService final : public control::ControlService {
     void tell(const std::string& identity, const std::string& text, const std::optional<Error>& failure);
 
     Result<std::vector<control::IdentityView>> status(const std::optional<std::string>& identity) override;
+    Result<std::vector<control::IdentityView>> status_page(const std::string& after, std::size_t limit) override;
+    Result<control::Overview> overview_page(const std::string& after, std::size_t limit) override;
     Result<control::Acceptance> enroll(const std::string& identity) override;
     Result<control::Acceptance> renew(const std::string& identity, bool rekey) override;
     Result<control::Acceptance> cancel(const std::string& identity) override;
@@ -37,9 +41,15 @@ class AgentService final : public control::ControlService {
 
  private:
     [[nodiscard]] Result<IdentityRunner*> runner(const std::string& identity);
-    [[nodiscard]] std::vector<std::string> names() const;
-    [[nodiscard]] Result<control::IdentityView> resting_view(control::IdentityView view) const;
+    [[nodiscard]] std::vector<std::string> names(const std::string& after, std::size_t limit) const;
+    [[nodiscard]] bool is_known(const std::string& identity) const;
+    [[nodiscard]] std::optional<Error> fault_of(const std::string& identity) const;
+    [[nodiscard]] std::string notice_of(const std::string& authority);
+    [[nodiscard]] std::string resting_word() const;
+    [[nodiscard]] control::IdentityView resting_view(control::IdentityView view) const;
+    [[nodiscard]] control::OverviewRow resting_row(control::OverviewRow row) const;
     Result<control::IdentityView> view(const std::string& identity);
+    Result<control::OverviewRow> row(const std::string& identity, TimePoint now);
     Result<control::Acceptance> want(const std::string& identity, const lifecycle::Event& event,
                                      const std::string& begun);
 
@@ -47,6 +57,7 @@ class AgentService final : public control::ControlService {
     store::Store& store_;
     const Clock& clock_;
     const config::Configuration* configuration_ = nullptr;
+    std::map<std::string, const config::Finding*> faults_;  ///< the first of each identity that has one
     EventSink sink_;
     std::optional<Error> rest_;
     std::function<Status()> wake_;

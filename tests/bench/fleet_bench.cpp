@@ -100,6 +100,18 @@ void expect_all_valid(const Fleet& fleet, int count) {
     }
 }
 
+/// All identities in short, as `hwenroll status` reads them.
+void expect_overview(const Fleet& fleet, int count) {
+    auto client = control::Client::connect({.runtime_dir = fleet.runtime_dir()});
+    const auto overview = client ? client->overview() : fail(client.error());
+    if (!overview) {
+        throw std::runtime_error(overview.error().line());
+    }
+    if (overview->rows.size() != static_cast<std::size_t>(count)) {
+        throw std::runtime_error(fmt::format("{} identities are there, not {}", overview->rows.size(), count));
+    }
+}
+
 std::string spread(const std::vector<double>& values) {
     return fmt::format("{:.0f} ms ({:.0f}–{:.0f})", median(values), quantile(values, 0), quantile(values, 1));
 }
@@ -150,13 +162,15 @@ void measure(const Options& options) {
             daemon->wait(patience);
         }
     }
+    const auto started = test::memory_of(daemon->pid());
     expect_all_valid(fleet, count);
     const auto after_start = test::memory_of(daemon->pid());
     const auto one = times(rounds, [&] { hwenroll(fleet, {"status", Fleet::name(count / 2)}); });
     const auto all = times(rounds, [&] { hwenroll(fleet, {"status"}); });
+    const auto overview = times(rounds, [&] { expect_overview(fleet, count); });
     const auto asked = times(rounds, [&] { expect_all_valid(fleet, count); });
     const auto memory = test::memory_of(daemon->pid());
-    if (!after_start || !memory) {
+    if (!started || !after_start || !memory) {
         throw std::runtime_error("hwenrolld ended: " + daemon->err());
     }
     Table table(fmt::format("{} identities in one agent, median of {} (least–most)", count, rounds),
@@ -166,10 +180,12 @@ void measure(const Options& options) {
     table.add({"start until the published files of all have been read", spread(settled), "-"});
     table.add({"`hwenroll status ID`", spread(one), judged("≤ 100 ms", median(one) <= 100)});
     table.add({"`hwenroll status`, all identities", spread(all), judged("≤ 100 ms", median(all) <= 100)});
+    table.add({"Overview over the control socket, read", spread(overview), "-"});
     table.add({"Status of all over the control socket, read", spread(asked), "-"});
     table.add({"resident after the first status of all", mib(after_start->resident), "-"});
     table.add({"resident at the end", mib(memory->resident), judged("≤ 64 MiB", memory->resident <= 64 * 1024)});
-    table.add({"most that was resident (VmHWM)", mib(memory->peak), "-"});
+    table.add({"most that was resident (VmHWM): after the start, at the end",
+               mib(started->peak) + ", " + mib(memory->peak), "-"});
     table.print();
 }
 

@@ -286,6 +286,18 @@ TEST(AgentSettings, are_read_alone_as_with_all_the_rest) {
     }
 }
 
+TEST(AgentSettings, are_read_beside_what_is_no_toml_unless_it_hides_them) {
+    const auto beside =
+        read_agent_settings({{"hwenroll.toml", "[identity.web]\nkey = what\n[agent]\nstate_dir = \"/srv\"\n"}});
+    ASSERT_TRUE(beside) << beside.error().line();
+    EXPECT_EQ(beside->state_dir, "/srv");
+    const std::vector<SourceText> hidden{
+        {"hwenroll.toml", "[identity.web]\nkey = \"what\n[agent]\nstate_dir = \"/srv\"\n"}};
+    const auto refused = read_agent_settings(hidden);
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().line(), read_configuration(hidden, facts()).error().line());
+}
+
 TEST(Configuration, an_agent_key_that_is_set_twice_is_an_error) {
     const auto twice = read_configuration(
         {{"a.toml", "[agent]\nadmin_group = \"a\"\n"}, {"b.toml", "[agent]\nadmin_group = \"b\"\n"}}, facts());

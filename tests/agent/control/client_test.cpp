@@ -12,6 +12,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "agent/control/identity_view.h"
 #include "agent/control/listener.h"
 #include "tests/agent/control/server_thread.h"
 
@@ -65,6 +66,26 @@ TEST_F(ControlClient, asks_and_changes) {
         EXPECT_THAT(service.asked, testing::ElementsAre("enroll web", "renew web rekey", "cancel web",
                                                         "accept-next corp SHA256:AB", "resume web"));
     });
+}
+
+TEST_F(ControlClient, puts_the_pages_of_all_identities_together) {
+    start();
+    server_->do_on_loop([](ControlServiceFake& service, PeerSourceFake&) {
+        for (int i = 1000; i < 2000; ++i) {
+            service.views[std::to_string(i)] = full_view(std::to_string(i));
+        }
+    });
+    Client client = connect();
+    const auto views = client.status({});
+    ASSERT_TRUE(views) << views.error().line();
+    EXPECT_EQ(views->size(), 1002U);
+    const auto overview = client.overview();
+    ASSERT_TRUE(overview) << overview.error().line();
+    EXPECT_TRUE(*overview == control::overview_of(*views));
+    server_->do_on_loop([](ControlServiceFake& service, PeerSourceFake&) { service.unreadable = "1500"; });
+    EXPECT_EQ(client.status({}).error().code(), ErrorCode::internal);
+    EXPECT_EQ(client.overview().error().code(), ErrorCode::internal);
+    EXPECT_TRUE(client.status("web")) << "the connection goes on";
 }
 
 TEST_F(ControlClient, gives_back_the_agents_errors) {
@@ -259,6 +280,12 @@ TEST_F(ScriptedAgent, that_answers_nonsense_is_of_another_version) {
           R"({"parameters":{"identities":[{}]}})"s + '\0', std::string(60'000, '[') + '\0'}) {
         EXPECT_EQ(code_after(answer), ErrorCode::control_protocol) << answer.substr(0, 50);
     }
+}
+
+TEST_F(ScriptedAgent, that_ends_or_is_silent_after_the_first_page_has_not_answered) {
+    const std::string page = R"({"parameters":{"identities":[]},"continues":true})"s + '\0';
+    EXPECT_EQ(code_after(page, true), ErrorCode::control_no_agent);
+    EXPECT_EQ(code_after(page), ErrorCode::control_deadline);
 }
 
 TEST_F(ScriptedAgent, that_ends_during_a_wait_is_none) {

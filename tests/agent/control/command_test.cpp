@@ -103,6 +103,26 @@ TEST_F(ControlCommand, status_and_list_ask_the_running_agent) {
     EXPECT_EQ(hwenroll({"status", "nobody"}).exit_code, 64);
 }
 
+TEST_F(ControlCommand, status_of_all_is_a_table_with_each_notice_below_it) {
+    start();
+    with_agent([](ControlServiceFake& service) {
+        service.views["mail.example.com"] = full_view("mail.example.com");
+        service.views["off"] = full_view("off");
+        service.views["off"].enabled = false;
+        service.views["off"].word = "DISABLED";
+        service.views["off"].certificate.reset();
+        service.views["off"].next = "correct it\033";
+    });
+    EXPECT_EQ(hwenroll({"status"}).out,
+              "IDENTITY          STATE     EXPIRES IN  NEXT\n"
+              "mail.example.com  OK        1 d         E-CA-TIMEOUT it took too long; retried later\n"
+              "off               DISABLED  -           correct it\\x1b\n"
+              "web               OK        1 d         nothing due\n"
+              "CA 'corp' announces its successor\n");
+    with_agent([](ControlServiceFake& service) { service.views.clear(); });
+    EXPECT_EQ(hwenroll({"status"}).out, "no identity is configured\n");
+}
+
 TEST_F(ControlCommand, status_and_list_work_without_an_agent) {
     EXPECT_THAT(hwenroll({"status"}).out, AllOf(HasSubstr("web"), HasSubstr("NEW")));
     EXPECT_THAT(hwenroll({"list"}).out, AllOf(HasSubstr("CN=web.example.com"), HasSubstr("corp")));

@@ -1,6 +1,9 @@
 #include "tests/agent/control/control_service_fake.h"
 
+#include <algorithm>
 #include <utility>
+
+#include "agent/control/identity_view.h"
 
 namespace hwenroll::test {
 
@@ -48,6 +51,27 @@ Result<std::vector<control::IdentityView>> ControlServiceFake::status(const std:
         return fail(Error(ErrorCode::unknown_name, "there is no identity '" + *identity + "'"));
     }
     return found;
+}
+
+Result<std::vector<control::IdentityView>> ControlServiceFake::status_page(const std::string& after,
+                                                                           std::size_t limit) {
+    pages.push_back(after);
+    if (on_page) {
+        on_page();
+    }
+    std::vector<control::IdentityView> page;
+    for (auto view = views.upper_bound(after); view != views.end() && page.size() < limit; ++view) {
+        if (view->first == unreadable) {
+            return fail(ErrorCode::internal, "cannot read the certificate of '" + view->first + "'");
+        }
+        page.push_back(view->second);
+    }
+    return page;
+}
+
+Result<control::Overview> ControlServiceFake::overview_page(const std::string& after, std::size_t limit) {
+    const auto page = status_page(after, limit);
+    return page ? Result<control::Overview>(control::overview_of(*page)) : fail(page.error());
 }
 
 Result<control::Acceptance> ControlServiceFake::take(const std::string& what, const std::string& identity) {

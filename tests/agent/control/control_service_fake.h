@@ -2,6 +2,7 @@
 #pragma once
 
 #include <deque>
+#include <functional>
 #include <map>
 #include <set>
 
@@ -24,6 +25,8 @@ control::IdentityEvent sample_event(const std::string& name, const std::string& 
 class ControlServiceFake final : public control::ControlService {
  public:
     Result<std::vector<control::IdentityView>> status(const std::optional<std::string>& identity) override;
+    Result<std::vector<control::IdentityView>> status_page(const std::string& after, std::size_t limit) override;
+    Result<control::Overview> overview_page(const std::string& after, std::size_t limit) override;
     Result<control::Acceptance> enroll(const std::string& identity) override;
     Result<control::Acceptance> renew(const std::string& identity, bool rekey) override;
     Result<control::Acceptance> cancel(const std::string& identity) override;
@@ -39,6 +42,9 @@ class ControlServiceFake final : public control::ControlService {
     [[nodiscard]] bool subscribed() const { return sink_ != nullptr; }
 
     std::map<std::string, control::IdentityView> views;
+    std::vector<std::string> pages;                   ///< the names after which they were to begin
+    std::function<void()> on_page;                    ///< called before each page
+    std::optional<std::string> unreadable;            ///< the identity whose view is the error internal
     std::vector<std::string> asked;                   ///< `renew web rekey`
     std::optional<control::IdentityEvent> on_change;  ///< reported from within every change
     control::Acceptance acceptance{true, "begun"};

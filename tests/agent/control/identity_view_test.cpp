@@ -12,6 +12,8 @@ namespace {
 using control::ConfiguredIdentity;
 using control::event_of;
 using control::IdentityView;
+using control::overview_of;
+using control::row_of;
 using control::view_of;
 
 const ConfiguredIdentity configured{"web", "corp", "lab", "CN=web", "/live", {}};
@@ -74,6 +76,32 @@ TEST(IdentityViewTest, a_stored_certificate_that_cannot_be_read_is_an_error) {
     state.phase = lifecycle::Phase::valid;
     state.current = lifecycle::Credential{};
     EXPECT_FALSE(view_of(configured, state, sample_time()));
+    EXPECT_EQ(row_of("web", {}, state, sample_time()).not_after, TimePoint()) << "a row does not read it";
+}
+
+TEST(IdentityViewTest, a_row_says_what_the_view_says) {
+    lifecycle::IdentityState held;
+    held.phase = lifecycle::Phase::held;
+    held.hold = lifecycle::Hold{};
+    held.failure = {ErrorCode::ca_rejected, "E-CA-REJECTED no", sample_time()};
+    const Error fault(ErrorCode::config_key, "no such key");
+    for (const auto& [given, state] :
+         {std::pair(std::optional<Error>(), lifecycle::IdentityState()), std::pair(std::optional<Error>(), held),
+          std::pair(std::optional(fault), held)}) {
+        const ConfiguredIdentity one{"web", "corp", "lab", "CN=web", "/live", given};
+        const auto view = view_of(one, state, sample_time());
+        ASSERT_TRUE(view);
+        EXPECT_TRUE(overview_of({*view}).rows.front() == row_of("web", given, state, sample_time())) << view->word;
+    }
+}
+
+TEST(IdentityViewTest, an_overview_has_each_notice_once) {
+    IdentityView other = full_view("mail");
+    other.notice = "CA 'lab' announces its successor";
+    IdentityView quiet = full_view("quiet");
+    quiet.notice = "";
+    EXPECT_THAT(overview_of({full_view("web"), other, quiet, full_view("vpn")}).notices,
+                testing::ElementsAre("CA 'corp' announces its successor", "CA 'lab' announces its successor"));
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include "agent/control/identity_view.h"
 #include "agent/control/methods.h"
 #include "agent/control/view_codec.h"
 #include "tests/agent/control/server_fixture.h"
@@ -98,15 +99,20 @@ TEST(Interface, has_the_members_that_are_sent) {
     EXPECT_EQ(names(type("Identity")), names(view));
     EXPECT_EQ(names(type("Certificate")), names(view["certificate"]));
     EXPECT_EQ(names(type("Failure")), names(view["last_error"]));
+    const json overview = to_json(overview_of({full_view("web")}));
+    EXPECT_EQ(names(type("Row")), names(overview["rows"][0]));
     EXPECT_EQ(names(type("Event")), names(to_json(sample_event("web", "x", true, ErrorCode::internal))));
     EXPECT_EQ(names(type("HistoryEntry")), names(to_json(HistoryEvent{"identity", "web", sample_time(), "x"})));
 }
 
 TEST(Interface, says_of_members_that_may_be_missing_that_they_may) {
-    IdentityView bare;
-    const std::set<std::string> sent = names(to_json(bare));
-    for (const auto& [name, spelled] : type("Identity")) {
-        EXPECT_EQ(spelled.starts_with('?'), !sent.contains(name)) << name;
+    const IdentityView bare;
+    const json row = to_json(overview_of({bare}))["rows"][0];
+    for (const auto& [type_name, object] : {std::pair("Identity", to_json(bare)), std::pair("Row", row)}) {
+        const std::set<std::string> sent = names(object);
+        for (const auto& [name, spelled] : type(type_name)) {
+            EXPECT_EQ(spelled.starts_with('?'), !sent.contains(name)) << name;
+        }
     }
 }
 

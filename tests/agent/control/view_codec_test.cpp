@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include "agent/control/identity_view.h"
 #include "tests/agent/control/control_service_fake.h"
 
 namespace hwenroll::test {
@@ -24,6 +25,36 @@ TEST(ViewCodec, views_survive) {
         ASSERT_TRUE(read) << read.error().line();
         EXPECT_TRUE(*read == view) << to_json(*read).dump();
     }
+}
+
+TEST(ViewCodec, overviews_survive) {
+    IdentityView bare;
+    bare.name = "bare";
+    bare.enabled = false;
+    bare.at = sample_time();
+    const Overview overview = overview_of({bare, full_view("web")});
+    const auto read = overview_of(to_json(overview));
+    ASSERT_TRUE(read) << read.error().line();
+    EXPECT_TRUE(*read == overview) << to_json(*read).dump();
+}
+
+TEST(ViewCodec, every_member_of_an_overview_of_another_type_is_named) {
+    const json good = to_json(overview_of({full_view("web")}));
+    for (const auto& [name, value] : good.items()) {
+        json bad = good;
+        bad[name] = json::array({1});
+        EXPECT_THAT(overview_of(bad).error().line(), HasSubstr("'" + name + "'"));
+        bad[name] = 1;
+        EXPECT_FALSE(overview_of(bad)) << name;
+        bad.erase(name);
+        EXPECT_FALSE(overview_of(bad)) << name;
+    }
+    for (const auto& [name, value] : good["rows"][0].items()) {
+        json bad = good;
+        bad["rows"][0][name] = json::array({1});
+        EXPECT_FALSE(overview_of(bad)) << name;
+    }
+    EXPECT_FALSE(overview_of(json::array()));
 }
 
 TEST(ViewCodec, events_and_outcomes_survive) {

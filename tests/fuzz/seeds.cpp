@@ -109,11 +109,14 @@ void write_toml(const Seeds& seeds) {
 void write_requests(const Seeds& seeds, const PublicKey& public_key) {
     using namespace keystore;
     const KeyReference key{KeyId{Bytes(16, 7)}, public_key};
+    const KeyReference wrapped{KeyId{Bytes(16, 7)}, public_key, "-----BEGIN TSS2 PRIVATE KEY-----"};
     std::uint32_t number = 0;
     const auto add = [&](const char* name, RequestBody body) {
         seeds.add(name, encode(Request{++number, std::chrono::milliseconds(60000), std::move(body)}).reveal());
     };
     add("configure", ConfigureRequest{Pkcs11Options{"lab", "/m.so", "pkcs11:token=lab", "file:/p", {}}});
+    add("configure-tpm",
+        ConfigureRequest{Tpm2Options{"tpm", "device:/dev/tpmrm0", "file:/p", 0x81000010, 0x8100001F, {}}});
     add("describe", DescribeRequest{});
     add("prepare-login", PrepareLoginRequest{});
     add("login", LoginRequest{LoginHistory{PinSourceIdentity{1, 2, 3, 4, 5}, true, false}});
@@ -121,6 +124,7 @@ void write_requests(const Seeds& seeds, const PublicKey& public_key) {
     add("generate", GenerateRequest{KeySpec::rsa_2048, KeyId{{9}}, "web"});
     add("generate-ec", GenerateRequest{KeySpec::ec_p384, KeyId{{8}}, "web"});
     add("find", FindRequest{KeyId{{0, 1}}});
+    add("look-up", LookUpRequest{wrapped});
     add("sign", SignRequest{key, SignMechanism::rsa_pkcs1, Bytes(51, 1)});
     add("sign-ecdsa", SignRequest{key, SignMechanism::ecdsa, Bytes(32, 1)});
     add("decrypt", DecryptRequest{key, DecryptMechanism::rsa_pkcs1, Bytes(256, 2)});
@@ -130,15 +134,21 @@ void write_requests(const Seeds& seeds, const PublicKey& public_key) {
 
 void write_responses(const Seeds& seeds, const PublicKey& public_key) {
     using namespace keystore;
-    const KeyDescription key{
-        {KeyId{{1, 2, 3}}, public_key}, "a label", {true, true, true, true, true}, true, true, true, "pkcs11:id=%01"};
+    const KeyDescription key{{KeyId{{1, 2, 3}}, public_key, "-----BEGIN"},
+                             "a label",
+                             {true, true, true, true, true},
+                             true,
+                             true,
+                             true,
+                             "pkcs11:id=%01"};
     const TokenDescription token{"label", "maker", "model", "serial", "pkcs11:", true, false, true, false, true};
     std::uint32_t number = 0;
     const auto add = [&](const char* name, ResponseBody body) {
         seeds.add(name, encode(Response{++number, std::move(body)}).reveal());
     };
     add("done", Done{});
-    add("error", Error(ErrorCode::token_full, "what", "why", "next").about("subject"));
+    add("error",
+        Error(ErrorCode::token_full, "what", "why", "next").about("subject").retry_after(std::chrono::seconds(60)));
     add("token", token);
     add("login-preparation", LoginPreparation{PinSourceIdentity{5, 4, 3, 2, 1}, token});
     add("login-outcome", LoginOutcome{LoginOutcome::Result::refused, PinSourceIdentity{5, 4, 3, 2, 1},

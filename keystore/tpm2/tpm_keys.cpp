@@ -173,6 +173,28 @@ Result<TokenDescription> TpmKeys::describe() {
     });
 }
 
+/// A parent that has refused an authorization may count it: it is not asked twice.
+TpmKeys::Attempt<void> TpmKeys::open_root(Visit& visit, std::optional<TPM2_HANDLE> recorded) {
+    if (const auto opened = visit.open_root(recorded); !opened) {
+        return problem("make its storage root key ready", opened.error());
+    }
+    if (closed_root_ == visit.root().handle) {
+        return problem(ErrorCode::token_operation,
+                       fmt::format("cannot use the storage root key {:#010x}", visit.root().handle),
+                       "it has an authorization value", "give it an empty one (tpm2_changeauth), or evict it");
+    }
+    return {};
+}
+
+/// Of a call that gave the parent's authorization value, which is empty.
+tl::unexpected<TpmKeys::Problem> TpmKeys::root_problem(const char* doing, const Visit& visit,
+                                                       const CallFailure& failure) {
+    if (is_refusal(failure.rc)) {
+        closed_root_ = visit.root().handle;
+    }
+    return problem(doing, failure);
+}
+
 TpmKeys::Attempt<std::vector<PersistentObject>> TpmKeys::persistent_objects(Visit& visit) {
     const auto handles = handles_from(visit.connection(), TPM2_PERSISTENT_FIRST);
     if (!handles) {
@@ -256,6 +278,7 @@ TpmKeys::Attempt<TpmKeys::KeyInUse> TpmKeys::open_key(Visit& visit, const KeyRef
     if (!object) {
         return tl::unexpected(object.error());
     }
+    // For its session alone: another owner's parent may stand there, and its value is not needed.
     if (const auto opened = visit.open_root(); !opened) {
         return problem("make its storage root key ready", opened.error());
     }
@@ -295,7 +318,7 @@ TpmKeys::Attempt<Loaded> TpmKeys::load(Visit& visit, const KeyId& id, const TPM2
                                                     ESYS_TR_NONE, ESYS_TR_NONE, &private_area, &public_area, &object);
         !loaded) {
         return response_of(loaded.error().rc) == TPM2_RC_INTEGRITY ? foreign_blob(id, loaded.error())
-                                                                   : problem("load a key", loaded.error());
+                                                                   : root_problem("load a key", visit, loaded.error());
     }
     return Loaded(visit.connection(), object, Loaded::Kind::transient);
 }
@@ -430,8 +453,8 @@ TpmKeys::Attempt<void> TpmKeys::require_supported(Visit& visit, KeySpec spec) {
 }
 
 TpmKeys::Attempt<TpmKeys::NewKey> TpmKeys::create(Visit& visit, KeySpec spec, const KeyId& id) {
-    if (const auto opened = visit.open_root(); !opened) {
-        return problem("make its storage root key ready", opened.error());
+    if (auto opened = open_root(visit); !opened) {
+        return tl::unexpected(opened.error());
     }
     const auto session = visit.session(TPMA_SESSION_DECRYPT | TPMA_SESSION_ENCRYPT);
     if (!session) {
@@ -448,7 +471,7 @@ TpmKeys::Attempt<TpmKeys::NewKey> TpmKeys::create(Visit& visit, KeySpec spec, co
         &area, &no_data, &no_pcr, Out(made.private_area), Out(made.public_area), nullptr, nullptr, nullptr);
     wipe({reinterpret_cast<std::uint8_t*>(&sensitive), sizeof sensitive});
     if (!created) {
-        return problem("generate a key", created.error());
+        return root_problem("generate a key", visit, created.error());
     }
     return made;
 }

@@ -67,6 +67,10 @@ class TpmKeys {
     template <class T>
     Result<T> using_key(const KeyReference& key, const std::function<Attempt<T>(Visit&, const KeyInUse&)>& attempt);
 
+    Attempt<void> open_root(Visit& visit, std::optional<TPM2_HANDLE> recorded = std::nullopt);
+    [[nodiscard]] tl::unexpected<Problem> root_problem(const char* doing, const Visit& visit,
+                                                       const CallFailure& failure);
+
     Attempt<std::vector<PersistentObject>> persistent_objects(Visit& visit);
     Attempt<std::optional<PersistentObject>> persistent_object(Visit& visit, const KeyId& id);
     Attempt<PersistentObject> expected_object(Visit& visit, const KeyReference& key);
@@ -93,6 +97,7 @@ class TpmKeys {
     const Tpm2Options& options_;
     Port& port_;
     KeyAuth& auth_;
+    std::optional<TPM2_HANDLE> closed_root_;  ///< a parent that has refused the empty authorization value
 };
 
 }  // namespace hwenroll::keystore::tpm2

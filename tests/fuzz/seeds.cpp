@@ -5,6 +5,8 @@
 #include <string>
 
 #include "agent/config/configuration_reader.h"
+#include "keystore/tpm2/key_blob.h"
+#include "keystore/tpm2/public_area.h"
 #include "keystore/worker/token_protocol.h"
 #include "tests/agent/config/sample_configuration.h"
 #include "tests/fuzz/captured_world.h"
@@ -161,6 +163,23 @@ void write_responses(const Seeds& seeds, const PublicKey& public_key) {
     add("secret", Secret(as_bytes("key")));
 }
 
+/// The file and what is between its lines.
+void write_tpm_keys(const Seeds& seeds) {
+    using namespace keystore;
+    for (const KeySpec spec : {KeySpec::rsa_2048, KeySpec::ec_p256, KeySpec::ec_p384}) {
+        tpm2::KeyBlob blob;
+        blob.empty_auth = spec != KeySpec::ec_p256;
+        blob.parent = spec == KeySpec::ec_p384 ? TPM2_HANDLE{0x81000001} : TPM2_HANDLE{TPM2_RH_OWNER};
+        blob.public_area = tpm2::key_template(spec, KeyId{Bytes(16, 7)});
+        blob.private_area.size = 126;
+        const std::string pem = tpm2::to_pem(blob);
+        const std::string name(to_text(spec));
+        seeds.add(name, as_bytes(pem));
+        const auto begin = pem.find('\n') + 1;
+        seeds.add(name + ".der", *from_base64(std::string_view(pem).substr(begin, pem.rfind("-----END") - begin)));
+    }
+}
+
 void write_all(const std::filesystem::path& root) {
     write_caps(Seeds(root, "caps"));
     write_ca_cert(Seeds(root, "ca_cert"));
@@ -171,6 +190,7 @@ void write_all(const std::filesystem::path& root) {
     const PublicKey key = fuzz::signed_world().issue.public_key;
     write_requests(Seeds(root, "token_protocol"), key);
     write_responses(Seeds(root, "token_protocol"), key);
+    write_tpm_keys(Seeds(root, "tpm_key"));
 }
 
 }  // namespace

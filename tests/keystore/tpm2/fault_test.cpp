@@ -238,6 +238,21 @@ TEST_F(TpmFault, an_owner_with_an_authorization_value_is_an_error_and_not_the_ke
     EXPECT_EQ(refusals(), 0);
 }
 
+// P2: the storage root key that was provisioned may count what it refuses.
+TEST_F(TpmFault, P2_a_storage_root_key_with_an_authorization_value_is_asked_once) {
+    tpm_.must({"tpm2_createprimary", "-Q", "-C", "o", "-G", "ecc", "-p", "secret", "-c", "p.ctx"});
+    tpm_.must({"tpm2_evictcontrol", "-Q", "-C", "o", "-c", "p.ctx", "0x81000001"});
+    const auto token = logged_in();
+    for (int tries = 0; tries < 5; ++tries) {
+        const auto made = token->generate(KeySpec::ec_p256, key_id(1), "web");
+        ASSERT_FALSE(made);
+        EXPECT_EQ(made.error().code(), ErrorCode::token_operation);
+        EXPECT_TRUE(tries == 0 || made.error().why() == "it has an authorization value") << made.error().line();
+    }
+    EXPECT_EQ(refusals(), 1);
+    expect_nothing_loaded();
+}
+
 /// Behind the TCTI that answers in the TPM's place (tcti_shim.cpp).
 class ShimmedTpm : public TpmFault {
  protected:

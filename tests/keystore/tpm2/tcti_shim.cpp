@@ -5,7 +5,6 @@
 // first TIMES commands of that code in the file do not reach the TPM and are answered with that response code. State is
 // kept in the file alone: tctildr unloads the module with each connection.
 #include <cstdint>
-#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
@@ -63,12 +62,19 @@ void trace(const std::uint8_t* octets, std::size_t size) {
 /// What the rule says to the command, or 0.
 std::uint32_t answer_to(std::uint32_t code, unsigned before) {
     const char* rule = std::getenv("HWENROLL_TCTI_RULE");
-    unsigned long wanted = 0;
-    unsigned long response = 0;
-    unsigned long times = 0;
-    if (rule == nullptr || std::sscanf(rule, "%lx=%lx*%lu", &wanted, &response, &times) != 3) {
+    if (rule == nullptr) {
         return 0;
     }
+    char* end = nullptr;
+    const unsigned long wanted = std::strtoul(rule, &end, 16);
+    if (*end != '=') {
+        return 0;
+    }
+    const unsigned long response = std::strtoul(end + 1, &end, 16);
+    if (*end != '*') {
+        return 0;
+    }
+    const unsigned long times = std::strtoul(end + 1, &end, 10);
     return wanted == code && before < times ? static_cast<std::uint32_t>(response) : 0;
 }
 

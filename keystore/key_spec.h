@@ -32,10 +32,17 @@ struct KeyId {
     friend bool operator==(const KeyId&, const KeyId&) = default;
 };
 
+/// Longest KeyReference::pem, in octets; those of RSA 4096 keys have some 2,500.
+inline constexpr std::size_t max_key_pem = 8192;
+
 /// A key as it must be found again: by id *and* public key (T5, T7, T19).
 struct KeyReference {
     KeyId id;
     PublicKey public_key;
+    /// A key that its token does not keep itself: the key, wrapped so that this token alone can use it, as generate()
+    /// has returned it. The caller keeps it (ADR 0011). For a TPM a TSS2 PRIVATE KEY, which other programs can read;
+    /// empty for keys that are on their token.
+    std::string pem{};
 };
 
 /// The attributes that make a key non-exportable, as read back from the token (PKCS#11 v2.40 §4.9, TPM 2.0 part 1 §15).

@@ -109,12 +109,18 @@ class Token {
     virtual Result<std::vector<KeyDescription>> list_keys() = 0;
 
     /// Makes a key pair under an id that is not in use, reads its attributes back and destroys it again when it is not
-    /// confined. Needs a login. More errors: token_key_policy, token_full, token_key_mismatch (id in use).
+    /// confined. A key that the token does not keep is in the result's KeyReference::pem and nowhere else: it is lost
+    /// unless the caller keeps it. Needs a login. More errors: token_key_policy, token_full, token_key_mismatch (id in
+    /// use).
     virtual Result<KeyDescription> generate(KeySpec spec, const KeyId& id, const std::string& label) = 0;
 
-    /// The key with this id, or nothing. Half a pair (T18) counts as nothing. Needs a login.
+    /// The key with this id that the token keeps, or nothing. Half a pair (T18) counts as nothing. Needs a login.
     /// More errors: token_ambiguous.
     virtual Result<std::optional<KeyDescription>> find(const KeyId& id) = 0;
+
+    /// The key that `key` names, as the token has it or as it can load it (KeyReference::pem). Needs a login. More
+    /// errors: token_ambiguous, token_key_missing, token_key_mismatch. By find() here.
+    virtual Result<KeyDescription> look_up(const KeyReference& key);
 
     /// Signs prepared data. A mechanism of another kind of key is refused with token_operation before the token is
     /// asked. Needs a login. More errors: token_key_missing, token_key_mismatch.
@@ -126,7 +132,8 @@ class Token {
     virtual Result<Secret> decrypt(const KeyReference& key, DecryptMechanism mechanism, ByteView ciphertext) = 0;
 
     /// Removes both halves of the pair with this id (half a pair too) and lists again to be sure (T24). Nothing there
-    /// is success. Needs a login.
+    /// is success, so it is for a key that the token does not keep: deleting its KeyReference::pem is the caller's.
+    /// Needs a login.
     virtual Status destroy(const KeyId& id) = 0;
 };
 

@@ -2,7 +2,9 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <string>
+#include <variant>
 
 namespace hwenroll::keystore {
 
@@ -24,5 +26,28 @@ struct Pkcs11Options {
     TokenDeadlines deadlines;
     friend bool operator==(const Pkcs11Options&, const Pkcs11Options&) = default;
 };
+
+/// A TPM 2.0.
+struct Tpm2Options {
+    std::string name;  ///< the configuration's name, for messages
+    std::string tcti;  ///< `device:/dev/tpmrm0`, `swtpm:host=127.0.0.1,port=2321`, `tabrmd`
+    std::string auth;  ///< source of the keys' authorization value, spelled as a PIN's; empty for an empty value
+    /// The persistent handles that new keys may take, 0x81000000 to 0x81ffffff; both 0 where new keys are blobs.
+    std::uint32_t first_handle = 0;
+    std::uint32_t last_handle = 0;
+    TokenDeadlines deadlines;
+    friend bool operator==(const Tpm2Options&, const Tpm2Options&) = default;
+};
+
+/// A token of any type.
+using TokenOptions = std::variant<Pkcs11Options, Tpm2Options>;
+
+/// What every type has.
+inline const std::string& name_of(const TokenOptions& options) {
+    return std::visit([](const auto& each) -> const std::string& { return each.name; }, options);
+}
+inline const TokenDeadlines& deadlines_of(const TokenOptions& options) {
+    return std::visit([](const auto& each) -> const TokenDeadlines& { return each.deadlines; }, options);
+}
 
 }  // namespace hwenroll::keystore

@@ -21,7 +21,7 @@ bool verifies(const PublicKey& key, ByteView input, ByteView signature) {
 }  // namespace
 
 ProviderKey::ProviderKey(std::shared_ptr<Token> token, const KeyReference& reference)
-    : public_key_(reference.public_key), token_(std::move(token)), id_(reference.id) {}
+    : public_key_(reference.public_key), token_(std::move(token)), id_(reference.id), pem_(reference.pem) {}
 
 template <class T>
 Result<T> ProviderKey::kept(Result<T> outcome) {
@@ -32,7 +32,7 @@ Result<T> ProviderKey::kept(Result<T> outcome) {
 
 Result<Bytes> ProviderKey::sign(ByteView input) {
     const SignMechanism mechanism = public_key_->is_rsa() ? SignMechanism::rsa_pkcs1 : SignMechanism::ecdsa;
-    auto signature = token_->sign(KeyReference{id_, *public_key_}, mechanism, input);
+    auto signature = token_->sign(KeyReference{id_, *public_key_, pem_}, mechanism, input);
     if (signature && !verifies(*public_key_, input, *signature)) {
         return kept<Bytes>(fail(ErrorCode::token_key_mismatch, "a signature from the token does not verify",
                                 "made with another key, or the device is faulty"));
@@ -41,7 +41,7 @@ Result<Bytes> ProviderKey::sign(ByteView input) {
 }
 
 Result<Secret> ProviderKey::decrypt(ByteView ciphertext) {
-    return kept(token_->decrypt(KeyReference{id_, *public_key_}, DecryptMechanism::rsa_pkcs1, ciphertext));
+    return kept(token_->decrypt(KeyReference{id_, *public_key_, pem_}, DecryptMechanism::rsa_pkcs1, ciphertext));
 }
 
 std::optional<Error> ProviderKey::last_error() const {

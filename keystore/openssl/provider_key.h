@@ -61,6 +61,7 @@ class ProviderKey {
     std::optional<PublicKey> public_key_;
     std::shared_ptr<Token> token_;
     KeyId id_;
+    std::string pem_;
     mutable std::mutex mutex_;
     std::optional<Error> last_error_;
 };

@@ -7,7 +7,7 @@
 #include <fmt/format.h>
 
 #include "base/failpoint.h"
-#include "keystore/pkcs11/login_rules.h"
+#include "keystore/login_rules.h"
 #include "keystore/pkcs11/token_keys.h"
 
 namespace hwenroll::keystore {

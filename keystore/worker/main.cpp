@@ -1,6 +1,7 @@
-// hwenroll-token: the only process that loads a vendor PKCS#11 module or reads a PIN (ADR 0004).
+// hwenroll-token: the only process that loads a vendor PKCS#11 module, opens a TPM or reads a PIN (ADR 0004).
 #include <charconv>
 #include <cstdio>
+#include <cstdlib>
 #include <optional>
 #include <string_view>
 #include <vector>
@@ -10,6 +11,7 @@
 #include "base/failpoint.h"
 #include "keystore/pin_source.h"
 #include "keystore/pkcs11/pkcs11_token.h"
+#include "keystore/tpm2/tpm2_token.h"
 #include "keystore/worker/process_confinement.h"
 #include "keystore/worker/token_server.h"
 #include "keystore/worker/worker_process.h"
@@ -34,20 +36,34 @@ std::optional<int> descriptor_from(std::string_view text) {
     return read.ec == std::errc() && read.ptr == end && number >= 0 ? std::optional(number) : std::nullopt;
 }
 
-/// Makes the token of a worker that was started over a socketpair.
-Result<std::unique_ptr<Token>> open_token(const Pkcs11Options& options) {
-    auto pin = PinSource::parse(options.pin);
+/// The source of the PIN, or of a TPM's authorization value, that `text` names.
+Result<PinSource> pin_source(const std::string& text, const std::string& name) {
+    auto pin = PinSource::parse(text);
     if (!pin) {
-        return fail(std::move(pin.error()).about(fmt::format("token '{}'", options.name)));
+        return fail(std::move(pin.error()).about(fmt::format("token '{}'", name)));
     }
     // The agent's own credentials are not for its tokens (design, "Programs").
     if (pin->kind() == PinSource::Kind::credential) {
         return fail(Error(ErrorCode::token_pin_source,
-                          fmt::format("the PIN of token '{}' cannot come from a credential", options.name),
+                          fmt::format("the PIN of token '{}' cannot come from a credential", name),
                           "this worker was started by the agent, not by systemd",
                           "use hwenroll-token@.service, or a file: or exec: source"));
     }
-    return std::unique_ptr<Token>(std::make_unique<Pkcs11Token>(options, std::move(*pin)));
+    return pin;
+}
+
+/// Makes the token of a worker that was started over a socketpair.
+Result<std::unique_ptr<Token>> open_token(const TokenOptions& options) {
+    const auto* tpm2 = std::get_if<Tpm2Options>(&options);
+    const auto* pkcs11 = std::get_if<Pkcs11Options>(&options);
+    auto pin = pin_source(tpm2 != nullptr ? tpm2->auth : pkcs11->pin, name_of(options));
+    if (!pin) {
+        return fail(std::move(pin.error()));
+    }
+    if (tpm2 != nullptr) {
+        return std::unique_ptr<Token>(std::make_unique<Tpm2Token>(*tpm2, *std::move(pin)));
+    }
+    return std::unique_ptr<Token>(std::make_unique<Pkcs11Token>(*pkcs11, *std::move(pin)));
 }
 
 int complain(const Error& error, int status) {
@@ -76,6 +92,8 @@ int run(const std::vector<std::string_view>& arguments) {
     if (auto confined = confine_process(); !confined) {
         return complain(confined.error(), worker_exit_denied);
     }
+    // tpm2-tss would write what it cannot do to standard error, the agent's; errors go to the agent as answers.
+    setenv("TSS2_LOG", "all+NONE", 0);  // NOLINT(concurrency-mt-unsafe): before any other thread
     failpoint("worker-started");
     TokenServer server(*descriptor, {open_token, list_tokens});
     return server.serve();

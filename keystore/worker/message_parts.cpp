@@ -11,19 +11,44 @@ namespace {
 /// Longest SubjectPublicKeyInfo, in octets.
 constexpr std::size_t max_spki = std::size_t{16} * 1024;
 
+/// The numbers travel between processes and are never reused.
+enum class TokenType : std::uint8_t { pkcs11 = 1, tpm2 = 2 };
+
+TokenType type_of(const TokenOptions& options) {
+    return std::holds_alternative<Tpm2Options>(options) ? TokenType::tpm2 : TokenType::pkcs11;
+}
+
+TokenDeadlines read_deadlines(OctetReader& in) {
+    TokenDeadlines deadlines;
+    deadlines.login = read_duration(in);
+    deadlines.use = read_duration(in);
+    deadlines.generate = read_duration(in);
+    return deadlines;
+}
+
 }  // namespace
 
 void write(OctetWriter& out, std::chrono::milliseconds duration) {
     out.u32(static_cast<std::uint32_t>(std::clamp<std::int64_t>(duration.count(), 0, UINT32_MAX)));
 }
 
-void write(OctetWriter& out, const Pkcs11Options& options) {
-    for (const auto* text : {&options.name, &options.module, &options.uri, &options.pin}) {
-        out.text(*text);
+void write(OctetWriter& out, const TokenOptions& options) {
+    out.u8(static_cast<std::uint8_t>(type_of(options)));
+    if (const auto* pkcs11 = std::get_if<Pkcs11Options>(&options)) {
+        for (const auto* text : {&pkcs11->name, &pkcs11->module, &pkcs11->uri, &pkcs11->pin}) {
+            out.text(*text);
+        }
+    } else if (const auto* tpm2 = std::get_if<Tpm2Options>(&options)) {
+        for (const auto* text : {&tpm2->name, &tpm2->tcti, &tpm2->auth}) {
+            out.text(*text);
+        }
+        out.u32(tpm2->first_handle);
+        out.u32(tpm2->last_handle);
     }
-    write(out, options.deadlines.login);
-    write(out, options.deadlines.use);
-    write(out, options.deadlines.generate);
+    const TokenDeadlines& deadlines = deadlines_of(options);
+    write(out, deadlines.login);
+    write(out, deadlines.use);
+    write(out, deadlines.generate);
 }
 
 void write(OctetWriter& out, const std::optional<PinSourceIdentity>& identity) {
@@ -44,6 +69,10 @@ void write(OctetWriter& out, const Error& error) {
     cut(error.what());
     cut(error.why());
     cut(error.next() == error.info().next ? std::string_view() : error.next());
+    out.flag(error.retry_after().has_value());
+    if (error.retry_after()) {
+        out.u32(static_cast<std::uint32_t>(std::clamp<std::int64_t>(error.retry_after()->count(), 0, UINT32_MAX)));
+    }
 }
 
 void write(OctetWriter& out, const LoginOutcome& outcome) {
@@ -63,6 +92,7 @@ void write(OctetWriter& out, const LoginPreparation& preparation) {
 void write(OctetWriter& out, const KeyReference& key) {
     out.octets(key.id.value);
     out.octets(key.public_key.spki());
+    out.text(key.pem);
 }
 
 void write(OctetWriter& out, const TokenDescription& token) {
@@ -94,15 +124,23 @@ std::chrono::milliseconds read_duration(OctetReader& in) {
     return std::chrono::milliseconds(in.u32());
 }
 
-Pkcs11Options read_options(OctetReader& in) {
-    Pkcs11Options options;
-    for (auto* text : {&options.name, &options.module, &options.uri, &options.pin}) {
+TokenOptions read_options(OctetReader& in) {
+    if (read_enum(in, TokenType::tpm2) == TokenType::tpm2) {
+        Tpm2Options tpm2;
+        for (auto* text : {&tpm2.name, &tpm2.tcti, &tpm2.auth}) {
+            *text = in.text(max_text);
+        }
+        tpm2.first_handle = in.u32();
+        tpm2.last_handle = in.u32();
+        tpm2.deadlines = read_deadlines(in);
+        return tpm2;
+    }
+    Pkcs11Options pkcs11;
+    for (auto* text : {&pkcs11.name, &pkcs11.module, &pkcs11.uri, &pkcs11.pin}) {
         *text = in.text(max_text);
     }
-    options.deadlines.login = read_duration(in);
-    options.deadlines.use = read_duration(in);
-    options.deadlines.generate = read_duration(in);
-    return options;
+    pkcs11.deadlines = read_deadlines(in);
+    return pkcs11;
 }
 
 std::optional<PinSourceIdentity> read_identity(OctetReader& in) {
@@ -124,6 +162,10 @@ Error read_error(OctetReader& in) {
     std::string what = in.text(max_text);
     std::string why = in.text(max_text);
     std::string next = in.text(max_text);
+    std::optional<std::chrono::seconds> retry_after;
+    if (in.flag()) {
+        retry_after = std::chrono::seconds(in.u32());
+    }
     const auto rows = error_table();
     const auto row =
         std::find_if(rows.begin(), rows.end(), [&name](const ErrorInfo& info) { return info.name == name; });
@@ -131,7 +173,9 @@ Error read_error(OctetReader& in) {
         in.fail();
         return Error(ErrorCode::token_protocol, {});
     }
-    return Error(row->code, std::move(what), std::move(why), std::move(next)).about(std::move(subject));
+    return Error(row->code, std::move(what), std::move(why), std::move(next))
+        .about(std::move(subject))
+        .retry_after(retry_after);
 }
 
 LoginOutcome read_outcome(OctetReader& in) {
@@ -147,11 +191,12 @@ LoginOutcome read_outcome(OctetReader& in) {
 std::optional<KeyReference> read_reference(OctetReader& in) {
     KeyId id = read_id(in);
     auto key = PublicKey::from_spki(in.octets(max_spki));
+    std::string pem = in.text(max_key_pem);
     if (in.failed() || !key) {
         in.fail();
         return std::nullopt;
     }
-    return KeyReference{std::move(id), std::move(*key)};
+    return KeyReference{std::move(id), std::move(*key), std::move(pem)};
 }
 
 TokenDescription read_token(OctetReader& in) {
@@ -188,8 +233,8 @@ LoginPreparation read_preparation(OctetReader& in) {
 }
 
 std::vector<KeyDescription> read_keys(OctetReader& in) {
-    // The smallest encoding: four lengths and eight flags.
-    constexpr std::size_t least = 4 * 4 + 8;
+    // The smallest encoding: five lengths and eight flags.
+    constexpr std::size_t least = 5 * 4 + 8;
     std::vector<KeyDescription> keys;
     for (std::size_t left = in.count(least); left > 0 && !in.failed(); --left) {
         if (auto key = read_key(in)) {

@@ -15,7 +15,7 @@ namespace hwenroll::keystore {
 inline constexpr std::size_t max_text = 4096;
 
 void write(OctetWriter& out, std::chrono::milliseconds duration);
-void write(OctetWriter& out, const Pkcs11Options& options);
+void write(OctetWriter& out, const TokenOptions& options);
 void write(OctetWriter& out, const std::optional<PinSourceIdentity>& identity);
 void write(OctetWriter& out, const Error& error);
 void write(OctetWriter& out, const LoginPreparation& preparation);
@@ -46,7 +46,7 @@ E read_enum(OctetReader& in, E last) {
 // Each of these marks `in` as failed when the octets make no sense; what they return then is of no use.
 KeyId read_id(OctetReader& in);
 std::chrono::milliseconds read_duration(OctetReader& in);
-Pkcs11Options read_options(OctetReader& in);
+TokenOptions read_options(OctetReader& in);
 std::optional<PinSourceIdentity> read_identity(OctetReader& in);
 Error read_error(OctetReader& in);
 LoginPreparation read_preparation(OctetReader& in);

@@ -26,6 +26,7 @@ enum class Kind : std::uint8_t {
     destroy = 9,
     list_tokens = 10,
     prepare_login = 11,
+    look_up = 12,
 
     done = 128,
     error = 129,
@@ -42,9 +43,9 @@ enum class Kind : std::uint8_t {
 
 Kind kind_of(const RequestBody& body) {
     // In the order of the variant's alternatives.
-    constexpr std::array kinds{Kind::configure, Kind::describe,    Kind::login,        Kind::list_keys,
-                               Kind::generate,  Kind::find,        Kind::sign,         Kind::decrypt,
-                               Kind::destroy,   Kind::list_tokens, Kind::prepare_login};
+    constexpr std::array kinds{Kind::configure, Kind::describe,    Kind::login,         Kind::list_keys,
+                               Kind::generate,  Kind::find,        Kind::sign,          Kind::decrypt,
+                               Kind::destroy,   Kind::list_tokens, Kind::prepare_login, Kind::look_up};
     static_assert(kinds.size() == std::variant_size_v<RequestBody>);
     return kinds.at(body.index());
 }
@@ -83,6 +84,7 @@ struct BodyWriter {
         out.text(body.label);
     }
     void operator()(const FindRequest& body) const { out.octets(body.id.value); }
+    void operator()(const LookUpRequest& body) const { write(out, body.key); }
     void operator()(const SignRequest& body) const {
         write(out, body.key);
         out.u8(static_cast<std::uint8_t>(body.mechanism));
@@ -135,6 +137,10 @@ std::optional<RequestBody> read_request_body(OctetReader& in, Kind kind) {
         }
         case Kind::find:
             return FindRequest{read_id(in)};
+        case Kind::look_up: {
+            auto key = read_reference(in);
+            return key ? std::optional<RequestBody>(LookUpRequest{std::move(*key)}) : std::nullopt;
+        }
         case Kind::sign: {
             auto key = read_reference(in);
             const auto mechanism = read_enum(in, SignMechanism::ecdsa);

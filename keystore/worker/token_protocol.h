@@ -18,14 +18,14 @@
 
 namespace hwenroll::keystore {
 
-inline constexpr std::uint16_t token_protocol_version = 2;
+inline constexpr std::uint16_t token_protocol_version = 3;
 
 /// Longest message in octets; room for the keys of a token with some thousand of them.
 inline constexpr std::size_t max_message_size = std::size_t{4} * 1024 * 1024;
 
 /// Says which token the worker is for; the first message of a connection, once. Answered by Done.
 struct ConfigureRequest {
-    Pkcs11Options options;
+    TokenOptions options;
 };
 /// Token::describe. Answered by TokenDescription.
 struct DescribeRequest {};
@@ -46,6 +46,10 @@ struct GenerateRequest {
 /// Token::find. Answered by an optional KeyDescription.
 struct FindRequest {
     KeyId id;
+};
+/// Token::look_up. Answered by KeyDescription.
+struct LookUpRequest {
+    KeyReference key;
 };
 /// Token::sign. Answered by Bytes.
 struct SignRequest {
@@ -70,7 +74,7 @@ struct ListTokensRequest {
 
 using RequestBody =
     std::variant<ConfigureRequest, DescribeRequest, LoginRequest, ListKeysRequest, GenerateRequest, FindRequest,
-                 SignRequest, DecryptRequest, DestroyRequest, ListTokensRequest, PrepareLoginRequest>;
+                 SignRequest, DecryptRequest, DestroyRequest, ListTokensRequest, PrepareLoginRequest, LookUpRequest>;
 
 /// A request. `deadline` counts from its arrival; the worker ends itself when it is over.
 struct Request {

@@ -62,6 +62,7 @@ struct Dispatch {
         return body_of(token.generate(is.spec, is.id, is.label));
     }
     ResponseBody operator()(const FindRequest& is) const { return body_of(token.find(is.id)); }
+    ResponseBody operator()(const LookUpRequest& is) const { return body_of(token.look_up(is.key)); }
     ResponseBody operator()(const SignRequest& is) const { return body_of(token.sign(is.key, is.mechanism, is.input)); }
     ResponseBody operator()(const DecryptRequest& is) const {
         return body_of(token.decrypt(is.key, is.mechanism, is.ciphertext));

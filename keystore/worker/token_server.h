@@ -14,7 +14,7 @@ namespace hwenroll::keystore {
 /// What the server offers; both are called on its token thread only.
 struct TokenBackend {
     /// Makes the token of a ConfigureRequest.
-    std::function<Result<std::unique_ptr<Token>>(const Pkcs11Options& options)> open;
+    std::function<Result<std::unique_ptr<Token>>(const TokenOptions& options)> open;
     /// Answers a ListTokensRequest.
     std::function<Result<std::vector<TokenDescription>>(const std::string& module)> list;
 };

@@ -51,16 +51,19 @@ void send_kill(const FileDescriptor& process) {
 
 }  // namespace
 
-WorkerToken::WorkerToken(WorkerProgram program, Pkcs11Options options)
-    : program_(std::move(program)), options_(std::move(options)), name_(fmt::format("token '{}'", options_.name)) {}
+WorkerToken::WorkerToken(WorkerProgram program, TokenOptions options)
+    : program_(std::move(program)),
+      options_(std::move(options)),
+      deadlines_(deadlines_of(options_)),
+      name_(fmt::format("token '{}'", keystore::name_of(options_))) {}
 
 Result<TokenDescription> WorkerToken::describe() {
-    return call<TokenDescription>(DescribeRequest{}, Need::worker, options_.deadlines.use, "describing itself");
+    return call<TokenDescription>(DescribeRequest{}, Need::worker, deadlines_.use, "describing itself");
 }
 
 Result<LoginPreparation> WorkerToken::prepare_login() {
     const std::lock_guard lock(mutex_);
-    const Deadline deadline = steady_clock::now() + options_.deadlines.login;
+    const Deadline deadline = steady_clock::now() + deadlines_.login;
     if (!fresh_) {
         drop_worker();
     }
@@ -90,7 +93,7 @@ LoginOutcome WorkerToken::login(const LoginHistory& history) {
         }
         logging_in_ = true;
     }
-    const Deadline deadline = steady_clock::now() + options_.deadlines.login;
+    const Deadline deadline = steady_clock::now() + deadlines_.login;
     auto outcome = ask<LoginOutcome>(LoginRequest{history}, deadline, "logging in");
     {
         const std::lock_guard state(kill_mutex_);
@@ -105,31 +108,32 @@ LoginOutcome WorkerToken::login(const LoginHistory& history) {
 }
 
 Result<std::vector<KeyDescription>> WorkerToken::list_keys() {
-    return call<std::vector<KeyDescription>>(ListKeysRequest{}, Need::login, options_.deadlines.use,
-                                             "listing its keys");
+    return call<std::vector<KeyDescription>>(ListKeysRequest{}, Need::login, deadlines_.use, "listing its keys");
 }
 
 Result<KeyDescription> WorkerToken::generate(KeySpec spec, const KeyId& id, const std::string& label) {
-    return call<KeyDescription>(GenerateRequest{spec, id, label}, Need::login, options_.deadlines.generate,
-                                "generating a key");
+    return call<KeyDescription>(GenerateRequest{spec, id, label}, Need::login, deadlines_.generate, "generating a key");
 }
 
 Result<std::optional<KeyDescription>> WorkerToken::find(const KeyId& id) {
-    return call<std::optional<KeyDescription>>(FindRequest{id}, Need::login, options_.deadlines.use,
-                                               "looking for a key");
+    return call<std::optional<KeyDescription>>(FindRequest{id}, Need::login, deadlines_.use, "looking for a key");
+}
+
+Result<KeyDescription> WorkerToken::look_up(const KeyReference& key) {
+    return call<KeyDescription>(LookUpRequest{key}, Need::login, deadlines_.use, "looking for a key");
 }
 
 Result<Bytes> WorkerToken::sign(const KeyReference& key, SignMechanism mechanism, ByteView input) {
-    return call<Bytes>(SignRequest{key, mechanism, to_bytes(input)}, Need::login, options_.deadlines.use, "signing");
+    return call<Bytes>(SignRequest{key, mechanism, to_bytes(input)}, Need::login, deadlines_.use, "signing");
 }
 
 Result<Secret> WorkerToken::decrypt(const KeyReference& key, DecryptMechanism mechanism, ByteView ciphertext) {
-    return call<Secret>(DecryptRequest{key, mechanism, to_bytes(ciphertext)}, Need::login, options_.deadlines.use,
+    return call<Secret>(DecryptRequest{key, mechanism, to_bytes(ciphertext)}, Need::login, deadlines_.use,
                         "decrypting");
 }
 
 Status WorkerToken::destroy(const KeyId& id) {
-    auto done = call<Done>(DestroyRequest{id}, Need::login, options_.deadlines.use, "destroying a key");
+    auto done = call<Done>(DestroyRequest{id}, Need::login, deadlines_.use, "destroying a key");
     return done ? Status() : fail(std::move(done.error()));
 }
 

@@ -27,7 +27,7 @@ namespace hwenroll::keystore {
 /// Thread-safe: one mutex around each whole call.
 class WorkerToken final : public Token {
  public:
-    WorkerToken(WorkerProgram program, Pkcs11Options options);
+    WorkerToken(WorkerProgram program, TokenOptions options);
     ~WorkerToken() override = default;
 
     Result<TokenDescription> describe() override;
@@ -36,6 +36,7 @@ class WorkerToken final : public Token {
     Result<std::vector<KeyDescription>> list_keys() override;
     Result<KeyDescription> generate(KeySpec spec, const KeyId& id, const std::string& label) override;
     Result<std::optional<KeyDescription>> find(const KeyId& id) override;
+    Result<KeyDescription> look_up(const KeyReference& key) override;
     Result<Bytes> sign(const KeyReference& key, SignMechanism mechanism, ByteView input) override;
     Result<Secret> decrypt(const KeyReference& key, DecryptMechanism mechanism, ByteView ciphertext) override;
     Status destroy(const KeyId& id) override;
@@ -70,7 +71,8 @@ class WorkerToken final : public Token {
     void count_end();
 
     const WorkerProgram program_;
-    const Pkcs11Options options_;
+    const TokenOptions options_;
+    const TokenDeadlines deadlines_;
     const std::string name_;  ///< "token 'lab'"
     std::mutex mutex_;
     std::unique_ptr<WorkerProcess> worker_;

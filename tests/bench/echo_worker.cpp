@@ -38,7 +38,7 @@ class EchoToken final : public Token {
 }  // namespace
 
 int main() {
-    TokenServer server(connection, {[](const Pkcs11Options&) -> Result<std::unique_ptr<Token>> {
+    TokenServer server(connection, {[](const TokenOptions&) -> Result<std::unique_ptr<Token>> {
                                         return std::unique_ptr<Token>(std::make_unique<EchoToken>());
                                     },
                                     [](const std::string&) -> Result<std::vector<TokenDescription>> {

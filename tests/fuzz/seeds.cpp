@@ -5,6 +5,8 @@
 #include <string>
 
 #include "agent/config/configuration_reader.h"
+#include "keystore/tpm2/key_blob.h"
+#include "keystore/tpm2/public_area.h"
 #include "keystore/worker/token_protocol.h"
 #include "tests/agent/config/sample_configuration.h"
 #include "tests/fuzz/captured_world.h"
@@ -109,11 +111,14 @@ void write_toml(const Seeds& seeds) {
 void write_requests(const Seeds& seeds, const PublicKey& public_key) {
     using namespace keystore;
     const KeyReference key{KeyId{Bytes(16, 7)}, public_key};
+    const KeyReference wrapped{KeyId{Bytes(16, 7)}, public_key, "-----BEGIN TSS2 PRIVATE KEY-----"};
     std::uint32_t number = 0;
     const auto add = [&](const char* name, RequestBody body) {
         seeds.add(name, encode(Request{++number, std::chrono::milliseconds(60000), std::move(body)}).reveal());
     };
     add("configure", ConfigureRequest{Pkcs11Options{"lab", "/m.so", "pkcs11:token=lab", "file:/p", {}}});
+    add("configure-tpm",
+        ConfigureRequest{Tpm2Options{"tpm", "device:/dev/tpmrm0", "file:/p", 0x81000010, 0x8100001F, {}}});
     add("describe", DescribeRequest{});
     add("prepare-login", PrepareLoginRequest{});
     add("login", LoginRequest{LoginHistory{PinSourceIdentity{1, 2, 3, 4, 5}, true, false}});
@@ -121,6 +126,7 @@ void write_requests(const Seeds& seeds, const PublicKey& public_key) {
     add("generate", GenerateRequest{KeySpec::rsa_2048, KeyId{{9}}, "web"});
     add("generate-ec", GenerateRequest{KeySpec::ec_p384, KeyId{{8}}, "web"});
     add("find", FindRequest{KeyId{{0, 1}}});
+    add("look-up", LookUpRequest{wrapped});
     add("sign", SignRequest{key, SignMechanism::rsa_pkcs1, Bytes(51, 1)});
     add("sign-ecdsa", SignRequest{key, SignMechanism::ecdsa, Bytes(32, 1)});
     add("decrypt", DecryptRequest{key, DecryptMechanism::rsa_pkcs1, Bytes(256, 2)});
@@ -130,15 +136,21 @@ void write_requests(const Seeds& seeds, const PublicKey& public_key) {
 
 void write_responses(const Seeds& seeds, const PublicKey& public_key) {
     using namespace keystore;
-    const KeyDescription key{
-        {KeyId{{1, 2, 3}}, public_key}, "a label", {true, true, true, true, true}, true, true, true, "pkcs11:id=%01"};
+    const KeyDescription key{{KeyId{{1, 2, 3}}, public_key, "-----BEGIN"},
+                             "a label",
+                             {true, true, true, true, true},
+                             true,
+                             true,
+                             true,
+                             "pkcs11:id=%01"};
     const TokenDescription token{"label", "maker", "model", "serial", "pkcs11:", true, false, true, false, true};
     std::uint32_t number = 0;
     const auto add = [&](const char* name, ResponseBody body) {
         seeds.add(name, encode(Response{++number, std::move(body)}).reveal());
     };
     add("done", Done{});
-    add("error", Error(ErrorCode::token_full, "what", "why", "next").about("subject"));
+    add("error",
+        Error(ErrorCode::token_full, "what", "why", "next").about("subject").retry_after(std::chrono::seconds(60)));
     add("token", token);
     add("login-preparation", LoginPreparation{PinSourceIdentity{5, 4, 3, 2, 1}, token});
     add("login-outcome", LoginOutcome{LoginOutcome::Result::refused, PinSourceIdentity{5, 4, 3, 2, 1},
@@ -151,6 +163,23 @@ void write_responses(const Seeds& seeds, const PublicKey& public_key) {
     add("secret", Secret(as_bytes("key")));
 }
 
+/// The file and what is between its lines.
+void write_tpm_keys(const Seeds& seeds) {
+    using namespace keystore;
+    for (const KeySpec spec : {KeySpec::rsa_2048, KeySpec::ec_p256, KeySpec::ec_p384}) {
+        tpm2::KeyBlob blob;
+        blob.empty_auth = spec != KeySpec::ec_p256;
+        blob.parent = spec == KeySpec::ec_p384 ? TPM2_HANDLE{0x81000001} : TPM2_HANDLE{TPM2_RH_OWNER};
+        blob.public_area = tpm2::key_template(spec, KeyId{Bytes(16, 7)});
+        blob.private_area.size = 126;
+        const std::string pem = tpm2::to_pem(blob);
+        const std::string name(to_text(spec));
+        seeds.add(name, as_bytes(pem));
+        const auto begin = pem.find('\n') + 1;
+        seeds.add(name + ".der", *from_base64(std::string_view(pem).substr(begin, pem.rfind("-----END") - begin)));
+    }
+}
+
 void write_all(const std::filesystem::path& root) {
     write_caps(Seeds(root, "caps"));
     write_ca_cert(Seeds(root, "ca_cert"));
@@ -161,6 +190,7 @@ void write_all(const std::filesystem::path& root) {
     const PublicKey key = fuzz::signed_world().issue.public_key;
     write_requests(Seeds(root, "token_protocol"), key);
     write_responses(Seeds(root, "token_protocol"), key);
+    write_tpm_keys(Seeds(root, "tpm_key"));
 }
 
 }  // namespace

@@ -1,7 +1,7 @@
 // The PIN rules of the design ("Keys stay on the device", invariant 6).
 #include <gmock/gmock.h>
 
-#include "keystore/pkcs11/login_rules.h"
+#include "keystore/login_rules.h"
 #include "tests/keystore/pkcs11/token_test.h"
 #include "tests/support/test_paths.h"
 
@@ -240,26 +240,26 @@ INSTANTIATE_TEST_SUITE_P(T10_T11, TokenFlags,
 TEST(LoginRules, T10_low_tries_alone_do_not_forbid_a_login) {
     TokenDescription token;
     token.pin_count_low = true;
-    EXPECT_FALSE(pkcs11::forbidden_by_flags("lab", token, {}));
+    EXPECT_FALSE(forbidden_by_flags("lab", token, {}));
     LoginHistory crashed;
     crashed.outcome_unknown = true;
-    EXPECT_TRUE(pkcs11::forbidden_by_flags("lab", token, crashed));
+    EXPECT_TRUE(forbidden_by_flags("lab", token, crashed));
 }
 
 TEST(LoginRules, a_refusal_binds_the_file_it_came_from_to_every_detail) {
     PinSourceIdentity file{1, 2, 5, 100, 100};
     LoginHistory history;
     history.refused = file;
-    EXPECT_TRUE(pkcs11::forbidden_by_refusal("lab", file, history));
+    EXPECT_TRUE(forbidden_by_refusal("lab", file, history));
     for (auto field : {&PinSourceIdentity::device, &PinSourceIdentity::inode, &PinSourceIdentity::size}) {
         PinSourceIdentity changed = file;
         ++(changed.*field);
-        EXPECT_FALSE(pkcs11::forbidden_by_refusal("lab", changed, history));
+        EXPECT_FALSE(forbidden_by_refusal("lab", changed, history));
     }
     for (auto field : {&PinSourceIdentity::modified_ns, &PinSourceIdentity::changed_ns}) {
         PinSourceIdentity changed = file;
         ++(changed.*field);
-        EXPECT_FALSE(pkcs11::forbidden_by_refusal("lab", changed, history));
+        EXPECT_FALSE(forbidden_by_refusal("lab", changed, history));
     }
 }
 

@@ -1,41 +1,21 @@
-// What the tests of Pkcs11Token share: a SoftHSM2 token, ways around Pkcs11Token to it, and RSA in software.
+// What the tests of Pkcs11Token share: a SoftHSM2 token, and ways around Pkcs11Token to it.
 #pragma once
 
 #include <memory>
 #include <optional>
-#include <ostream>
 #include <string>
 
 #include <gtest/gtest.h>
 
 #include "keystore/pkcs11/pkcs11_token.h"
 #include "keystore/pkcs11/session.h"
+#include "tests/keystore/public_half.h"
 #include "tests/keystore/try_login.h"
 #include "tests/support/softhsm.h"
-
-namespace hwenroll::keystore {
-
-/// Names test cases in ctest; GoogleTest finds it by the type's namespace.
-void PrintTo(KeySpec spec, std::ostream* out);
-
-}  // namespace hwenroll::keystore
 
 namespace hwenroll::keystore::test {
 
 using ::hwenroll::test::SoftHsm;
-
-/// 16 octets, all `fill`.
-KeyId key_id(std::uint8_t fill);
-
-/// SHA-256 of `text` as DigestInfo (RFC 8017 §9.2).
-Bytes digest_info(std::string_view text);
-
-/// SHA-256, SHA-384, … of `text`.
-Bytes digest(const char* algorithm, std::string_view text);
-
-/// PKCS#1 v1.5 over a DigestInfo, or ECDSA over a digest, in software.
-bool verifies(const PublicKey& key, ByteView input, ByteView signature);
-Bytes encrypt(const PublicKey& key, std::string_view text);
 
 /// A second user of the token in this process, by the Cryptoki calls themselves.
 class RawToken {

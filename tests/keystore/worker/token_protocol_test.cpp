@@ -23,8 +23,10 @@ PublicKey some_ec_key() {
                                *from_hex("036B17D1F2E12C4247F8BCE6E563A440F277037D812DEB33A0F4A13945D898C296"));
 }
 
+constexpr auto some_pem = "-----BEGIN TSS2 PRIVATE KEY-----";
+
 KeyDescription some_description(bool flag) {
-    return {{KeyId{{1, 2, 3}}, flag ? some_key() : some_ec_key()},
+    return {{KeyId{{1, 2, 3}}, flag ? some_key() : some_ec_key(), flag ? "" : some_pem},
             "a label",
             {flag, !flag, flag, !flag, flag},
             !flag,
@@ -34,7 +36,9 @@ KeyDescription some_description(bool flag) {
 }
 
 Error full_error() {
-    return Error(ErrorCode::token_full, "what \xFF", "why \n", "next").about("subject");
+    return Error(ErrorCode::token_full, "what \xFF", "why \n", "next")
+        .about("subject")
+        .retry_after(std::chrono::seconds(4711));
 }
 
 /// Every kind of request, with every optional part both ways.
@@ -42,6 +46,8 @@ std::vector<Request> requests() {
     Pkcs11Options options{"lab", "/m.so", "pkcs11:token=lab", "file:/p", {}};
     options.deadlines.use = std::chrono::milliseconds(123456);
     LoginHistory history{PinSourceIdentity{1, 2, 3, -4, 5}, true, false};
+    Tpm2Options tpm{"tpm", "device:/dev/tpmrm0", "file:/a", 0x81000010, 0x8100001F, {}};
+    tpm.deadlines.login = std::chrono::milliseconds(654321);
     const KeyReference key{KeyId{Bytes(255, 7)}, some_key()};
     std::vector<Request> all;
     const auto add = [&all](RequestBody body) {
@@ -62,6 +68,9 @@ std::vector<Request> requests() {
     add(DestroyRequest{KeyId{}});
     add(ListTokensRequest{"/m.so"});
     add(PrepareLoginRequest{});
+    add(ConfigureRequest{tpm});
+    add(LookUpRequest{{KeyId{{1}}, some_ec_key(), some_pem}});
+    add(LookUpRequest{key});
     return all;
 }
 
@@ -129,6 +138,10 @@ TEST(TokenProtocol, fields_arrive_where_they_were) {
     const auto configured = decode_request(encode(messages[0]).reveal());
     EXPECT_EQ(std::get<ConfigureRequest>(configured->body).options,
               std::get<ConfigureRequest>(messages[0].body).options);
+    const auto tpm = decode_request(encode(messages[14]).reveal());
+    EXPECT_EQ(std::get<ConfigureRequest>(tpm->body).options, std::get<ConfigureRequest>(messages[14].body).options);
+    const auto looked_up = decode_request(encode(messages[15]).reveal());
+    EXPECT_EQ(std::get<LookUpRequest>(looked_up->body).key.pem, some_pem);
     const auto login = decode_request(encode(messages[2]).reveal());
     const auto& history = std::get<LoginRequest>(login->body).history;
     EXPECT_EQ(history.refused, (PinSourceIdentity{1, 2, 3, -4, 5}));
@@ -139,12 +152,14 @@ TEST(TokenProtocol, fields_arrive_where_they_were) {
     EXPECT_EQ(description.protection, some_description(true).protection);
     EXPECT_EQ(description.key.public_key, some_key());
     EXPECT_EQ(description.label, "a label");
+    EXPECT_EQ(description.key.pem, "");
     EXPECT_FALSE(description.can_sign);
     EXPECT_TRUE(description.can_decrypt);
     EXPECT_FALSE(description.can_derive);
     const auto other = decode_response(encode(Response{1, some_description(false)}).reveal());
     EXPECT_TRUE(std::get<KeyDescription>(other->body).can_derive);
     EXPECT_EQ(std::get<KeyDescription>(other->body).key.public_key.text(), "EC P-256");
+    EXPECT_EQ(std::get<KeyDescription>(other->body).key.pem, some_pem);
 }
 
 TEST(TokenProtocol, every_kind_of_key_and_mechanism_travels_and_no_other) {
@@ -165,6 +180,23 @@ TEST(TokenProtocol, every_kind_of_key_and_mechanism_travels_and_no_other) {
             EXPECT_EQ(std::get<SignRequest>(sign->body).mechanism, mechanism);
         }
     }
+}
+
+TEST(TokenProtocol, a_wrapped_key_of_more_than_its_limit_is_refused) {
+    const auto travels = [](std::size_t size) {
+        const KeyReference key{KeyId{{1}}, some_ec_key(), std::string(size, 'x')};
+        return decode_request(encode(Request{1, std::chrono::milliseconds(1), LookUpRequest{key}}).reveal());
+    };
+    EXPECT_TRUE(travels(max_key_pem));
+    EXPECT_FALSE(travels(max_key_pem + 1));
+}
+
+// P1: the agent waits as long as the token says.
+TEST(TokenProtocol, P1_an_error_keeps_its_wait) {
+    const auto waiting = decode_response(encode(Response{1, full_error()}).reveal());
+    EXPECT_EQ(std::get<Error>(waiting->body).retry_after(), std::chrono::seconds(4711));
+    const auto plain = decode_response(encode(Response{1, Error(ErrorCode::token_pin, "what")}).reveal());
+    EXPECT_EQ(std::get<Error>(plain->body).retry_after(), std::nullopt);
 }
 
 TEST(TokenProtocol, an_error_keeps_its_code_and_four_texts) {
@@ -268,7 +300,7 @@ TEST(TokenProtocol, random_octets_never_break_the_decoder) {
         OctetWriter message(64);
         message.u32(0x4857544B);
         message.u16(token_protocol_version);
-        message.u8(static_cast<std::uint8_t>((round % 2 == 0 ? 1 : 128) + random() % 11));
+        message.u8(static_cast<std::uint8_t>((round % 2 == 0 ? 1 : 128) + random() % 12));
         for (auto left = random() % 48; left > 0; --left) {
             message.u8(random() % 3 == 0 ? static_cast<std::uint8_t>(random()) : std::uint8_t{0});
         }

@@ -122,7 +122,7 @@ TEST_F(OddWorker, that_says_nothing_or_half_ends_at_the_deadline) {
 }
 
 TEST_F(OddWorker, that_answers_another_question_is_not_believed) {
-    WorkerToken token({odd_worker_path, {"HWENROLL_TEST_ODD=kind"}}, {"lab", "/m.so", "pkcs11:", "", {}});
+    WorkerToken token({odd_worker_path, {"HWENROLL_TEST_ODD=kind"}}, Pkcs11Options{"lab", "/m.so", "pkcs11:", "", {}});
     const auto described = token.describe();
     ASSERT_FALSE(described);
     EXPECT_EQ(described.error().code(), ErrorCode::token_protocol);
@@ -133,7 +133,7 @@ TEST_F(OddWorker, that_answers_another_question_is_not_believed) {
 }
 
 TEST_F(OddWorker, that_is_not_installed_is_named) {
-    WorkerToken token({"/nonexistent/hwenroll-token", {}}, {"lab", "/m.so", "pkcs11:", "", {}});
+    WorkerToken token({"/nonexistent/hwenroll-token", {}}, Pkcs11Options{"lab", "/m.so", "pkcs11:", "", {}});
     const auto described = token.describe();
     ASSERT_FALSE(described);
     EXPECT_EQ(described.error().code(), ErrorCode::token_worker);
@@ -146,7 +146,7 @@ TEST_F(OddWorker, sees_four_descriptors_and_not_what_systemd_tells_the_agent) {
     setenv("NOTIFY_SOCKET", "/run/notify", 1);
     const std::filesystem::path report = directory_ / "report";
     WorkerToken token({odd_worker_path, {"HWENROLL_TEST_ODD=report", "HWENROLL_TEST_REPORT=" + report.string()}},
-                      {"lab", "/m.so", "pkcs11:", "", {}});
+                      Pkcs11Options{"lab", "/m.so", "pkcs11:", "", {}});
     EXPECT_FALSE(token.describe());
     unsetenv("NOTIFY_SOCKET");
     close(inherited);

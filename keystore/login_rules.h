@@ -6,7 +6,7 @@
 
 #include "keystore/token.h"
 
-namespace hwenroll::keystore::pkcs11 {
+namespace hwenroll::keystore {
 
 /// Why the token's own flags forbid an unattended login now, or nothing: its PIN is locked, its last try is left, or
 /// tries are low after a login whose outcome is unknown (T10, T11). Error codes: token_pin_locked, token_pin_low.
@@ -22,4 +22,4 @@ std::optional<Error> forbidden_by_refusal(const std::string& name, const std::op
 /// identity whose change can be seen.
 Error refusal(const std::string& name, ErrorCode code, const std::string& why, bool source_has_identity);
 
-}  // namespace hwenroll::keystore::pkcs11
+}  // namespace hwenroll::keystore

@@ -1,8 +1,8 @@
-#include "keystore/pkcs11/login_rules.h"
+#include "keystore/login_rules.h"
 
 #include <fmt/format.h>
 
-namespace hwenroll::keystore::pkcs11 {
+namespace hwenroll::keystore {
 
 namespace {
 
@@ -48,4 +48,4 @@ Error refusal(const std::string& name, ErrorCode code, const std::string& why, b
     return Error(code, fmt::format("token '{}' refused the PIN", name), why, source_has_identity ? "" : resume_advice);
 }
 
-}  // namespace hwenroll::keystore::pkcs11
+}  // namespace hwenroll::keystore

@@ -95,7 +95,7 @@ tl::unexpected<TpmKeys::Problem> TpmKeys::use_problem(const char* doing, const K
 /// P8, P10: what one storage root key has wrapped no other one unwraps.
 tl::unexpected<TpmKeys::Problem> TpmKeys::foreign_blob(const KeyId& id, const CallFailure& failure) const {
     return tl::unexpected(
-        Problem{Error(ErrorCode::token_key_missing,
+        Problem{Error(ErrorCode::token_changed,
                       fmt::format("token '{}' cannot load key {}: the TPM was cleared or is another one", options_.name,
                                   to_hex(id.value)),
                       failure.text(), "put the TPM back that made the key, or let a new key be made"),
@@ -110,7 +110,8 @@ tl::unexpected<Error> TpmKeys::locked_out(const Error& error) {
         return fail(error);
     }
     const auto wait = lockout->wait();
-    return fail(Error(error.code(), fmt::format("token '{}' is locked out by refused authorizations", options_.name),
+    return fail(Error(ErrorCode::token_lockout,
+                      fmt::format("token '{}' is locked out by refused authorizations", options_.name),
                       fmt::format("{}; {}", lockout->text(), error.why()),
                       wait ? fmt::format("it takes authorizations again in at most {} s by itself", wait->count())
                            : "its owner must reset it (tpm2_dictionarylockout)")

@@ -81,7 +81,7 @@ TEST_F(TpmFault, P1_lockout_is_told_with_its_end_and_passes) {
     for (int tries = 0; tries < 2; ++tries) {
         const auto refused = sign_text(*token, key, "data");
         ASSERT_FALSE(refused);
-        EXPECT_EQ(refused.error().code(), ErrorCode::token_operation);
+        EXPECT_EQ(refused.error().code(), ErrorCode::token_lockout);
         EXPECT_THAT(refused.error().line(), HasSubstr("is locked out"));
         EXPECT_THAT(refused.error().line(), HasSubstr("in at most 1000 s"));
         EXPECT_EQ(refused.error().retry_after(), 1000s);
@@ -156,7 +156,7 @@ TEST_F(TpmFault, P8_a_cleared_tpm_is_told_by_name) {
     const auto key = token->generate(KeySpec::rsa_2048, key_id(1), "web").value().key;
     tpm_.must({"tpm2_clear"});
     for (const auto& error : {sign_text(*token, key, "data").error(), token->look_up(key).error()}) {
-        EXPECT_EQ(error.code(), ErrorCode::token_key_missing);
+        EXPECT_EQ(error.code(), ErrorCode::token_changed);
         EXPECT_THAT(error.line(), HasSubstr("the TPM was cleared or is another one"));
     }
     EXPECT_NE(token->describe()->serial, serial);
@@ -179,7 +179,7 @@ TEST_F(TpmFault, P10_another_tpm_is_told_by_name) {
     tpm_.replace();
     const auto refused = sign_text(*token, key, "data");
     ASSERT_FALSE(refused);
-    EXPECT_EQ(refused.error().code(), ErrorCode::token_key_missing);
+    EXPECT_EQ(refused.error().code(), ErrorCode::token_changed);
     EXPECT_THAT(refused.error().line(), HasSubstr("the TPM was cleared or is another one"));
     EXPECT_NE(token->describe()->serial, serial);
 }

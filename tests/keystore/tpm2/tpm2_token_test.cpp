@@ -277,7 +277,7 @@ TEST_F(TpmTest, a_blob_keeps_its_parent_when_a_storage_root_key_is_provisioned_l
     expect_signs(*token, before);
     const auto orphan = sign_text(*token, after, "x");
     ASSERT_FALSE(orphan);
-    EXPECT_EQ(orphan.error().code(), ErrorCode::token_key_missing);
+    EXPECT_EQ(orphan.error().code(), ErrorCode::token_changed);
 }
 
 TEST_F(TpmTest, may_be_used_by_several_threads) {

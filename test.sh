@@ -13,6 +13,8 @@ usage: ./test.sh [--asan | --tsan | --coverage | --preset NAME] [--soak NAME] [-
   --tsan          the same as --preset tsan: ThreadSanitizer
   --coverage      the same as --preset coverage; then gcovr's summary, and build/coverage/report/index.html
   --soak NAME     one of the long runs instead:
+                    booted    the units of systemd/ on a Debian 12 tree that systemd-nspawn boots, with the programs of
+                              build/dev as they are (needs root); about 2 minutes
                     crash     SIGKILL at each pass of each crash point of a life with a rollover, and of an enrollment
                     faults    each write, fsync, rename and open of an enrollment fails once: EIO, ENOSPC, EINTR
                     fresh     ./demo.sh and ./test.sh on minimal Debian 12 and 13 trees (needs root)
@@ -57,6 +59,7 @@ while [ $# -gt 0 ]; do
 done
 case $soak in
 '') ;;
+booted) exec tests/system/booted.sh ;;
 crash) long='DISABLED_CrashSweep.*' ;;
 faults) long='*SystemCallFault.DISABLED_*' ;;
 fresh) exec tests/system/fresh.sh ;;

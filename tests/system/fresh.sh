@@ -64,49 +64,13 @@ if [ "${HWENROLL_FRESH_INSIDE:-}" != yes ]; then
     HWENROLL_FRESH_INSIDE=yes exec unshare --mount --propagation private -- "$0" "${arguments[@]}"
 fi
 
-# The archive that serves this machine, e.g. as a base for .../debian and .../debian-security.
-archive() {
-    # shellcheck disable=SC2016 # apt's own placeholder
-    apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' | grep -m1 -E "/$1/?\$" | sed 's,/*$,,'
-}
-main_archive=$(archive debian) || complain "apt on this machine knows no archive whose address ends in /debian"
-security_archive=$(archive debian-security) || security_archive=${main_archive%/debian}/debian-security
+# shellcheck source=tests/system/trees.sh
+. "$checkout/tests/system/trees.sh"
+find_archives || complain "apt on this machine knows no archive whose address ends in /debian"
 
-tree=''
-remove_tree() {
-    [ -n "$tree" ] || return 0
-    local mount
-    awk -v under="$tree/" 'index($5, under) == 1 { print $5 }' /proc/self/mountinfo | sort -r |
-        while read -r mount; do umount --lazy "$mount"; done
-    if [ "$keep" = yes ]; then
-        echo "fresh.sh: kept $tree"
-    else
-        rm -rf --one-file-system "$tree"
-    fi
-    tree=''
-}
 trap remove_tree EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
-
-# minimal_tree SUITE: prints the path of an archive of a minbase tree, made anew when older than a week.
-minimal_tree() {
-    local packed=$cache/$1.tar.zst base
-    if [ -z "$(find "$cache" -name "$1.tar.zst" -size +0 -mtime -7)" ]; then
-        base=$(mktemp -d "$cache/base.XXXXXX")
-        chmod 0755 "$base"
-        if ! debootstrap --variant=minbase "$1" "$base" "$main_archive" >"$cache/$1.log" 2>&1; then
-            tail -n 5 "$cache/$1.log" >&2
-            rm -rf --one-file-system "$base"
-            return 1
-        fi
-        rm -f "$base"/var/cache/apt/archives/*.deb
-        tar -C "$base" --one-file-system -cf - . | zstd -q -3 -T0 -f -o "$packed.new"
-        mv "$packed.new" "$packed"
-        rm -rf --one-file-system "$base"
-    fi
-    echo "$packed"
-}
 
 copy_checkout() {
     mkdir "$tree/checkout"
@@ -115,52 +79,16 @@ copy_checkout() {
         tar -C "$tree/checkout" --no-same-owner -xf -
 }
 
-# What an installed machine has and debootstrap leaves out: the update suites, name resolution, a few devices.
-complete_tree() {
-    local suite=$1 device
-    printf 'deb %s %s main\n' "$main_archive" "$suite" "$main_archive" "$suite-updates" \
-        "$security_archive" "$suite-security" >"$tree/etc/apt/sources.list"
-    apt-config dump | grep -E '^Acquire::(http|https)::Proxy ' >"$tree/etc/apt/apt.conf.d/90proxy" || true
-    cp --dereference /etc/resolv.conf "$tree/etc/resolv.conf"
-    echo '127.0.0.1 localhost fresh' >"$tree/etc/hosts"
-    # No init runs in the tree, so no package may start a service.
-    printf '#!/bin/sh\nexit 101\n' >"$tree/usr/sbin/policy-rc.d"
-    chmod 0755 "$tree/usr/sbin/policy-rc.d"
-    mount -t tmpfs -o mode=0755,size=1m none "$tree/dev"
-    for device in null zero full random urandom tty; do
-        touch "$tree/dev/$device"
-        mount --bind "/dev/$device" "$tree/dev/$device"
-    done
-    ln -s /proc/self/fd "$tree/dev/fd"
-    mkdir "$tree/dev/shm" "$tree/dev/pts"
-    mount -t tmpfs -o mode=1777 none "$tree/dev/shm"
-    mount -t devpts -o newinstance,ptmxmode=0666 none "$tree/dev/pts"
-    ln -s pts/ptmx "$tree/dev/ptmx"
-}
-
-# in_tree COMMAND: runs it as root in the tree, in process namespaces of its own, with a bare environment.
-in_tree() {
-    # shellcheck disable=SC2016 # expanded by the inner shell
-    timeout --foreground --signal=KILL "$limit" \
-        unshare --mount --pid --fork --kill-child=KILL --uts --ipc -- sh -c '
-            hostname fresh
-            mount -t proc proc "$0/proc" && mount -t sysfs -o ro sysfs "$0/sys" &&
-            exec chroot "$0" env -i HOME=/root TERM=dumb PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
-                bash -c "cd /checkout && $1"' "$tree" "$1"
-}
-
 # one_run SUITE COMMAND: 0 if the command ended with 0.
 one_run() {
     local suite=$1 command=$2 rc=0 started packed log
     log=$logs/$suite-$(printf %.40s "$command" | tr -cs 'A-Za-z0-9' '_').log
     packed=$(minimal_tree "$suite") || return 1
-    tree=$(mktemp -d "$cache/$suite.XXXXXX")
-    tar -C "$tree" -I zstd -xf "$packed"
-    chmod 0755 "$tree" # mktemp made it 0700, and nobody but root could then reach "/"
+    unpack_tree "$suite" "$packed"
     copy_checkout
     complete_tree "$suite"
     started=$(date +%s)
-    in_tree "$command" >"$log" 2>&1 </dev/null || rc=$?
+    in_tree "$limit" "cd /checkout && $command" >"$log" 2>&1 </dev/null || rc=$?
     printf '%-9s %-12.40s rc %-3d %4d s  %s\n' "$suite" "$command" "$rc" $(($(date +%s) - started)) "$log"
     [ "$rc" = 0 ] || tail -n 20 "$log" | sed 's/^/    | /'
     remove_tree

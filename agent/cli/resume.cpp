@@ -22,7 +22,7 @@ std::string text_of(const std::string& identity, const config::TokenSettings& to
     }
     if (done.pin_file_must_change) {
         text += fmt::format("{}: token '{}' refused the PIN in {}, which is tried again only after that file changes\n",
-                            identity, token.name, token.pin ? token.pin->text() : "its source");
+                            identity, token.name, pin_text(token).empty() ? "its source" : pin_text(token));
     } else if (done.pin_released) {
         text += fmt::format("{}: the PIN of token '{}' may be tried once more\n", identity, token.name);
     }

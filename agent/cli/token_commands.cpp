@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cstdio>
-#include <set>
+#include <functional>
+#include <map>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -8,6 +9,7 @@
 #include "agent/cli/commands.h"
 #include "agent/runtime/queries.h"
 #include "agent/runtime/system_clock.h"
+#include "agent/runtime/token_access.h"
 
 namespace hwenroll::cli {
 namespace {
@@ -64,32 +66,65 @@ void print(const std::string& token, const keystore::KeyDescription& key) {
                stdout);
 }
 
+/// What is behind one module or one way to a TPM.
+struct Source {
+    std::string module;  ///< or the TCTI
+    std::function<Result<std::vector<keystore::TokenDescription>>()> list;
+};
+
+Source source_of(const std::string& module) {
+    return {module,
+            [module] { return keystore::list_tokens(runtime::worker_beside_this_program(), module, list_deadline); }};
+}
+
+Source source_of(const config::TokenSettings& tpm) {
+    return {tpm.tcti, [tpm]() -> Result<std::vector<keystore::TokenDescription>> {
+                keystore::WorkerToken token(runtime::worker_beside_this_program(), runtime::options_of(tpm));
+                auto described = token.describe();
+                if (!described) {
+                    return fail(described.error());
+                }
+                return std::vector{*std::move(described)};
+            }};
+}
+
+/// One for each module and TPM of the configuration.
+Result<std::vector<Source>> configured_sources(const CommandContext& context) {
+    const auto configuration = load(context);
+    if (!configuration) {
+        return fail(configuration.error());
+    }
+    std::map<std::string, Source> sources;
+    for (const auto& [name, token] : configuration->tokens) {
+        Source source = token.type == config::TokenType::tpm2 ? source_of(token) : source_of(token.module.string());
+        sources.emplace(source.module, std::move(source));
+    }
+    std::vector<Source> out;
+    for (auto& [module, source] : sources) {
+        out.push_back(std::move(source));
+    }
+    return out;
+}
+
 }  // namespace
 
 int token_list(const CommandContext& context, const std::optional<std::string>& module) {
-    std::set<std::string> modules;
-    if (module) {
-        modules.insert(*module);
-    } else {
-        const auto configuration = load(context);
-        if (!configuration) {
-            return report(configuration.error());
-        }
-        for (const auto& [name, token] : configuration->tokens) {
-            modules.insert(token.module.string());
-        }
+    const auto sources =
+        module ? Result<std::vector<Source>>(std::vector{source_of(*module)}) : configured_sources(context);
+    if (!sources) {
+        return report(sources.error());
     }
     int exit_code = 0;
     nlohmann::json body{{"tokens", nlohmann::json::array()}};
     std::vector<std::vector<std::string>> rows;
-    for (const std::string& path : modules) {
-        const auto tokens = keystore::list_tokens(runtime::worker_beside_this_program(), path, list_deadline);
+    for (const Source& source : *sources) {
+        const auto tokens = source.list();
         if (!tokens) {
             exit_code = std::max(exit_code, report(tokens.error()));
             continue;
         }
         for (const keystore::TokenDescription& token : *tokens) {
-            body["tokens"].push_back(to_json(path, token));
+            body["tokens"].push_back(to_json(source.module, token));
             rows.push_back({token.label, token.model, token.serial, pin_state(token), token.uri});
         }
     }

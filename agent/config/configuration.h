@@ -51,6 +51,7 @@ enum class TokenType : std::uint8_t { pkcs11, tpm2 };
 struct TpmStorage {
     std::uint32_t first = 0;  ///< 0: blobs
     std::uint32_t last = 0;
+    [[nodiscard]] bool persistent() const { return first != 0; }
     friend bool operator==(const TpmStorage&, const TpmStorage&) = default;
 };
 
@@ -69,6 +70,9 @@ struct TokenSettings {
     std::chrono::milliseconds deadline_generate{15 * 60'000};
     friend bool operator==(const TokenSettings&, const TokenSettings&) = default;
 };
+
+/// The spelling of a token's `pin` or `auth`; empty: it has none.
+std::string pin_text(const TokenSettings& token);
 
 enum class HttpMethod : std::uint8_t { automatic, get, post };
 enum class RenewalType : std::uint8_t { automatic, renewal_req, pkcs_req };

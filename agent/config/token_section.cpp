@@ -54,6 +54,11 @@ void refuse_keys_of(SectionReader& reader, TokenType other, const std::array<std
 
 }  // namespace
 
+std::string pin_text(const TokenSettings& token) {
+    const auto& source = token.type == TokenType::tpm2 ? token.auth : token.pin;
+    return source ? source->text() : std::string();
+}
+
 std::optional<TokenSettings> read_token(SectionReader& reader, std::string_view name) {
     constexpr std::array<std::string_view, 3> pkcs11_keys{"module", "uri", "pin"};
     constexpr std::array<std::string_view, 3> tpm2_keys{"tcti", "auth", "storage"};

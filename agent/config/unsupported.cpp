@@ -31,8 +31,8 @@ void refuse_key(SectionReader& reader, const KeyChoice& key) {
 }  // namespace
 
 void refuse_unsupported(SectionReader& reader, const TokenSettings& token) {
-    if (token.type == TokenType::tpm2) {
-        refuse(reader, "type", "use a TPM natively", "use \"pkcs11\" with the module of tpm2-pkcs11");
+    if (token.type == TokenType::tpm2 && token.storage.persistent()) {
+        refuse(reader, "storage", "keep keys under persistent handles", "use \"blob\"");
     }
 }
 

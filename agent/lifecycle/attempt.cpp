@@ -162,6 +162,7 @@ void start_over(Decision& d) {
         d.next.enrollment->key = KeyRecord{d.drawn_id(), {}};
     }
     d.next.enrollment->key.spki.clear();
+    d.next.enrollment->key.pem.clear();
     d.next.enrollment->request_mark = d.policy.request_mark;
     clear_wait(d);
     make_key(d);
@@ -520,6 +521,7 @@ void on(Decision& d, const KeyReady& event) {
         return;
     }
     d.next.enrollment->key.spki = event.spki;
+    d.next.enrollment->key.pem = event.pem;
     if (!event.adopted_id.empty()) {
         d.next.enrollment->key.id = event.adopted_id;
         d.next.enrollment->key.adopted = true;

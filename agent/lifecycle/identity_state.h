@@ -61,6 +61,7 @@ struct KeyRecord {
     Bytes id;  ///< CKA_ID: 16 octets, committed before generation; 1 to 64 of an adopted key
     Bytes spki;
     bool adopted = false;  ///< it was on the token before and is somebody else's: never destroyed
+    std::string pem = {};  ///< the key itself as its token has wrapped it, where the token does not keep it (a TPM)
     friend bool operator==(const KeyRecord&, const KeyRecord&) = default;
 };
 

@@ -176,12 +176,15 @@ void retire(Decision& d, const KeyRecord& key, bool confirmed) {
     if (key.adopted || key.id.empty()) {
         return;
     }
+    // It signs nothing any more: what its token does not keep stays only where consumers have it, until it is
+    // destroyed.
+    const KeyRecord left{key.id, key.spki};
     const auto known =
         std::ranges::find_if(d.next.retired, [&](const RetiredKey& one) { return one.key.id == key.id; });
     if (known == d.next.retired.end()) {
-        d.next.retired.push_back({key, confirmed ? std::optional(d.now) : std::nullopt, 0});
+        d.next.retired.push_back({left, confirmed ? std::optional(d.now) : std::nullopt, 0});
     } else if (!confirmed) {
-        *known = RetiredKey{key, std::nullopt, 0};
+        *known = RetiredKey{left, std::nullopt, 0};
     }
 }
 

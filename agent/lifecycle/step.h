@@ -33,6 +33,7 @@ struct Due {};
 struct KeyReady {
     Bytes spki;
     Bytes adopted_id = {};
+    std::string pem = {};  ///< KeyRecord::pem
 };
 /// The request is built: everything that later sends need.
 struct RequestPrepared {

@@ -43,7 +43,7 @@ Result<std::vector<RenderedFile>> render(const Generation& generation, const Fil
     if (!closed) {
         return fail(closed.error());
     }
-    auto key = key_reference_pem(generation.key_uri);
+    auto key = generation.key_pem.empty() ? key_reference_pem(generation.key_uri) : wrapped_key_pem(generation.key_pem);
     if (!key) {
         return fail(key.error());
     }

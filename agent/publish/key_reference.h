@@ -1,4 +1,4 @@
-// key.pem of a PKCS#11 key: a reference that pkcs11-provider loads like a key file.
+// key.pem: of a PKCS#11 key a reference that pkcs11-provider loads like a key file, of a TPM the wrapped key.
 #pragma once
 
 #include <string>
@@ -12,5 +12,9 @@ namespace hwenroll::publish {
 /// (pkcs11-provider, docs of its URI files). `uri` must be a pkcs11: URI of printable ASCII without a PIN; what is
 /// refused is not repeated. Error code: publish_write.
 Result<std::string> key_reference_pem(std::string_view uri);
+
+/// `pem` if that is what a TPM has wrapped, one PEM of label `TSS2 PRIVATE KEY` and nothing else: no other private key
+/// is ever published; what is refused is not repeated. Error code: publish_write.
+Result<std::string> wrapped_key_pem(const std::string& pem);
 
 }  // namespace hwenroll::publish

@@ -323,7 +323,53 @@ Result<std::string> difference_in(const std::filesystem::path& publish_dir, cons
     return std::string();
 }
 
+/// The certificate of a generation has this key; false where there is none that can be read.
+bool is_of_key(const Directory& generation, const Bytes& spki) {
+    const auto content = generation.read_file(certificate_file);
+    const auto ders = content ? certificate_ders_from_pem(*content) : fail(content.error());
+    const auto certificate =
+        ders && !ders->empty() ? Certificate::from_der(ders->front()) : fail(ErrorCode::publish_write, "");
+    return certificate && certificate->public_key().spki() == spki;
+}
+
+/// Everything of Publisher::remove_key but the identity's name in errors.
+Status remove_key_in(const std::filesystem::path& publish_dir, std::string_view name, const Bytes& spki) {
+    const auto identity = existing_identity(publish_dir, name);
+    if (!identity || !identity->has_value()) {
+        return identity ? Status() : fail(identity.error());
+    }
+    const auto numbers = generations_in(**identity);
+    const auto current = current_of(**identity);
+    if (!numbers || !current) {
+        return fail(!numbers ? numbers.error() : current.error());
+    }
+    for (const std::uint64_t number : *numbers) {
+        const auto generation = (*identity)->open_child(generation_name(number), Directory::Absent::fail);
+        if (!generation) {
+            return fail(generation.error());
+        }
+        if (number == *current || !is_of_key(*generation, spki)) {
+            continue;
+        }
+        Status removed = generation->remove(key_file);
+        removed = removed ? generation->sync() : removed;
+        if (!removed) {
+            return removed;
+        }
+    }
+    return {};
+}
+
 }  // namespace
+
+std::filesystem::path Publisher::current(std::string_view identity) const {
+    return publish_dir_ / identity / current_link;
+}
+
+Status Publisher::remove_key(std::string_view identity, const Bytes& spki) const {
+    Status done = remove_key_in(publish_dir_, identity, spki);
+    return done ? done : fail(std::move(done.error()).about(std::string(identity)));
+}
 
 Status Publisher::publish(const Generation& generation, const FilePolicy& policy) const {
     Status done = publish_in(publish_dir_, generation, policy);

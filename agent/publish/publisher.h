@@ -35,6 +35,13 @@ class Publisher {
     /// somebody else has changed; empty: not at all (F6). Modes and owners are not looked at.
     [[nodiscard]] Result<std::string> difference(const Generation& generation) const;
 
+    /// Where consumers look: `<publish_dir>/<identity>/current`.
+    [[nodiscard]] std::filesystem::path current(std::string_view identity) const;
+
+    /// Removes key.pem from every generation but the current one whose certificate has the public key `spki`. Success
+    /// when there is none. For keys that their token has wrapped, which live in that file.
+    [[nodiscard]] Status remove_key(std::string_view identity, const Bytes& spki) const;
+
     /// Removes what a crash left unfinished, for all identities (S6). Call at start.
     [[nodiscard]] Status sweep() const;
 

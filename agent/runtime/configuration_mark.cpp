@@ -18,12 +18,17 @@ std::string to_text(const FileFacts& file) {
                : fmt::format("{}:{}:{}:{}:{}", file.device, file.inode, file.size, file.modified_ns, file.changed_ns);
 }
 
+/// What loads the token's keys.
+std::string module_text(const config::TokenSettings& token) {
+    return token.type == config::TokenType::tpm2 ? token.tcti : token.module.string();
+}
+
 std::string request_text(const config::IdentitySettings& identity, const config::AuthoritySettings& authority,
                          const config::TokenSettings& token) {
     std::string text = fmt::format("{}\n{}\n{}\n{}\n{}\n{}\n", identity.name, to_hex(identity.subject.der()),
                                    fmt::join(identity.subject_alt_names, "\n"), fmt::join(identity.key_usage, "\n"),
                                    fmt::join(identity.extended_key_usage, "\n"), config::to_text(identity.key));
-    return text + fmt::format("{}\n{}\n{}\n", authority.identifier, token.module.string(), token.uri);
+    return text + fmt::format("{}\n{}\n{}\n", authority.identifier, module_text(token), token.uri);
 }
 
 std::string limits_text(const config::LimitSettings& limits) {
@@ -55,9 +60,9 @@ Bytes request_mark(const config::IdentitySettings& identity, const config::Autho
 }
 
 Bytes name_mark(const config::IdentitySettings& identity, const config::TokenSettings& token) {
-    return sha256(as_bytes(fmt::format("{}\n{}\n{}\n{}\n{}\n", to_hex(identity.subject.der()),
-                                       fmt::join(identity.subject_alt_names, "\n"), identity.ca, token.module.string(),
-                                       token.uri)));
+    return sha256(
+        as_bytes(fmt::format("{}\n{}\n{}\n{}\n{}\n", to_hex(identity.subject.der()),
+                             fmt::join(identity.subject_alt_names, "\n"), identity.ca, module_text(token), token.uri)));
 }
 
 Bytes content_mark(const config::IdentitySettings& identity) {
@@ -67,22 +72,22 @@ Bytes content_mark(const config::IdentitySettings& identity) {
 }
 
 Bytes signer_mark(const config::SignerSettings& signer, const config::TokenSettings& token) {
-    return sha256(as_bytes(fmt::format("{}\n{}\n{}\n", config::to_text(signer.key), token.module.string(), token.uri)));
+    return sha256(as_bytes(fmt::format("{}\n{}\n{}\n", config::to_text(signer.key), module_text(token), token.uri)));
 }
 
 Bytes with_signer(const Bytes& mark, const config::SignerSettings& signer, const config::TokenSettings& token) {
     const std::string certificate = signer.certificate.string();
     const std::string chain = signer.chain.string();
     return sha256(as_bytes(fmt::format("{}\n{}\n{}\n{}\n{}\n{}\n{}\n", to_hex(mark), to_hex(signer_mark(signer, token)),
-                                       token.pin ? token.pin->text() : "", certificate, to_text(facts_of(certificate)),
-                                       chain, to_text(facts_of(chain)))));
+                                       pin_text(token), certificate, to_text(facts_of(certificate)), chain,
+                                       to_text(facts_of(chain)))));
 }
 
 Bytes configuration_mark(const config::IdentitySettings& identity, const config::AuthoritySettings& authority,
                          const config::TokenSettings& token, const config::LimitSettings& limits) {
     std::string text = request_text(identity, authority, token);
     text += fmt::format("{} {} {} {}\n{}\n", identity.poll.start.count(), identity.poll.factor,
-                        identity.poll.max.count(), identity.poll.give_up.count(), token.pin ? token.pin->text() : "");
+                        identity.poll.max.count(), identity.poll.give_up.count(), pin_text(token));
     text += fmt::format("{}\n{}\n{}\n{}\n", authority.proxy, authority.tls_ca.string(), authority.bind,
                         authority.legacy.until ? to_iso8601(*authority.legacy.until) : "");
     text += limits_text(limits);

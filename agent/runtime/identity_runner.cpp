@@ -163,7 +163,7 @@ void IdentityRunner::begin() {
         return settle(published.error());
     }
     // What is not published yet can go on; the publishing itself will say what is wrong.
-    dispatch(started_with(state_, published ? *published : std::nullopt, token_->settings().uri));
+    dispatch(started_with(state_, published ? *published : std::nullopt, key_place()));
 }
 
 void IdentityRunner::tick() {
@@ -196,6 +196,10 @@ std::optional<TimePoint> IdentityRunner::files_due() const {
                : files_seen_ + pause;
 }
 
+KeyPlace IdentityRunner::key_place() const {
+    return {token_->settings().uri, publisher_.current(name()) / publish::key_file};
+}
+
 /// The event by which another program's changes are published over; nothing if it is not time to look, or all is well.
 std::optional<lifecycle::Started> IdentityRunner::look_at_files() {
     const TimePoint now = at_.clock.now();
@@ -205,7 +209,7 @@ std::optional<lifecycle::Started> IdentityRunner::look_at_files() {
         return std::nullopt;
     }
     files_seen_ = now;
-    const auto wanted = generation_of(name(), *state_.current, token_->settings().uri);
+    const auto wanted = generation_of(name(), *state_.current, key_place());
     const auto difference = wanted ? publisher_.difference(*wanted) : fail(wanted.error());
     const auto published = publisher_.inspect(name());
     const std::string unseen = !difference ? difference.error().line() : !published ? published.error().line() : "";
@@ -216,7 +220,7 @@ std::optional<lifecycle::Started> IdentityRunner::look_at_files() {
         return std::nullopt;
     }
     news_({"what consumers see was changed by somebody else, it is published again: " + *difference, {}, true});
-    lifecycle::Started event = started_with(state_, *published, token_->settings().uri);
+    lifecycle::Started event = started_with(state_, *published, key_place());
     event.shown = false;
     event.fresh = false;
     return event;
@@ -404,7 +408,7 @@ void IdentityRunner::run(const lifecycle::MakeKey& effect) {
                         return failed(key.error());
                     }
                     failpoint("key-generated");
-                    dispatch(lifecycle::KeyReady{key->key.public_key.spki()});
+                    dispatch(lifecycle::KeyReady{key->key.public_key.spki(), {}, key->key.pem});
                 });
 }
 
@@ -417,7 +421,7 @@ void IdentityRunner::adopt_key(const lifecycle::MakeKey& effect, const config::E
                         return failed(key.error());
                     }
                     failpoint("key-generated");
-                    dispatch(lifecycle::KeyReady{key->key.public_key.spki(), key->key.id.value});
+                    dispatch(lifecycle::KeyReady{key->key.public_key.spki(), key->key.id.value, key->key.pem});
                 });
 }
 
@@ -476,8 +480,7 @@ void IdentityRunner::prepare(const lifecycle::PrepareRequest& effect, const Shar
                      authority_->settings().challenge,
                      permissions_of(authority_->settings().legacy, now, at_.clock_trust.trusted()),
                      authority,
-                     state_.enrollment->key.id,
-                     state_.enrollment->key.spki,
+                     state_.enrollment->key,
                      effect.transaction_id,
                      *std::move(serial),
                      now,
@@ -645,7 +648,7 @@ void IdentityRunner::run(const lifecycle::PublishGeneration& effect) {
         news_({error_->line(), error_, false});
         dispatch(lifecycle::PublicationFailed{*error_});
     };
-    auto made = generation_of(name(), *state_.next, token_->settings().uri);
+    auto made = generation_of(name(), *state_.next, key_place());
     if (!made) {
         return refused(made.error());
     }
@@ -690,11 +693,26 @@ void IdentityRunner::run(const lifecycle::DestroyKey& effect) {
     token_->use([id = keystore::KeyId{effect.key_id}](const SharedToken& token) { return token->destroy(id); },
                 [this, effect](const Status& destroyed) {
                     failpoint("key-destroyed");
-                    if (destroyed) {
+                    const Status done = destroyed ? delete_wrapped(effect.key_id) : destroyed;
+                    if (done) {
                         return dispatch(lifecycle::KeyDestroyed{effect.key_id, {}});
                     }
-                    dispatch(lifecycle::KeyDestroyed{effect.key_id, Error(destroyed.error()).about(name())});
+                    dispatch(lifecycle::KeyDestroyed{effect.key_id, Error(done.error()).about(name())});
                 });
+}
+
+/// What a TPM has wrapped is destroyed where it is kept: in the older generations, and in the database's log, since the
+/// state has let go of it when the key was retired (design, "Keys stay on the device").
+Status IdentityRunner::delete_wrapped(const Bytes& key_id) {
+    const auto retired =
+        std::ranges::find_if(state_.retired, [&](const lifecycle::RetiredKey& one) { return one.key.id == key_id; });
+    if (token_->settings().type != config::TokenType::tpm2 || retired == state_.retired.end()) {
+        return {};
+    }
+    if (Status removed = publisher_.remove_key(name(), retired->key.spki); !removed) {
+        return removed;
+    }
+    return at_.store.truncate_log();
 }
 
 void IdentityRunner::run(const lifecycle::RaiseAlert& effect) {

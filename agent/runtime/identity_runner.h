@@ -130,6 +130,8 @@ class IdentityRunner {
     void warn_of_long_url(const RequestForm& form);
     void judge(const SharedAuthority& authority, const RequestForm& form, http::Response response);
     [[nodiscard]] lifecycle::KeyRecord signer() const;
+    [[nodiscard]] KeyPlace key_place() const;
+    Status delete_wrapped(const Bytes& key_id);
     [[nodiscard]] std::optional<TimePoint> files_due() const;
     [[nodiscard]] std::optional<lifecycle::Started> look_at_files();
     [[nodiscard]] TokenAccess& signing_token() const;

@@ -21,10 +21,15 @@ Result<std::vector<Certificate>> certificates_of(const std::vector<Bytes>& ders)
     return certificates;
 }
 
+/// tpm2-openssl loads a file of a wrapped key by its path.
+std::string uri_of(const KeyPlace& place, const lifecycle::KeyRecord& key) {
+    return key.pem.empty() ? key_uri(place.token_uri, key.id) : "file://" + place.key_file.string();
+}
+
 }  // namespace
 
 lifecycle::Started started_with(const lifecycle::IdentityState& state,
-                                const std::optional<publish::PublishedState>& published, const std::string& token_uri) {
+                                const std::optional<publish::PublishedState>& published, const KeyPlace& place) {
     lifecycle::Started event;
     const lifecycle::Credential* const wanted = state.next ? &*state.next : state.current ? &*state.current : nullptr;
     if (!published) {
@@ -36,14 +41,14 @@ lifecycle::Started started_with(const lifecycle::IdentityState& state,
         std::max(event.current_generation, published->generations.empty() ? 0 : published->generations.back());
     if (wanted != nullptr) {
         event.shown = published->defect.empty() && published->certificate == wanted->issued.leaf &&
-                      published->key_uri == key_uri(token_uri, wanted->key.id) &&
+                      published->key_uri == uri_of(place, wanted->key) &&
                       event.current_generation == wanted->generation;
     }
     return event;
 }
 
 Result<publish::Generation> generation_of(const std::string& identity, const lifecycle::Credential& next,
-                                          const std::string& token_uri) {
+                                          const KeyPlace& place) {
     auto leaf = Certificate::from_der(next.issued.leaf);
     auto chain = certificates_of(next.issued.chain);
     auto anchors = certificates_of(next.issued.anchors);
@@ -51,7 +56,8 @@ Result<publish::Generation> generation_of(const std::string& identity, const lif
         return fail(!leaf ? leaf.error() : !chain ? chain.error() : anchors.error());
     }
     return publish::Generation{identity,          next.generation,     *std::move(leaf),
-                               *std::move(chain), *std::move(anchors), key_uri(token_uri, next.key.id)};
+                               *std::move(chain), *std::move(anchors), uri_of(place, next.key),
+                               next.key.pem};
 }
 
 }  // namespace hwenroll::runtime

@@ -1,6 +1,7 @@
 // What is published, between the identity machine's terms and the publisher's.
 #pragma once
 
+#include <filesystem>
 #include <optional>
 #include <string>
 
@@ -9,13 +10,18 @@
 
 namespace hwenroll::runtime {
 
-/// What the machine is told at a start about the files that consumers see; nothing: there are none. `token_uri` is the
-/// configuration's.
+/// Where consumers find an identity's keys.
+struct KeyPlace {
+    std::string token_uri;           ///< the configuration's; of a token that keeps its keys
+    std::filesystem::path key_file;  ///< by the link `current`; of a key that its token has wrapped
+};
+
+/// What the machine is told at a start about the files that consumers see; nothing: there are none.
 lifecycle::Started started_with(const lifecycle::IdentityState& state,
-                                const std::optional<publish::PublishedState>& published, const std::string& token_uri);
+                                const std::optional<publish::PublishedState>& published, const KeyPlace& place);
 
 /// The files of a credential that is to be published. Error code: scep_structure, of a stored certificate.
 Result<publish::Generation> generation_of(const std::string& identity, const lifecycle::Credential& next,
-                                          const std::string& token_uri);
+                                          const KeyPlace& place);
 
 }  // namespace hwenroll::runtime

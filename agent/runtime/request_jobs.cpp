@@ -19,12 +19,12 @@ namespace {
 constexpr Seconds signer_margin_before{86400};
 constexpr Seconds signer_margin_after{7 * 86400};
 
-Result<keystore::KeyReference> reference_of(const Bytes& key_id, const Bytes& spki) {
-    auto key = PublicKey::from_spki(spki);
+Result<keystore::KeyReference> reference_of(const lifecycle::KeyRecord& record) {
+    auto key = PublicKey::from_spki(record.spki);
     if (!key) {
         return fail(key.error());
     }
-    return keystore::KeyReference{{key_id}, *std::move(key)};
+    return keystore::KeyReference{{record.id}, *std::move(key), record.pem};
 }
 
 /// libcrypto reports a failed private operation only as its own failure; the token knows why.
@@ -138,7 +138,7 @@ Error explain(const ReplyPlan& plan, const Error& error) {
 
 ReplyVerdict take_certificate(const SharedToken& token, const ReplyPlan& plan, const scep::CertRep& reply,
                               std::vector<std::string> warnings) {
-    auto key = reference_of(plan.signer.id, plan.signer.spki);
+    auto key = reference_of(plan.signer);
     auto signer = Certificate::from_der(plan.transaction.signer_certificate);
     auto expected = expectation_of(plan);
     if (!key || !signer || !expected) {
@@ -306,7 +306,7 @@ Result<keystore::KeyDescription> adopt(keystore::Token& token, const config::Exi
 }
 
 Result<lifecycle::Transaction> prepare_request(const SharedToken& token, const RequestPlan& plan) {
-    auto key = reference_of(plan.key_id, plan.spki);
+    auto key = reference_of(plan.key);
     if (!key) {
         return fail(key.error());
     }
@@ -354,7 +354,7 @@ Result<lifecycle::Transaction> prepare_request(const SharedToken& token, const R
 }
 
 Result<Bytes> sign_request(const SharedToken& token, const MessagePlan& plan) {
-    auto key = reference_of(plan.signer.id, plan.signer.spki);
+    auto key = reference_of(plan.signer);
     auto signer = Certificate::from_der(plan.transaction.signer_certificate);
     auto subject = DistinguishedName::from_der(plan.transaction.subject);
     if (!key || !signer || !subject) {

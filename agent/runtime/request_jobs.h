@@ -39,8 +39,7 @@ struct RequestPlan {
     std::optional<config::SecretSource> challenge;
     scep::LegacyPermissions legacy;
     SharedAuthority authority;
-    Bytes key_id;
-    Bytes spki;
+    lifecycle::KeyRecord key;
     scep::TransactionId transaction_id;
     Bytes certificate_serial;  ///< 16 random octets for the self-signed certificate
     TimePoint now;

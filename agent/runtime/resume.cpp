@@ -52,12 +52,12 @@ bool waits_for_operator(const store::LoginRecord& record) {
 
 /// Whether the PIN file that is configured now is one that was refused, unchanged.
 bool file_must_change(const std::vector<store::LoginRecord>& records, const config::TokenSettings& token) {
-    const auto source = keystore::PinSource::parse(token.pin ? token.pin->text() : std::string());
+    const auto source = keystore::PinSource::parse(pin_text(token));
     const auto identity = source ? source->identity() : fail(source.error());
     if (!identity || !*identity) {
         return false;  // no file, or one that cannot be looked at, which the next run reports
     }
-    const auto record = forbidding(records, {token.pin->text(), to_pin_file(**identity), {}});
+    const auto record = forbidding(records, {pin_text(token), to_pin_file(**identity), {}});
     return record && record->outcome == store::LoginRecordOutcome::refused;
 }
 

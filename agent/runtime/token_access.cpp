@@ -6,19 +6,21 @@
 
 namespace hwenroll::runtime {
 
-keystore::Pkcs11Options options_of(const config::TokenSettings& settings) {
-    return {settings.name,
-            settings.module.string(),
-            settings.uri,
-            settings.pin ? settings.pin->text() : std::string(),
-            {settings.deadline_login, settings.deadline_use, settings.deadline_generate}};
+keystore::TokenOptions options_of(const config::TokenSettings& settings) {
+    const keystore::TokenDeadlines deadlines{settings.deadline_login, settings.deadline_use,
+                                             settings.deadline_generate};
+    if (settings.type == config::TokenType::tpm2) {
+        return keystore::Tpm2Options{settings.name, settings.tcti, pin_text(settings), 0, 0, deadlines};
+    }
+    return keystore::Pkcs11Options{settings.name, settings.module.string(), settings.uri, pin_text(settings),
+                                   deadlines};
 }
 
 TokenAccess::TokenAccess(const Surroundings& surroundings, const keystore::WorkerProgram& worker,
                          const config::TokenSettings& settings)
     : at_(surroundings),
       settings_(settings),
-      pin_(keystore::PinSource::parse(settings.pin ? settings.pin->text() : std::string())),
+      pin_(keystore::PinSource::parse(pin_text(settings))),
       worker_(worker),
       token_(std::make_shared<keystore::WorkerToken>(worker, options_of(settings))),
       thread_(surroundings.loop) {}
@@ -60,7 +62,7 @@ void TokenAccess::login(Continuation then) {
 
 LoginAttempt TokenAccess::attempt(const std::optional<keystore::PinSourceIdentity>& identity) const {
     LoginAttempt attempt;
-    attempt.source = settings_.pin ? settings_.pin->text() : std::string();
+    attempt.source = pin_text(settings_);
     if (identity) {
         attempt.file = to_pin_file(*identity);
     }

@@ -28,7 +28,7 @@ struct Surroundings {
 };
 
 /// The keystore's view of a token's settings.
-keystore::Pkcs11Options options_of(const config::TokenSettings& settings);
+keystore::TokenOptions options_of(const config::TokenSettings& settings);
 
 /// One token. On the loop's thread, but for the jobs.
 class TokenAccess {

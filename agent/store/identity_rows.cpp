@@ -50,8 +50,8 @@ Result<std::optional<Transaction>> read_transaction(Database& database, const st
         database,
         "SELECT transaction_id, type, envelope, signer_certificate, subject, recipient, "
         "authority_generation, digest, cipher, prepared_at, nonce, sends, polls, pending, configuration_mark, "
-        "signer_key_id, signer_spki, signer_adopted, signer_mark, recovery FROM transactions WHERE identity=? AND "
-        "slot=?");
+        "signer_key_id, signer_spki, signer_adopted, signer_mark, recovery, signer_pem FROM transactions WHERE "
+        "identity=? AND slot=?");
     const auto found = row.bind(std::string_view(name)).bind(attempt_slot).step();
     if (!found) {
         return fail(found.error());
@@ -80,7 +80,7 @@ Result<std::optional<Transaction>> read_transaction(Database& database, const st
     transaction.pending = row.integer(13) != 0;
     transaction.configuration_mark = row.blob(14);
     if (!row.is_null(15)) {
-        transaction.signer_key = KeyRecord{row.blob(15), row.blob(16), row.integer(17) != 0};
+        transaction.signer_key = KeyRecord{row.blob(15), row.blob(16), row.integer(17) != 0, row.text(20)};
     }
     transaction.signer_mark = row.blob(18);
     transaction.recovery = static_cast<std::uint32_t>(row.integer(19));
@@ -213,8 +213,8 @@ Status write_transaction(Database& database, const std::string& name, const Tran
         database,
         "INSERT INTO transactions (identity, slot, transaction_id, type, envelope, signer_certificate, "
         "subject, recipient, authority_generation, digest, cipher, prepared_at, nonce, sends, polls, pending, "
-        "configuration_mark, signer_key_id, signer_spki, signer_adopted, signer_mark, recovery) VALUES "
-        "(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)");
+        "configuration_mark, signer_key_id, signer_spki, signer_adopted, signer_mark, recovery, signer_pem) "
+        "VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)");
     row.bind(std::string_view(name)).bind(attempt_slot).bind(std::string_view(transaction.id.value));
     row.bind(static_cast<std::int64_t>(transaction.type)).bind(ByteView(transaction.envelope));
     row.bind(ByteView(transaction.signer_certificate)).bind(ByteView(transaction.subject));
@@ -229,7 +229,9 @@ Status write_transaction(Database& database, const std::string& name, const Tran
     } else {
         row.bind_null().bind_null().bind_null();
     }
-    const Status written = row.bind(ByteView(transaction.signer_mark)).bind(std::int64_t{transaction.recovery}).run();
+    row.bind(ByteView(transaction.signer_mark)).bind(std::int64_t{transaction.recovery});
+    row.bind(std::string_view(transaction.signer_key ? transaction.signer_key->pem : std::string_view()));
+    const Status written = row.run();
     return written ? write_signer_chain(database, name, transaction.signer_chain) : written;
 }
 

@@ -1,5 +1,7 @@
 #include "agent/store/schema.h"
 
+#include <array>
+
 #include <fmt/format.h>
 
 namespace hwenroll::store {
@@ -162,7 +164,14 @@ CREATE TABLE events (
 CREATE INDEX events_of ON events (kind, name, id);
 )sql";
 
-constexpr Layout layout{create, 4, nullptr, 0};
+/// Of keys that their tokens do not keep (ADR 0011).
+constexpr const char* wrapped_keys = R"sql(
+ALTER TABLE keys ADD COLUMN pem TEXT NOT NULL DEFAULT '';
+ALTER TABLE transactions ADD COLUMN signer_pem TEXT NOT NULL DEFAULT '';
+)sql";
+
+constexpr std::array steps{wrapped_keys};
+constexpr Layout layout{create, 4, steps.data(), steps.size()};
 static_assert(layout.version() == schema_version);
 
 Result<int> version_of(Database& database) {

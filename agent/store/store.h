@@ -64,6 +64,10 @@ class Store {
     /// state_version.
     static Result<Store> open_read_only(const std::filesystem::path& state_dir);
 
+    /// Empties the database's log, so that nothing that was deleted is on the disk any more (secure_delete). Error
+    /// code: state_database, also while a reader keeps the log.
+    Status truncate_log();
+
     /// Whether the clock that commits are dated by is trusted from now on (K4). At first it is not.
     void trust_clock(bool trusted);
 

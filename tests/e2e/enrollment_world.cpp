@@ -84,15 +84,18 @@ void EnrollmentWorld::start_scepserver(std::uint16_t port) {
 
 void EnrollmentWorld::configure(const ConfigurationChanges& changes) {
     const std::string base = directory_.path().string();
+    const std::string hsm =
+        fmt::format("type = \"pkcs11\"\nmodule = \"{}\"\nuri = \"pkcs11:token=lab\"\npin = \"{}\"\n{}\n",
+                    changes.module, or_default(changes.pin, "file:" + pin_path().string()), changes.token_extra);
     write_file(
         config(),
-        fmt::format("[agent]\nstate_dir = \"{0}/state\"\nruntime_dir = \"{0}/run\"\npublish_dir = \"{0}/live\"\n{10}\n"
-                    "[token.lab]\ntype = \"pkcs11\"\nmodule = \"{1}\"\nuri = \"pkcs11:token=lab\"\npin = \"{2}\"\n{3}\n"
-                    "[ca.corp]\nurl = \"{4}\"\nfingerprint = \"{5}\"\nchallenge = \"{6}\"\n{7}\n"
-                    "[identity.web]\nca = \"corp\"\ntoken = \"lab\"\nkey = \"{8}\"\n"
-                    "subject = \"CN=web01.example.com,O=Example\"\n{9}",
-                    base, changes.module, or_default(changes.pin, "file:" + pin_path().string()), changes.token_extra,
-                    or_default(changes.url, url_), or_default(changes.fingerprint, fingerprint_),
+        fmt::format("[agent]\nstate_dir = \"{0}/state\"\nruntime_dir = \"{0}/run\"\npublish_dir = \"{0}/live\"\n{8}\n"
+                    "[token.lab]\n{1}\n"
+                    "[ca.corp]\nurl = \"{2}\"\nfingerprint = \"{3}\"\nchallenge = \"{4}\"\n{5}\n"
+                    "[identity.web]\nca = \"corp\"\ntoken = \"lab\"\nkey = \"{6}\"\n"
+                    "subject = \"CN=web01.example.com,O=Example\"\n{7}",
+                    base, or_default(changes.token, hsm), or_default(changes.url, url_),
+                    or_default(changes.fingerprint, fingerprint_),
                     or_default(changes.challenge, "file:" + base + "/corp.challenge"), changes.ca_extra, changes.key,
                     changes.identity_extra, changes.agent_extra));
 }

@@ -24,6 +24,7 @@ struct ConfigurationChanges {
     std::string module = SoftHsm::module();
     std::string pin = "";          ///< default: the file with the right PIN
     std::string token_extra = "";  ///< lines for [token.lab]
+    std::string token = "";        ///< all lines of [token.lab], in place of those of the SoftHSM2 token
     std::string url = "";          ///< default: the CA that was started
     std::string fingerprint = "";  ///< default: that of the CA that was started
     std::string challenge = "";    ///< default: the file with the right challenge

@@ -166,9 +166,6 @@ const Fault faults[] = {
     {"preset_url", "url", "preset = \"ndes\"\nurl = \"a b\"",
      "E-CONFIG-VALUE ca.corp: hwenroll.toml:7:7: 'url' is neither a full URL nor a host; write it as in ca.example.com "
      "or http://ca.example.com/scep"},
-    {"token_type", "type", "type = \"tpm2\"\ntcti = \"device:/dev/tpmrm0\"",
-     "E-CONFIG-UNSUPPORTED token.lab: hwenroll.toml:2:8: 'type' asks for what this version cannot do: use a TPM "
-     "natively; use \"pkcs11\" with the module of tpm2-pkcs11"},
     {"token_type_misspelled", "type", "type = \"pkcs1\"",
      "E-CONFIG-VALUE token.lab: hwenroll.toml:2:8: 'type' does not know \"pkcs1\"; use \"pkcs11\" or \"tpm2\""},
     {"tpm2_key_of_pkcs11", "uri", "uri = \"pkcs11:token=lab\"\ntcti = \"device:/dev/tpmrm0\"",

@@ -18,7 +18,7 @@
 
 namespace hwenroll::keystore {
 
-inline constexpr std::uint16_t token_protocol_version = 2;
+inline constexpr std::uint16_t token_protocol_version = 3;
 
 /// Longest message in octets; room for the keys of a token with some thousand of them.
 inline constexpr std::size_t max_message_size = std::size_t{4} * 1024 * 1024;
@@ -67,10 +67,12 @@ struct DestroyRequest {
 struct ListTokensRequest {
     std::string module;
 };
+/// Token::settle_login. Answered by LoginSettlement.
+struct SettleLoginRequest {};
 
-using RequestBody =
-    std::variant<ConfigureRequest, DescribeRequest, LoginRequest, ListKeysRequest, GenerateRequest, FindRequest,
-                 SignRequest, DecryptRequest, DestroyRequest, ListTokensRequest, PrepareLoginRequest>;
+using RequestBody = std::variant<ConfigureRequest, DescribeRequest, LoginRequest, ListKeysRequest, GenerateRequest,
+                                 FindRequest, SignRequest, DecryptRequest, DestroyRequest, ListTokensRequest,
+                                 PrepareLoginRequest, SettleLoginRequest>;
 
 /// A request. `deadline` counts from its arrival; the worker ends itself when it is over.
 struct Request {
@@ -82,9 +84,14 @@ struct Request {
 /// Success without a value.
 struct Done {};
 
-using ResponseBody =
-    std::variant<Done, Error, TokenDescription, LoginOutcome, KeyDescription, std::optional<KeyDescription>,
-                 std::vector<KeyDescription>, std::vector<TokenDescription>, Bytes, Secret, LoginPreparation>;
+/// What settle_login() found.
+struct LoginSettlement {
+    bool login_per_use = false;  ///< some key wants a login for each use
+};
+
+using ResponseBody = std::variant<Done, Error, TokenDescription, LoginOutcome, KeyDescription,
+                                  std::optional<KeyDescription>, std::vector<KeyDescription>,
+                                  std::vector<TokenDescription>, Bytes, Secret, LoginPreparation, LoginSettlement>;
 
 /// The one answer to a request, with its sequence number.
 struct Response {

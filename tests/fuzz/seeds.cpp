@@ -116,6 +116,7 @@ void write_requests(const Seeds& seeds, const PublicKey& public_key) {
     add("configure", ConfigureRequest{Pkcs11Options{"lab", "/m.so", "pkcs11:token=lab", "file:/p", {}}});
     add("describe", DescribeRequest{});
     add("prepare-login", PrepareLoginRequest{});
+    add("settle-login", SettleLoginRequest{});
     add("login", LoginRequest{LoginHistory{PinSourceIdentity{1, 2, 3, 4, 5}, true, false}});
     add("list-keys", ListKeysRequest{});
     add("generate", GenerateRequest{KeySpec::rsa_2048, KeyId{{9}}, "web"});
@@ -141,6 +142,7 @@ void write_responses(const Seeds& seeds, const PublicKey& public_key) {
     add("error", Error(ErrorCode::token_full, "what", "why", "next").about("subject"));
     add("token", token);
     add("login-preparation", LoginPreparation{PinSourceIdentity{5, 4, 3, 2, 1}, token});
+    add("login-settlement", LoginSettlement{true});
     add("login-outcome", LoginOutcome{LoginOutcome::Result::refused, PinSourceIdentity{5, 4, 3, 2, 1},
                                       Error(ErrorCode::token_pin, "what")});
     add("key", key);

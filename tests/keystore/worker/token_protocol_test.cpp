@@ -62,6 +62,7 @@ std::vector<Request> requests() {
     add(DestroyRequest{KeyId{}});
     add(ListTokensRequest{"/m.so"});
     add(PrepareLoginRequest{});
+    add(SettleLoginRequest{});
     return all;
 }
 
@@ -79,6 +80,7 @@ std::vector<Response> responses() {
     add(LoginOutcome{LoginOutcome::Result::refused, PinSourceIdentity{5, 4, 3, 2, -1}, full_error()});
     add(LoginPreparation{PinSourceIdentity{5, 4, 3, 2, -1}, token});
     add(LoginPreparation{});
+    add(LoginSettlement{true});
     add(some_description(true));
     add(ResponseBody(std::in_place_type<std::optional<KeyDescription>>, some_description(false)));
     add(ResponseBody(std::in_place_type<std::optional<KeyDescription>>));

@@ -87,14 +87,14 @@ void EnrollmentWorld::configure(const ConfigurationChanges& changes) {
     write_file(
         config(),
         fmt::format("[agent]\nstate_dir = \"{0}/state\"\nruntime_dir = \"{0}/run\"\npublish_dir = \"{0}/live\"\n{10}\n"
-                    "[token.lab]\ntype = \"pkcs11\"\nmodule = \"{1}\"\nuri = \"pkcs11:token=lab\"\npin = \"{2}\"\n{3}\n"
+                    "[token.lab]\ntype = \"pkcs11\"\nmodule = \"{1}\"\nuri = \"{11}\"\npin = \"{2}\"\n{3}\n"
                     "[ca.corp]\nurl = \"{4}\"\nfingerprint = \"{5}\"\nchallenge = \"{6}\"\n{7}\n"
                     "[identity.web]\nca = \"corp\"\ntoken = \"lab\"\nkey = \"{8}\"\n"
                     "subject = \"CN=web01.example.com,O=Example\"\n{9}",
                     base, changes.module, or_default(changes.pin, "file:" + pin_path().string()), changes.token_extra,
                     or_default(changes.url, url_), or_default(changes.fingerprint, fingerprint_),
                     or_default(changes.challenge, "file:" + base + "/corp.challenge"), changes.ca_extra, changes.key,
-                    changes.identity_extra, changes.agent_extra));
+                    changes.identity_extra, changes.agent_extra, changes.uri));
 }
 
 RunResult EnrollmentWorld::once(const ChildOptions& options) const {

@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 
 #include "keystore/openssl/self_test.h"
+#include "keystore/pkcs11/key_object.h"
 #include "tests/keystore/pkcs11/token_test.h"
 #include "tests/support/test_paths.h"
 

@@ -1,44 +1,67 @@
 // Another token under the label of the one that an identity's key is on (T22).
+#include <filesystem>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "tests/e2e/enrollment_world.h"
+#include "tests/e2e/daemon_world.h"
 
 namespace hwenroll::test {
 namespace {
 
-using testing::HasSubstr;
-
-TEST(TokenExchange, T22_is_told_by_both_serials_costs_no_pin_try_and_ends_when_the_first_token_is_back) {
-    EnrollmentWorld world;
-    world.start_lab_ca({"--pending", "2"});
-    world.configure({.module = module("libhwenroll-pkcs11-shim.so"),
-                     .identity_extra = "poll = { start = \"1s\", max = \"1s\" }\n"});
-    ASSERT_EQ(world.once().exit_code, 75);
-    const auto place = world.hsm().token_directory();
-    const auto aside = world.hsm().directory() / "aside";
-    std::filesystem::rename(place, aside);
-    std::filesystem::create_directory(place);
-    world.hsm().init_token("lab", "87654321", canary_pin);
-
-    const auto log = world.directory() / "calls";
-    RunResult run = world.once({{"HWENROLL_SHIM_LOG=" + log.string()}, {}, {}});
-    for (int i = 0; i < 200 && run.exit_code == 75; ++i) {  // until the poll is due
-        run = world.once({{"HWENROLL_SHIM_LOG=" + log.string()}, {}, {}});
+class ExchangedTokenWorld : public testing::Test {
+ protected:
+    ExchangedTokenWorld() {
+        world_.configure({.module = module("libhwenroll-pkcs11-shim.so")});
+        start();
+        pass_until("its request waits", [this] { return world_.pending() == 1; });
+        EXPECT_EQ(world_.stop_daemon(), 0);
+        EXPECT_GT(logins(), 0);
+        std::filesystem::rename(world_.hsm().token_directory(), aside_);
+        std::filesystem::create_directory(world_.hsm().token_directory());
+        world_.hsm().init_token("lab", "87654321", canary_pin);
     }
-    EXPECT_EQ(run.exit_code, 69) << run.err;
-    EXPECT_THAT(run.err, HasSubstr("E-TOKEN-ABSENT web: token 'lab' is another one than before"));
-    EXPECT_THAT(run.err, HasSubstr("in place of serial '"));
-    EXPECT_EQ(read_file(log).find("C_Login"), std::string::npos);
 
-    std::filesystem::remove_all(place);
-    std::filesystem::rename(aside, place);
-    for (int i = 0; i < 500 && run.exit_code != 0; ++i) {
-        run = world.once();
+    void start() { world_.start_daemon({"HWENROLL_SHIM_LOG=" + log_.string()}); }
+
+    /// Time goes on while `holds` is waited for.
+    void pass_until(const std::string& what, const std::function<bool()>& holds) {
+        world_.eventually(what, [&] {
+            world_.advance(Seconds(5));
+            return holds();
+        });
     }
-    EXPECT_EQ(run.exit_code, 0) << run.err;
-    world.expect_published();
-    world.expect_no_canary({run.out, run.err});
+
+    [[nodiscard]] int logins() const {
+        const std::string log = read_file(log_);
+        int count = 0;
+        for (auto at = log.find("C_Login\n"); at != std::string::npos; at = log.find("C_Login\n", at + 1)) {
+            ++count;
+        }
+        return count;
+    }
+
+    DaemonWorld world_{{"--pending-until-approved"}};
+    const std::filesystem::path log_ = world_.directory() / "calls";
+    const std::filesystem::path aside_ = world_.hsm().directory() / "aside";
+};
+
+TEST_F(ExchangedTokenWorld, T22_is_told_by_both_serials_gets_no_pin_and_ends_when_the_first_token_is_back) {
+    const int before = logins();
+    start();
+    pass_until("the exchange is told", [this] {
+        return world_.said("token 'lab' is another one than before (there is serial '") &&
+               world_.said("' (SoftHSM v2) in place of serial '");
+    });
+    EXPECT_EQ(logins(), before);
+    EXPECT_EQ(world_.stop_daemon(), 0);
+
+    std::filesystem::remove_all(world_.hsm().token_directory());
+    std::filesystem::rename(aside_, world_.hsm().token_directory());
+    EXPECT_EQ(world_.approve_all(), 1U);
+    start();
+    pass_until("its certificate is there", [this] { return world_.leaf().has_value(); });
+    world_.expect_published(world_.now());
 }
 
 }  // namespace

@@ -100,10 +100,16 @@ class Token {
     /// replaces an earlier preparation. Whatever fails or hangs here is no login of unknown outcome.
     virtual Result<LoginPreparation> prepare_login() = 0;
 
-    /// Logs in with what prepare_login() has made ready and wipes the PIN: at most one C_Login and no other call. Does
-    /// nothing when already logged in. The caller has committed its intent before and records the outcome after (PIN
-    /// rules of the design).
+    /// Logs in with what prepare_login() has made ready: at most one C_Login and no other call; settle_login() follows.
+    /// Does nothing when already logged in. The caller has committed its intent before and records the outcome after
+    /// (PIN rules of the design).
     virtual LoginOutcome login(const LoginHistory& history) = 0;
+
+    /// After an accepted login: whether some key wants a login of its own for each use (CKA_ALWAYS_AUTHENTICATE, T14).
+    /// Only then the PIN is kept, else it is wiped now at the latest; key operations settle by themselves. What a use's
+    /// login yields is told by the operation's error: token_pin and token_pin_locked are a refusal, after which the PIN
+    /// is gone and only a new login helps. token_pin_low and token_pin_source are no try.
+    virtual Result<bool> settle_login() { return false; }
 
     /// Every private key on the token. Needs a login.
     virtual Result<std::vector<KeyDescription>> list_keys() = 0;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "agent/runtime/exchanged_token.h"
 #include "base/failpoint.h"
 
 namespace hwenroll::runtime {
@@ -41,7 +42,7 @@ void TokenAccess::replace_exhausted() {
 
 void TokenAccess::login(Continuation then) {
     replace_exhausted();
-    if (token_->logged_in()) {
+    if (token_->logged_in() && waiting_.empty()) {  // else what the keys want is not known yet
         return then({});
     }
     waiting_.push_back(std::move(then));
@@ -108,6 +109,9 @@ Result<keystore::LoginHistory> TokenAccess::begin_login(const keystore::LoginPre
     if (!records) {
         return fail(records.error());
     }
+    if (auto another = exchanged_token(settings_, known_, preparation.token)) {
+        return fail(*std::move(another));
+    }
     const keystore::LoginHistory history = history_of(*records);
     records->insert(records->end(), known_.begin(), known_.end());
     LoginAttempt now_tried = attempt(preparation.source);
@@ -141,7 +145,54 @@ void TokenAccess::finish_login(const keystore::LoginOutcome& outcome) {
     if (outcome.error) {
         return answer(fail(*outcome.error));
     }
-    answer(recorded);
+    if (!recorded) {
+        return answer(recorded);
+    }
+    accepted_ = record;
+    settle_login();
+}
+
+void TokenAccess::settle_login() {
+    thread_.run([token = token_] { return token->settle_login(); },
+                [this](const Result<bool>& login_per_use) {
+                    login_per_use_ = login_per_use.value_or(false);
+                    answer(login_per_use ? Status{} : fail(login_per_use.error()));
+                });
+}
+
+/// True: the intent to log in is on record, and end_use() must follow.
+Result<bool> TokenAccess::begin_use() {
+    if (!login_per_use_) {
+        return false;
+    }
+    if (uses_ == 0) {
+        LoginAttempt again{accepted_.source, accepted_.file, accepted_.token_uri};
+        begun_ = begun({}, again, at_.clock.now());
+        if (const Status committed = at_.store.commit(settings_.name, begun_, {}, at_.clock.now()); !committed) {
+            return fail(committed.error());
+        }
+    }
+    ++uses_;
+    return true;
+}
+
+/// A worker that has ended otherwise than by a refusal may have done so during a login: then the intent stays open.
+void TokenAccess::end_use() {
+    --uses_;
+    std::optional<store::LoginRecord> record;
+    if (token_->use_refused()) {
+        record = begun_;
+        record->outcome = store::LoginRecordOutcome::refused;
+        record->unknown = 0;
+    } else if (uses_ == 0 && token_->logged_in()) {
+        record = accepted_;
+    }
+    const char* const note = token_->use_refused() ? "the PIN was refused at a use of a key" : "";
+    if (record) {
+        if (const Status kept = at_.store.commit(settings_.name, *record, note, at_.clock.now()); !kept) {
+            at_.log.write(kept.error(), {});
+        }
+    }
 }
 
 void TokenAccess::answer(const Status& status) {

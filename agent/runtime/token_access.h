@@ -43,14 +43,25 @@ class TokenAccess {
     void interrupt(std::chrono::milliseconds login_patience) { token_->interrupt(login_patience); }
 
     /// Logs in if that is needed and allowed, then calls `job(token)` on the token's thread and `done(result)` on the
-    /// loop's. `job` returns a Result<T>. The PIN is tried once, whatever the number of callers.
+    /// loop's. `job` returns a Result<T>. The PIN is tried once, whatever the number of callers. Where a key wants a
+    /// login for each use, the intent is committed before the job and what became of it after (docs/adr/0012).
     template <class Job, class Done>
     void use(Job job, Done done) {
         login([this, job = std::move(job), done = std::move(done)](const Status& status) mutable {
             if (!status) {
                 return done(tl::unexpected<Error>(status.error()));
             }
-            thread_.run([token = token_, job = std::move(job)]() mutable { return job(token); }, std::move(done));
+            const auto intended = begin_use();
+            if (!intended) {
+                return done(tl::unexpected<Error>(intended.error()));
+            }
+            thread_.run([token = token_, job = std::move(job)]() mutable { return job(token); },
+                        [this, recorded = *intended, done = std::move(done)](auto result) mutable {
+                            if (recorded) {
+                                end_use();
+                            }
+                            done(std::move(result));
+                        });
         });
     }
 
@@ -63,6 +74,9 @@ class TokenAccess {
     void try_login(const keystore::LoginPreparation& preparation);
     Result<keystore::LoginHistory> begin_login(const keystore::LoginPreparation& preparation);
     void finish_login(const keystore::LoginOutcome& outcome);
+    void settle_login();
+    Result<bool> begin_use();
+    void end_use();
     void answer(const Status& status);
 
     Surroundings at_;
@@ -74,6 +88,9 @@ class TokenAccess {
     std::vector<store::LoginRecord> known_;  ///< the section's records when the login was asked for
     store::LoginRecord before_;
     store::LoginRecord begun_;
+    bool login_per_use_ = false;   ///< some key on the token wants a login for each use
+    int uses_ = 0;                 ///< jobs whose intent to log in is on record
+    store::LoginRecord accepted_;  ///< the login that those jobs build on
     std::vector<Continuation> waiting_;
     TokenThread thread_;
 };

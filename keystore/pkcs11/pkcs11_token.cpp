@@ -22,14 +22,22 @@ class Pkcs11Token::Impl {
     Result<LoginPreparation> prepare_login();
     LoginOutcome login(const LoginHistory& history);
 
-    /// Runs `operation` on the keys of the logged-in token, one caller at a time.
+    /// Runs `operation` on the keys of the logged-in token, one caller at a time, after the login is settled.
     template <class Operation>
     auto with_keys(Operation operation) -> decltype(operation(std::declval<TokenKeys&>())) {
         const std::lock_guard lock(mutex_);
         if (!keys_) {
             return fail(ErrorCode::token_operation, fmt::format("token '{}' is not logged in", options_.name));
         }
-        return operation(*keys_);
+        if (const auto settled = keys_->settle_login(); !settled) {
+            return fail(settled.error());
+        }
+        auto outcome = operation(*keys_);
+        if (keys_->pin_refused()) {
+            own_refusals_.refused = pin_identity_;
+            own_refusals_.refused_unidentified = !pin_identity_;
+        }
+        return outcome;
     }
 
  private:
@@ -56,6 +64,7 @@ class Pkcs11Token::Impl {
     std::optional<Slot> slot_;
     std::optional<Prepared> prepared_;
     std::optional<TokenKeys> keys_;
+    std::optional<PinSourceIdentity> pin_identity_;  ///< of the PIN that keys_ is logged in with
     LoginHistory own_refusals_;
 };
 
@@ -128,11 +137,17 @@ LoginHistory Pkcs11Token::Impl::with_own_refusals(const LoginHistory& history) c
 }
 
 std::optional<Error> Pkcs11Token::Impl::pin_is_missing(const CK_TOKEN_INFO& token) const {
-    if (pin_.kind() == PinSource::Kind::none && (token.flags & CKF_LOGIN_REQUIRED) != 0) {
-        return Error(ErrorCode::token_pin_source,
-                     fmt::format("token '{}' needs a login but its configuration has no 'pin'", options_.name));
+    if (pin_.kind() != PinSource::Kind::none || (token.flags & CKF_LOGIN_REQUIRED) == 0) {
+        return std::nullopt;
     }
-    return std::nullopt;
+    const bool own_keypad = (token.flags & CKF_PROTECTED_AUTHENTICATION_PATH) != 0;
+    return Error(ErrorCode::token_pin_source,
+                 fmt::format("token '{}' needs a login but its configuration has no 'pin'", options_.name),
+                 own_keypad
+                     ? "its PIN is entered at the device, by somebody who is there (CKF_PROTECTED_AUTHENTICATION_"
+                       "PATH)"
+                     : "",
+                 own_keypad ? "use a reader without keypad, or a token that takes its PIN from the computer" : "");
 }
 
 tl::unexpected<Error> Pkcs11Token::Impl::cannot(const char* doing, const CallFailure& failure) const {
@@ -203,18 +218,18 @@ LoginOutcome Pkcs11Token::Impl::login(const LoginHistory& given) {
 
 /// At most one C_Login, none without a PIN.
 LoginOutcome Pkcs11Token::Impl::log_in(Prepared prepared) {
-    const Pin& pin = prepared.pin;
-    const bool with_pin = !pin.value.empty();
+    const auto identity = prepared.pin.identity;
     failpoint("login-begun");
-    if (with_pin) {
-        if (const auto done = prepared.session.login(pin.value); !done) {
-            return failed_login(done.error(), pin.identity);
+    if (!prepared.pin.value.empty()) {
+        if (const auto done = prepared.session.login(prepared.pin.value); !done) {
+            return failed_login(done.error(), identity);
         }
     }
     failpoint("login-ended");
     own_refusals_ = LoginHistory{};
-    keys_.emplace(options_.name, module_, prepared.slot, std::move(prepared.session), with_pin);
-    return {LoginOutcome::Result::accepted, pin.identity, std::nullopt};
+    pin_identity_ = identity;
+    keys_.emplace(options_.name, module_, prepared.slot, std::move(prepared.session), std::move(prepared.pin));
+    return {LoginOutcome::Result::accepted, identity, std::nullopt};
 }
 
 /// What is neither a refusal nor an answer from before the PIN was looked at may have cost a try.
@@ -245,6 +260,10 @@ Result<LoginPreparation> Pkcs11Token::prepare_login() {
 
 LoginOutcome Pkcs11Token::login(const LoginHistory& history) {
     return impl_->login(history);
+}
+
+Result<bool> Pkcs11Token::settle_login() {
+    return impl_->with_keys([](TokenKeys& keys) { return keys.settle_login(); });
 }
 
 Result<std::vector<KeyDescription>> Pkcs11Token::list_keys() {

@@ -21,7 +21,8 @@ Result<std::vector<TokenDescription>> list_tokens(const std::string& module);
 /// token, whatever the history says.
 ///
 /// After the token itself has ended the login (removed card, another program's logout) key operations fail with
-/// token_login_lost until prepare_login() and login() succeed again; nothing logs in by itself. Only RSA keys and EC
+/// token_login_lost until prepare_login() and login() succeed again; nothing logs in by itself, but that a key with
+/// CKA_ALWAYS_AUTHENTICATE (T14) gets its C_Login for each use, after a look at the token's flags. Only RSA keys and EC
 /// keys on named curves are listed, and of the latter only P-256 and P-384 are used.
 class Pkcs11Token final : public Token {
  public:
@@ -34,6 +35,7 @@ class Pkcs11Token final : public Token {
     Result<TokenDescription> describe() override;
     Result<LoginPreparation> prepare_login() override;
     LoginOutcome login(const LoginHistory& history) override;
+    Result<bool> settle_login() override;
     Result<std::vector<KeyDescription>> list_keys() override;
     Result<KeyDescription> generate(KeySpec spec, const KeyId& id, const std::string& label) override;
     Result<std::optional<KeyDescription>> find(const KeyId& id) override;

@@ -115,15 +115,38 @@ Outcome<Session::KeyPair> Session::generate(CK_MECHANISM_TYPE type, Attributes p
     return pair;
 }
 
-Outcome<Bytes> Session::sign(CK_OBJECT_HANDLE key, CK_MECHANISM_TYPE type, ByteView input, std::size_t signature_size) {
+Outcome<void> Session::begin_sign(CK_OBJECT_HANDLE key, CK_MECHANISM_TYPE type) {
     CK_MECHANISM how = mechanism(type);
-    CK_RV rv = module_->call(&CK_FUNCTION_LIST::C_SignInit, handle_, &how, key);
+    const CK_RV rv = module_->call(&CK_FUNCTION_LIST::C_SignInit, handle_, &how, key);
     if (rv != CKR_OK) {
         return call_failed("C_SignInit", rv);
     }
+    return {};
+}
+
+Outcome<void> Session::begin_decrypt(CK_OBJECT_HANDLE key) {
+    CK_MECHANISM how = mechanism(CKM_RSA_PKCS);
+    const CK_RV rv = module_->call(&CK_FUNCTION_LIST::C_DecryptInit, handle_, &how, key);
+    if (rv != CKR_OK) {
+        return call_failed("C_DecryptInit", rv);
+    }
+    return {};
+}
+
+Outcome<void> Session::login_for_use(ByteView pin) {
+    const CK_RV rv = module_->call(&CK_FUNCTION_LIST::C_Login, handle_, CK_USER_TYPE{CKU_CONTEXT_SPECIFIC}, in(pin),
+                                   CK_ULONG{pin.size()});
+    if (rv != CKR_OK) {
+        return call_failed("C_Login for one use", rv);
+    }
+    return {};
+}
+
+Outcome<Bytes> Session::sign(ByteView input, std::size_t signature_size) {
     Bytes signature(signature_size);
     CK_ULONG size = signature.size();
-    rv = module_->call(&CK_FUNCTION_LIST::C_Sign, handle_, in(input), CK_ULONG{input.size()}, signature.data(), &size);
+    const CK_RV rv =
+        module_->call(&CK_FUNCTION_LIST::C_Sign, handle_, in(input), CK_ULONG{input.size()}, signature.data(), &size);
     if (rv != CKR_OK) {
         return call_failed("C_Sign", rv);
     }
@@ -131,16 +154,11 @@ Outcome<Bytes> Session::sign(CK_OBJECT_HANDLE key, CK_MECHANISM_TYPE type, ByteV
     return signature;
 }
 
-Outcome<Secret> Session::decrypt(CK_OBJECT_HANDLE key, ByteView ciphertext) {
-    CK_MECHANISM how = mechanism(CKM_RSA_PKCS);
-    CK_RV rv = module_->call(&CK_FUNCTION_LIST::C_DecryptInit, handle_, &how, key);
-    if (rv != CKR_OK) {
-        return call_failed("C_DecryptInit", rv);
-    }
+Outcome<Secret> Session::decrypt(ByteView ciphertext) {
     Bytes plain(ciphertext.size());
     CK_ULONG size = plain.size();
-    rv = module_->call(&CK_FUNCTION_LIST::C_Decrypt, handle_, in(ciphertext), CK_ULONG{ciphertext.size()}, plain.data(),
-                       &size);
+    const CK_RV rv = module_->call(&CK_FUNCTION_LIST::C_Decrypt, handle_, in(ciphertext), CK_ULONG{ciphertext.size()},
+                                   plain.data(), &size);
     if (rv != CKR_OK) {
         wipe(plain);
         return call_failed("C_Decrypt", rv);

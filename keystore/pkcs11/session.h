@@ -42,12 +42,21 @@ class Session {
     /// By `type`, a mechanism without parameters.
     Outcome<KeyPair> generate(CK_MECHANISM_TYPE type, Attributes public_half, Attributes private_half);
 
-    /// By `type`, a mechanism without parameters: CKM_RSA_PKCS over a DigestInfo, CKM_ECDSA over a digest. The token
-    /// may answer with up to `signature_size` octets.
-    Outcome<Bytes> sign(CK_OBJECT_HANDLE key, CK_MECHANISM_TYPE type, ByteView input, std::size_t signature_size);
+    /// C_SignInit by `type`, a mechanism without parameters: CKM_RSA_PKCS over a DigestInfo, CKM_ECDSA over a digest.
+    Outcome<void> begin_sign(CK_OBJECT_HANDLE key, CK_MECHANISM_TYPE type);
 
-    /// CKM_RSA_PKCS; the ciphertext is one modulus long.
-    Outcome<Secret> decrypt(CK_OBJECT_HANDLE key, ByteView ciphertext);
+    /// C_DecryptInit by CKM_RSA_PKCS.
+    Outcome<void> begin_decrypt(CK_OBJECT_HANDLE key);
+
+    /// One C_Login as CKU_CONTEXT_SPECIFIC, for the operation that has begun: what a key with CKA_ALWAYS_AUTHENTICATE
+    /// wants before each use (PKCS#11 v2.40 §4.9, §5.6).
+    Outcome<void> login_for_use(ByteView pin);
+
+    /// C_Sign. The token may answer with up to `signature_size` octets.
+    Outcome<Bytes> sign(ByteView input, std::size_t signature_size);
+
+    /// C_Decrypt; the ciphertext is one modulus long.
+    Outcome<Secret> decrypt(ByteView ciphertext);
 
     Outcome<void> destroy(CK_OBJECT_HANDLE object);
 

@@ -6,6 +6,7 @@
 
 #include "base/failpoint.h"
 #include "keystore/ecdsa_signature.h"
+#include "keystore/login_rules.h"
 
 namespace hwenroll::keystore::pkcs11 {
 
@@ -25,12 +26,14 @@ std::size_t octets_of(const KeyReference& key) {
 
 }  // namespace
 
-TokenKeys::TokenKeys(std::string name, std::shared_ptr<Module> module, Slot slot, Session session, bool login_done)
+TokenKeys::TokenKeys(std::string name, std::shared_ptr<Module> module, Slot slot, Session session, Pin pin)
     : name_(std::move(name)),
       module_(std::move(module)),
       slot_(slot),
       session_(std::move(session)),
-      login_done_(login_done) {}
+      login_done_(!pin.value.empty()),
+      pin_(std::move(pin)),
+      pin_has_identity_(pin_.identity.has_value()) {}
 
 tl::unexpected<TokenKeys::Problem> TokenKeys::problem(const char* doing, const CallFailure& failure) const {
     return tl::unexpected(Problem{
@@ -164,35 +167,136 @@ TokenKeys::Attempt<KeyDescription> TokenKeys::read(CK_OBJECT_HANDLE handle, cons
     return **std::move(description);
 }
 
-void TokenKeys::remember(const KeyReference& key, CK_OBJECT_HANDLE handle) {
+/// The answer is final for this login: a key that comes later is on no card.
+Result<bool> TokenKeys::settle_login() {
+    if (per_use_) {
+        return *per_use_;
+    }
+    const auto any = recovering<bool>(one_try, [&] { return any_login_per_use(); });
+    if (!any) {
+        return fail(any.error());
+    }
+    if (*any && login_done_) {
+        auto kept = KeptPin::keep(pin_.value);
+        if (!kept) {
+            pin_.value.wipe();
+            login_lost_ = true;
+            return fail(std::move(kept.error()));
+        }
+        kept_ = *std::move(kept);
+    }
+    pin_.value.wipe();
+    per_use_ = *any;
+    return *per_use_;
+}
+
+/// A module that does not know the attribute in a search has no key that bears it.
+TokenKeys::Attempt<bool> TokenKeys::any_login_per_use() {
+    Attributes search = key_search(CKO_PRIVATE_KEY, nullptr);
+    search.put_flag(CKA_ALWAYS_AUTHENTICATE, true);
+    const auto found = session_.find(std::move(search));
+    if (!found) {
+        const CK_RV rv = found.error().rv;
+        if (rv == CKR_ATTRIBUTE_TYPE_INVALID || rv == CKR_ATTRIBUTE_VALUE_INVALID || rv == CKR_TEMPLATE_INCONSISTENT) {
+            return false;
+        }
+        return problem("search its keys", found.error());
+    }
+    return !found->empty();
+}
+
+TokenKeys::Attempt<bool> TokenKeys::wants_login_per_use(CK_OBJECT_HANDLE handle) {
+    if (!per_use_.value_or(false)) {
+        return false;
+    }
+    Attributes attributes;
+    attributes.expect_flag(CKA_ALWAYS_AUTHENTICATE);
+    if (const auto read = session_.read(handle, attributes); !read) {
+        return problem("read a key's attributes", read.error());
+    }
+    return attributes.flag(CKA_ALWAYS_AUTHENTICATE, false);
+}
+
+TokenKeys::Attempt<TokenKeys::KnownKey> TokenKeys::remember(const KeyReference& key, CK_OBJECT_HANDLE handle) {
+    const auto per_use = wants_login_per_use(handle);
+    if (!per_use) {
+        return tl::unexpected(per_use.error());
+    }
     std::erase_if(known_, [&](const KnownKey& known) { return known.key.id == key.id; });
-    known_.push_back(KnownKey{key, handle});
+    known_.push_back(KnownKey{key, handle, *per_use});
+    return known_.back();
 }
 
 /// A handle found anew is taken only with the expected public key behind it (T7).
-TokenKeys::Attempt<CK_OBJECT_HANDLE> TokenKeys::handle_of(const KeyReference& key) {
-    auto known =
+TokenKeys::Attempt<TokenKeys::KnownKey> TokenKeys::known(const KeyReference& key) {
+    const auto before =
         std::find_if(known_.begin(), known_.end(), [&](const KnownKey& each) { return each.key.id == key.id; });
-    if (known == known_.end()) {
-        const auto handle = private_half(key.id);
-        if (!handle) {
-            return tl::unexpected(handle.error());
-        }
-        if (!*handle) {
-            return problem(ErrorCode::token_key_missing, fmt::format("has no key with id {}", to_hex(key.id.value)));
-        }
-        const auto description = read(**handle, key.id);
-        if (!description) {
-            return tl::unexpected(description.error());
-        }
-        remember(description->key, **handle);
-        known = known_.end() - 1;
-    }
-    if (known->key.public_key != key.public_key) {
+    Attempt<KnownKey> known = before == known_.end() ? look_up(key) : Attempt<KnownKey>(*before);
+    if (known && known->key.public_key != key.public_key) {
         return problem(ErrorCode::token_key_mismatch,
                        fmt::format("has another public key under id {}", to_hex(key.id.value)));
     }
-    return known->handle;
+    return known;
+}
+
+TokenKeys::Attempt<TokenKeys::KnownKey> TokenKeys::look_up(const KeyReference& key) {
+    const auto handle = private_half(key.id);
+    if (!handle) {
+        return tl::unexpected(handle.error());
+    }
+    if (!*handle) {
+        return problem(ErrorCode::token_key_missing, fmt::format("has no key with id {}", to_hex(key.id.value)));
+    }
+    const auto description = read(**handle, key.id);
+    if (!description) {
+        return tl::unexpected(description.error());
+    }
+    return remember(description->key, **handle);
+}
+
+/// The PIN rules hold for the login of a use too: none while the token's flags forbid it (T10, T11, T14).
+TokenKeys::Attempt<void> TokenKeys::allow_use(const KnownKey& key) {
+    if (!key.login_per_use) {
+        return {};
+    }
+    if (!kept_ && login_done_) {
+        return problem(ErrorCode::token_login_lost, "has ended the login");
+    }
+    if (!kept_) {
+        return problem(ErrorCode::token_pin_source,
+                       fmt::format("wants its PIN at each use of key {}", to_hex(key.key.id.value)),
+                       "its configuration has no 'pin'");
+    }
+    const auto now = token_info(*module_, slot_.number);
+    if (!now) {
+        return problem("say how many PIN tries are left", now.error());
+    }
+    if (auto forbidden = forbidden_by_flags(name_, pkcs11::description_of(*now), {})) {
+        return tl::unexpected(Problem{*std::move(forbidden), CKR_OK});
+    }
+    return {};
+}
+
+/// One C_Login for one use (T14). A PIN that it was made with in vain is not tried again in this login, whatever the
+/// token said: CKR_OK as the problem's value keeps recovering() from it.
+TokenKeys::Attempt<void> TokenKeys::log_in_for_use(const KnownKey& key) {
+    if (!key.login_per_use) {
+        return {};
+    }
+    const auto done = session_.login_for_use(kept_->reveal());
+    if (done) {
+        return {};
+    }
+    kept_.reset();
+    login_lost_ = true;
+    const CallFailure& failure = done.error();
+    if (is_pin_refusal(failure.rv)) {
+        pin_refused_ = true;
+        return tl::unexpected(Problem{refusal(name_, code_of(failure.rv), failure.text(), pin_has_identity_), CKR_OK});
+    }
+    const ErrorCode code = code_of(failure.rv);
+    return problem(code == ErrorCode::token_absent ? code : ErrorCode::token_login_lost,
+                   fmt::format("cannot log in for a use of key {}", to_hex(key.key.id.value)), failure.text());
 }
 
 Result<std::vector<KeyDescription>> TokenKeys::list() {
@@ -240,7 +344,9 @@ Result<std::optional<KeyDescription>> TokenKeys::find(const KeyId& id) {
         if (!description) {
             return tl::unexpected(description.error());
         }
-        remember(description->key, **handle);
+        if (const auto kept = remember(description->key, **handle); !kept) {
+            return tl::unexpected(kept.error());
+        }
         return *std::move(description);
     });
 }
@@ -267,7 +373,7 @@ Result<KeyDescription> TokenKeys::generate(KeySpec spec, const KeyId& id, const 
     });
     if (made && made->placement.on_token && made->placement.is_private && made->key.protection.confined() &&
         matches(spec, made->key.key.public_key)) {
-        remember(made->key.key, made->handle);
+        known_.push_back(KnownKey{made->key.key, made->handle, false});
         failpoint("pair-checked");
         return std::move(made->key);
     }
@@ -361,20 +467,33 @@ Result<Bytes> TokenKeys::sign_ecdsa(const KeyReference& key, ByteView digest) {
 
 Result<Bytes> TokenKeys::sign_raw(const KeyReference& key, CK_MECHANISM_TYPE type, ByteView input,
                                   std::size_t signature_size) {
-    return recovering<Bytes>(sign_tries, [&]() -> Attempt<Bytes> {
-        const auto handle = handle_of(key);
-        if (!handle) {
-            return tl::unexpected(handle.error());
-        }
-        failpoint("signature-wanted");
-        auto signature = session_.sign(*handle, type, input, signature_size);
-        failpoint("signature-made");
-        if (!signature) {
-            session_spoiled_ = true;
-            return problem("sign", signature.error());
-        }
-        return *std::move(signature);
-    });
+    return recovering<Bytes>(sign_tries, [&] { return sign_once(key, type, input, signature_size); });
+}
+
+TokenKeys::Attempt<Bytes> TokenKeys::sign_once(const KeyReference& key, CK_MECHANISM_TYPE type, ByteView input,
+                                               std::size_t signature_size) {
+    const auto able = known(key);
+    if (!able) {
+        return tl::unexpected(able.error());
+    }
+    if (const auto allowed = allow_use(*able); !allowed) {
+        return tl::unexpected(allowed.error());
+    }
+    failpoint("signature-wanted");
+    session_spoiled_ = true;  // until the operation has come to its good end
+    if (const auto begun = session_.begin_sign(able->handle, type); !begun) {
+        return problem("sign", begun.error());
+    }
+    if (const auto let = log_in_for_use(*able); !let) {
+        return tl::unexpected(let.error());
+    }
+    auto signature = session_.sign(input, signature_size);
+    failpoint("signature-made");
+    if (!signature) {
+        return problem("sign", signature.error());
+    }
+    session_spoiled_ = false;
+    return *std::move(signature);
 }
 
 /// Only a stale session or handle is worth a second C_Decrypt, since then there was no first one (SEC-9).
@@ -387,22 +506,34 @@ Result<Secret> TokenKeys::decrypt(const KeyReference& key, ByteView ciphertext) 
         return fail(ErrorCode::token_operation, fmt::format("token '{}' was not asked to decrypt", name_),
                     fmt::format("the ciphertext has {} octets, the modulus {}", ciphertext.size(), octets_of(key)));
     }
-    return recovering<Secret>(one_try, [&]() -> Attempt<Secret> {
-        const auto handle = handle_of(key);
-        if (!handle) {
-            return tl::unexpected(handle.error());
+    return recovering<Secret>(one_try, [&] { return decrypt_once(key, ciphertext); });
+}
+
+TokenKeys::Attempt<Secret> TokenKeys::decrypt_once(const KeyReference& key, ByteView ciphertext) {
+    const auto able = known(key);
+    if (!able) {
+        return tl::unexpected(able.error());
+    }
+    if (const auto allowed = allow_use(*able); !allowed) {
+        return tl::unexpected(allowed.error());
+    }
+    failpoint("plaintext-wanted");
+    session_spoiled_ = true;  // until the operation has come to its end
+    const auto begun = session_.begin_decrypt(able->handle);
+    if (begun) {
+        if (const auto let = log_in_for_use(*able); !let) {
+            return tl::unexpected(let.error());
         }
-        failpoint("plaintext-wanted");
-        auto plain = session_.decrypt(*handle, ciphertext);
-        failpoint("plaintext-made");
-        if (!plain) {
-            // After bad padding the session is kept, so that the next operation does not take longer than after good
-            // padding; should it be stuck all the same, CKR_OPERATION_ACTIVE renews it then.
-            session_spoiled_ = !is_padding_failure(plain.error().rv);
-            return problem("decrypt", plain.error());
-        }
-        return *std::move(plain);
-    });
+    }
+    auto plain = begun ? session_.decrypt(ciphertext) : tl::unexpected(begun.error());
+    failpoint("plaintext-made");
+    // After bad padding the session is kept, so that the next operation does not take longer than after good padding;
+    // should it be stuck all the same, CKR_OPERATION_ACTIVE renews it then.
+    session_spoiled_ = !plain && !is_padding_failure(plain.error().rv);
+    if (!plain) {
+        return problem("decrypt", plain.error());
+    }
+    return *std::move(plain);
 }
 
 Status TokenKeys::destroy(const KeyId& id) {

@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "keystore/pin_source.h"
+#include "keystore/pkcs11/kept_pin.h"
 #include "keystore/pkcs11/key_object.h"
 #include "keystore/pkcs11/slot.h"
 
@@ -15,11 +17,17 @@ namespace hwenroll::keystore::pkcs11 {
 /// contract of each function is Token's. Not thread-safe.
 class TokenKeys {
  public:
-    /// `session` must be logged in if `login_done`. `name` is the token's name in the configuration.
-    TokenKeys(std::string name, std::shared_ptr<Module> module, Slot slot, Session session, bool login_done);
+    /// `session` must be logged in with `pin` if that is not empty. `name` is the token's name in the configuration.
+    TokenKeys(std::string name, std::shared_ptr<Module> module, Slot slot, Session session, Pin pin);
 
     /// The token has ended our login; only a new one helps.
     [[nodiscard]] bool login_lost() const { return login_lost_; }
+
+    /// The token has refused the PIN of a use (T14).
+    [[nodiscard]] bool pin_refused() const { return pin_refused_; }
+
+    /// Token::settle_login. The others need it done.
+    Result<bool> settle_login();
 
     Result<std::vector<KeyDescription>> list();
     Result<KeyDescription> generate(KeySpec spec, const KeyId& id, const std::string& label);
@@ -41,6 +49,7 @@ class TokenKeys {
     struct KnownKey {
         KeyReference key;
         CK_OBJECT_HANDLE handle;
+        bool login_per_use;  ///< CKA_ALWAYS_AUTHENTICATE
     };
 
     /// A key that was just generated, as read back.
@@ -63,7 +72,15 @@ class TokenKeys {
     Attempt<std::vector<CK_OBJECT_HANDLE>> halves(CK_OBJECT_CLASS half, const KeyId& id);
     Attempt<std::optional<CK_OBJECT_HANDLE>> private_half(const KeyId& id);
     Attempt<KeyDescription> read(CK_OBJECT_HANDLE handle, const KeyId& id);
-    Attempt<CK_OBJECT_HANDLE> handle_of(const KeyReference& key);
+    Attempt<KnownKey> known(const KeyReference& key);
+    Attempt<KnownKey> look_up(const KeyReference& key);
+    Attempt<bool> any_login_per_use();
+    Attempt<bool> wants_login_per_use(CK_OBJECT_HANDLE handle);
+    Attempt<void> allow_use(const KnownKey& key);
+    Attempt<void> log_in_for_use(const KnownKey& key);
+    Attempt<Bytes> sign_once(const KeyReference& key, CK_MECHANISM_TYPE type, ByteView input,
+                             std::size_t signature_size);
+    Attempt<Secret> decrypt_once(const KeyReference& key, ByteView ciphertext);
     Attempt<void> require_unused(const KeyId& id);
     Attempt<NewKey> read_new(std::optional<CK_OBJECT_HANDLE> handle, const KeyId& id);
     Error reject_new(const KeyId& id, const Result<NewKey>& made);
@@ -71,7 +88,7 @@ class TokenKeys {
     Result<Bytes> sign_raw(const KeyReference& key, CK_MECHANISM_TYPE type, ByteView input, std::size_t signature_size);
     Result<Bytes> sign_ecdsa(const KeyReference& key, ByteView digest);
     Attempt<void> destroy_once(const KeyId& id);
-    void remember(const KeyReference& key, CK_OBJECT_HANDLE handle);
+    Attempt<KnownKey> remember(const KeyReference& key, CK_OBJECT_HANDLE handle);
 
     std::string name_;
     std::shared_ptr<Module> module_;
@@ -79,6 +96,11 @@ class TokenKeys {
     Session session_;
     bool login_done_;
     bool login_lost_ = false;
+    bool pin_refused_ = false;
+    Pin pin_;                       ///< until settle_login()
+    bool pin_has_identity_;         ///< PinSourceIdentity: a refusal ends when its file changes
+    std::optional<bool> per_use_;   ///< some key wants a login for each use; nothing: not settled
+    std::optional<KeptPin> kept_;   ///< for those keys
     bool session_spoiled_ = false;  ///< an operation may still be active in it
     std::vector<KnownKey> known_;
 };

@@ -27,6 +27,7 @@ enum class Kind : std::uint8_t {
     list_tokens = 10,
     prepare_login = 11,
     look_up = 12,
+    settle_login = 13,
 
     done = 128,
     error = 129,
@@ -39,21 +40,32 @@ enum class Kind : std::uint8_t {
     octets = 136,
     secret = 137,
     login_preparation = 138,
+    login_settlement = 139,
 };
 
 Kind kind_of(const RequestBody& body) {
     // In the order of the variant's alternatives.
-    constexpr std::array kinds{Kind::configure, Kind::describe,    Kind::login,         Kind::list_keys,
-                               Kind::generate,  Kind::find,        Kind::sign,          Kind::decrypt,
-                               Kind::destroy,   Kind::list_tokens, Kind::prepare_login, Kind::look_up};
+    constexpr std::array kinds{Kind::configure,   Kind::describe,    Kind::login,         Kind::list_keys,
+                               Kind::generate,    Kind::find,        Kind::sign,          Kind::decrypt,
+                               Kind::destroy,     Kind::list_tokens, Kind::prepare_login, Kind::look_up,
+                               Kind::settle_login};
     static_assert(kinds.size() == std::variant_size_v<RequestBody>);
     return kinds.at(body.index());
 }
 
 Kind kind_of(const ResponseBody& body) {
-    constexpr std::array kinds{
-        Kind::done,   Kind::error,  Kind::token,  Kind::login_outcome,    Kind::key, Kind::maybe_key, Kind::keys,
-        Kind::tokens, Kind::octets, Kind::secret, Kind::login_preparation};
+    constexpr std::array kinds{Kind::done,
+                               Kind::error,
+                               Kind::token,
+                               Kind::login_outcome,
+                               Kind::key,
+                               Kind::maybe_key,
+                               Kind::keys,
+                               Kind::tokens,
+                               Kind::octets,
+                               Kind::secret,
+                               Kind::login_preparation,
+                               Kind::login_settlement};
     static_assert(kinds.size() == std::variant_size_v<ResponseBody>);
     return kinds.at(body.index());
 }
@@ -72,6 +84,7 @@ struct BodyWriter {
     void operator()(const ConfigureRequest& body) const { write(out, body.options); }
     void operator()(const DescribeRequest&) const {}
     void operator()(const PrepareLoginRequest&) const {}
+    void operator()(const SettleLoginRequest&) const {}
     void operator()(const LoginRequest& body) const {
         write(out, body.history.refused);
         out.flag(body.history.refused_unidentified);
@@ -99,6 +112,7 @@ struct BodyWriter {
     void operator()(const ListTokensRequest& body) const { out.text(body.module); }
 
     void operator()(const Done&) const {}
+    void operator()(const LoginSettlement& body) const { out.flag(body.login_per_use); }
     void operator()(const std::optional<KeyDescription>& body) const {
         out.flag(body.has_value());
         if (body) {
@@ -121,6 +135,8 @@ std::optional<RequestBody> read_request_body(OctetReader& in, Kind kind) {
             return DescribeRequest{};
         case Kind::prepare_login:
             return PrepareLoginRequest{};
+        case Kind::settle_login:
+            return SettleLoginRequest{};
         case Kind::login: {
             LoginHistory history;
             history.refused = read_identity(in);
@@ -180,6 +196,8 @@ std::optional<ResponseBody> read_response_body(OctetReader& in, Kind kind) {
             return read_token(in);
         case Kind::login_preparation:
             return read_preparation(in);
+        case Kind::login_settlement:
+            return LoginSettlement{in.flag()};
         case Kind::login_outcome:
             return read_outcome(in);
         case Kind::key:

@@ -71,10 +71,12 @@ struct DestroyRequest {
 struct ListTokensRequest {
     std::string module;
 };
+/// Token::settle_login. Answered by LoginSettlement.
+struct SettleLoginRequest {};
 
-using RequestBody =
-    std::variant<ConfigureRequest, DescribeRequest, LoginRequest, ListKeysRequest, GenerateRequest, FindRequest,
-                 SignRequest, DecryptRequest, DestroyRequest, ListTokensRequest, PrepareLoginRequest, LookUpRequest>;
+using RequestBody = std::variant<ConfigureRequest, DescribeRequest, LoginRequest, ListKeysRequest, GenerateRequest,
+                                 FindRequest, SignRequest, DecryptRequest, DestroyRequest, ListTokensRequest,
+                                 PrepareLoginRequest, LookUpRequest, SettleLoginRequest>;
 
 /// A request. `deadline` counts from its arrival; the worker ends itself when it is over.
 struct Request {
@@ -86,9 +88,14 @@ struct Request {
 /// Success without a value.
 struct Done {};
 
-using ResponseBody =
-    std::variant<Done, Error, TokenDescription, LoginOutcome, KeyDescription, std::optional<KeyDescription>,
-                 std::vector<KeyDescription>, std::vector<TokenDescription>, Bytes, Secret, LoginPreparation>;
+/// What settle_login() found.
+struct LoginSettlement {
+    bool login_per_use = false;  ///< some key wants a login for each use
+};
+
+using ResponseBody = std::variant<Done, Error, TokenDescription, LoginOutcome, KeyDescription,
+                                  std::optional<KeyDescription>, std::vector<KeyDescription>,
+                                  std::vector<TokenDescription>, Bytes, Secret, LoginPreparation, LoginSettlement>;
 
 /// The one answer to a request, with its sequence number.
 struct Response {

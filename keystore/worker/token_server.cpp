@@ -57,6 +57,10 @@ struct Dispatch {
     ResponseBody operator()(const DescribeRequest&) const { return body_of(token.describe()); }
     ResponseBody operator()(const PrepareLoginRequest&) const { return body_of(token.prepare_login()); }
     ResponseBody operator()(const LoginRequest& is) const { return token.login(is.history); }
+    ResponseBody operator()(const SettleLoginRequest&) const {
+        auto per_use = token.settle_login();
+        return per_use ? ResponseBody(LoginSettlement{*per_use}) : ResponseBody(std::move(per_use.error()));
+    }
     ResponseBody operator()(const ListKeysRequest&) const { return body_of(token.list_keys()); }
     ResponseBody operator()(const GenerateRequest& is) const {
         return body_of(token.generate(is.spec, is.id, is.label));

@@ -30,12 +30,18 @@ Result<T> expect(ResponseBody body, const std::string& token) {
 /// A call that uses a key shows that the module works; describe() and login() succeed before every crash of a sign.
 bool shows_health(const RequestBody& body) {
     return !std::holds_alternative<ConfigureRequest>(body) && !std::holds_alternative<DescribeRequest>(body) &&
-           !std::holds_alternative<PrepareLoginRequest>(body) && !std::holds_alternative<LoginRequest>(body);
+           !std::holds_alternative<PrepareLoginRequest>(body) && !std::holds_alternative<LoginRequest>(body) &&
+           !std::holds_alternative<SettleLoginRequest>(body);
 }
 
 /// A token that went away needs a fresh C_Initialize before it is seen again, and a new login (T1, T5, T8, T13).
 bool ends_login(ErrorCode code) {
     return code == ErrorCode::token_absent || code == ErrorCode::token_login_lost;
+}
+
+/// Of a key operation: the login that the key wants for each use was judged, and the PIN found wrong (T14).
+bool is_refusal(ErrorCode code) {
+    return code == ErrorCode::token_pin || code == ErrorCode::token_pin_locked;
 }
 
 // glibc 2.36 declares the calls without C linkage, so they are made by number.
@@ -104,7 +110,14 @@ LoginOutcome WorkerToken::login(const LoginHistory& history) {
         return {LoginOutcome::Result::unknown, std::nullopt, std::move(outcome.error())};
     }
     logged_in_ = outcome->result == LoginOutcome::Result::accepted;
+    use_refused_ = use_refused_ && !logged_in_;
     return std::move(*outcome);
+}
+
+Result<bool> WorkerToken::settle_login() {
+    const auto settled =
+        call<LoginSettlement>(SettleLoginRequest{}, Need::login, deadlines_.use, "looking at its keys");
+    return settled ? Result<bool>(settled->login_per_use) : fail(settled.error());
 }
 
 Result<std::vector<KeyDescription>> WorkerToken::list_keys() {
@@ -168,6 +181,10 @@ Result<T> WorkerToken::ask(RequestBody body, Deadline deadline, const char* doin
     if (value && healthy) {
         ends_in_a_row_ = 0;
         exhausted_ = false;
+    }
+    if (!value && healthy && is_refusal(value.error().code())) {
+        use_refused_ = true;
+        drop_worker();
     }
     if (!value && ends_login(value.error().code())) {
         drop_worker();

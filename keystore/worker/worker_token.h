@@ -19,7 +19,7 @@ namespace hwenroll::keystore {
 /// It never logs in by itself: after a restart, calls that need a login fail with token_operation "not logged in" until
 /// the caller, who knows the PIN rules, calls prepare_login() and login(). Each such pair has a worker of its own:
 /// prepare_login() replaces one that has done anything before. A worker whose token or login is gone (token_absent,
-/// token_login_lost) is ended, so that logged_in() tells what the next use needs.
+/// token_login_lost, or a use's login was refused) is ended, so that logged_in() tells what the next use needs.
 ///
 /// A worker that ended three times in a row without a successful key operation between makes every further call fail
 /// at once (token_worker); the owner makes a new WorkerToken when its own backoff allows another try.
@@ -33,6 +33,7 @@ class WorkerToken final : public Token {
     Result<TokenDescription> describe() override;
     Result<LoginPreparation> prepare_login() override;
     LoginOutcome login(const LoginHistory& history) override;
+    Result<bool> settle_login() override;
     Result<std::vector<KeyDescription>> list_keys() override;
     Result<KeyDescription> generate(KeySpec spec, const KeyId& id, const std::string& label) override;
     Result<std::optional<KeyDescription>> find(const KeyId& id) override;
@@ -54,6 +55,9 @@ class WorkerToken final : public Token {
 
     /// A login succeeded in the worker that runs now. Does not wait for a running call.
     [[nodiscard]] bool logged_in() const { return logged_in_; }
+
+    /// The token refused the PIN of a use's login, and no login was made since.
+    [[nodiscard]] bool use_refused() const { return use_refused_; }
 
     /// Process id of the worker, -1 when none runs. Does not wait for a running call.
     [[nodiscard]] pid_t worker_pid() const { return pid_; }
@@ -81,6 +85,7 @@ class WorkerToken final : public Token {
     bool prepared_ = false;  ///< it holds what prepare_login() made ready
     std::atomic<bool> logged_in_ = false;
     std::atomic<bool> exhausted_ = false;
+    std::atomic<bool> use_refused_ = false;
     std::atomic<pid_t> pid_ = -1;
     std::mutex kill_mutex_;  ///< never held during a call
     std::condition_variable login_ended_;

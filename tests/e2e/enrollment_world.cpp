@@ -85,8 +85,8 @@ void EnrollmentWorld::start_scepserver(std::uint16_t port) {
 void EnrollmentWorld::configure(const ConfigurationChanges& changes) {
     const std::string base = directory_.path().string();
     const std::string hsm =
-        fmt::format("type = \"pkcs11\"\nmodule = \"{}\"\nuri = \"pkcs11:token=lab\"\npin = \"{}\"\n{}\n",
-                    changes.module, or_default(changes.pin, "file:" + pin_path().string()), changes.token_extra);
+        fmt::format("type = \"pkcs11\"\nmodule = \"{}\"\nuri = \"{}\"\npin = \"{}\"\n{}\n", changes.module, changes.uri,
+                    or_default(changes.pin, "file:" + pin_path().string()), changes.token_extra);
     write_file(
         config(),
         fmt::format("[agent]\nstate_dir = \"{0}/state\"\nruntime_dir = \"{0}/run\"\npublish_dir = \"{0}/live\"\n{8}\n"

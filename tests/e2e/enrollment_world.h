@@ -22,6 +22,7 @@ inline constexpr const char* canary_challenge = "canary-challenge-55128846";
 struct ConfigurationChanges {
     std::string agent_extra = "";  ///< lines for [agent]
     std::string module = SoftHsm::module();
+    std::string uri = "pkcs11:token=lab";
     std::string pin = "";          ///< default: the file with the right PIN
     std::string token_extra = "";  ///< lines for [token.lab]
     std::string token = "";        ///< all lines of [token.lab], in place of those of the SoftHSM2 token

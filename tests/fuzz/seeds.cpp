@@ -121,6 +121,7 @@ void write_requests(const Seeds& seeds, const PublicKey& public_key) {
         ConfigureRequest{Tpm2Options{"tpm", "device:/dev/tpmrm0", "file:/p", 0x81000010, 0x8100001F, {}}});
     add("describe", DescribeRequest{});
     add("prepare-login", PrepareLoginRequest{});
+    add("settle-login", SettleLoginRequest{});
     add("login", LoginRequest{LoginHistory{PinSourceIdentity{1, 2, 3, 4, 5}, true, false}});
     add("list-keys", ListKeysRequest{});
     add("generate", GenerateRequest{KeySpec::rsa_2048, KeyId{{9}}, "web"});
@@ -153,6 +154,7 @@ void write_responses(const Seeds& seeds, const PublicKey& public_key) {
         Error(ErrorCode::token_full, "what", "why", "next").about("subject").retry_after(std::chrono::seconds(60)));
     add("token", token);
     add("login-preparation", LoginPreparation{PinSourceIdentity{5, 4, 3, 2, 1}, token});
+    add("login-settlement", LoginSettlement{true});
     add("login-outcome", LoginOutcome{LoginOutcome::Result::refused, PinSourceIdentity{5, 4, 3, 2, 1},
                                       Error(ErrorCode::token_pin, "what")});
     add("key", key);

@@ -71,6 +71,7 @@ std::vector<Request> requests() {
     add(ConfigureRequest{tpm});
     add(LookUpRequest{{KeyId{{1}}, some_ec_key(), some_pem}});
     add(LookUpRequest{key});
+    add(SettleLoginRequest{});
     return all;
 }
 
@@ -88,6 +89,7 @@ std::vector<Response> responses() {
     add(LoginOutcome{LoginOutcome::Result::refused, PinSourceIdentity{5, 4, 3, 2, -1}, full_error()});
     add(LoginPreparation{PinSourceIdentity{5, 4, 3, 2, -1}, token});
     add(LoginPreparation{});
+    add(LoginSettlement{true});
     add(some_description(true));
     add(ResponseBody(std::in_place_type<std::optional<KeyDescription>>, some_description(false)));
     add(ResponseBody(std::in_place_type<std::optional<KeyDescription>>));

@@ -16,6 +16,7 @@
 #include "agent/runtime/configuration_mark.h"
 #include "agent/runtime/delivery_run.h"
 #include "agent/runtime/policy.h"
+#include "agent/runtime/published_files.h"
 #include "agent/runtime/request_jobs.h"
 #include "agent/runtime/token_access.h"
 

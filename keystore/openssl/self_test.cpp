@@ -49,10 +49,11 @@ Status opening_self_test(Token& token, const KeyReference& key) {
     if (!opened) {
         return token_in_trouble(opened.error().code())
                    ? fail(opened.error())
-                   : fail(ErrorCode::token_self_test, "the new key cannot decrypt", opened.error().why());
+                   : fail(ErrorCode::token_self_test,
+                          "the key cannot decrypt, so it could not open the answer of the CA", opened.error().why());
     }
     if (!equal(opened->reveal(), sample)) {
-        return fail(ErrorCode::token_self_test, "the new key decrypts to something else");
+        return fail(ErrorCode::token_self_test, "the key decrypts to something else");
     }
     return {};
 }

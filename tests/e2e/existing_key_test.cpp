@@ -120,6 +120,24 @@ TEST_F(ExistingKey, that_is_too_short_is_refused) {
     EXPECT_EQ(world_.objects("Private Key Object"), 1);
 }
 
+TEST_F(ExistingKey, T20_that_cannot_decrypt_is_named_before_anything_is_sent) {
+    make_key("9a", "signs");
+    for (const auto& [value, name] :
+         {std::pair{"0x68", "CKR_KEY_FUNCTION_NOT_PERMITTED"}, std::pair{"0x70", "CKR_MECHANISM_INVALID"}}) {
+        world_.configure({.module = module("libhwenroll-pkcs11-shim.so"), .key = "existing:pkcs11:id=%9a"});
+        const RunResult result = world_.once({{std::string("HWENROLL_SHIM_RULE=C_DecryptInit:*:rv=") + value}, {}, {}});
+        EXPECT_EQ(result.exit_code, 69) << result.err;
+        EXPECT_THAT(result.err, HasSubstr("E-TOKEN-SELF-TEST web: "));
+        EXPECT_THAT(result.err, HasSubstr("cannot decrypt"));
+        EXPECT_THAT(result.err, HasSubstr(name));
+        EXPECT_EQ(world_.hwenroll({"resume", "web"}).exit_code, 0);
+    }
+    for (const std::string& line : world_.requests()) {
+        EXPECT_EQ(line.find("PKIOperation"), std::string::npos) << line;
+    }
+    EXPECT_EQ(world_.objects("Private Key Object"), 1);
+}
+
 // Another `key` before the enrollment is done: what was adopted stays, what was made goes.
 TEST_F(ExistingKey, stays_when_the_configuration_turns_to_a_new_key_and_back) {
     make_key("9a", "bench");

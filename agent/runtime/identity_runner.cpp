@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "agent/observe/status_words.h"
+#include "agent/publish/file_names.h"
 #include "agent/runtime/policy.h"
 #include "agent/runtime/published_files.h"
 #include "agent/runtime/system_clock.h"

@@ -70,7 +70,9 @@ Statement& Statement::bind(std::int64_t value) {
 
 Statement& Statement::bind(std::string_view value) {
     if (failure_ == SQLITE_OK) {
-        failure_ = sqlite3_bind_text(statement_.get(), next_parameter_++, value.data(), static_cast<int>(value.size()),
+        // A null pointer would bind NULL, and an empty text is not NULL.
+        const char* data = value.empty() ? "" : value.data();
+        failure_ = sqlite3_bind_text(statement_.get(), next_parameter_++, data, static_cast<int>(value.size()),
                                      SQLITE_TRANSIENT);
     }
     return *this;
@@ -164,6 +166,14 @@ Result<Database> Database::open_read_only(const std::string& path) {
         return fail(connection.error());
     }
     return Database(*connection, path);
+}
+
+Status Database::truncate_log() {
+    sqlite3_busy_timeout(connection_.get(), 0);
+    const int done =
+        sqlite3_wal_checkpoint_v2(connection_.get(), nullptr, SQLITE_CHECKPOINT_TRUNCATE, nullptr, nullptr);
+    sqlite3_busy_timeout(connection_.get(), busy_timeout_ms);
+    return done == SQLITE_OK ? Status{} : fail(error("cannot empty the log of"));
 }
 
 Status Database::execute(const char* sql) {

@@ -66,6 +66,10 @@ class Database {
     /// Opens an existing database read-only, beside a running agent. Errors: state_database.
     static Result<Database> open_read_only(const std::string& path);
 
+    /// Writes the log back and empties it, so that nothing that was deleted is in a file any more (secure_delete). Does
+    /// not wait for readers. Error code: state_database, also while somebody reads what is in the log.
+    Status truncate_log();
+
     /// Runs statements without parameters. Error code: state_database.
     Status execute(const char* sql);
 

@@ -128,15 +128,7 @@ Store& Store::operator=(Store&&) noexcept = default;
 Store::~Store() = default;
 
 Status Store::truncate_log() {
-    Statement checkpoint(impl_->database(), "PRAGMA wal_checkpoint(TRUNCATE)");
-    const auto row = checkpoint.step();
-    if (!row) {
-        return fail(row.error());
-    }
-    if (!*row || checkpoint.integer(0) != 0) {
-        return fail(ErrorCode::state_database, "the database's log cannot be emptied", "another program reads it");
-    }
-    return {};
+    return impl_->database().truncate_log();
 }
 
 void Store::trust_clock(bool trusted) {

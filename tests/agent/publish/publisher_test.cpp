@@ -368,6 +368,41 @@ TEST_F(PublisherTest, F6_sees_every_file_that_somebody_else_has_changed) {
     EXPECT_EQ(publisher_.difference(authority_.generation(2)).value(), web("current").string() + " leads elsewhere");
 }
 
+TEST_F(PublisherTest, a_wrapped_key_is_published_and_removed_from_the_generations_before) {
+    constexpr const char* wrapped = "-----BEGIN TSS2 PRIVATE KEY-----\nAAAA\n-----END TSS2 PRIVATE KEY-----\n";
+    Generation first = authority_.generation(1);
+    first.key_pem = wrapped;
+    first.key_uri = "file:///live/web/current/key.pem";
+    ASSERT_TRUE(publisher_.publish(first));
+    EXPECT_EQ(test::read_file(web("current/key.pem")), wrapped);
+    EXPECT_EQ(publisher_.difference(first).value(), "");
+    const Bytes key = first.certificate.public_key().spki();
+    ASSERT_TRUE(publisher_.remove_key("web", key));
+    EXPECT_TRUE(fs::exists(web("gen-001/key.pem"))) << "consumers use it";
+    ASSERT_TRUE(publisher_.publish(authority_.generation(2)));
+    ASSERT_TRUE(publisher_.remove_key("web", {1}));
+    EXPECT_TRUE(fs::exists(web("gen-001/key.pem"))) << "another key";
+    ASSERT_TRUE(publisher_.remove_key("web", key));
+    EXPECT_FALSE(fs::exists(web("gen-001/key.pem")));
+    EXPECT_TRUE(fs::exists(web("gen-002/key.pem")));
+    EXPECT_TRUE(publisher_.remove_key("mail", key)) << "nothing is there";
+}
+
+TEST_F(PublisherTest, invariant_7_no_other_private_key_is_ever_published) {
+    for (const char* pem :
+         {"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n",
+          "-----BEGIN TSS2 PRIVATE KEY-----\nAAAA\n-----END TSS2 PRIVATE KEY-----\n-----BEGIN PRIVATE KEY-----\nAAAA\n"
+          "-----END PRIVATE KEY-----\n",
+          "AAAA"}) {
+        Generation generation = authority_.generation(1);
+        generation.key_pem = pem;
+        const Status refused = publisher_.publish(generation);
+        ASSERT_FALSE(refused) << pem;
+        EXPECT_EQ(refused.error().line().find("AAAA"), std::string::npos);
+    }
+    EXPECT_FALSE(fs::exists(web("current")));
+}
+
 /// Lets this process open `more` descriptors beyond those that it has.
 class DescriptorLimit {
  public:

@@ -56,7 +56,8 @@ IdentityState full_state() {
     IdentityState state;
     state.phase = Phase::valid;
     state.enrollment = lifecycle::Enrollment{{Bytes(16, 1), {2, 2}}, {12, 0}, transaction(), {}};
-    state.enrollment->transaction->signer_key = lifecycle::KeyRecord{Bytes(16, 8), {9}, true};
+    state.enrollment->transaction->signer_key = lifecycle::KeyRecord{Bytes(16, 8), {9}, true, "signer's pem"};
+    state.current->key.pem = "current's pem";
     state.enrollment->retried_for_authority = true;
     state.enrollment->purpose = lifecycle::Purpose::shadow;
     state.enrollment->authority = {0x30, 0, 1};
@@ -504,6 +505,35 @@ TEST_F(StoreTest, a_key_that_is_not_ours_is_known_as_such_after_a_restart) {
     ASSERT_TRUE(open().commit("web", "lab", state, {}, now));
     EXPECT_TRUE(open().identity("web")->current->key.adopted);
     EXPECT_EQ(*open().identity("web"), state);
+}
+
+/// What the state directory holds of the database.
+std::string octets_in(const std::filesystem::path& folder) {
+    std::string octets;
+    for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+        octets += test::read_file(entry.path());
+    }
+    return octets;
+}
+
+TEST_F(StoreTest, what_was_deleted_is_not_on_the_disk_once_the_log_is_emptied) {
+    Store store = open();
+    IdentityState state = full_state();
+    state.current->key.pem = "canary-of-a-wrapped-key";
+    ASSERT_TRUE(store.commit("web", "lab", state, {}, now));
+    ASSERT_THAT(octets_in(directory_ / "state"), HasSubstr("canary-of-a-wrapped-key"));
+    state.current->key.pem.clear();
+    {
+        sqlite3* other = nullptr;
+        ASSERT_EQ(sqlite3_open(database().c_str(), &other), SQLITE_OK);
+        sqlite3_exec(other, "BEGIN; SELECT * FROM keys", nullptr, nullptr, nullptr);
+        ASSERT_TRUE(store.commit("web", "lab", state, {}, now));
+        EXPECT_EQ(store.truncate_log().error().code(), ErrorCode::state_database) << "somebody reads it";
+        sqlite3_close(other);
+    }
+    const Status emptied = store.truncate_log();
+    EXPECT_TRUE(emptied) << emptied.error().line();
+    EXPECT_THAT(octets_in(directory_ / "state"), Not(HasSubstr("canary-of-a-wrapped-key")));
 }
 
 TEST_F(StoreTest, S8_a_torn_database_is_an_error_and_not_an_empty_state) {

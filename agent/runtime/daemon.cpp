@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
+#include <utility>
 
 #include <fmt/format.h>
 #include <systemd/sd-daemon.h>
@@ -80,7 +81,7 @@ class Service {
                   [this](const std::string& identity, const std::optional<Error>& outcome) {
                       on_settled(identity, outcome);
                   },
-                  {},
+                  [this] { on_quiet(); },
                   [this](const std::string& authority, const std::string& text) {
                       alert({}, "ca " + authority + ": " + text, {});
                   }}),
@@ -225,6 +226,14 @@ class Service {
         configuration_.identities.clear();
         configuration_.origins = {};
         ::malloc_trim(0);
+        trimmed_ = false;
+    }
+
+    /// What beginning with thousands of identities left behind is given back once.
+    void on_quiet() {
+        if (!std::exchange(trimmed_, true)) {
+            ::malloc_trim(0);
+        }
     }
 
     /// Lives it for this long, what ends it later is not what ended it before.
@@ -334,6 +343,7 @@ class Service {
     std::size_t identities_ = 0;
     std::string status_;
     bool status_posted_ = false;
+    bool trimmed_ = false;  ///< since the agent took the configuration up
     LoopReactor reactor_;
     control::KernelPeers peers_;
     std::unique_ptr<AlertCommand> alerts_;

@@ -28,6 +28,7 @@ class Tpm2Token::Impl {
     }
     Result<LoginPreparation> prepare_login();
     LoginOutcome login(const LoginHistory& history);
+    [[nodiscard]] bool has_auth() const { return !options_.auth.empty(); }
 
     /// Runs `operation` on the keys, one caller at a time.
     template <class Operation>
@@ -109,6 +110,10 @@ Result<LoginPreparation> Tpm2Token::prepare_login() {
 
 LoginOutcome Tpm2Token::login(const LoginHistory& history) {
     return impl_->login(history);
+}
+
+Result<bool> Tpm2Token::settle_login() {
+    return impl_->has_auth();
 }
 
 Result<std::vector<KeyDescription>> Tpm2Token::list_keys() {

@@ -34,6 +34,8 @@ class Tpm2Token final : public Token {
     Result<TokenDescription> describe() override;
     Result<LoginPreparation> prepare_login() override;
     LoginOutcome login(const LoginHistory& history) override;
+    /// True where keys have an authorization value: each use gives it to the TPM, which may refuse and count it (P2).
+    Result<bool> settle_login() override;
     Result<std::vector<KeyDescription>> list_keys() override;
     Result<KeyDescription> generate(KeySpec spec, const KeyId& id, const std::string& label) override;
     Result<std::optional<KeyDescription>> find(const KeyId& id) override;

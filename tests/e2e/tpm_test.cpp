@@ -1,12 +1,14 @@
 // The daemon with its key wrapped by a TPM 2.0 of its own: a life from the first request over its CA's rollover, and
 // what becomes of the key in it.
 #include <algorithm>
+#include <csignal>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "base/pem.h"
 #include "tests/e2e/daemon_world.h"
+#include "tests/support/process_memory.h"
 #include "tests/support/software_tpm.h"
 
 namespace hwenroll::test {
@@ -131,6 +133,32 @@ TEST_F(TpmDaemon, P8_a_cleared_tpm_is_told_and_enroll_gets_a_new_key) {
     EXPECT_EQ(wanted.exit_code, 0) << wanted.err;
     world_.eventually("the enrollment", [&] { return world_.word() == "OK" && world_.issued().size() == 2; });
     expect_used_by_consumers();
+    EXPECT_EQ(world_.stop_daemon(), 0);
+}
+
+TEST_F(TpmDaemon, P2_T9_invariant_6_a_refused_value_is_given_to_the_tpm_once_over_restarts) {
+    const std::filesystem::path auth = world_.directory() / "tpm.auth";
+    write_file(auth, "right", 0600);
+    world_.configure(
+        {.token = "type = \"tpm2\"\ntcti = \"" + tpm_.tcti() + "\"\nauth = \"file:" + auth.string() + "\"\n"});
+    world_.signal(SIGHUP);
+    world_.go_to_day(91);
+    world_.eventually("a key with a value", [&] { return world_.word() == "OK" && world_.generation() == "gen-002"; });
+    write_file(auth, "wrong", 0600);
+    world_.signal(SIGKILL);
+    ASSERT_TRUE(world_.daemon().wait(std::chrono::seconds(10)));
+    world_.go_to_day(182);
+    world_.start_daemon();
+    world_.eventually("the refusal", [&] { return world_.said("E-TOKEN-PIN web: "); });
+    EXPECT_EQ(world_.stop_daemon(), 0);
+
+    world_.go_to_day(184);
+    world_.start_daemon();
+    world_.eventually("what is known of it", [&] { return world_.said("E-TOKEN-PIN web: "); });
+    EXPECT_THAT(children_of(world_.daemon().pid()), testing::IsEmpty()) << "the TPM is not asked";
+    write_file(auth, "right", 0600);
+    world_.go_to_day(186);
+    world_.eventually("the shadow", [&] { return world_.word() == "SHADOW-READY"; });
     EXPECT_EQ(world_.stop_daemon(), 0);
 }
 

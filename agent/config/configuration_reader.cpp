@@ -247,9 +247,34 @@ class ConfigurationBuilder {
         const auto is_good_token = [&](const std::string& wanted) { return out_->tokens.contains(wanted); };
         const bool has_token =
             check_reference(name, table, reader.at_of("token"), "token", Part::token, sections_.tokens, is_good_token);
-        if (!has_ca || !has_token || !check_signer(name, table, is_good_token)) {
+        if (!has_ca || !has_token || !check_signer(name, table, is_good_token) || !check_keys(name, table)) {
             out_->identities.erase(name);
         }
+    }
+
+    /// An object of a PKCS#11 token is looked for on no TPM.
+    bool check_keys(const std::string& name, const Table& table) {
+        const auto identity = out_->identities.find(name);
+        if (identity == out_->identities.end()) {
+            return true;
+        }
+        const auto& settings = identity->second;
+        const bool own = fits(name, table, settings.token, settings.key);
+        if (!settings.signer) {
+            return own;
+        }
+        const Table& signer = *find(table, "signer")->value.get<Table>();
+        return fits(name, signer, settings.signer->token, settings.signer->key) && own;
+    }
+
+    bool fits(const std::string& name, const Table& table, const std::string& token, const KeyChoice& key) {
+        if (out_->tokens.at(token).type != TokenType::tpm2 || !std::holds_alternative<ExistingKey>(key)) {
+            return true;
+        }
+        report(Part::identity, name, find(table, "key")->value.at(), ErrorCode::config_unsupported,
+               "'key' asks for what this version cannot do: look for a PKCS#11 object on a TPM", {},
+               "use \"rsa:2048\" or \"rsa:3072\", or a token of type \"pkcs11\"");
+        return false;
     }
 
     template <class IsGood>

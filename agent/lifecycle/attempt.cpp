@@ -410,8 +410,9 @@ void begin(Decision& d, Purpose purpose) {
     if (purpose == Purpose::shadow) {
         enrollment.authority = d.policy.authority.next->anchor;
     }
-    const bool reuse = d.policy.new_key == KeyRule::reuse && wish != Wish::rekey && !d.next.revoked && d.next.current &&
-                       d.next.current->content_mark == d.policy.content_mark;
+    // What begins as if there were no certificate needs no old key, which its token may have lost (P8, T22).
+    const bool reuse = d.policy.new_key == KeyRule::reuse && wish != Wish::rekey && wish != Wish::enroll &&
+                       !d.next.revoked && d.next.current && d.next.current->content_mark == d.policy.content_mark;
     if (reuse) {
         enrollment.key = d.next.current->key;
     }
@@ -476,8 +477,8 @@ bool redirect(Decision& d, Wish what) {
     }
     Enrollment& enrollment = *d.next.enrollment;
     const bool enroll = what == Wish::enroll && is_signed_by_current(enrollment.purpose);
-    const bool rekey =
-        what == Wish::rekey && d.next.current && enrollment.key.id == d.next.current->key.id && !enrollment.key.adopted;
+    const bool reused = d.next.current && enrollment.key.id == d.next.current->key.id && !enrollment.key.adopted;
+    const bool rekey = what == Wish::rekey && reused;
     if (!enroll && !rekey) {
         return false;
     }
@@ -488,7 +489,9 @@ bool redirect(Decision& d, Wish what) {
     if (enroll) {
         enrollment.purpose = Purpose::reenrollment;
         enrollment.authority.clear();
-    } else {
+    }
+    if (reused) {
+        // Neither wish is for a key that its token may have lost.
         enrollment.key = KeyRecord{d.drawn_id(), {}};
     }
     return true;

@@ -313,7 +313,8 @@ void on(Decision& d, const SuccessorSought& /*event*/) {
 void on(Decision& d, const Resumed& /*event*/) {
     const bool held = d.next.hold.has_value();
     const bool asked = d.next.wait.retry_after.has_value();
-    if (!held && !asked && d.next.wait.reason != WaitingFor::pin) {
+    const bool token = d.next.wait.reason == WaitingFor::token;
+    if (!held && !asked && !token && d.next.wait.reason != WaitingFor::pin) {
         return;
     }
     if (held) {
@@ -322,6 +323,7 @@ void on(Decision& d, const Resumed& /*event*/) {
     d.next.wait = Wait{WaitingFor::timer, d.now + Seconds(1)};
     d.note = held    ? "released by an operator"
              : asked ? "an operator ended the wait that the CA asked for"
+             : token ? "an operator has seen to the token"
                      : "an operator has corrected the PIN";
 }
 

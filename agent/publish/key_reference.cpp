@@ -46,12 +46,14 @@ Result<std::string> key_reference_pem(std::string_view uri) {
     return to_pem("PKCS#11 PROVIDER URI", sequence);
 }
 
-Result<std::string> wrapped_key_pem(const std::string& pem) {
+bool is_wrapped_key(std::string_view pem) {
     constexpr std::string_view begin = "-----BEGIN TSS2 PRIVATE KEY-----\n";
     constexpr std::string_view end = "-----END TSS2 PRIVATE KEY-----\n";
-    const bool only_that =
-        pem.starts_with(begin) && pem.ends_with(end) && pem.find("-----", begin.size()) == pem.size() - end.size();
-    if (!only_that) {
+    return pem.starts_with(begin) && pem.ends_with(end) && pem.find("-----", begin.size()) == pem.size() - end.size();
+}
+
+Result<std::string> wrapped_key_pem(const std::string& pem) {
+    if (!is_wrapped_key(pem)) {
         return fail(ErrorCode::publish_write, "a key is to be published that no TPM has wrapped");
     }
     return pem;

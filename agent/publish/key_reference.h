@@ -13,6 +13,9 @@ namespace hwenroll::publish {
 /// refused is not repeated. Error code: publish_write.
 Result<std::string> key_reference_pem(std::string_view uri);
 
+/// One PEM of label `TSS2 PRIVATE KEY` and nothing else.
+bool is_wrapped_key(std::string_view pem);
+
 /// `pem` if that is what a TPM has wrapped, one PEM of label `TSS2 PRIVATE KEY` and nothing else: no other private key
 /// is ever published; what is refused is not repeated. Error code: publish_write.
 Result<std::string> wrapped_key_pem(const std::string& pem);

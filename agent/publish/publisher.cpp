@@ -8,6 +8,7 @@
 #include "agent/publish/directory.h"
 #include "agent/publish/file_names.h"
 #include "agent/publish/generation_writer.h"
+#include "agent/publish/key_reference.h"
 #include "base/failpoint.h"
 #include "base/pem.h"
 
@@ -323,41 +324,55 @@ Result<std::string> difference_in(const std::filesystem::path& publish_dir, cons
     return std::string();
 }
 
-/// The certificate of a generation has this key; false where there is none that can be read.
-bool is_of_key(const Directory& generation, const Bytes& spki) {
-    const auto content = generation.read_file(certificate_file);
-    const auto ders = content ? certificate_ders_from_pem(*content) : fail(content.error());
-    const auto certificate =
-        ders && !ders->empty() ? Certificate::from_der(ders->front()) : fail(ErrorCode::publish_write, "");
-    return certificate && certificate->public_key().spki() == spki;
+/// Whether a generation has a wrapped key that is, or may be, the one of `spki`. An error when it cannot be told now.
+Result<bool> has_wrapped_key(const Directory& generation, const Bytes& spki) {
+    const auto key = generation.read_file(key_file);
+    const auto certificate = generation.read_file(certificate_file);
+    for (const auto* const content : {&key, &certificate}) {
+        if (!*content && content->error().code() == ErrorCode::publish_unseen) {
+            return fail(content->error());
+        }
+    }
+    if (!key || !is_wrapped_key(*key)) {
+        return false;
+    }
+    const auto ders = certificate ? certificate_ders_from_pem(*certificate) : fail(certificate.error());
+    if (!ders || ders->empty()) {
+        return true;
+    }
+    const auto read = Certificate::from_der(ders->front());
+    return !read || read->public_key().spki() == spki;
 }
 
-/// Everything of Publisher::remove_key but the identity's name in errors.
-Status remove_key_in(const std::filesystem::path& publish_dir, std::string_view name, const Bytes& spki) {
+/// Everything of Publisher::remove_wrapped_key but the identity's name in errors.
+Result<bool> remove_wrapped_key_in(const std::filesystem::path& publish_dir, std::string_view name, const Bytes& spki) {
     const auto identity = existing_identity(publish_dir, name);
     if (!identity || !identity->has_value()) {
-        return identity ? Status() : fail(identity.error());
+        return identity ? Result<bool>(false) : fail(identity.error());
     }
     const auto numbers = generations_in(**identity);
     const auto current = current_of(**identity);
     if (!numbers || !current) {
         return fail(!numbers ? numbers.error() : current.error());
     }
+    bool any = false;
     for (const std::uint64_t number : *numbers) {
         const auto generation = (*identity)->open_child(generation_name(number), Directory::Absent::fail);
-        if (!generation) {
-            return fail(generation.error());
+        const auto has = generation ? has_wrapped_key(*generation, spki) : fail(generation.error());
+        if (!has) {
+            return fail(has.error());
         }
-        if (number == *current || !is_of_key(*generation, spki)) {
+        if (number == *current || !*has) {
             continue;
         }
         Status removed = generation->remove(key_file);
         removed = removed ? generation->sync() : removed;
         if (!removed) {
-            return removed;
+            return fail(removed.error());
         }
+        any = true;
     }
-    return {};
+    return any;
 }
 
 }  // namespace
@@ -366,8 +381,8 @@ std::filesystem::path Publisher::current(std::string_view identity) const {
     return publish_dir_ / identity / current_link;
 }
 
-Status Publisher::remove_key(std::string_view identity, const Bytes& spki) const {
-    Status done = remove_key_in(publish_dir_, identity, spki);
+Result<bool> Publisher::remove_wrapped_key(std::string_view identity, const Bytes& spki) const {
+    auto done = remove_wrapped_key_in(publish_dir_, identity, spki);
     return done ? done : fail(std::move(done.error()).about(std::string(identity)));
 }
 

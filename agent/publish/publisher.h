@@ -38,9 +38,9 @@ class Publisher {
     /// Where consumers look: `<publish_dir>/<identity>/current`.
     [[nodiscard]] std::filesystem::path current(std::string_view identity) const;
 
-    /// Removes key.pem from every generation but the current one whose certificate has the public key `spki`. Success
-    /// when there is none. For keys that their token has wrapped, which live in that file.
-    [[nodiscard]] Status remove_key(std::string_view identity, const Bytes& spki) const;
+    /// Removes every key.pem that holds a wrapped key (TSS2 PRIVATE KEY) from the generations but the current one whose
+    /// certificate has the public key `spki`, or cannot be read any more. True when there was one.
+    [[nodiscard]] Result<bool> remove_wrapped_key(std::string_view identity, const Bytes& spki) const;
 
     /// Removes what a crash left unfinished, for all identities (S6). Call at start.
     [[nodiscard]] Status sweep() const;

@@ -266,7 +266,8 @@ Result<control::ResumptionView> AgentService::resume(const std::string& identity
         return fail(released.error());
     }
     const lifecycle::IdentityState& state = (*found)->state();
-    const bool waits = state.hold || state.wait.retry_after || state.wait.reason == lifecycle::WaitingFor::pin;
+    const bool waits = state.hold || state.wait.retry_after || state.wait.reason == lifecycle::WaitingFor::pin ||
+                       state.wait.reason == lifecycle::WaitingFor::token;
     done.hold_released = waits && (!done.pin_file_must_change || state.hold);
     if (done.hold_released) {
         (*found)->post(lifecycle::Resumed{});

@@ -76,11 +76,17 @@ std::optional<Error> exchanged_token(const config::TokenSettings& settings,
     const Attributes now = attributes_of(present.uri);
     std::optional<Attributes> before;
     for (const store::LoginRecord& record : section) {
+        if (!record.token_uri.starts_with("pkcs11:")) {
+            continue;  // the section named a TPM then
+        }
         Attributes device = attributes_of(record.token_uri);
         if (same_device(device, now)) {
             return std::nullopt;
         }
-        if (record.outcome == store::LoginRecordOutcome::accepted && matches(wanted, device)) {
+        // `begun` too: the intent of a use takes the place of the login that was accepted (ADR 0012).
+        const bool used =
+            record.outcome == store::LoginRecordOutcome::accepted || record.outcome == store::LoginRecordOutcome::begun;
+        if (used && matches(wanted, device)) {
             before = std::move(device);
         }
     }

@@ -164,7 +164,18 @@ void IdentityRunner::begin() {
         return settle(published.error());
     }
     // What is not published yet can go on; the publishing itself will say what is wrong.
-    dispatch(started_with(state_, published ? *published : std::nullopt, key_place()));
+    lifecycle::Started event = started_with(state_, published ? *published : std::nullopt, key_place());
+    event.shown = event.shown || (published && *published && is_of_former_token(**published));
+    dispatch(event);
+}
+
+/// Its configuration has changed, to another token perhaps: what is published stays as it is, whole and usable, until
+/// the enrollment that this begins has brought another certificate.
+bool IdentityRunner::is_of_former_token(const publish::PublishedState& published) const {
+    const auto& current = state_.current;
+    return current && !state_.next && published.defect.empty() && published.certificate == current->issued.leaf &&
+           published.current == current->generation && !current->name_mark.empty() &&
+           current->name_mark != name_mark(settings_, token_->settings());
 }
 
 void IdentityRunner::tick() {
@@ -210,9 +221,12 @@ std::optional<lifecycle::Started> IdentityRunner::look_at_files() {
         return std::nullopt;
     }
     files_seen_ = now;
+    const auto published = publisher_.inspect(name());
+    if (published && *published && is_of_former_token(**published)) {
+        return std::nullopt;
+    }
     const auto wanted = generation_of(name(), *state_.current, key_place());
     const auto difference = wanted ? publisher_.difference(*wanted) : fail(wanted.error());
-    const auto published = publisher_.inspect(name());
     const std::string unseen = !difference ? difference.error().line() : !published ? published.error().line() : "";
     if (std::exchange(unseen_, unseen) != unseen && !unseen.empty()) {
         news_({unseen, {}, true});
@@ -707,13 +721,16 @@ void IdentityRunner::run(const lifecycle::DestroyKey& effect) {
 Status IdentityRunner::delete_wrapped(const Bytes& key_id) {
     const auto retired =
         std::ranges::find_if(state_.retired, [&](const lifecycle::RetiredKey& one) { return one.key.id == key_id; });
-    if (token_->settings().type != config::TokenType::tpm2 || retired == state_.retired.end()) {
+    if (retired == state_.retired.end()) {
         return {};
     }
-    if (Status removed = publisher_.remove_key(name(), retired->key.spki); !removed) {
-        return removed;
+    // Whatever the configured token is by now: a generation of a TPM has it.
+    const auto removed = publisher_.remove_wrapped_key(name(), retired->key.spki);
+    if (!removed) {
+        return fail(removed.error());
     }
-    return at_.store.truncate_log();
+    const bool wrapped = *removed || token_->settings().type == config::TokenType::tpm2;
+    return wrapped ? at_.store.truncate_log() : Status();
 }
 
 void IdentityRunner::run(const lifecycle::RaiseAlert& effect) {

@@ -132,6 +132,7 @@ class IdentityRunner {
     void judge(const SharedAuthority& authority, const RequestForm& form, http::Response response);
     [[nodiscard]] lifecycle::KeyRecord signer() const;
     [[nodiscard]] KeyPlace key_place() const;
+    [[nodiscard]] bool is_of_former_token(const publish::PublishedState& published) const;
     Status delete_wrapped(const Bytes& key_id);
     [[nodiscard]] std::optional<TimePoint> files_due() const;
     [[nodiscard]] std::optional<lifecycle::Started> look_at_files();

@@ -70,7 +70,8 @@ Status release_pin(store::Store& store, const config::TokenSettings& token, Time
     }
     done.pin_file_must_change = file_must_change(*records, token);
     if (std::none_of(records->begin(), records->end(), waits_for_operator)) {
-        return {};
+        // T22: which device was used before is forgotten, so that another one may take its place.
+        return records->empty() ? Status() : store.forget_logins(token.name, {}, now);
     }
     done.pin_released = true;
     return store.forget_logins(token.name, "resumed: its PIN may be tried again, a refused file once it changes", now);

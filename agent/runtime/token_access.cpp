@@ -152,12 +152,20 @@ void TokenAccess::finish_login(const keystore::LoginOutcome& outcome) {
     settle_login();
 }
 
+/// What the keys want must be known before any is used: otherwise the login ends, and another one follows.
 void TokenAccess::settle_login() {
-    thread_.run([token = token_] { return token->settle_login(); },
-                [this](const Result<bool>& login_per_use) {
-                    login_per_use_ = login_per_use.value_or(false);
-                    answer(login_per_use ? Status{} : fail(login_per_use.error()));
-                });
+    thread_.run(
+        [token = token_] {
+            auto settled = token->settle_login();
+            if (!settled) {
+                token->abandon_login();
+            }
+            return settled;
+        },
+        [this](const Result<bool>& login_per_use) {
+            login_per_use_ = login_per_use.value_or(false);
+            answer(login_per_use ? Status{} : fail(login_per_use.error()));
+        });
 }
 
 /// True: the intent to log in is on record, and end_use() must follow.

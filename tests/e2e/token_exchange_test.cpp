@@ -64,5 +64,14 @@ TEST_F(ExchangedTokenWorld, T22_is_told_by_both_serials_gets_no_pin_and_ends_whe
     world_.expect_published(world_.now());
 }
 
+TEST_F(ExchangedTokenWorld, T22_an_operator_lets_the_other_token_take_its_place) {
+    start();
+    pass_until("the exchange is told", [this] { return world_.said("token 'lab' is another one than before"); });
+    const int before = logins();
+    EXPECT_EQ(world_.command({"resume", "web"}).exit_code, 0);
+    pass_until("a login", [&] { return logins() > before; });
+    EXPECT_EQ(world_.stop_daemon(), 0);
+}
+
 }  // namespace
 }  // namespace hwenroll::test

@@ -162,6 +162,46 @@ TEST_F(TpmDaemon, P2_T9_invariant_6_a_refused_value_is_given_to_the_tpm_once_ove
     EXPECT_EQ(world_.stop_daemon(), 0);
 }
 
+TEST_F(TpmDaemon, P8_with_reuse_enroll_makes_a_new_key_as_well) {
+    ConfigurationChanges changes{.token = "type = \"tpm2\"\ntcti = \"" + tpm_.tcti() + "\"\n"};
+    changes.identity_extra += "new_key = \"reuse\"\n";
+    world_.configure(changes);
+    world_.signal(SIGHUP);
+    const std::string first = read_file(world_.live() / "key.pem");
+    tpm_.must({"tpm2_clear"});
+    world_.go_to_day(91);
+    world_.eventually("the complaint", [&] { return world_.said("E-TOKEN-CHANGED web: "); });
+    EXPECT_EQ(world_.command({"enroll", "web"}).exit_code, 0);
+    world_.eventually("the enrollment",
+                      [&] { return world_.word() == "OK" && read_file(world_.live() / "key.pem") != first; });
+    expect_used_by_consumers();
+    EXPECT_EQ(world_.stop_daemon(), 0);
+}
+
+TEST_F(TpmDaemon, F3_moves_to_another_token_and_back_and_leaves_no_wrapped_key) {
+    const auto first = world_.leaf();
+    const std::string wrapped = read_file(world_.live() / "key.pem");
+    world_.configure();
+    world_.signal(SIGHUP);
+    world_.eventually("the certificate of the other token",
+                      [&] { return world_.word() == "OK" && world_.leaf() != first; });
+    EXPECT_FALSE(world_.said("E-PUBLISH-WRITE"));
+    EXPECT_EQ(world_.objects("Private Key Object"), 1);
+    world_.go_to_day(2);
+    world_.eventually("the end of the wrapped key",
+                      [&] { return !std::filesystem::exists(generation("gen-001") / "key.pem"); });
+    EXPECT_THAT(state_octets(), Not(HasSubstr(middle_line(wrapped))));
+
+    const auto second = world_.leaf();
+    world_.configure({.token = "type = \"tpm2\"\ntcti = \"" + tpm_.tcti() + "\"\n"});
+    world_.signal(SIGHUP);
+    world_.eventually("the TPM's certificate", [&] { return world_.word() == "OK" && world_.leaf() != second; });
+    EXPECT_FALSE(world_.said("E-PUBLISH-WRITE"));
+    expect_used_by_consumers();
+    EXPECT_EQ(world_.issued().size(), 3U);
+    EXPECT_EQ(world_.stop_daemon(), 0);
+}
+
 TEST_F(TpmDaemon, P6_a_tpm_that_is_away_is_waited_for) {
     tpm_.stop();
     world_.go_to_day(91);

@@ -124,6 +124,15 @@ TEST(Configuration, persistent_handles_are_refused_by_name) {
               "keys under persistent handles; use \"blob\"");
 }
 
+TEST(Configuration, an_object_of_a_pkcs11_token_is_looked_for_on_no_tpm) {
+    const std::string tpm = "[token.lab]\ntype = \"tpm2\"\ntcti = \"device:/dev/tpmrm0\"\n";
+    const std::string rest = std::string(least).substr(std::string(least).find("[ca."));
+    const Configuration read = must_read(tpm + rest + "key = \"existing:pkcs11:id=%01\"\n");
+    ASSERT_EQ(read.findings.size(), 1U);
+    EXPECT_NE(lines_of(read.findings)[0].find("look for a PKCS#11 object on a TPM"), std::string::npos);
+    EXPECT_TRUE(read.identities.empty());
+}
+
 // A value that this version cannot carry out is checked all the same, so that its mistakes are found today.
 TEST(Configuration, every_key_of_a_tpm2_token_is_checked) {
     const auto lines = lines_of(must_read("[token.t]\ntype = \"tpm2\"\ntcti = \"device:tpmrm0\"\nauth = \"x\"\n"

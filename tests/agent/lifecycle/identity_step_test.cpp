@@ -237,6 +237,15 @@ TEST(IdentityStep, invariant_5_an_operator_s_resume_starts_no_new_count) {
     EXPECT_EQ(walk.state.phase, Phase::held);
 }
 
+TEST(IdentityStep, T22_an_operator_ends_a_wait_for_a_token) {
+    Walk walk;
+    walk.on(Started{}).on(failure(ErrorCode::token_absent));
+    ASSERT_EQ(walk.state.wait.reason, WaitingFor::token);
+    walk.on(Resumed{});
+    EXPECT_EQ(walk.state.wait.reason, WaitingFor::timer);
+    EXPECT_EQ(walk.state.wait.until, walk.now + Seconds(1));
+}
+
 TEST(IdentityStep, an_operator_s_resume_changes_nothing_that_does_not_wait_for_one) {
     for (const auto& reach : {&Walk::to_key, &Walk::to_sent, &Walk::to_publish, &Walk::to_valid}) {
         Walk walk;

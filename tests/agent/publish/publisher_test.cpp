@@ -377,15 +377,17 @@ TEST_F(PublisherTest, a_wrapped_key_is_published_and_removed_from_the_generation
     EXPECT_EQ(test::read_file(web("current/key.pem")), wrapped);
     EXPECT_EQ(publisher_.difference(first).value(), "");
     const Bytes key = first.certificate.public_key().spki();
-    ASSERT_TRUE(publisher_.remove_key("web", key));
+    EXPECT_FALSE(publisher_.remove_wrapped_key("web", key).value());
     EXPECT_TRUE(fs::exists(web("gen-001/key.pem"))) << "consumers use it";
     ASSERT_TRUE(publisher_.publish(authority_.generation(2)));
-    ASSERT_TRUE(publisher_.remove_key("web", {1}));
+    EXPECT_FALSE(publisher_.remove_wrapped_key("web", {1}).value());
     EXPECT_TRUE(fs::exists(web("gen-001/key.pem"))) << "another key";
-    ASSERT_TRUE(publisher_.remove_key("web", key));
+    EXPECT_TRUE(publisher_.remove_wrapped_key("web", key).value());
     EXPECT_FALSE(fs::exists(web("gen-001/key.pem")));
     EXPECT_TRUE(fs::exists(web("gen-002/key.pem")));
-    EXPECT_TRUE(publisher_.remove_key("mail", key)) << "nothing is there";
+    EXPECT_FALSE(publisher_.remove_wrapped_key("mail", key).value()) << "nothing is there";
+    EXPECT_FALSE(publisher_.remove_wrapped_key("web", authority_.generation(2).certificate.public_key().spki()).value())
+        << "a reference is no key";
 }
 
 TEST_F(PublisherTest, invariant_7_no_other_private_key_is_ever_published) {

@@ -135,7 +135,7 @@ TEST(SuccessorSearch, X14_a_ca_may_leave_the_configuration_while_it_is_asked_for
     world.go_to_day(60);
     world.start_daemon();
     world.eventually("the enrollment", [&] { return world.word() == "OK"; });
-    world.go_to_day(145);
+    world.go_to_day(143);
     world.eventually("the search", [&] { return world.requests().back().find("GetNextCACert") != std::string::npos; });
     std::string text = read_file(world.config());
     for (const auto& [old, now] :

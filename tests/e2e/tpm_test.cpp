@@ -190,6 +190,9 @@ TEST_F(TpmDaemon, F3_moves_to_another_token_and_back_and_leaves_no_wrapped_key) 
     world_.go_to_day(2);
     world_.eventually("the end of the wrapped key",
                       [&] { return !std::filesystem::exists(generation("gen-001") / "key.pem"); });
+    world_.eventually("its record", [&] {
+        return world_.command({"history", "web"}).out.find("destroyed") != std::string::npos;
+    });
     EXPECT_THAT(state_octets(), Not(HasSubstr(middle_line(wrapped))));
 
     const auto second = world_.leaf();

@@ -57,7 +57,6 @@ IdentityState full_state() {
     state.phase = Phase::valid;
     state.enrollment = lifecycle::Enrollment{{Bytes(16, 1), {2, 2}}, {12, 0}, transaction(), {}};
     state.enrollment->transaction->signer_key = lifecycle::KeyRecord{Bytes(16, 8), {9}, true, "signer's pem"};
-    state.current->key.pem = "current's pem";
     state.enrollment->retried_for_authority = true;
     state.enrollment->purpose = lifecycle::Purpose::shadow;
     state.enrollment->authority = {0x30, 0, 1};
@@ -65,6 +64,7 @@ IdentityState full_state() {
     state.enrollment->restarted = true;
     state.next = lifecycle::Credential{{Bytes(16, 7), {6}}, issued(), 5, {}, 17, {1, 0}, {2, 0}};
     state.current = lifecycle::Credential{{Bytes(16, 8), {9}}, issued(), 4, now, 0xFFFFFFFF, {3}, {4}};
+    state.current->key.pem = "current's pem";
     state.shadow = lifecycle::Shadow{{{Bytes(16, 9), {8}}, issued(), 0, {}, 18, {5}, {6}}, {0x30, 0, 2}};
     state.publish_after = now + Seconds(1);
     state.seek_after = now + Seconds(2);

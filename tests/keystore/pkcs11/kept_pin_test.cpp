@@ -32,9 +32,13 @@ TEST(KeptPin, T14_invariant_7_is_locked_in_no_core_file_and_in_no_child) {
     const KeptPin moved = *std::move(kept);
     EXPECT_TRUE(equal(moved.reveal(), as_bytes("1234")));
     const std::string flags = flags_of(moved.reveal().data());
-    for (const auto* const flag : {" lo ", " dd ", " dc "}) {
+    for (const auto* const flag : {" dd ", " dc "}) {
         EXPECT_THAT(flags, testing::HasSubstr(flag));
     }
+    // The sanitizers' mlock(2) does nothing.
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+    EXPECT_THAT(flags, testing::HasSubstr(" lo "));
+#endif
 }
 
 TEST(KeptPin, T14_longer_than_any_is_refused) {

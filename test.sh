@@ -19,6 +19,7 @@ usage: ./test.sh [--asan | --tsan | --coverage | --preset NAME] [--soak NAME] [-
                     faults    each write, fsync, rename and open of an enrollment fails once: EIO, ENOSPC, EINTR
                     fresh     ./demo.sh and ./test.sh on minimal Debian 12 and 13 trees (needs root)
                     fuzz      every fuzz target for 30 minutes; notes the figures in docs/fuzzing.md
+                    kernel-tpm  the TPM token on /dev/tpmrm0 and /dev/tpm0 of an emulated guest's kernel
                     renewals  the daemon through 1,000 renewals and 3 rollovers of its CA, in place of the 100 and 1 of
                               the usual run; prints memory, descriptors and rows; about 10 minutes
                     tsan      all tests under ThreadSanitizer
@@ -60,6 +61,12 @@ done
 case $soak in
 '') ;;
 booted) exec tests/system/booted.sh ;;
+kernel-tpm)
+    .ci/install-deps --kernel-tpm
+    cmake --preset dev >/dev/null
+    cmake --build build/dev --parallel "$jobs" --target hwenroll-test-kernel-tpm
+    exec tests/system/kernel_tpm.sh
+    ;;
 crash) long='DISABLED_CrashSweep.*' ;;
 faults) long='*SystemCallFault.DISABLED_*' ;;
 fresh) exec tests/system/fresh.sh ;;

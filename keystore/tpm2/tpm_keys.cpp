@@ -98,7 +98,7 @@ tl::unexpected<TpmKeys::Problem> TpmKeys::foreign_blob(const KeyId& id, const Ca
         Problem{Error(ErrorCode::token_changed,
                       fmt::format("token '{}' cannot load key {}: the TPM was cleared or is another one", options_.name,
                                   to_hex(id.value)),
-                      failure.text(), "put the TPM back that made the key, or let a new key be made"),
+                      failure.text()),
                 failure.rc});
 }
 

@@ -137,6 +137,11 @@ class Token {
     /// token_key_mismatch.
     virtual Result<Secret> decrypt(const KeyReference& key, DecryptMechanism mechanism, ByteView ciphertext) = 0;
 
+    /// ECDH (SP 800-56A §5.7.1.2): the x coordinate of the point that the key shares with `peer`, as long as the
+    /// curve's field, without any key derivation. An RSA key, and a peer on another curve, are refused with
+    /// token_operation before the token is asked. Needs a login. More errors: token_key_missing, token_key_mismatch.
+    virtual Result<Secret> agree(const KeyReference& key, const PublicKey& peer) = 0;
+
     /// Removes both halves of the pair with this id (half a pair too) and lists again to be sure (T24). Nothing there
     /// is success, so it is for a key that the token does not keep: deleting its KeyReference::pem is the caller's.
     /// Needs a login.

@@ -289,6 +289,10 @@ Result<Secret> Pkcs11Token::decrypt(const KeyReference& key, DecryptMechanism me
     return impl_->with_keys([&](TokenKeys& keys) { return keys.decrypt(key, ciphertext); });
 }
 
+Result<Secret> Pkcs11Token::agree(const KeyReference& key, const PublicKey& peer) {
+    return impl_->with_keys([&](TokenKeys& keys) { return keys.agree(key, peer); });
+}
+
 Status Pkcs11Token::destroy(const KeyId& id) {
     return impl_->with_keys([&](TokenKeys& keys) { return keys.destroy(id); });
 }

@@ -41,6 +41,8 @@ class Pkcs11Token final : public Token {
     Result<std::optional<KeyDescription>> find(const KeyId& id) override;
     Result<Bytes> sign(const KeyReference& key, SignMechanism mechanism, ByteView input) override;
     Result<Secret> decrypt(const KeyReference& key, DecryptMechanism mechanism, ByteView ciphertext) override;
+    /// A key with CKA_ALWAYS_AUTHENTICATE is refused: C_DeriveKey has no moment for its login.
+    Result<Secret> agree(const KeyReference& key, const PublicKey& peer) override;
     Status destroy(const KeyId& id) override;
 
  private:

@@ -163,6 +163,11 @@ bool is_padding_failure(CK_RV rv) {
            rv == CKR_FUNCTION_FAILED || rv == CKR_DATA_INVALID || rv == CKR_DATA_LEN_RANGE;
 }
 
+bool is_parameter_refusal(CK_RV rv) {
+    return rv == CKR_MECHANISM_PARAM_INVALID || rv == CKR_ARGUMENTS_BAD || rv == CKR_DATA_INVALID ||
+           rv == CKR_DATA_LEN_RANGE;
+}
+
 bool is_pin_refusal(CK_RV rv) {
     return rv == CKR_PIN_INCORRECT || rv == CKR_PIN_INVALID || rv == CKR_PIN_LEN_RANGE || rv == CKR_PIN_EXPIRED ||
            rv == CKR_PIN_LOCKED;

@@ -4,6 +4,8 @@
 #include <array>
 #include <utility>
 
+#include <openssl/asn1.h>
+
 namespace hwenroll::keystore::pkcs11 {
 
 namespace {
@@ -166,6 +168,52 @@ Outcome<Secret> Session::decrypt(ByteView ciphertext) {
     Secret secret(ByteView(plain).first(std::min<std::size_t>(size, plain.size())));
     wipe(plain);
     return secret;
+}
+
+Outcome<CK_OBJECT_HANDLE> Session::derive(CK_OBJECT_HANDLE key, Bytes point, std::size_t size) {
+    CK_ECDH1_DERIVE_PARAMS parameters{CKD_NULL, 0, nullptr, point.size(), point.data()};
+    CK_MECHANISM how{CKM_ECDH1_DERIVE, &parameters, sizeof parameters};
+    Attributes secret;
+    secret.put_number(CKA_CLASS, CKO_SECRET_KEY)
+        .put_number(CKA_KEY_TYPE, CKK_GENERIC_SECRET)
+        .put_flag(CKA_TOKEN, false)
+        .put_flag(CKA_SENSITIVE, false)
+        .put_flag(CKA_EXTRACTABLE, true)
+        .put_number(CKA_VALUE_LEN, size);
+    CK_OBJECT_HANDLE object = CK_INVALID_HANDLE;
+    const CK_RV rv =
+        module_->call(&CK_FUNCTION_LIST::C_DeriveKey, handle_, &how, key, secret.data(), secret.size(), &object);
+    if (rv != CKR_OK) {
+        return call_failed("C_DeriveKey", rv);
+    }
+    return object;
+}
+
+Outcome<Secret> Session::read_value(CK_OBJECT_HANDLE object, std::size_t size) {
+    Bytes value(size);
+    CK_ATTRIBUTE attribute{CKA_VALUE, value.data(), value.size()};
+    const CK_RV rv = module_->call(&CK_FUNCTION_LIST::C_GetAttributeValue, handle_, object, &attribute, CK_ULONG{1});
+    Secret secret;
+    if (rv == CKR_OK) {
+        secret = Secret(ByteView(value).first(std::min<std::size_t>(attribute.ulValueLen, value.size())));
+    }
+    wipe(value);
+    return rv == CKR_OK ? Outcome<Secret>(std::move(secret)) : call_failed("C_GetAttributeValue", rv);
+}
+
+Outcome<Secret> Session::agree(CK_OBJECT_HANDLE key, ByteView point, PointForm form, std::size_t size) {
+    Bytes written;
+    if (form == PointForm::octet_string) {
+        written = {V_ASN1_OCTET_STRING, static_cast<std::uint8_t>(point.size())};
+    }
+    written.insert(written.end(), point.begin(), point.end());
+    const auto object = derive(key, std::move(written), size);
+    if (!object) {
+        return tl::unexpected(object.error());
+    }
+    auto secret = read_value(*object, size);
+    const auto gone = destroy(*object);
+    return secret && !gone ? Outcome<Secret>(tl::unexpected(gone.error())) : std::move(secret);
 }
 
 Outcome<void> Session::destroy(CK_OBJECT_HANDLE object) {

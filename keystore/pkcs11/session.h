@@ -58,9 +58,19 @@ class Session {
     /// C_Decrypt; the ciphertext is one modulus long.
     Outcome<Secret> decrypt(ByteView ciphertext);
 
+    /// How a peer's point is handed over: CKM_ECDH1_DERIVE takes it as octets, some modules only as a DER OCTET STRING
+    /// (PKCS#11 v2.40 §2.3.7).
+    enum class PointForm : std::uint8_t { octets, octet_string };
+
+    /// C_DeriveKey by CKM_ECDH1_DERIVE without a key derivation function: a session object of `size` octets, which is
+    /// read and destroyed again.
+    Outcome<Secret> agree(CK_OBJECT_HANDLE key, ByteView point, PointForm form, std::size_t size);
+
     Outcome<void> destroy(CK_OBJECT_HANDLE object);
 
  private:
+    Outcome<CK_OBJECT_HANDLE> derive(CK_OBJECT_HANDLE key, Bytes point, std::size_t size);
+    Outcome<Secret> read_value(CK_OBJECT_HANDLE object, std::size_t size);
     Session(std::shared_ptr<Module> module, CK_SESSION_HANDLE handle) : module_(std::move(module)), handle_(handle) {}
     std::shared_ptr<Module> module_;
     CK_SESSION_HANDLE handle_;

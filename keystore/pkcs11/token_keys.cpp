@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "base/failpoint.h"
+#include "keystore/ecdh.h"
 #include "keystore/ecdsa_signature.h"
 #include "keystore/login_rules.h"
 
@@ -534,6 +535,40 @@ TokenKeys::Attempt<Secret> TokenKeys::decrypt_once(const KeyReference& key, Byte
         return problem("decrypt", plain.error());
     }
     return *std::move(plain);
+}
+
+Result<Secret> TokenKeys::agree(const KeyReference& key, const PublicKey& peer) {
+    const auto point = peer_point(key.public_key, peer);
+    if (!point) {
+        return fail(ErrorCode::token_operation, fmt::format("token '{}' was not asked to agree", name_),
+                    fmt::format("keys of kind {} and {} do not agree on a secret", key.public_key.text(), peer.text()));
+    }
+    return recovering<Secret>(one_try, [&] { return agree_once(key, *point); });
+}
+
+TokenKeys::Attempt<Secret> TokenKeys::agree_once(const KeyReference& key, ByteView point) {
+    const auto able = known(key);
+    if (!able) {
+        return tl::unexpected(able.error());
+    }
+    if (able->login_per_use) {
+        return problem(
+            ErrorCode::token_operation, "was not asked to agree",
+            fmt::format("key {} wants its PIN at each use, which C_DeriveKey has no moment for", to_hex(key.id.value)));
+    }
+    const std::size_t size = octets_of(key);
+    auto secret = session_.agree(able->handle, point, Session::PointForm::octets, size);
+    if (!secret && is_parameter_refusal(secret.error().rv)) {
+        secret = session_.agree(able->handle, point, Session::PointForm::octet_string, size);
+    }
+    if (!secret) {
+        return problem("agree on a secret", secret.error());
+    }
+    if (secret->size() != size) {
+        return problem(ErrorCode::token_operation, "cannot agree on a secret",
+                       fmt::format("CKA_VALUE: {} octets instead of {}", secret->size(), size));
+    }
+    return *std::move(secret);
 }
 
 Status TokenKeys::destroy(const KeyId& id) {

@@ -34,6 +34,7 @@ class TokenKeys {
     Result<std::optional<KeyDescription>> find(const KeyId& id);
     Result<Bytes> sign(const KeyReference& key, SignMechanism mechanism, ByteView input);
     Result<Secret> decrypt(const KeyReference& key, ByteView ciphertext);
+    Result<Secret> agree(const KeyReference& key, const PublicKey& peer);
     Status destroy(const KeyId& id);
 
  private:
@@ -81,6 +82,7 @@ class TokenKeys {
     Attempt<Bytes> sign_once(const KeyReference& key, CK_MECHANISM_TYPE type, ByteView input,
                              std::size_t signature_size);
     Attempt<Secret> decrypt_once(const KeyReference& key, ByteView ciphertext);
+    Attempt<Secret> agree_once(const KeyReference& key, ByteView point);
     Attempt<void> require_unused(const KeyId& id);
     Attempt<NewKey> read_new(std::optional<CK_OBJECT_HANDLE> handle, const KeyId& id);
     Error reject_new(const KeyId& id, const Result<NewKey>& made);

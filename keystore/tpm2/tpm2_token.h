@@ -42,11 +42,8 @@ class Tpm2Token final : public Token {
     Result<KeyDescription> look_up(const KeyReference& key) override;
     Result<Bytes> sign(const KeyReference& key, SignMechanism mechanism, ByteView input) override;
     Result<Secret> decrypt(const KeyReference& key, DecryptMechanism mechanism, ByteView ciphertext) override;
+    Result<Secret> agree(const KeyReference& key, const PublicKey& peer) override;
     Status destroy(const KeyId& id) override;
-
-    /// ECDH (TPM2_ECDH_ZGen): the x coordinate of the shared point, as long as the curve's field. `peer` must be on the
-    /// key's curve. Errors as of sign().
-    Result<Secret> agree(const KeyReference& key, const PublicKey& peer);
 
  private:
     class Impl;

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "base/failpoint.h"
+#include "keystore/ecdh.h"
 #include "keystore/ecdsa_signature.h"
 #include "keystore/tpm2/lockout.h"
 #include "keystore/tpm2/properties.h"
@@ -673,17 +674,14 @@ Result<Secret> TpmKeys::decrypt(const KeyReference& key, ByteView ciphertext) {
 
 Result<Secret> TpmKeys::agree(const KeyReference& key, const PublicKey& peer) {
     const std::size_t size = octets_of(key.public_key);
-    // RFC 5480 §2.2: an uncompressed point ends the SubjectPublicKeyInfo.
-    const std::size_t point_size = 1 + 2 * size;
-    const Bytes& spki = peer.spki();
-    if (!key.public_key.is_ec() || peer.curve() != key.public_key.curve() || spki.size() < point_size ||
-        spki[spki.size() - point_size] != 0x04) {
+    const auto peers = peer_point(key.public_key, peer);
+    if (!peers) {
         return fail(ErrorCode::token_operation, fmt::format("token '{}' was not asked to agree", options_.name),
                     fmt::format("keys of kind {} and {} do not agree on a secret", key.public_key.text(), peer.text()));
     }
     return using_key<Secret>(key, [&](Visit& visit, const KeyInUse& in_use) -> Attempt<Secret> {
         TPM2B_ECC_POINT theirs{};
-        const ByteView point = ByteView(spki).last(point_size - 1);
+        const ByteView point = ByteView(*peers).subspan(1);
         fill(theirs.point.x, theirs.point.x.buffer, point.first(size));
         fill(theirs.point.y, theirs.point.y.buffer, point.last(size));
         const auto session = visit.session(TPMA_SESSION_DECRYPT | TPMA_SESSION_ENCRYPT);

@@ -89,9 +89,13 @@ void write(OctetWriter& out, const LoginPreparation& preparation) {
     write(out, preparation.token);
 }
 
+void write(OctetWriter& out, const PublicKey& key) {
+    out.octets(key.spki());
+}
+
 void write(OctetWriter& out, const KeyReference& key) {
     out.octets(key.id.value);
-    out.octets(key.public_key.spki());
+    write(out, key.public_key);
     out.text(key.pem);
 }
 
@@ -188,9 +192,18 @@ LoginOutcome read_outcome(OctetReader& in) {
     return outcome;
 }
 
+std::optional<PublicKey> read_public_key(OctetReader& in) {
+    auto key = PublicKey::from_spki(in.octets(max_spki));
+    if (in.failed() || !key) {
+        in.fail();
+        return std::nullopt;
+    }
+    return *std::move(key);
+}
+
 std::optional<KeyReference> read_reference(OctetReader& in) {
     KeyId id = read_id(in);
-    auto key = PublicKey::from_spki(in.octets(max_spki));
+    auto key = read_public_key(in);
     std::string pem = in.text(max_key_pem);
     if (in.failed() || !key) {
         in.fail();

@@ -20,6 +20,7 @@ void write(OctetWriter& out, const std::optional<PinSourceIdentity>& identity);
 void write(OctetWriter& out, const Error& error);
 void write(OctetWriter& out, const LoginPreparation& preparation);
 void write(OctetWriter& out, const LoginOutcome& outcome);
+void write(OctetWriter& out, const PublicKey& key);
 void write(OctetWriter& out, const KeyReference& key);
 void write(OctetWriter& out, const TokenDescription& token);
 void write(OctetWriter& out, const KeyDescription& key);
@@ -56,6 +57,7 @@ std::vector<TokenDescription> read_tokens(OctetReader& in);
 std::vector<KeyDescription> read_keys(OctetReader& in);
 
 /// Nothing when the octets make no sense: a public key has no empty value.
+std::optional<PublicKey> read_public_key(OctetReader& in);
 std::optional<KeyReference> read_reference(OctetReader& in);
 std::optional<KeyDescription> read_key(OctetReader& in);
 

@@ -28,6 +28,7 @@ enum class Kind : std::uint8_t {
     prepare_login = 11,
     look_up = 12,
     settle_login = 13,
+    agree = 14,
 
     done = 128,
     error = 129,
@@ -45,10 +46,10 @@ enum class Kind : std::uint8_t {
 
 Kind kind_of(const RequestBody& body) {
     // In the order of the variant's alternatives.
-    constexpr std::array kinds{Kind::configure,   Kind::describe,    Kind::login,         Kind::list_keys,
-                               Kind::generate,    Kind::find,        Kind::sign,          Kind::decrypt,
-                               Kind::destroy,     Kind::list_tokens, Kind::prepare_login, Kind::look_up,
-                               Kind::settle_login};
+    constexpr std::array kinds{Kind::configure,    Kind::describe,    Kind::login,         Kind::list_keys,
+                               Kind::generate,     Kind::find,        Kind::sign,          Kind::decrypt,
+                               Kind::destroy,      Kind::list_tokens, Kind::prepare_login, Kind::look_up,
+                               Kind::settle_login, Kind::agree};
     static_assert(kinds.size() == std::variant_size_v<RequestBody>);
     return kinds.at(body.index());
 }
@@ -107,6 +108,10 @@ struct BodyWriter {
         write(out, body.key);
         out.u8(static_cast<std::uint8_t>(body.mechanism));
         out.octets(body.ciphertext);
+    }
+    void operator()(const AgreeRequest& body) const {
+        write(out, body.key);
+        write(out, body.peer);
     }
     void operator()(const DestroyRequest& body) const { out.octets(body.id.value); }
     void operator()(const ListTokensRequest& body) const { out.text(body.module); }
@@ -170,6 +175,12 @@ std::optional<RequestBody> read_request_body(OctetReader& in, Kind kind) {
             const ByteView input = in.octets(max_data);
             return key ? std::optional<RequestBody>(DecryptRequest{std::move(*key), mechanism, to_bytes(input)})
                        : std::nullopt;
+        }
+        case Kind::agree: {
+            auto key = read_reference(in);
+            auto peer = read_public_key(in);
+            return key && peer ? std::optional<RequestBody>(AgreeRequest{std::move(*key), std::move(*peer)})
+                               : std::nullopt;
         }
         case Kind::destroy:
             return DestroyRequest{read_id(in)};

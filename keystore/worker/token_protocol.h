@@ -18,7 +18,7 @@
 
 namespace hwenroll::keystore {
 
-inline constexpr std::uint16_t token_protocol_version = 3;
+inline constexpr std::uint16_t token_protocol_version = 4;
 
 /// Longest message in octets; room for the keys of a token with some thousand of them.
 inline constexpr std::size_t max_message_size = std::size_t{4} * 1024 * 1024;
@@ -63,6 +63,11 @@ struct DecryptRequest {
     DecryptMechanism mechanism;
     Bytes ciphertext;
 };
+/// Token::agree. Answered by Secret.
+struct AgreeRequest {
+    KeyReference key;
+    PublicKey peer;
+};
 /// Token::destroy. Answered by Done.
 struct DestroyRequest {
     KeyId id;
@@ -76,7 +81,7 @@ struct SettleLoginRequest {};
 
 using RequestBody = std::variant<ConfigureRequest, DescribeRequest, LoginRequest, ListKeysRequest, GenerateRequest,
                                  FindRequest, SignRequest, DecryptRequest, DestroyRequest, ListTokensRequest,
-                                 PrepareLoginRequest, LookUpRequest, SettleLoginRequest>;
+                                 PrepareLoginRequest, LookUpRequest, SettleLoginRequest, AgreeRequest>;
 
 /// A request. `deadline` counts from its arrival; the worker ends itself when it is over.
 struct Request {

@@ -71,6 +71,7 @@ struct Dispatch {
     ResponseBody operator()(const DecryptRequest& is) const {
         return body_of(token.decrypt(is.key, is.mechanism, is.ciphertext));
     }
+    ResponseBody operator()(const AgreeRequest& is) const { return body_of(token.agree(is.key, is.peer)); }
     ResponseBody operator()(const DestroyRequest& is) const { return body_of(token.destroy(is.id)); }
     template <class Other>
     ResponseBody operator()(const Other&) const {

@@ -145,6 +145,10 @@ Result<Secret> WorkerToken::decrypt(const KeyReference& key, DecryptMechanism me
                         "decrypting");
 }
 
+Result<Secret> WorkerToken::agree(const KeyReference& key, const PublicKey& peer) {
+    return call<Secret>(AgreeRequest{key, peer}, Need::login, deadlines_.use, "agreeing on a secret");
+}
+
 Status WorkerToken::destroy(const KeyId& id) {
     auto done = call<Done>(DestroyRequest{id}, Need::login, deadlines_.use, "destroying a key");
     return done ? Status() : fail(std::move(done.error()));

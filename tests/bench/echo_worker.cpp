@@ -27,6 +27,7 @@ class EchoToken final : public Token {
     Result<Secret> decrypt(const KeyReference& /*key*/, DecryptMechanism /*mechanism*/, ByteView ciphertext) override {
         return Secret(ciphertext);
     }
+    Result<Secret> agree(const KeyReference& /*key*/, const PublicKey& /*peer*/) override { return refused(); }
     Status destroy(const KeyId& /*id*/) override { return refused(); }
 
  private:

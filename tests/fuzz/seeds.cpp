@@ -131,6 +131,7 @@ void write_requests(const Seeds& seeds, const PublicKey& public_key) {
     add("sign", SignRequest{key, SignMechanism::rsa_pkcs1, Bytes(51, 1)});
     add("sign-ecdsa", SignRequest{key, SignMechanism::ecdsa, Bytes(32, 1)});
     add("decrypt", DecryptRequest{key, DecryptMechanism::rsa_pkcs1, Bytes(256, 2)});
+    add("agree", AgreeRequest{wrapped, wrapped.public_key});
     add("destroy", DestroyRequest{KeyId{{1}}});
     add("list-tokens", ListTokensRequest{"/m.so"});
 }

@@ -11,7 +11,8 @@
 
 #include "keystore/openssl/self_test.h"
 #include "tests/keystore/openssl/messages.h"
-#include "tests/keystore/openssl/software_token.h"
+#include "tests/keystore/public_half.h"
+#include "tests/keystore/software_token.h"
 
 namespace hwenroll::keystore::test {
 namespace {

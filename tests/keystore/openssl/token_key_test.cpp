@@ -5,7 +5,8 @@
 #include "keystore/openssl/self_test.h"
 #include "keystore/pkcs11/pkcs11_token.h"
 #include "tests/keystore/openssl/messages.h"
-#include "tests/keystore/openssl/software_token.h"
+#include "tests/keystore/public_half.h"
+#include "tests/keystore/software_token.h"
 #include "tests/keystore/try_login.h"
 #include "tests/support/softhsm.h"
 

@@ -3,6 +3,7 @@
 
 #include "keystore/pkcs11/key_object.h"
 #include "tests/keystore/pkcs11/token_test.h"
+#include "tests/keystore/software_token.h"
 #include "tests/support/child_process.h"
 #include "tests/support/test_paths.h"
 
@@ -100,6 +101,31 @@ TEST_P(GeneratedEcKey, T5_is_found_again_in_a_later_login) {
     EXPECT_FALSE(token->find(key_id(3)).value());
 }
 
+TEST_P(GeneratedEcKey, agrees_on_the_secret_that_software_computes) {
+    const auto token = logged_in();
+    const auto key = token->generate(GetParam(), key_id(11), "web").value().key;
+    const auto other = token->generate(GetParam(), key_id(12), "other").value().key;
+    const auto secret = token->agree(key, other.public_key);
+    ASSERT_TRUE(secret) << secret.error().line();
+    EXPECT_EQ(secret->size(), static_cast<std::size_t>(bits_of(GetParam())) / 8);
+    EXPECT_TRUE(equal(secret->reveal(), token->agree(other, key.public_key)->reveal()));
+    SoftwareToken software(GetParam());
+    EXPECT_TRUE(equal(token->agree(key, software.key().public_key).value().reveal(),
+                      software.agree(software.key(), key.public_key).value().reveal()));
+    RawToken raw;
+    EXPECT_TRUE(raw.session().find(std::move(pkcs11::Attributes().put_number(CKA_CLASS, CKO_SECRET_KEY)))->empty());
+}
+
+TEST_P(GeneratedEcKey, T7_does_not_agree_with_another_public_key_behind_its_id) {
+    const auto token = logged_in();
+    const auto expected = token->generate(GetParam(), key_id(13), "expected").value().key;
+    ASSERT_TRUE(token->destroy(key_id(13)));
+    RawToken().generate(key_id(13), GetParam());
+    const auto secret = token->agree(expected, expected.public_key);
+    ASSERT_FALSE(secret);
+    EXPECT_EQ(secret.error().code(), ErrorCode::token_key_mismatch);
+}
+
 TEST_P(GeneratedEcKey, T7_with_another_public_key_behind_its_id_is_not_used) {
     const auto token = logged_in();
     const auto expected = token->generate(GetParam(), key_id(4), "expected").value();
@@ -168,6 +194,42 @@ TEST_F(ShimTest, TOK_11_what_does_not_fit_an_ec_key_never_reaches_the_token) {
     EXPECT_THAT(plain.error().line(), HasSubstr("a key of kind EC P-256 cannot decrypt"));
     EXPECT_EQ(calls("C_SignInit"), 0);
     EXPECT_EQ(calls("C_DecryptInit"), 0);
+}
+
+TEST_F(ShimTest, what_does_not_agree_with_an_ec_key_never_reaches_the_token) {
+    const auto token = logged_in(shim_options());
+    const auto p256 = token->generate(KeySpec::ec_p256, key_id(8), "ec").value().key;
+    const auto rsa = token->generate(KeySpec::rsa_2048, key_id(9), "rsa").value().key;
+    const SoftwareToken p384(KeySpec::ec_p384);
+    for (const auto& [own, peer] : {std::pair(p256, rsa.public_key), std::pair(p256, p384.key().public_key),
+                                    std::pair(rsa, p256.public_key), std::pair(rsa, rsa.public_key)}) {
+        const auto secret = token->agree(own, peer);
+        ASSERT_FALSE(secret);
+        EXPECT_EQ(secret.error().code(), ErrorCode::token_operation);
+        EXPECT_THAT(secret.error().line(), HasSubstr("do not agree on a secret"));
+    }
+    EXPECT_EQ(calls("C_DeriveKey"), 0);
+}
+
+// PKCS#11 v2.40 §2.3.7 knows two spellings of the peer's point; SoftHSM takes both.
+TEST_F(ShimTest, a_peers_point_is_written_as_octet_string_for_a_module_that_wants_it_so) {
+    script("C_DeriveKey:1:rv=0x71");  // CKR_MECHANISM_PARAM_INVALID
+    const auto token = logged_in(shim_options());
+    const auto key = token->generate(KeySpec::ec_p256, key_id(8), "ec").value().key;
+    SoftwareToken software(KeySpec::ec_p256);
+    const auto secret = token->agree(key, software.key().public_key);
+    ASSERT_TRUE(secret) << secret.error().line();
+    EXPECT_TRUE(equal(secret->reveal(), software.agree(software.key(), key.public_key).value().reveal()));
+    EXPECT_EQ(calls("C_DeriveKey"), 2);
+}
+
+TEST_F(ShimTest, T6_agrees_in_a_new_session_after_a_stale_one) {
+    script("C_DeriveKey:1:rv=0xB3");  // CKR_SESSION_HANDLE_INVALID
+    const auto token = logged_in(shim_options());
+    const auto key = token->generate(KeySpec::ec_p256, key_id(8), "ec").value().key;
+    EXPECT_TRUE(token->agree(key, key.public_key));
+    EXPECT_EQ(calls("C_DeriveKey"), 2);
+    EXPECT_EQ(calls("C_OpenSession"), 2);
 }
 
 // Keys that other software has made, as `hwenroll token keys` shows them.

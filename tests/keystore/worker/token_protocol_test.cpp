@@ -65,6 +65,7 @@ std::vector<Request> requests() {
     add(SignRequest{key, SignMechanism::rsa_pkcs1, Bytes(51, 1)});
     add(SignRequest{{KeyId{{1}}, some_ec_key()}, SignMechanism::ecdsa, Bytes(48, 1)});
     add(DecryptRequest{key, DecryptMechanism::rsa_pkcs1, Bytes(256, 2)});
+    add(AgreeRequest{{KeyId{{1}}, some_ec_key()}, some_ec_key()});
     add(DestroyRequest{KeyId{}});
     add(ListTokensRequest{"/m.so"});
     add(PrepareLoginRequest{});

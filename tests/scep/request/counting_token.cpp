@@ -58,6 +58,10 @@ Result<Secret> CountingToken::decrypt(const keystore::KeyReference& /*key*/, key
     return unused();
 }
 
+Result<Secret> CountingToken::agree(const keystore::KeyReference& /*key*/, const PublicKey& /*peer*/) {
+    return unused();
+}
+
 Status CountingToken::destroy(const keystore::KeyId& /*id*/) {
     return unused();
 }

@@ -25,6 +25,7 @@ class CountingToken : public keystore::Token {
     Result<Bytes> sign(const keystore::KeyReference& key, keystore::SignMechanism mechanism, ByteView input) override;
     Result<Secret> decrypt(const keystore::KeyReference& key, keystore::DecryptMechanism mechanism,
                            ByteView ciphertext) override;
+    Result<Secret> agree(const keystore::KeyReference& key, const PublicKey& peer) override;
     Status destroy(const keystore::KeyId& id) override;
 
  private:

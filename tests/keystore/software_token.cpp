@@ -1,21 +1,13 @@
-#include "tests/keystore/openssl/software_token.h"
+#include "tests/keystore/software_token.h"
 
 #include <openssl/rsa.h>
-
-namespace hwenroll::keystore {
-
-void PrintTo(KeySpec spec, std::ostream* out) {
-    *out << to_text(spec);
-}
-
-}  // namespace hwenroll::keystore
 
 namespace hwenroll::keystore::test {
 
 namespace {
 
 tl::unexpected<Error> not_here() {
-    return fail(ErrorCode::internal, "a SoftwareToken only signs and decrypts");
+    return fail(ErrorCode::internal, "a SoftwareToken only signs, decrypts and agrees");
 }
 
 }  // namespace
@@ -90,6 +82,20 @@ Result<Secret> SoftwareToken::decrypt(const KeyReference& /*key*/, DecryptMechan
         return fail(openssl_error("cannot decrypt"));
     }
     return Secret(ByteView(plain).first(size));
+}
+
+Result<Secret> SoftwareToken::agree(const KeyReference& /*key*/, const PublicKey& peer) {
+    if (error_) {
+        return fail(*error_);
+    }
+    const OpenSslPtr<EVP_PKEY_CTX> context(EVP_PKEY_CTX_new_from_pkey(nullptr, private_.get(), nullptr));
+    Bytes secret(static_cast<std::size_t>(bits_of(spec_)) / 8);
+    std::size_t size = secret.size();
+    if (EVP_PKEY_derive_init(context.get()) != 1 || EVP_PKEY_derive_set_peer(context.get(), peer.get()) != 1 ||
+        EVP_PKEY_derive(context.get(), secret.data(), &size) != 1) {
+        return fail(openssl_error("cannot agree"));
+    }
+    return Secret(std::move(secret));
 }
 
 Status SoftwareToken::destroy(const KeyId& /*id*/) {

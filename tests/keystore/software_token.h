@@ -1,24 +1,15 @@
 // A Token whose key is in memory, to break what no real token breaks on demand.
 #pragma once
 
-#include <ostream>
-
 #include "base/openssl_ptr.h"
 #include "keystore/token.h"
-
-namespace hwenroll::keystore {
-
-/// Names test cases in ctest; GoogleTest finds it by the type's namespace.
-void PrintTo(KeySpec spec, std::ostream* out);
-
-}  // namespace hwenroll::keystore
 
 namespace hwenroll::keystore::test {
 
 /// A key pair of this kind in memory.
 OpenSslPtr<EVP_PKEY> make_software_key(KeySpec spec);
 
-/// One key under the id 01; only sign and decrypt do anything. Its answers can be spoiled.
+/// One key under the id 01; only sign, decrypt and agree do anything. Its answers can be spoiled.
 class SoftwareToken final : public Token {
  public:
     explicit SoftwareToken(KeySpec spec = KeySpec::rsa_2048);
@@ -39,6 +30,7 @@ class SoftwareToken final : public Token {
     Result<std::optional<KeyDescription>> find(const KeyId& id) override;
     Result<Bytes> sign(const KeyReference& key, SignMechanism mechanism, ByteView input) override;
     Result<Secret> decrypt(const KeyReference& key, DecryptMechanism mechanism, ByteView ciphertext) override;
+    Result<Secret> agree(const KeyReference& key, const PublicKey& peer) override;
     Status destroy(const KeyId& id) override;
 
  private:

@@ -152,6 +152,14 @@ Bytes spki_of_rsa(EVP_PKEY* key) {
     return spki;
 }
 
+/// Appends a coordinate, `size` octets long; false if the key does not tell it.
+bool append_coordinate(Bytes& point, EVP_PKEY* key, const char* name, std::size_t size) {
+    const auto number = number_of(key, name);
+    const std::size_t before = point.size();
+    point.resize(before + size);
+    return number && BN_bn2binpad(number.get(), point.data() + before, static_cast<int>(size)) > 0;
+}
+
 }  // namespace
 
 namespace {
@@ -243,6 +251,18 @@ std::string PublicKey::curve() const {
     }
     const std::string name = group.data();
     return name == "prime256v1" ? "P-256" : name == "secp384r1" ? "P-384" : name;
+}
+
+Bytes PublicKey::point() const {
+    if (!is_ec()) {
+        return {};
+    }
+    const auto size = static_cast<std::size_t>(bits() + 7) / 8;
+    Bytes point{POINT_CONVERSION_UNCOMPRESSED};
+    const OpenSslErrorScope dropped;
+    const bool told = append_coordinate(point, get(), OSSL_PKEY_PARAM_EC_PUB_X, size) &&
+                      append_coordinate(point, get(), OSSL_PKEY_PARAM_EC_PUB_Y, size);
+    return told ? point : Bytes();
 }
 
 std::string PublicKey::text() const {

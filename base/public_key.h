@@ -41,6 +41,10 @@ class PublicKey {
     /// `RSA 2048`, `EC P-256`.
     [[nodiscard]] std::string text() const;
 
+    /// The point of an EC key, uncompressed: 04, x and y, each as long as the field (SEC 1 §2.3.3); empty for any other
+    /// key, and where libcrypto does not tell it.
+    [[nodiscard]] Bytes point() const;
+
     /// Borrowed; valid as long as any copy of this PublicKey. Pass it to libcrypto for verification and encryption.
     [[nodiscard]] EVP_PKEY* get() const { return key_.get(); }
 

@@ -16,4 +16,9 @@ Result<KeyDescription> Token::look_up(const KeyReference& key) {
     return **std::move(found);
 }
 
+Result<KeyEvidence> Token::certify(const KeyReference& key, ByteView /*nonce*/) {
+    return fail(ErrorCode::token_attest, "the token was not asked for evidence of key " + to_hex(key.id.value),
+                "it is no TPM that hwenroll drives itself");
+}
+
 }  // namespace hwenroll::keystore

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/secret.h"
+#include "keystore/key_evidence.h"
 #include "keystore/key_spec.h"
 
 namespace hwenroll::keystore {
@@ -141,6 +142,10 @@ class Token {
     /// curve's field, without any key derivation. An RSA key, and a peer on another curve, are refused with
     /// token_operation before the token is asked. Needs a login. More errors: token_key_missing, token_key_mismatch.
     virtual Result<Secret> agree(const KeyReference& key, const PublicKey& peer) = 0;
+
+    /// Evidence that the token holds this key, over the caller's nonce of 1 to max_evidence_nonce octets. Needs a
+    /// login. More errors: token_key_missing, token_key_mismatch, token_attest. By refusal here: token_attest.
+    virtual Result<KeyEvidence> certify(const KeyReference& key, ByteView nonce);
 
     /// Removes both halves of the pair with this id (half a pair too) and lists again to be sure (T24). Nothing there
     /// is success, so it is for a key that the token does not keep: deleting its KeyReference::pem is the caller's.

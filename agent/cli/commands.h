@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "agent/cli/output.h"
 #include "agent/config/loader.h"
@@ -71,6 +72,17 @@ int token_list(const CommandContext& context, const std::optional<std::string>& 
 
 /// Keys of all configured tokens, or of one.
 int token_keys(const CommandContext& context, const std::optional<std::string>& token);
+
+/// Which keys that nothing needs `token purge` is about, and whether it may destroy them.
+struct PurgeOptions {
+    std::string identity;           ///< those of one identity; empty: of any
+    std::vector<std::string> keys;  ///< ids in hexadecimal; empty: any
+    bool confirmed = false;         ///< `--yes`
+};
+
+/// Shows the keys on a token that hwenroll has made and that nothing needs any more; destroys the chosen ones if that
+/// is confirmed. Not while a daemon runs.
+int token_purge(const CommandContext& context, const std::string& token, const PurgeOptions& options);
 
 /// `key` is a PEM file with a software key that opens the envelope.
 int scep_decode(const CommandContext& context, const std::filesystem::path& file,

@@ -25,6 +25,7 @@ struct CommandLine {
     std::int64_t limit = 50;
     bool wait = false;
     bool rekey = false;
+    cli::PurgeOptions purge;
     std::function<int(const cli::CommandContext&)> run;
 };
 
@@ -133,6 +134,16 @@ void add_ca_and_token_commands(CLI::App& app, CommandLine& line) {
     keys->add_option("TOKEN", line.name, "name of a [token.*] section");
     keys->callback([&] {
         line.run = [&line](const cli::CommandContext& context) { return cli::token_keys(context, line.name); };
+    });
+    auto* purge = token->add_subcommand("purge", "keys on a token that nothing needs any more: show or destroy them");
+    purge->add_option("TOKEN", line.target, "name of a [token.*] section")->required();
+    purge->add_option("--identity", line.purge.identity, "only those of this identity");
+    purge->add_option("--key", line.purge.keys, "only the key with this id, in hexadecimal; may be repeated");
+    purge->add_flag("--yes", line.purge.confirmed, "destroy them; they cannot be brought back");
+    purge->callback([&] {
+        line.run = [&line](const cli::CommandContext& context) {
+            return cli::token_purge(context, line.target, line.purge);
+        };
     });
 }
 

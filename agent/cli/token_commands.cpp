@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "agent/cli/agent_access.h"
 #include "agent/cli/commands.h"
 #include "agent/runtime/queries.h"
 #include "agent/runtime/system_clock.h"
@@ -106,6 +107,69 @@ Result<std::vector<Source>> configured_sources(const CommandContext& context) {
     return out;
 }
 
+Error no_such_token(const std::string& token) {
+    return Error(ErrorCode::unknown_name, "there is no token '" + token + "'", {},
+                 "name a [token.*] section of the configuration");
+}
+
+Result<std::vector<Bytes>> ids_of(const std::vector<std::string>& texts) {
+    std::vector<Bytes> ids;
+    for (const std::string& text : texts) {
+        const auto id = from_hex(text);
+        if (!id || id->empty()) {
+            return fail(ErrorCode::usage, "'" + text + "' is no key id", {},
+                        "write it in hexadecimal, as 'hwenroll token purge' shows it");
+        }
+        ids.push_back(*id);
+    }
+    return ids;
+}
+
+std::string whose(const runtime::OrphanKey& orphan) {
+    if (orphan.identity.empty()) {
+        return "whose is not told";
+    }
+    return fmt::format("{} '{}'",
+                       orphan.recorded ? "of an identity that is not configured any more," : "once of identity",
+                       orphan.identity);
+}
+
+/// What `purge` has found, or has done.
+void print_orphans(const CommandContext& context, const std::string& token,
+                   const std::vector<runtime::OrphanKey>& orphans, bool destroyed) {
+    if (context.output.json) {
+        nlohmann::json body{{"token", token}, {"destroyed", destroyed}, {"keys", nlohmann::json::array()}};
+        for (const runtime::OrphanKey& orphan : orphans) {
+            nlohmann::json key = to_json(token, orphan.key);
+            key["identity"] = orphan.identity;
+            key["recorded"] = orphan.recorded;
+            body["keys"].push_back(std::move(key));
+        }
+        return print_json("token purge", std::move(body));
+    }
+    if (orphans.empty()) {
+        std::fputs(fmt::format("token {}: {}\n", token,
+                               destroyed ? "no such key without a use, nothing was destroyed" : "no key without a use")
+                       .c_str(),
+                   stdout);
+        return;
+    }
+    for (const runtime::OrphanKey& orphan : orphans) {
+        std::fputs(
+            fmt::format("token {}: {}{} {}, {}\n", token, destroyed ? "destroyed " : "",
+                        to_hex(orphan.key.key.id.value), orphan.key.key.public_key.text(), printable(whose(orphan)))
+                .c_str(),
+            stdout);
+    }
+    if (!destroyed) {
+        std::fputs(fmt::format("to destroy: hwenroll token purge {} --identity NAME --yes, or --key ID --yes\n"
+                               "on a token that several machines use, the keys of the others look the same\n",
+                               token)
+                       .c_str(),
+                   stdout);
+    }
+}
+
 }  // namespace
 
 int token_list(const CommandContext& context, const std::optional<std::string>& module) {
@@ -144,8 +208,7 @@ int token_keys(const CommandContext& context, const std::optional<std::string>& 
         return report(configuration.error());
     }
     if (token && !configuration->tokens.contains(*token)) {
-        return report(Error(ErrorCode::unknown_name, "there is no token '" + *token + "'", {},
-                            "name a [token.*] section of the configuration"));
+        return report(no_such_token(*token));
     }
     const auto clock = runtime::make_clock();
     if (!clock) {
@@ -154,12 +217,12 @@ int token_keys(const CommandContext& context, const std::optional<std::string>& 
     int exit_code = 0;
     nlohmann::json body{{"keys", nlohmann::json::array()}};
     observe::Log log(observe::Log::Target::quiet);
+    const keystore::WorkerProgram worker = runtime::worker_beside_this_program();
     for (const auto& [name, settings] : configuration->tokens) {
         if (token && name != *token) {
             continue;
         }
-        const auto keys = runtime::list_keys(settings, configuration->agent.state_dir,
-                                             runtime::worker_beside_this_program(), **clock, log);
+        const auto keys = runtime::list_keys({settings, configuration->agent.state_dir, worker, **clock, log});
         if (!keys) {
             exit_code = std::max(exit_code, report(Error(keys.error()).about("token " + name)));
             continue;
@@ -179,6 +242,41 @@ int token_keys(const CommandContext& context, const std::optional<std::string>& 
         print_json("token keys", std::move(body));
     }
     return exit_code;
+}
+
+int token_purge(const CommandContext& context, const std::string& token, const PurgeOptions& options) {
+    const auto configuration = load(context);
+    if (!configuration) {
+        return report(configuration.error());
+    }
+    const auto found = configuration->tokens.find(token);
+    if (found == configuration->tokens.end()) {
+        return report(no_such_token(token));
+    }
+    const auto ids = ids_of(options.keys);
+    if (!ids) {
+        return report(ids.error());
+    }
+    if (options.confirmed && options.identity.empty() && ids->empty()) {
+        return report(Error(ErrorCode::usage, "'--yes' does not say what to destroy", {},
+                            "add --identity NAME or --key ID; without '--yes' the command shows what there is"));
+    }
+    const auto clock = runtime::make_clock();
+    if (!clock) {
+        return report(clock.error());
+    }
+    observe::Log log(observe::Log::Target::quiet);
+    const keystore::WorkerProgram worker = runtime::worker_beside_this_program();
+    const runtime::TokenQuery query{found->second, configuration->agent.state_dir, worker, **clock, log};
+    const runtime::OrphanChoice choice{options.identity, *ids};
+    auto orphans = options.confirmed ? runtime::purge_orphans(query, all_names(*configuration), choice)
+                                     : runtime::list_orphans(query, all_names(*configuration));
+    if (!orphans) {
+        return report(Error(orphans.error()).about("token " + token));
+    }
+    std::erase_if(*orphans, [&](const runtime::OrphanKey& orphan) { return !choice.fits(orphan); });
+    print_orphans(context, token, *orphans, options.confirmed);
+    return 0;
 }
 
 }  // namespace hwenroll::cli

@@ -252,7 +252,7 @@ class ConfigurationBuilder {
         }
     }
 
-    /// An object of a PKCS#11 token is looked for on no TPM.
+    /// An object of a PKCS#11 token is looked for on no TPM, and a handle on no PKCS#11 token.
     bool check_keys(const std::string& name, const Table& table) {
         const auto identity = out_->identities.find(name);
         if (identity == out_->identities.end()) {
@@ -268,13 +268,19 @@ class ConfigurationBuilder {
     }
 
     bool fits(const std::string& name, const Table& table, const std::string& token, const KeyChoice& key) {
-        if (out_->tokens.at(token).type != TokenType::tpm2 || !std::holds_alternative<ExistingKey>(key)) {
-            return true;
+        const bool tpm = out_->tokens.at(token).type == TokenType::tpm2;
+        const bool wrong =
+            tpm ? std::holds_alternative<ExistingKey>(key) : std::holds_alternative<PersistentHandle>(key);
+        if (wrong) {
+            report(
+                Part::identity, name, find(table, "key")->value.at(), ErrorCode::config_value,
+                fmt::format("'key' names {}, and [token.{}] is of type \"{}\"",
+                            tpm ? "an object of a PKCS#11 token" : "a handle of a TPM", token, tpm ? "tpm2" : "pkcs11"),
+                {},
+                tpm ? "name a handle, as in existing:handle:0x81010001, or a token of type \"pkcs11\""
+                    : "name an object, as in existing:pkcs11:id=%9a, or a token of type \"tpm2\"");
         }
-        report(Part::identity, name, find(table, "key")->value.at(), ErrorCode::config_unsupported,
-               "'key' asks for what this version cannot do: look for a PKCS#11 object on a TPM", {},
-               "use \"rsa:2048\" or \"rsa:3072\", or a token of type \"pkcs11\"");
-        return false;
+        return !wrong;
     }
 
     template <class IsGood>

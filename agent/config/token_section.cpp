@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 
 #include "agent/config/sections.h"
-#include "agent/config/unsupported.h"
 #include "agent/config/value_syntax.h"
 
 namespace hwenroll::config {
@@ -84,7 +83,6 @@ std::optional<TokenSettings> read_token(SectionReader& reader, std::string_view 
             reader.accept(key);
         }
     }
-    refuse_unsupported(reader, token);
     return reader.finish() ? std::optional(token) : std::nullopt;
 }
 

@@ -14,10 +14,6 @@ void refuse(SectionReader& reader, std::string_view key, std::string_view cannot
 
 void refuse_key(SectionReader& reader, const KeyChoice& key) {
     constexpr const char* instead = "use \"rsa:2048\", \"rsa:3072\" or \"rsa:4096\"";
-    if (std::holds_alternative<PersistentHandle>(key)) {
-        return refuse(reader, "key", "use a TPM's persistent key",
-                      "name a key on a PKCS#11 token, as in existing:pkcs11:id=%9a");
-    }
     const auto* const type = std::get_if<KeyType>(&key);
     if (type == nullptr) {
         return;
@@ -29,12 +25,6 @@ void refuse_key(SectionReader& reader, const KeyChoice& key) {
 }
 
 }  // namespace
-
-void refuse_unsupported(SectionReader& reader, const TokenSettings& token) {
-    if (token.type == TokenType::tpm2 && token.storage.persistent()) {
-        refuse(reader, "storage", "keep keys under persistent handles", "use \"blob\"");
-    }
-}
 
 void refuse_unsupported(SectionReader& reader, const AuthoritySettings& authority) {
     if (authority.envelope != EnvelopeMode::automatic) {
@@ -55,10 +45,6 @@ void refuse_unsupported(SectionReader& reader, const AuthoritySettings& authorit
 
 void refuse_unsupported(SectionReader& reader, const IdentitySettings& identity) {
     refuse_key(reader, identity.key);
-    if (identity.signer && std::holds_alternative<PersistentHandle>(identity.signer->key)) {
-        refuse(reader, "signer", "use a TPM's persistent key",
-               "name a key on a PKCS#11 token, as in existing:pkcs11:id=%9a");
-    }
 }
 
 }  // namespace hwenroll::config

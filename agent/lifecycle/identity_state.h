@@ -62,6 +62,7 @@ struct KeyRecord {
     Bytes spki;
     bool adopted = false;  ///< it was on the token before and is somebody else's: never destroyed
     std::string pem = {};  ///< the key itself as its token has wrapped it, where the token does not keep it (a TPM)
+    std::string uri = {};  ///< how other programs name it where `id` does not say it: `handle:0x81000010` of a TPM
     friend bool operator==(const KeyRecord&, const KeyRecord&) = default;
 };
 

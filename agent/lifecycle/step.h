@@ -34,6 +34,7 @@ struct KeyReady {
     Bytes spki;
     Bytes adopted_id = {};
     std::string pem = {};  ///< KeyRecord::pem
+    std::string uri = {};  ///< KeyRecord::uri
 };
 /// The request is built: everything that later sends need.
 struct RequestPrepared {

@@ -13,6 +13,10 @@ namespace {
 
 constexpr const char* erase_line = "\r\033[K";
 
+std::string minutes_and_seconds(std::chrono::seconds time) {
+    return fmt::format("{:02}:{:02}", time.count() / 60, time.count() % 60);
+}
+
 }  // namespace
 
 bool Progress::wanted() {
@@ -20,8 +24,9 @@ bool Progress::wanted() {
     return ::isatty(STDERR_FILENO) == 1 && terminal != nullptr && std::string_view(terminal) != "dumb";
 }
 
-void Progress::begin(std::string text) {
+void Progress::begin(std::string text, std::optional<std::chrono::seconds> usual) {
     text_ = std::move(text);
+    usual_ = usual;
     ticks_ = 0;
     paint();
 }
@@ -45,8 +50,15 @@ std::string Progress::line() const {
     if (text_.empty()) {
         return {};
     }
-    const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(ticks_ * interval).count();
-    return seconds == 0 ? text_ + " …" : fmt::format("{} … {:02}:{:02}", text_, seconds / 60, seconds % 60);
+    const auto age = std::chrono::duration_cast<std::chrono::seconds>(ticks_ * interval);
+    std::string line = text_ + " …";
+    if (age.count() > 0) {
+        line += ' ' + minutes_and_seconds(age);
+    }
+    if (usual_) {
+        line += fmt::format(" (it took {} before)", minutes_and_seconds(*usual_));
+    }
+    return line;
 }
 
 void Progress::paint() {

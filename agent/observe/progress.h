@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <optional>
 #include <string>
 
 namespace hwenroll::observe {
@@ -18,8 +19,9 @@ class Progress {
     /// stderr is a terminal and TERM is not `dumb`.
     static bool wanted();
 
-    /// Begins a step; `elapsed` is counted from here by ticks of one `tick` call each 500 ms.
-    void begin(std::string text);
+    /// Begins a step; `elapsed` is counted from here by ticks of one `tick` call each 500 ms. `usual`: how long it took
+    /// before, shown beside its age.
+    void begin(std::string text, std::optional<std::chrono::seconds> usual = {});
 
     /// Repaints the line.
     void tick();
@@ -37,6 +39,7 @@ class Progress {
     void paint();
     bool visible_;
     std::string text_;
+    std::optional<std::chrono::seconds> usual_;
     int ticks_ = 0;
 };
 

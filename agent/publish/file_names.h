@@ -18,9 +18,9 @@ inline constexpr std::string_view key_file = "key.pem";
 inline constexpr std::string_view key_uri_file = "key.uri";
 inline constexpr std::string_view document_file = "identity.json";
 
-/// All files of a generation.
+/// All files of a generation; that of a key which `key_uri_file` names by a TPM's handle has no `key_file`.
 inline constexpr std::array<std::string_view, 7> generation_files{
-    certificate_file, chain_file, full_chain_file, anchors_file, key_file, key_uri_file, document_file};
+    certificate_file, chain_file, full_chain_file, anchors_file, key_uri_file, key_file, document_file};
 
 /// `gen-001`, `gen-1000`.
 std::string generation_name(std::uint64_t number);

@@ -17,7 +17,9 @@ struct Generation {
     Certificate certificate;
     std::vector<Certificate> chain;    ///< the certificate's issuer first, anchors not included; may be empty
     std::vector<Certificate> anchors;  ///< at least one; old and new during a rollover
-    std::string key_uri;  ///< where the private key is: RFC 7512 without PIN, or `file:` where `key_pem` is
+    /// Where the private key is: RFC 7512 without PIN, `file:` where `key_pem` is, or a TPM's `handle:0x81000010`,
+    /// which no key.pem can name.
+    std::string key_uri;
     std::string key_pem =
         {};  ///< a key that its token has wrapped (TSS2 PRIVATE KEY); empty: key.pem is made of the URI
 };

@@ -43,19 +43,23 @@ Result<std::vector<RenderedFile>> render(const Generation& generation, const Fil
     if (!closed) {
         return fail(closed.error());
     }
+    const std::string certificate = to_pem(generation.certificate);
+    const std::string chain = pem_of(generation.chain);
+    std::vector<RenderedFile> files{{certificate_file, certificate, open},
+                                    {chain_file, chain, open},
+                                    {full_chain_file, certificate + chain, open},
+                                    {anchors_file, pem_of(generation.anchors), open},
+                                    {key_uri_file, generation.key_uri + '\n', *closed},
+                                    {document_file, identity_document(generation), open}};
+    if (generation.key_pem.empty() && is_handle_uri(generation.key_uri)) {
+        return files;
+    }
     auto key = generation.key_pem.empty() ? key_reference_pem(generation.key_uri) : wrapped_key_pem(generation.key_pem);
     if (!key) {
         return fail(key.error());
     }
-    const std::string certificate = to_pem(generation.certificate);
-    const std::string chain = pem_of(generation.chain);
-    return std::vector<RenderedFile>{{certificate_file, certificate, open},
-                                     {chain_file, chain, open},
-                                     {full_chain_file, certificate + chain, open},
-                                     {anchors_file, pem_of(generation.anchors), open},
-                                     {key_file, *std::move(key), *closed},
-                                     {key_uri_file, generation.key_uri + '\n', *closed},
-                                     {document_file, identity_document(generation), open}};
+    files.push_back({key_file, *std::move(key), *closed});
+    return files;
 }
 
 GenerationWriter::GenerationWriter(const Directory& identity, std::uint64_t number,

@@ -33,6 +33,14 @@ bool is_key_uri(std::string_view uri) {
 
 }  // namespace
 
+bool is_handle_uri(std::string_view uri) {
+    constexpr std::string_view scheme = "handle:0x81";
+    constexpr std::size_t digits = 6;
+    return uri.starts_with(scheme) && uri.size() == scheme.size() + digits &&
+           std::ranges::all_of(uri.substr(scheme.size()),
+                               [](unsigned char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
+}
+
 Result<std::string> key_reference_pem(std::string_view uri) {
     if (!is_key_uri(uri)) {
         return fail(ErrorCode::publish_write, "a key is to be published by a URI that is no pkcs11: URI without PIN");

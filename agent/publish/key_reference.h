@@ -8,6 +8,9 @@
 
 namespace hwenroll::publish {
 
+/// A persistent object of a TPM, `handle:0x81000010`, as tpm2-openssl names it. No file leads to it.
+bool is_handle_uri(std::string_view uri);
+
 /// PEM of label `PKCS#11 PROVIDER URI` around SEQUENCE { VisibleString "PKCS#11 Provider URI v1.0", UTF8String uri }
 /// (pkcs11-provider, docs of its URI files). `uri` must be a pkcs11: URI of printable ASCII without a PIN; what is
 /// refused is not repeated. Error code: publish_write.

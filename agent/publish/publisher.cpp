@@ -181,6 +181,9 @@ Status read_current(const Directory& identity, PublishedState& state) {
         return defect_of(directory.error(), state);
     }
     for (const std::string_view name : generation_files) {
+        if (name == key_file && is_handle_uri(state.key_uri)) {
+            continue;
+        }
         const auto content = directory->read_file(name);
         if (!content) {
             return defect_of(content.error(), state);

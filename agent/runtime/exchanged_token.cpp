@@ -93,7 +93,7 @@ std::optional<Error> exchanged_token(const config::TokenSettings& settings,
     if (!before) {
         return std::nullopt;
     }
-    return Error(ErrorCode::token_absent, "token '" + settings.name + "' is another one than before",
+    return Error(ErrorCode::token_exchanged, "token '" + settings.name + "' is another one than before",
                  "there is " + named(now) + " in place of " + named(*before) + "; its PIN was not tried",
                  "put the token with serial '" + value(*before, "serial") +
                      "' back, or 'hwenroll resume' to go on with the new one");

@@ -406,37 +406,60 @@ std::string IdentityRunner::awaiting_answer() const {
     return name() + ": waiting for the answer of CA '" + settings_.ca + "'";
 }
 
+/// What a TPM keeps other programs find by its handle, which no id tells.
+std::string IdentityRunner::other_name(const keystore::KeyDescription& key) const {
+    return token_->settings().type == config::TokenType::tpm2 && key.key.pem.empty() ? key.uri : std::string();
+}
+
 void IdentityRunner::run(const lifecycle::MakeKey& effect) {
-    if (const auto* const existing = std::get_if<config::ExistingKey>(&settings_.key)) {
-        return adopt_key(effect, *existing);
-    }
     const auto* const type = std::get_if<config::KeyType>(&settings_.key);
     if (type == nullptr) {
-        return failed(Error(ErrorCode::config_unsupported, "the key " + config::to_text(settings_.key)));
+        return adopt_key(effect);
     }
     const keystore::KeySpec spec = spec_of(*type);
-    progress_.begin(fmt::format("{}: making {} on token '{}'", name(), keystore::to_text(spec), settings_.token));
+    progress_.begin(fmt::format("{}: making {} on token '{}'", name(), keystore::to_text(spec), settings_.token),
+                    usual_time(spec));
     token_->use([id = keystore::KeyId{effect.key_id}, spec, label = "hwenroll " + name()](
                     const SharedToken& token) { return find_or_generate(*token, id, spec, label); },
-                [this](Result<keystore::KeyDescription> key) {
-                    if (!key) {
-                        return failed(key.error());
+                [this, spec](const Result<ReadyKey>& ready) {
+                    if (!ready) {
+                        return failed(ready.error());
                     }
                     failpoint("key-generated");
-                    dispatch(lifecycle::KeyReady{key->key.public_key.spki(), {}, key->key.pem});
+                    note_generation(spec, *ready);
+                    const keystore::KeyDescription& made = ready->key;
+                    dispatch(lifecycle::KeyReady{made.key.public_key.spki(), {}, made.key.pem, other_name(made)});
                 });
 }
 
-void IdentityRunner::adopt_key(const lifecycle::MakeKey& effect, const config::ExistingKey& existing) {
+std::optional<std::chrono::seconds> IdentityRunner::usual_time(keystore::KeySpec spec) const {
+    const auto before = at_.store.generation_time(settings_.token, keystore::to_text(spec));
+    return before && *before ? std::optional(std::chrono::round<std::chrono::seconds>(**before)) : std::nullopt;
+}
+
+/// Only what a person would wait for is worth a write. What cannot be kept is missed by nobody but who watches.
+void IdentityRunner::note_generation(keystore::KeySpec spec, const ReadyKey& ready) {
+    constexpr std::chrono::seconds noticed{2};
+    if (ready.generation.value_or(std::chrono::milliseconds(0)) < noticed) {
+        return;
+    }
+    const Status kept = at_.store.commit_generation_time(settings_.token, keystore::to_text(spec), *ready.generation);
+    if (!kept) {
+        at_.log.write(kept.error(), {});
+    }
+}
+
+void IdentityRunner::adopt_key(const lifecycle::MakeKey& effect) {
     progress_.begin(fmt::format("{}: looking for its key on token '{}'", name(), settings_.token));
     token_->use([id = keystore::KeyId{effect.key_id},
-                 existing](const SharedToken& token) { return adopt(*token, existing, id); },
+                 wanted = settings_.key](const SharedToken& token) { return adopt(*token, wanted, id); },
                 [this](Result<keystore::KeyDescription> key) {
                     if (!key) {
                         return failed(key.error());
                     }
                     failpoint("key-generated");
-                    dispatch(lifecycle::KeyReady{key->key.public_key.spki(), key->key.id.value, key->key.pem});
+                    dispatch(lifecycle::KeyReady{key->key.public_key.spki(), key->key.id.value, key->key.pem,
+                                                 other_name(*key)});
                 });
 }
 

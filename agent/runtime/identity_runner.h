@@ -120,7 +120,10 @@ class IdentityRunner {
     void run(const lifecycle::DestroyKey& effect);
     void run(const lifecycle::RaiseAlert& effect);
 
-    void adopt_key(const lifecycle::MakeKey& effect, const config::ExistingKey& existing);
+    [[nodiscard]] std::optional<std::chrono::seconds> usual_time(keystore::KeySpec spec) const;
+    void note_generation(keystore::KeySpec spec, const ReadyKey& ready);
+    [[nodiscard]] std::string other_name(const keystore::KeyDescription& key) const;
+    void adopt_key(const lifecycle::MakeKey& effect);
     void need_authority(std::function<void(Result<SharedAuthority>)> then);
     void find_manufacturer(const lifecycle::PrepareRequest& effect, const SharedAuthority& authority);
     void prepare(const lifecycle::PrepareRequest& effect, const SharedAuthority& authority,

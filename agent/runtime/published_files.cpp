@@ -23,6 +23,9 @@ Result<std::vector<Certificate>> certificates_of(const std::vector<Bytes>& ders)
 
 /// tpm2-openssl loads a file of a wrapped key by its path.
 std::string uri_of(const KeyPlace& place, const lifecycle::KeyRecord& key) {
+    if (!key.uri.empty()) {
+        return key.uri;
+    }
     return key.pem.empty() ? key_uri(place.token_uri, key.id) : "file://" + place.key_file.string();
 }
 

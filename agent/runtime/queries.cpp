@@ -1,7 +1,10 @@
 #include "agent/runtime/queries.h"
 
+#include <algorithm>
 #include <climits>
 #include <unistd.h>
+
+#include <fmt/format.h>
 
 #include "agent/runtime/authority_access.h"
 #include "agent/runtime/ca_answer.h"
@@ -65,6 +68,88 @@ Result<CaAnswer> ask(const config::AuthoritySettings& settings, const config::Li
     return CaAnswer{url, **std::move(capabilities), *std::move(certificates)};
 }
 
+/// Runs `job` on the token after a login by the rules; `Outcome` is a Result or a Status. Blocks.
+template <class Outcome, class Job>
+Outcome on_token(store::Store& store, const TokenQuery& query, Job job) {
+    EventLoop* stopping = nullptr;
+    auto loop = EventLoop::make([&] { stopping->stop(); });
+    if (!loop) {
+        return fail(loop.error());
+    }
+    stopping = loop->get();
+    Outcome outcome = fail(ErrorCode::interrupted, "a signal ended the work on the token");
+    ClockTrust clock_trust(store, query.clock);
+    TokenAccess token({**loop, store, query.clock, query.log, clock_trust}, query.worker, query.settings);
+    (*loop)->post([&] {
+        token.use([&job](const std::shared_ptr<keystore::Token>& device) { return job(*device); },
+                  [&](Outcome done) {
+                      outcome = std::move(done);
+                      stopping->stop();
+                  });
+    });
+    if (const Status ran = (*loop)->run(); !ran) {
+        return fail(ran.error());
+    }
+    return outcome;
+}
+
+Result<std::vector<keystore::KeyDescription>> keys_of(store::Store& store, const TokenQuery& query) {
+    return on_token<Result<std::vector<keystore::KeyDescription>>>(
+        store, query, [](keystore::Token& token) { return token.list_keys(); });
+}
+
+Result<std::vector<OrphanKey>> orphans_of(store::Store& store, const TokenQuery& query,
+                                          const std::set<std::string>& configured) {
+    const auto keys = keys_of(store, query);
+    if (!keys) {
+        return fail(keys.error());
+    }
+    const auto owners = store.key_owners();
+    if (!owners) {
+        return fail(owners.error());
+    }
+    return orphans_among(*keys, *owners, configured);
+}
+
+Status note_purged(store::Store& store, const TokenQuery& query, const std::vector<OrphanKey>& purged) {
+    for (const OrphanKey& orphan : purged) {
+        const std::string note = fmt::format("key {} of identity '{}' was destroyed by an operator",
+                                             to_hex(orphan.key.key.id.value), orphan.identity);
+        if (Status kept = store.note_of_token(query.settings.name, note, query.clock.now()); !kept) {
+            return kept;
+        }
+    }
+    return {};
+}
+
+/// An identity whose recorded keys are all gone has no state that anybody could go on with.
+Status forget_purged(store::Store& store, const std::vector<OrphanKey>& purged, TimePoint now) {
+    const auto owners = store.key_owners();
+    if (!owners) {
+        return fail(owners.error());
+    }
+    std::set<std::string> emptied;
+    for (const OrphanKey& orphan : purged) {
+        if (orphan.recorded) {
+            emptied.insert(orphan.identity);
+        }
+    }
+    for (const store::KeyOwner& owner : *owners) {
+        const bool gone =
+            std::ranges::any_of(purged, [&](const OrphanKey& orphan) { return orphan.key.key.id.value == owner.id; });
+        if (!gone) {
+            emptied.erase(owner.identity);
+        }
+    }
+    for (const std::string& identity : emptied) {
+        if (Status done = store.forget(identity, "its keys were destroyed by an operator, its state is forgotten", now);
+            !done) {
+            return done;
+        }
+    }
+    return {};
+}
+
 }  // namespace
 
 Result<CaAnswer> ask_ca(const config::AuthoritySettings& settings, const config::LimitSettings& limits) {
@@ -78,36 +163,43 @@ Result<CaAnswer> ask_ca(const config::AuthoritySettings& settings, const config:
     return answer;
 }
 
-Result<std::vector<keystore::KeyDescription>> list_keys(const config::TokenSettings& settings,
-                                                        const std::filesystem::path& state_dir,
-                                                        const keystore::WorkerProgram& worker, const Clock& clock,
-                                                        observe::Log& log) {
-    auto store = store::Store::open(state_dir, {});
-    if (!store) {
-        return fail(store.error());
+Result<std::vector<keystore::KeyDescription>> list_keys(const TokenQuery& query) {
+    auto store = store::Store::open(query.state_dir, {});
+    return store ? keys_of(*store, query) : fail(store.error());
+}
+
+Result<std::vector<OrphanKey>> list_orphans(const TokenQuery& query, const std::set<std::string>& configured) {
+    auto store = store::Store::open(query.state_dir, {});
+    return store ? orphans_of(*store, query, configured) : fail(store.error());
+}
+
+Result<std::vector<OrphanKey>> purge_orphans(const TokenQuery& query, const std::set<std::string>& configured,
+                                             const OrphanChoice& choice) {
+    auto store = store::Store::open(query.state_dir, {});
+    auto orphans = store ? orphans_of(*store, query, configured) : fail(store.error());
+    if (!orphans) {
+        return orphans;
     }
-    EventLoop* stopping = nullptr;
-    auto loop = EventLoop::make([&] { stopping->stop(); });
-    if (!loop) {
-        return fail(loop.error());
+    std::erase_if(*orphans, [&](const OrphanKey& orphan) { return !choice.fits(orphan); });
+    if (orphans->empty()) {
+        return orphans;
     }
-    stopping = loop->get();
-    Result<std::vector<keystore::KeyDescription>> keys = fail(ErrorCode::interrupted, "a signal ended the listing");
-    {
-        ClockTrust clock_trust(*store, clock);
-        TokenAccess token({**loop, *store, clock, log, clock_trust}, worker, settings);
-        (*loop)->post([&] {
-            token.use([](const std::shared_ptr<keystore::Token>& device) { return device->list_keys(); },
-                      [&](Result<std::vector<keystore::KeyDescription>> listed) {
-                          keys = std::move(listed);
-                          stopping->stop();
-                      });
-        });
-        if (const Status ran = (*loop)->run(); !ran) {
-            return fail(ran.error());
+    const Status destroyed = on_token<Status>(*store, query, [&](keystore::Token& token) -> Status {
+        for (const OrphanKey& orphan : *orphans) {
+            if (Status gone = token.destroy(orphan.key.key.id); !gone) {
+                return gone;
+            }
         }
+        return {};
+    });
+    if (!destroyed) {
+        return fail(destroyed.error());
     }
-    return keys;
+    if (const Status noted = note_purged(*store, query, *orphans); !noted) {
+        return fail(noted.error());
+    }
+    const Status forgotten = forget_purged(*store, *orphans, query.clock.now());
+    return forgotten ? orphans : fail(forgotten.error());
 }
 
 keystore::WorkerProgram worker_beside_this_program() {

@@ -2,11 +2,13 @@
 #pragma once
 
 #include <filesystem>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "agent/config/configuration.h"
 #include "agent/observe/log.h"
+#include "agent/runtime/orphan_keys.h"
 #include "base/certificate.h"
 #include "base/clock.h"
 #include "keystore/worker/worker_token.h"
@@ -26,12 +28,28 @@ struct CaAnswer {
 /// scep_structure, ca_certificate.
 Result<CaAnswer> ask_ca(const config::AuthoritySettings& settings, const config::LimitSettings& limits);
 
+/// What the questions about a token's keys need. The references outlive the call.
+struct TokenQuery {
+    const config::TokenSettings& settings;
+    const std::filesystem::path& state_dir;
+    const keystore::WorkerProgram& worker;
+    const Clock& clock;
+    observe::Log& log;
+};
+
 /// The private keys of one token. Logs in by the PIN rules, so it takes the state directory's lock and records the
 /// outcome. Errors: state_locked (a daemon runs), those of keystore::Token.
-Result<std::vector<keystore::KeyDescription>> list_keys(const config::TokenSettings& settings,
-                                                        const std::filesystem::path& state_dir,
-                                                        const keystore::WorkerProgram& worker, const Clock& clock,
-                                                        observe::Log& log);
+Result<std::vector<keystore::KeyDescription>> list_keys(const TokenQuery& query);
+
+/// The keys of one token that nothing needs; `configured` names the identities of the whole configuration, disabled
+/// ones included. Errors as list_keys().
+Result<std::vector<OrphanKey>> list_orphans(const TokenQuery& query, const std::set<std::string>& configured);
+
+/// Destroys the orphans that `choice` fits, and forgets the state of an identity all of whose keys are gone by that.
+/// The ones that were destroyed are returned, and noted in the token's history; after a failure in the middle the next
+/// call goes on with what is left. Errors as list_keys().
+Result<std::vector<OrphanKey>> purge_orphans(const TokenQuery& query, const std::set<std::string>& configured,
+                                             const OrphanChoice& choice);
 
 /// hwenroll-token beside the running program, as a build and a package both place it.
 keystore::WorkerProgram worker_beside_this_program();

@@ -4,6 +4,8 @@
 #include <iterator>
 #include <utility>
 
+#include <fmt/format.h>
+
 #include "agent/runtime/rejection.h"
 #include "agent/runtime/secret_reading.h"
 #include "keystore/openssl/key_provider.h"
@@ -92,16 +94,22 @@ Result<scep::IssueExpectation> expectation_of(const ReplyPlan& plan) {
 }
 
 /// A key as its operator named it.
-std::string name_of(const config::ExistingKey& wanted) {
-    return "the key " + config::to_text(config::KeyChoice(wanted)).substr(std::string_view("existing:").size());
+std::string name_of(const NamedKey& wanted) {
+    return "the key " + config::to_text(wanted).substr(std::string_view("existing:").size());
 }
 
-bool fits(const config::ExistingKey& wanted, const keystore::KeyDescription& key) {
-    return (wanted.id.empty() || key.key.id.value == wanted.id) && (wanted.label.empty() || key.label == wanted.label);
+/// A persistent object of a TPM is told by its URI: one that hwenroll itself made has another id than its handle.
+bool fits(const NamedKey& wanted, const keystore::KeyDescription& key) {
+    if (const auto* const handle = std::get_if<config::PersistentHandle>(&wanted)) {
+        return key.uri == fmt::format("handle:{:#010x}", handle->value);
+    }
+    const auto* const object = std::get_if<config::ExistingKey>(&wanted);
+    return object != nullptr && (object->id.empty() || key.key.id.value == object->id) &&
+           (object->label.empty() || key.label == object->label);
 }
 
 /// An id that the key must have to be found again, and what SCEP and our floor ask of it.
-Status check_named(const config::ExistingKey& wanted, const keystore::KeyDescription& key) {
+Status check_named(const NamedKey& wanted, const keystore::KeyDescription& key) {
     if (!key.protection.confined()) {
         return fail(ErrorCode::token_key_policy, name_of(wanted) + " could leave the token, or could have", {},
                     "it was left as it is; use a key that was made on the token, sensitive and never extractable");
@@ -223,10 +231,21 @@ Status choose_signer(const RequestPlan& plan, EVP_PKEY* key, lifecycle::Transact
     return {};
 }
 
+Result<ReadyKey> generate(keystore::Token& token, const keystore::KeyId& id, keystore::KeySpec spec,
+                          const std::string& label) {
+    const auto begun = std::chrono::steady_clock::now();
+    auto made = token.generate(spec, id, label);
+    if (!made) {
+        return fail(made.error());
+    }
+    return ReadyKey{*std::move(made),
+                    std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - begun)};
+}
+
 }  // namespace
 
-Result<keystore::KeyDescription> find_or_generate(keystore::Token& token, const keystore::KeyId& id,
-                                                  keystore::KeySpec spec, const std::string& label) {
+Result<ReadyKey> find_or_generate(keystore::Token& token, const keystore::KeyId& id, keystore::KeySpec spec,
+                                  const std::string& label) {
     auto found = token.find(id);
     if (!found) {
         return fail(found.error());
@@ -238,14 +257,14 @@ Result<keystore::KeyDescription> find_or_generate(keystore::Token& token, const 
                         destroyed ? std::string() : "and could not be destroyed: " + destroyed.error().what());
         }
         if (keystore::matches(spec, (*found)->key.public_key)) {
-            return **std::move(found);
+            return ReadyKey{**std::move(found), std::nullopt};
         }
         // No certificate was ever asked for with it, or the operator wants another one by now.
         if (const Status removed = token.destroy(id); !removed) {
             return fail(removed.error());
         }
     }
-    auto made = token.generate(spec, id, label);
+    auto made = generate(token, id, spec, label);
     if (made || made.error().code() != ErrorCode::token_key_mismatch) {
         return made;
     }
@@ -253,14 +272,15 @@ Result<keystore::KeyDescription> find_or_generate(keystore::Token& token, const 
     if (const Status removed = token.destroy(id); !removed) {
         return fail(removed.error());
     }
-    return token.generate(spec, id, label);
+    return generate(token, id, spec, label);
 }
 
-Result<keystore::KeyDescription> find_named(keystore::Token& token, const config::ExistingKey& wanted) {
+Result<keystore::KeyDescription> find_named(keystore::Token& token, const NamedKey& wanted) {
     std::vector<keystore::KeyDescription> fitting;
-    if (!wanted.id.empty()) {
+    if (const auto* const object = std::get_if<config::ExistingKey>(&wanted);
+        object != nullptr && !object->id.empty()) {
         // One search instead of all keys' attributes.
-        auto found = token.find({wanted.id});
+        auto found = token.find({object->id});
         if (!found) {
             return fail(found.error());
         }
@@ -288,8 +308,7 @@ Result<keystore::KeyDescription> find_named(keystore::Token& token, const config
     return std::move(fitting.front());
 }
 
-Result<keystore::KeyDescription> adopt(keystore::Token& token, const config::ExistingKey& wanted,
-                                       const keystore::KeyId& id) {
+Result<keystore::KeyDescription> adopt(keystore::Token& token, const NamedKey& wanted, const keystore::KeyId& id) {
     auto key = find_named(token, wanted);
     if (!key) {
         return fail(key.error());

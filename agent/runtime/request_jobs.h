@@ -1,6 +1,7 @@
 // What runs on a token's thread: values in, values out, no store, no loop.
 #pragma once
 
+#include <chrono>
 #include <memory>
 #include <optional>
 
@@ -16,22 +17,30 @@ namespace hwenroll::runtime {
 using SharedToken = std::shared_ptr<keystore::Token>;
 using SharedAuthority = std::shared_ptr<const Authority>;
 
+/// A key that find_or_generate() has brought.
+struct ReadyKey {
+    keystore::KeyDescription key;
+    std::optional<std::chrono::milliseconds> generation;  ///< how long its making took; nothing: it was there
+};
+
 /// Finds the key under `id`, or makes it there, in place of one of another kind. A half pair that a crash left is
 /// removed first (T17, T18); a key that could leave the token is destroyed (T21). Error codes: those of
 /// keystore::Token.
-Result<keystore::KeyDescription> find_or_generate(keystore::Token& token, const keystore::KeyId& id,
-                                                  keystore::KeySpec spec, const std::string& label);
+Result<ReadyKey> find_or_generate(keystore::Token& token, const keystore::KeyId& id, keystore::KeySpec spec,
+                                  const std::string& label);
+
+/// A key that was there before: `existing:…` of the configuration, which is no config::KeyType.
+using NamedKey = config::KeyChoice;
 
 /// Finds the key that the configuration names and removes what an earlier configuration had made under `id`, which is
 /// ours. The named key is never destroyed, whatever is wrong with it. Errors: token_key_missing, token_ambiguous (more
 /// than one key fits), token_key_policy (it could leave the token, or could have), config_unsupported (no RSA key of
 /// 2048 bits or more), those of keystore::Token.
-Result<keystore::KeyDescription> adopt(keystore::Token& token, const config::ExistingKey& wanted,
-                                       const keystore::KeyId& id);
+Result<keystore::KeyDescription> adopt(keystore::Token& token, const NamedKey& wanted, const keystore::KeyId& id);
 
 /// The one key on the token that the configuration names. Errors: token_key_missing, token_ambiguous, those of
 /// keystore::Token.
-Result<keystore::KeyDescription> find_named(keystore::Token& token, const config::ExistingKey& wanted);
+Result<keystore::KeyDescription> find_named(keystore::Token& token, const NamedKey& wanted);
 
 /// What a request is built from.
 struct RequestPlan {

@@ -86,10 +86,6 @@ Status check_time(const SignerPlan& plan, const Certificate& certificate) {
 }  // namespace
 
 Result<Signer> find_signer(const std::shared_ptr<keystore::Token>& token, const SignerPlan& plan) {
-    const auto* const wanted = std::get_if<config::ExistingKey>(&plan.settings.key);
-    if (wanted == nullptr) {
-        return fail(ErrorCode::config_unsupported, "the key " + config::to_text(plan.settings.key));
-    }
     const std::filesystem::path& file = plan.settings.certificate;
     auto own = read_certificates(file, plan.max_certificates);
     if (!own) {
@@ -107,7 +103,7 @@ Result<Signer> find_signer(const std::shared_ptr<keystore::Token>& token, const 
         return unfit(file, "replies are encrypted to its key, which is " + certificate.public_key().text(),
                      "use a certificate for an RSA key of 2048 bits or more");
     }
-    auto key = find_named(*token, *wanted);
+    auto key = find_named(*token, plan.settings.key);
     if (!key) {
         return fail(key.error());
     }

@@ -158,7 +158,7 @@ Status write_retired(Database& database, const std::string& name, const Identity
 }  // namespace
 
 Result<std::optional<KeyRecord>> read_key(Database& database, const std::string& name, std::string_view slot) {
-    Statement row(database, "SELECT key_id, spki, adopted, pem FROM keys WHERE identity=? AND slot=?");
+    Statement row(database, "SELECT key_id, spki, adopted, pem, uri FROM keys WHERE identity=? AND slot=?");
     const auto found = row.bind(std::string_view(name)).bind(slot).step();
     if (!found) {
         return fail(found.error());
@@ -166,13 +166,15 @@ Result<std::optional<KeyRecord>> read_key(Database& database, const std::string&
     if (!*found) {
         return std::optional<KeyRecord>();
     }
-    return std::optional(KeyRecord{row.blob(0), row.blob(1), row.integer(2) != 0, row.text(3)});
+    return std::optional(KeyRecord{row.blob(0), row.blob(1), row.integer(2) != 0, row.text(3), row.text(4)});
 }
 
 Status write_key(Database& database, const std::string& name, std::string_view slot, const KeyRecord& key) {
-    Statement row(database, "INSERT INTO keys (identity, slot, key_id, spki, adopted, pem) VALUES (?,?,?,?,?,?)");
+    Statement row(database,
+                  "INSERT INTO keys (identity, slot, key_id, spki, adopted, pem, uri) VALUES (?,?,?,?,?,?,?)");
     row.bind(std::string_view(name)).bind(slot).bind(ByteView(key.id)).bind(ByteView(key.spki));
-    return row.bind(std::int64_t{key.adopted ? 1 : 0}).bind(std::string_view(key.pem)).run();
+    row.bind(std::int64_t{key.adopted ? 1 : 0});
+    return row.bind(std::string_view(key.pem)).bind(std::string_view(key.uri)).run();
 }
 
 Status read_credentials(Database& database, const std::string& name, IdentityState& state) {

@@ -170,7 +170,17 @@ ALTER TABLE keys ADD COLUMN pem TEXT NOT NULL DEFAULT '';
 ALTER TABLE transactions ADD COLUMN signer_pem TEXT NOT NULL DEFAULT '';
 )sql";
 
-constexpr std::array steps{wrapped_keys};
+/// Keys under a TPM's persistent handles have a URI of their own; how long a token took to make a key of a kind.
+constexpr const char* tpm_handles = R"sql(
+ALTER TABLE keys ADD COLUMN uri TEXT NOT NULL DEFAULT '';
+CREATE TABLE generations (
+    token TEXT NOT NULL, kind TEXT NOT NULL,
+    milliseconds INTEGER NOT NULL,
+    PRIMARY KEY (token, kind)
+) STRICT;
+)sql";
+
+constexpr std::array steps{wrapped_keys, tpm_handles};
 constexpr Layout layout{create, 4, steps.data(), steps.size()};
 static_assert(layout.version() == schema_version);
 

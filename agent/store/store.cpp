@@ -223,23 +223,51 @@ Status Store::commit_machine(const Bytes& mark) {
     });
 }
 
-Result<std::vector<Bytes>> Store::key_ids(const std::string& token) {
+Result<std::optional<std::chrono::milliseconds>> Store::generation_time(const std::string& token,
+                                                                        std::string_view kind) {
+    Statement row(impl_->database(), "SELECT milliseconds FROM generations WHERE token=? AND kind=?");
+    const auto found = row.bind(std::string_view(token)).bind(kind).step();
+    if (!found) {
+        return fail(found.error());
+    }
+    return *found ? std::optional(std::chrono::milliseconds(row.integer(0))) : std::nullopt;
+}
+
+Status Store::commit_generation_time(const std::string& token, std::string_view kind, std::chrono::milliseconds took) {
+    return impl_->commit("token", token, {}, {}, [&] {
+        Statement row(impl_->database(),
+                      "INSERT OR REPLACE INTO generations (token, kind, milliseconds) VALUES (?,?,?)");
+        return row.bind(std::string_view(token)).bind(kind).bind(std::int64_t{took.count()}).run();
+    });
+}
+
+Result<std::vector<KeyOwner>> Store::key_owners() {
     Statement row(impl_->database(),
-                  "SELECT key_id FROM keys JOIN identities ON identities.name=keys.identity WHERE token=?1 UNION "
-                  "SELECT key_id FROM retired_keys JOIN identities ON identities.name=retired_keys.identity WHERE "
-                  "token=?1");
-    row.bind(std::string_view(token));
-    std::vector<Bytes> ids;
+                  "SELECT key_id, identity, token, adopted, pem<>'' FROM keys JOIN identities ON "
+                  "identities.name=keys.identity UNION SELECT key_id, identity, token, 0, 0 FROM retired_keys JOIN "
+                  "identities ON identities.name=retired_keys.identity");
+    std::vector<KeyOwner> owners;
     for (;;) {
         const auto found = row.step();
         if (!found) {
             return fail(found.error());
         }
         if (!*found) {
-            return ids;
+            return owners;
         }
-        ids.push_back(row.blob(0));
+        owners.push_back({row.blob(0), row.text(1), row.text(2), row.integer(3) != 0, row.integer(4) != 0});
     }
+}
+
+Status Store::forget(const std::string& name, const std::string& note, TimePoint now) {
+    return impl_->commit("identity", name, note, now, [&] {
+        Statement row(impl_->database(), "DELETE FROM identities WHERE name=?");
+        return row.bind(std::string_view(name)).run();
+    });
+}
+
+Status Store::note_of_token(const std::string& token, const std::string& note, TimePoint now) {
+    return impl_->commit("token", token, note, now, [] { return Status(); });
 }
 
 Result<std::vector<HistoryEntry>> Store::history(const std::string& kind, const std::string& name, std::int64_t limit) {

@@ -46,6 +46,16 @@ struct LoginRecord {
     friend bool operator==(const LoginRecord&, const LoginRecord&) = default;
 };
 
+/// Whose a key is.
+struct KeyOwner {
+    Bytes id;  ///< CKA_ID
+    std::string identity;
+    std::string token;     ///< the configuration's name when the identity was last committed
+    bool adopted = false;  ///< KeyRecord::adopted
+    bool wrapped = false;  ///< the database has the key itself: KeyRecord::pem
+    friend bool operator==(const KeyOwner&, const KeyOwner&) = default;
+};
+
 /// Bounds of the history per name (design: history_keep). Nothing is removed for its age while the clock is not
 /// trusted.
 struct HistoryLimits {
@@ -108,6 +118,9 @@ class Store {
     /// that device, and every refusal of the same source, is removed under all sections' names.
     Status settle(const std::string& token, const LoginRecord& accepted, const std::string& note, TimePoint now);
 
+    /// Appends to the history of a token what was done to it.
+    Status note_of_token(const std::string& token, const std::string& note, TimePoint now);
+
     /// The newest `limit` entries of one name, newest first.
     Result<std::vector<HistoryEntry>> history(const std::string& kind, const std::string& name, std::int64_t limit);
 
@@ -122,9 +135,16 @@ class Store {
     Result<Bytes> machine();
     Status commit_machine(const Bytes& mark);
 
-    /// Key ids that the database knows on the keys of `token` (attempts and retired keys included): what else is there
-    /// is not ours.
-    Result<std::vector<Bytes>> key_ids(const std::string& token);
+    /// How long the last generation of a key of this kind (`rsa:2048`) took on `token`; nothing: none has been noted.
+    Result<std::optional<std::chrono::milliseconds>> generation_time(const std::string& token, std::string_view kind);
+    Status commit_generation_time(const std::string& token, std::string_view kind, std::chrono::milliseconds took);
+
+    /// All keys that the database knows, attempts and retired ones included: what else is on a token nothing needs.
+    Result<std::vector<KeyOwner>> key_owners();
+
+    /// Removes the whole state of an identity that is not configured any more and whose keys are gone. `note` goes to
+    /// its history, which stays.
+    Status forget(const std::string& name, const std::string& note, TimePoint now);
 
  private:
     class Impl;

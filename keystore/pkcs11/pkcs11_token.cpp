@@ -141,13 +141,11 @@ std::optional<Error> Pkcs11Token::Impl::pin_is_missing(const CK_TOKEN_INFO& toke
         return std::nullopt;
     }
     const bool own_keypad = (token.flags & CKF_PROTECTED_AUTHENTICATION_PATH) != 0;
-    return Error(ErrorCode::token_pin_source,
+    return Error(own_keypad ? ErrorCode::token_keypad : ErrorCode::token_pin_source,
                  fmt::format("token '{}' needs a login but its configuration has no 'pin'", options_.name),
-                 own_keypad
-                     ? "its PIN is entered at the device, by somebody who is there (CKF_PROTECTED_AUTHENTICATION_"
-                       "PATH)"
-                     : "",
-                 own_keypad ? "use a reader without keypad, or a token that takes its PIN from the computer" : "");
+                 own_keypad ? "its PIN is entered at the device, by somebody who is there "
+                              "(CKF_PROTECTED_AUTHENTICATION_PATH)"
+                            : "");
 }
 
 tl::unexpected<Error> Pkcs11Token::Impl::cannot(const char* doing, const CallFailure& failure) const {

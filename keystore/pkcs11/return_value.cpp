@@ -163,6 +163,11 @@ bool is_padding_failure(CK_RV rv) {
            rv == CKR_FUNCTION_FAILED || rv == CKR_DATA_INVALID || rv == CKR_DATA_LEN_RANGE;
 }
 
+bool is_unsupported_key(CK_RV rv) {
+    return rv == CKR_MECHANISM_INVALID || rv == CKR_KEY_SIZE_RANGE || rv == CKR_CURVE_NOT_SUPPORTED ||
+           rv == CKR_DOMAIN_PARAMS_INVALID;
+}
+
 bool is_parameter_refusal(CK_RV rv) {
     return rv == CKR_MECHANISM_PARAM_INVALID || rv == CKR_ARGUMENTS_BAD || rv == CKR_DATA_INVALID ||
            rv == CKR_DATA_LEN_RANGE;

@@ -43,6 +43,9 @@ bool is_transient(CK_RV rv);
 /// What tokens answer to a ciphertext whose padding is wrong. SoftHSM 2.6.1 says CKR_GENERAL_ERROR.
 bool is_padding_failure(CK_RV rv);
 
+/// The token makes no keys of the kind, size or curve that it was asked for.
+bool is_unsupported_key(CK_RV rv);
+
 /// The module does not take the mechanism's parameter as it was written.
 bool is_parameter_refusal(CK_RV rv);
 

@@ -4,8 +4,6 @@
 #include <array>
 #include <utility>
 
-#include <openssl/asn1.h>
-
 namespace hwenroll::keystore::pkcs11 {
 
 namespace {
@@ -204,7 +202,8 @@ Outcome<Secret> Session::read_value(CK_OBJECT_HANDLE object, std::size_t size) {
 Outcome<Secret> Session::agree(CK_OBJECT_HANDLE key, ByteView point, PointForm form, std::size_t size) {
     Bytes written;
     if (form == PointForm::octet_string) {
-        written = {V_ASN1_OCTET_STRING, static_cast<std::uint8_t>(point.size())};
+        constexpr std::uint8_t octet_string = 0x04;
+        written = {octet_string, static_cast<std::uint8_t>(point.size())};
     }
     written.insert(written.end(), point.begin(), point.end());
     const auto object = derive(key, std::move(written), size);

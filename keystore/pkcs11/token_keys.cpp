@@ -364,6 +364,12 @@ Result<KeyDescription> TokenKeys::generate(KeySpec spec, const KeyId& id, const 
     if (!pair) {
         session_spoiled_ = is_stale(pair.error().rv);
         login_lost_ = login_lost_ || is_module_gone(pair.error().rv);
+        if (is_unsupported_key(pair.error().rv)) {
+            return fail(problem(ErrorCode::token_key_kind, fmt::format("cannot make {} keys", to_text(spec)),
+                                pair.error().text())
+                            .value()
+                            .error);
+        }
         return fail(problem("generate a key", pair.error()).value().error);
     }
     std::optional<CK_OBJECT_HANDLE> handle = pair->private_half;

@@ -30,8 +30,8 @@ constexpr std::uint8_t tag_context = 0xA0;  // [0] EXPLICIT
 constexpr std::array<std::uint8_t, 6> loadable_key = {0x67, 0x81, 0x05, 0x0A, 0x01, 0x03};
 
 tl::unexpected<Error> damaged(std::string why) {
-    return fail(ErrorCode::token_key_missing, "the stored TPM key is no TSS2 PRIVATE KEY that can be used",
-                std::move(why), "bring the key's file back, or let a new key be made");
+    return fail(ErrorCode::token_key_file, "the stored TPM key is no TSS2 PRIVATE KEY that can be used",
+                std::move(why));
 }
 
 /// Takes one element with `tag` off the front of `in`: its content, or nothing. Lengths of up to 65,535 octets in their

@@ -165,7 +165,7 @@ Result<T> TpmKeys::using_key(const KeyReference& key,
 Result<TokenDescription> TpmKeys::describe() {
     return visiting<TokenDescription>([&](Visit& visit) -> Attempt<TokenDescription> {
         if (const auto opened = visit.open_root(); !opened) {
-            return problem("make its storage root key ready", opened.error());
+            return owner_problem("make its storage root key ready", opened.error());
         }
         auto description = read_description(visit.connection(), options_.name, visit.root());
         if (!description) {
@@ -178,7 +178,7 @@ Result<TokenDescription> TpmKeys::describe() {
 /// A parent that has refused an authorization may count it: it is not asked twice.
 TpmKeys::Attempt<void> TpmKeys::open_root(Visit& visit, std::optional<TPM2_HANDLE> recorded) {
     if (const auto opened = visit.open_root(recorded); !opened) {
-        return problem("make its storage root key ready", opened.error());
+        return owner_problem("make its storage root key ready", opened.error());
     }
     if (closed_root_ == visit.root().handle) {
         return problem(ErrorCode::token_operation,
@@ -186,6 +186,13 @@ TpmKeys::Attempt<void> TpmKeys::open_root(Visit& visit, std::optional<TPM2_HANDL
                        "it has an authorization value", "give it an empty one (tpm2_changeauth), or evict it");
     }
     return {};
+}
+
+/// Of a call that gave the owner hierarchy's authorization value, which is empty.
+tl::unexpected<TpmKeys::Problem> TpmKeys::owner_problem(const char* doing, const CallFailure& failure) const {
+    return is_refusal(failure.rc)
+               ? problem(ErrorCode::token_owner_auth, fmt::format("cannot {}", doing), failure.text())
+               : problem(doing, failure);
 }
 
 /// Of a call that gave the parent's authorization value, which is empty.
@@ -296,8 +303,9 @@ TpmKeys::Attempt<TpmKeys::KeyInUse> TpmKeys::open_blob(Visit& visit, const KeyRe
         return tl::unexpected(blob.error());
     }
     if (const auto opened = visit.open_root(blob->parent); !opened) {
-        return response_of(opened.error().rc) == TPM2_RC_HANDLE ? foreign_blob(key.id, opened.error())
-                                                                : problem("make a key's parent ready", opened.error());
+        return response_of(opened.error().rc) == TPM2_RC_HANDLE
+                   ? foreign_blob(key.id, opened.error())
+                   : owner_problem("make a key's parent ready", opened.error());
     }
     auto object = load(visit, key.id, blob->public_area, blob->private_area);
     if (!object) {
@@ -445,8 +453,8 @@ TpmKeys::Attempt<void> TpmKeys::require_supported(Visit& visit, KeySpec spec) {
     const auto supported =
         visit.connection().call("Esys_TestParms", Esys_TestParms, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE, &wanted);
     if (!supported && is_unsupported(supported.error().rc)) {
-        return problem(ErrorCode::token_operation, fmt::format("cannot make {} keys", to_text(spec)),
-                       supported.error().text(), "choose another 'key', such as rsa:2048 or ec:p256");
+        return problem(ErrorCode::token_key_kind, fmt::format("cannot make {} keys", to_text(spec)),
+                       supported.error().text());
     }
     if (!supported) {
         return problem("tell which keys it can make", supported.error());
@@ -501,7 +509,7 @@ TpmKeys::Attempt<TPM2_HANDLE> TpmKeys::persist(Visit& visit, const KeyId& id, co
             return handle;
         }
         if (response_of(kept.error().rc) != TPM2_RC_NV_DEFINED) {
-            return problem("keep a key", kept.error());
+            return owner_problem("keep a key", kept.error());
         }
     }
     return problem(
@@ -532,7 +540,7 @@ TpmKeys::Attempt<void> TpmKeys::destroy_in(Visit& visit, const KeyId& id) {
                                                      (*object)->object.handle(), ESYS_TR{ESYS_TR_PASSWORD},
                                                      ESYS_TR_NONE, ESYS_TR_NONE, (*object)->at, &gone);
         !evicted) {
-        return problem("destroy a key", evicted.error());
+        return owner_problem("destroy a key", evicted.error());
     }
     const auto left = persistent_object(visit, id);
     if (!left) {

@@ -67,6 +67,7 @@ class TpmKeys {
     template <class T>
     Result<T> using_key(const KeyReference& key, const std::function<Attempt<T>(Visit&, const KeyInUse&)>& attempt);
 
+    [[nodiscard]] tl::unexpected<Problem> owner_problem(const char* doing, const CallFailure& failure) const;
     Attempt<void> open_root(Visit& visit, std::optional<TPM2_HANDLE> recorded = std::nullopt);
     [[nodiscard]] tl::unexpected<Problem> root_problem(const char* doing, const Visit& visit,
                                                        const CallFailure& failure);

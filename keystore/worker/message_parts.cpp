@@ -11,6 +11,9 @@ namespace {
 /// Longest SubjectPublicKeyInfo, in octets.
 constexpr std::size_t max_spki = std::size_t{16} * 1024;
 
+/// Longest part of a KeyEvidence, in octets: certificates of endorsement keys have some 1,500.
+constexpr std::size_t max_evidence_part = std::size_t{16} * 1024;
+
 /// The numbers travel between processes and are never reused.
 enum class TokenType : std::uint8_t { pkcs11 = 1, tpm2 = 2 };
 
@@ -109,6 +112,13 @@ void write(OctetWriter& out, const TokenDescription& token) {
     }
 }
 
+void write(OctetWriter& out, const KeyEvidence& evidence) {
+    for (const Bytes* part : {&evidence.certify_info, &evidence.signature, &evidence.key_public,
+                              &evidence.attestation_public, &evidence.attestation_key, &evidence.ek_certificate}) {
+        out.octets(*part);
+    }
+}
+
 void write(OctetWriter& out, const KeyDescription& key) {
     write(out, key.key);
     out.text(key.label);
@@ -190,6 +200,15 @@ LoginOutcome read_outcome(OctetReader& in) {
         outcome.error = read_error(in);
     }
     return outcome;
+}
+
+KeyEvidence read_evidence(OctetReader& in) {
+    KeyEvidence evidence;
+    for (Bytes* part : {&evidence.certify_info, &evidence.signature, &evidence.key_public, &evidence.attestation_public,
+                        &evidence.attestation_key, &evidence.ek_certificate}) {
+        *part = to_bytes(in.octets(max_evidence_part));
+    }
+    return evidence;
 }
 
 std::optional<PublicKey> read_public_key(OctetReader& in) {

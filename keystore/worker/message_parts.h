@@ -24,6 +24,7 @@ void write(OctetWriter& out, const PublicKey& key);
 void write(OctetWriter& out, const KeyReference& key);
 void write(OctetWriter& out, const TokenDescription& token);
 void write(OctetWriter& out, const KeyDescription& key);
+void write(OctetWriter& out, const KeyEvidence& evidence);
 
 template <class T>
 void write(OctetWriter& out, const std::vector<T>& elements) {
@@ -53,6 +54,7 @@ Error read_error(OctetReader& in);
 LoginPreparation read_preparation(OctetReader& in);
 LoginOutcome read_outcome(OctetReader& in);
 TokenDescription read_token(OctetReader& in);
+KeyEvidence read_evidence(OctetReader& in);
 std::vector<TokenDescription> read_tokens(OctetReader& in);
 std::vector<KeyDescription> read_keys(OctetReader& in);
 

@@ -29,6 +29,7 @@ enum class Kind : std::uint8_t {
     look_up = 12,
     settle_login = 13,
     agree = 14,
+    certify = 15,
 
     done = 128,
     error = 129,
@@ -42,6 +43,7 @@ enum class Kind : std::uint8_t {
     secret = 137,
     login_preparation = 138,
     login_settlement = 139,
+    key_evidence = 140,
 };
 
 Kind kind_of(const RequestBody& body) {
@@ -49,7 +51,7 @@ Kind kind_of(const RequestBody& body) {
     constexpr std::array kinds{Kind::configure,    Kind::describe,    Kind::login,         Kind::list_keys,
                                Kind::generate,     Kind::find,        Kind::sign,          Kind::decrypt,
                                Kind::destroy,      Kind::list_tokens, Kind::prepare_login, Kind::look_up,
-                               Kind::settle_login, Kind::agree};
+                               Kind::settle_login, Kind::agree,       Kind::certify};
     static_assert(kinds.size() == std::variant_size_v<RequestBody>);
     return kinds.at(body.index());
 }
@@ -66,7 +68,8 @@ Kind kind_of(const ResponseBody& body) {
                                Kind::octets,
                                Kind::secret,
                                Kind::login_preparation,
-                               Kind::login_settlement};
+                               Kind::login_settlement,
+                               Kind::key_evidence};
     static_assert(kinds.size() == std::variant_size_v<ResponseBody>);
     return kinds.at(body.index());
 }
@@ -112,6 +115,10 @@ struct BodyWriter {
     void operator()(const AgreeRequest& body) const {
         write(out, body.key);
         write(out, body.peer);
+    }
+    void operator()(const CertifyRequest& body) const {
+        write(out, body.key);
+        out.octets(body.nonce);
     }
     void operator()(const DestroyRequest& body) const { out.octets(body.id.value); }
     void operator()(const ListTokensRequest& body) const { out.text(body.module); }
@@ -182,6 +189,11 @@ std::optional<RequestBody> read_request_body(OctetReader& in, Kind kind) {
             return key && peer ? std::optional<RequestBody>(AgreeRequest{std::move(*key), std::move(*peer)})
                                : std::nullopt;
         }
+        case Kind::certify: {
+            auto key = read_reference(in);
+            const ByteView nonce = in.octets(max_evidence_nonce);
+            return key ? std::optional<RequestBody>(CertifyRequest{std::move(*key), to_bytes(nonce)}) : std::nullopt;
+        }
         case Kind::destroy:
             return DestroyRequest{read_id(in)};
         case Kind::list_tokens:
@@ -225,6 +237,8 @@ std::optional<ResponseBody> read_response_body(OctetReader& in, Kind kind) {
             return read_keys(in);
         case Kind::tokens:
             return read_tokens(in);
+        case Kind::key_evidence:
+            return read_evidence(in);
         case Kind::octets:
             return to_bytes(in.octets(max_data));
         case Kind::secret:

@@ -68,6 +68,11 @@ struct AgreeRequest {
     KeyReference key;
     PublicKey peer;
 };
+/// Token::certify. Answered by KeyEvidence.
+struct CertifyRequest {
+    KeyReference key;
+    Bytes nonce;
+};
 /// Token::destroy. Answered by Done.
 struct DestroyRequest {
     KeyId id;
@@ -81,7 +86,7 @@ struct SettleLoginRequest {};
 
 using RequestBody = std::variant<ConfigureRequest, DescribeRequest, LoginRequest, ListKeysRequest, GenerateRequest,
                                  FindRequest, SignRequest, DecryptRequest, DestroyRequest, ListTokensRequest,
-                                 PrepareLoginRequest, LookUpRequest, SettleLoginRequest, AgreeRequest>;
+                                 PrepareLoginRequest, LookUpRequest, SettleLoginRequest, AgreeRequest, CertifyRequest>;
 
 /// A request. `deadline` counts from its arrival; the worker ends itself when it is over.
 struct Request {
@@ -98,9 +103,10 @@ struct LoginSettlement {
     bool login_per_use = false;  ///< some key wants a login for each use
 };
 
-using ResponseBody = std::variant<Done, Error, TokenDescription, LoginOutcome, KeyDescription,
-                                  std::optional<KeyDescription>, std::vector<KeyDescription>,
-                                  std::vector<TokenDescription>, Bytes, Secret, LoginPreparation, LoginSettlement>;
+using ResponseBody =
+    std::variant<Done, Error, TokenDescription, LoginOutcome, KeyDescription, std::optional<KeyDescription>,
+                 std::vector<KeyDescription>, std::vector<TokenDescription>, Bytes, Secret, LoginPreparation,
+                 LoginSettlement, KeyEvidence>;
 
 /// The one answer to a request, with its sequence number.
 struct Response {

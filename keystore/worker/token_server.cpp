@@ -72,6 +72,7 @@ struct Dispatch {
         return body_of(token.decrypt(is.key, is.mechanism, is.ciphertext));
     }
     ResponseBody operator()(const AgreeRequest& is) const { return body_of(token.agree(is.key, is.peer)); }
+    ResponseBody operator()(const CertifyRequest& is) const { return body_of(token.certify(is.key, is.nonce)); }
     ResponseBody operator()(const DestroyRequest& is) const { return body_of(token.destroy(is.id)); }
     template <class Other>
     ResponseBody operator()(const Other&) const {

@@ -149,6 +149,10 @@ Result<Secret> WorkerToken::agree(const KeyReference& key, const PublicKey& peer
     return call<Secret>(AgreeRequest{key, peer}, Need::login, deadlines_.use, "agreeing on a secret");
 }
 
+Result<KeyEvidence> WorkerToken::certify(const KeyReference& key, ByteView nonce) {
+    return call<KeyEvidence>(CertifyRequest{key, to_bytes(nonce)}, Need::login, deadlines_.use, "certifying a key");
+}
+
 Status WorkerToken::destroy(const KeyId& id) {
     auto done = call<Done>(DestroyRequest{id}, Need::login, deadlines_.use, "destroying a key");
     return done ? Status() : fail(std::move(done.error()));

@@ -41,6 +41,7 @@ class WorkerToken final : public Token {
     Result<Bytes> sign(const KeyReference& key, SignMechanism mechanism, ByteView input) override;
     Result<Secret> decrypt(const KeyReference& key, DecryptMechanism mechanism, ByteView ciphertext) override;
     Result<Secret> agree(const KeyReference& key, const PublicKey& peer) override;
+    Result<KeyEvidence> certify(const KeyReference& key, ByteView nonce) override;
     Status destroy(const KeyId& id) override;
 
     /// Ends the worker, and with it a PIN that prepare_login() has read, when no login() is to follow.

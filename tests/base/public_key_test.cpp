@@ -59,6 +59,22 @@ OpenSslPtr<EVP_PKEY> ec_pair(std::string curve) {
 const Bytes p256_oid = {0x06, 0x08, 0x2A, 0x86, 0x48, 0xCE, 0x3D, 0x03, 0x01, 0x07};
 const Bytes p384_oid = {0x06, 0x05, 0x2B, 0x81, 0x04, 0x00, 0x22};
 
+// Coordinates begin with a zero octet in one of 128 keys, whose length must not change for it.
+TEST(PublicKey, gives_its_point_uncompressed_in_full_length) {
+    for (const char* curve : {"P-256", "P-384"}) {
+        for (int i = 0; i < 400; ++i) {
+            const auto pair = ec_pair(curve);
+            ASSERT_EQ(PublicKey::of(pair.get()).value().point(), point_of(pair.get())) << curve;
+        }
+    }
+    const auto pair = ec_pair("P-256");
+    const Bytes point = point_of(pair.get());
+    Bytes compressed(point.begin(), point.begin() + 33);
+    compressed[0] = (point.back() & 1U) != 0 ? 0x03 : 0x02;
+    EXPECT_EQ(PublicKey::from_ec(p256_oid, compressed).value().point(), point);
+    EXPECT_TRUE(PublicKey::from_rsa(Bytes(256, 0xA5), Bytes{1, 0, 1}).value().point().empty());
+}
+
 TEST(PublicKey, of_EC_is_the_same_from_its_curve_and_point_compressed_or_not) {
     struct Case {
         const char* curve;

@@ -216,6 +216,51 @@ TEST_F(Command, token_keys_shows_ec_keys_beside_rsa_keys) {
     EXPECT_EQ(foreign["id"], "A1");
 }
 
+TEST_F(Command, F4_token_purge_shows_keys_that_nothing_needs_and_destroys_them_when_told) {
+    enroll();
+    EXPECT_THAT(world_.hwenroll({"token", "purge", "lab"}).out, HasSubstr("token lab: no key without a use"));
+    const std::string kept = read_file(world_.config());
+    write_file(world_.config(), std::string(kept).replace(kept.find("[identity.web]"), 14, "[identity.new]"));
+    const RunResult shown = world_.hwenroll({"token", "purge", "lab"});
+    EXPECT_EQ(shown.exit_code, 0) << shown.err;
+    EXPECT_THAT(shown.out, AllOf(HasSubstr("RSA 2048, of an identity that is not configured any more, 'web'"),
+                                 HasSubstr("hwenroll token purge lab --identity NAME --yes")));
+    EXPECT_EQ(world_.objects("Private Key Object"), 1) << "only shown";
+    EXPECT_EQ(world_.hwenroll({"token", "purge", "lab", "--yes"}).exit_code, 64) << "what is not said";
+    EXPECT_THAT(world_.hwenroll({"token", "purge", "lab", "--identity", "mail", "--yes"}).out,
+                HasSubstr("nothing was destroyed"));
+    EXPECT_EQ(world_.objects("Private Key Object"), 1);
+
+    const RunResult purged = world_.hwenroll({"token", "purge", "lab", "--identity", "web", "--yes"});
+    EXPECT_EQ(purged.exit_code, 0) << purged.err;
+    EXPECT_THAT(purged.out, HasSubstr("token lab: destroyed "));
+    EXPECT_EQ(world_.objects("Private Key Object"), 0);
+    EXPECT_EQ(world_.objects("Public Key Object"), 0);
+    write_file(world_.config(), kept);
+    EXPECT_THAT(world_.hwenroll({"history", "web"}).out, HasSubstr("its keys were destroyed by an operator"));
+    const RunResult again = world_.once();
+    EXPECT_EQ(again.exit_code, 0) << again.err << "its state was forgotten with its keys, so it enrolls anew";
+    world_.expect_no_canary({shown.out, purged.out, purged.err});
+}
+
+TEST_F(Command, F4_T19_token_purge_leaves_what_is_in_use_or_somebody_elses) {
+    enroll();
+    const RunResult made =
+        run({"pkcs11-tool", "--module", SoftHsm::module(), "--token-label", "lab", "--login", "--pin", canary_pin,
+             "--keypairgen", "--key-type", "EC:prime256v1", "--id", "a1", "--label", "hwenroll web"});
+    ASSERT_EQ(made.exit_code, 0) << made.err;
+    const json keys = parsed(world_.hwenroll({"token", "keys", "--json"}));
+    for (const json& key : keys["keys"]) {
+        const RunResult purged =
+            world_.hwenroll({"token", "purge", "lab", "--key", key["id"].get<std::string>(), "--yes", "--json"});
+        EXPECT_EQ(purged.exit_code, 0) << purged.err;
+        EXPECT_TRUE(parsed(purged)["keys"].empty());
+    }
+    EXPECT_EQ(world_.objects("Private Key Object"), 2);
+    EXPECT_EQ(world_.hwenroll({"token", "purge", "lab", "--key", "xyz", "--yes"}).exit_code, 64);
+    EXPECT_EQ(world_.hwenroll({"token", "purge", "nowhere"}).exit_code, 64);
+}
+
 TEST_F(Command, T9_token_keys_keeps_the_pin_rules) {
     write_file(world_.directory() / "wrong.pin", "0000", 0600);
     world_.configure({.pin = "file:" + (world_.directory() / "wrong.pin").string()});

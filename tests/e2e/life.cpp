@@ -191,10 +191,10 @@ void Life::watch() {
 
 std::vector<std::string> Life::keys_in_state() const {
     auto store = store::Store::open_read_only(world_.directory() / "state");
-    const auto ids = store ? store->key_ids("lab") : fail(store.error());
+    const auto owners = store ? store->key_owners() : fail(store.error());
     std::vector<std::string> keys;
-    for (const Bytes& id : ids ? *ids : std::vector<Bytes>()) {
-        keys.push_back(to_hex(id));
+    for (const store::KeyOwner& owner : owners ? *owners : std::vector<store::KeyOwner>()) {
+        keys.push_back(to_hex(owner.id));
     }
     std::ranges::sort(keys);
     return keys;

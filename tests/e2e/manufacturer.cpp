@@ -48,15 +48,20 @@ void Manufacturer::make_key(const DeviceKey& key) {
 }
 
 std::filesystem::path Manufacturer::certify(const DeviceKey& key, int days) {
-    const std::string number = std::to_string(serial_++);
-    const std::string der = (directory_ / ("device-" + number + ".pub")).string();
-    const std::string spki = (directory_ / ("device-" + number + ".spki")).string();
-    const std::filesystem::path pem = directory_ / ("device-" + number + ".pem");
+    const std::string der = (directory_ / "device.pub").string();
+    const std::string spki = (directory_ / "device.spki").string();
     must_run(on_token(key.token, key.pin, {"--read-object", "--type", "pubkey", "--id", key.id, "--output-file", der}));
     must_run({"openssl", "pkey", "-pubin", "-inform", "DER", "-in", der, "-pubout", "-out", spki});
-    must_run({"openssl", "x509", "-new", "-subj", "/serialNumber=SN-" + number + "/O=Maker", "-force_pubkey", spki,
-              "-CA", (directory_ / (issuer_ + ".pem")).string(), "-CAkey", (directory_ / (issuer_ + ".key")).string(),
-              "-set_serial", "100" + number, "-days", std::to_string(days), "-out", pem.string()});
+    return certify_public_key(spki, days);
+}
+
+std::filesystem::path Manufacturer::certify_public_key(const std::filesystem::path& spki, int days) {
+    const std::string number = std::to_string(serial_++);
+    const std::filesystem::path pem = directory_ / ("device-" + number + ".pem");
+    must_run({"openssl", "x509", "-new", "-subj", "/serialNumber=SN-" + number + "/O=Maker", "-force_pubkey",
+              spki.string(), "-CA", (directory_ / (issuer_ + ".pem")).string(), "-CAkey",
+              (directory_ / (issuer_ + ".key")).string(), "-set_serial", "100" + number, "-days", std::to_string(days),
+              "-out", pem.string()});
     return pem;
 }
 

@@ -33,6 +33,9 @@ class Manufacturer {
     /// A certificate for the key, valid for `days` from the real today on.
     std::filesystem::path certify(const DeviceKey& key, int days = 3650);
 
+    /// The same for the public key in a PEM file, as of a TPM's key.
+    std::filesystem::path certify_public_key(const std::filesystem::path& spki, int days = 3650);
+
     /// The public key as OpenSC reads it from the token; empty when it is not there.
     static std::string public_key(const DeviceKey& key);
 

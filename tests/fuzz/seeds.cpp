@@ -132,6 +132,7 @@ void write_requests(const Seeds& seeds, const PublicKey& public_key) {
     add("sign-ecdsa", SignRequest{key, SignMechanism::ecdsa, Bytes(32, 1)});
     add("decrypt", DecryptRequest{key, DecryptMechanism::rsa_pkcs1, Bytes(256, 2)});
     add("agree", AgreeRequest{wrapped, wrapped.public_key});
+    add("certify", CertifyRequest{wrapped, Bytes(32, 3)});
     add("destroy", DestroyRequest{KeyId{{1}}});
     add("list-tokens", ListTokensRequest{"/m.so"});
 }
@@ -161,6 +162,7 @@ void write_responses(const Seeds& seeds, const PublicKey& public_key) {
     add("key", key);
     add("key-or-nothing", ResponseBody(std::in_place_type<std::optional<KeyDescription>>, key));
     add("keys", std::vector<KeyDescription>{key, key});
+    add("evidence", KeyEvidence{Bytes(130, 1), Bytes(70, 2), Bytes(90, 3), Bytes(90, 4), Bytes(91, 5), Bytes(500, 6)});
     add("tokens", std::vector<TokenDescription>{token, TokenDescription{}});
     add("octets", Bytes{1, 2, 3});
     add("secret", Secret(as_bytes("key")));

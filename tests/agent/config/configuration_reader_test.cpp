@@ -117,20 +117,33 @@ TEST(Configuration, an_identity_falls_with_its_token) {
     EXPECT_TRUE(all.identities.empty());
 }
 
-TEST(Configuration, persistent_handles_are_refused_by_name) {
-    EXPECT_EQ(only_finding("[token.t]\ntype = \"tpm2\"\ntcti = \"device:/dev/tpmrm0\"\n"
-                           "storage = \"persistent:0x81000010-0x8100001f\"\n"),
-              "E-CONFIG-UNSUPPORTED token.t: hwenroll.toml:4:11: 'storage' asks for what this version cannot do: keep "
-              "keys under persistent handles; use \"blob\"");
+TEST(Configuration, a_tpm_keeps_keys_under_the_handles_of_a_range) {
+    const Configuration read = must_read(
+        "[token.lab]\ntype = \"tpm2\"\ntcti = \"device:/dev/tpmrm0\"\n"
+        "storage = \"persistent:0x81000010-0x8100001f\"\n");
+    ASSERT_TRUE(read.findings.empty()) << lines_of(read.findings).front();
+    EXPECT_EQ(read.tokens.at("lab").storage, (TpmStorage{0x81000010, 0x8100001F}));
 }
 
-TEST(Configuration, an_object_of_a_pkcs11_token_is_looked_for_on_no_tpm) {
+TEST(Configuration, an_object_of_a_pkcs11_token_is_looked_for_on_no_tpm_and_a_handle_on_no_pkcs11_token) {
     const std::string tpm = "[token.lab]\ntype = \"tpm2\"\ntcti = \"device:/dev/tpmrm0\"\n";
     const std::string rest = std::string(least).substr(std::string(least).find("[ca."));
-    const Configuration read = must_read(tpm + rest + "key = \"existing:pkcs11:id=%01\"\n");
-    ASSERT_EQ(read.findings.size(), 1U);
-    EXPECT_NE(lines_of(read.findings)[0].find("look for a PKCS#11 object on a TPM"), std::string::npos);
-    EXPECT_TRUE(read.identities.empty());
+    const Configuration object = must_read(tpm + rest + "key = \"existing:pkcs11:id=%01\"\n");
+    ASSERT_EQ(object.findings.size(), 1U);
+    EXPECT_NE(lines_of(object.findings)[0].find("E-CONFIG-VALUE identity.web: "), std::string::npos);
+    EXPECT_NE(lines_of(object.findings)[0].find("'key' names an object of a PKCS#11 token, and [token.lab] is of type "
+                                                "\"tpm2\"; name a handle, as in existing:handle:0x81010001"),
+              std::string::npos);
+    EXPECT_TRUE(object.identities.empty());
+
+    const Configuration handle = must_read(std::string(least) + "key = \"existing:handle:0x81010001\"\n");
+    ASSERT_EQ(handle.findings.size(), 1U);
+    EXPECT_NE(lines_of(handle.findings)[0].find("'key' names a handle of a TPM, and [token.lab] is of type "
+                                                "\"pkcs11\"; name an object, as in existing:pkcs11:id=%9a"),
+              std::string::npos);
+    EXPECT_TRUE(handle.identities.empty());
+
+    EXPECT_TRUE(must_read(tpm + rest + "key = \"existing:handle:0x81010001\"\n").findings.empty());
 }
 
 // A value that this version cannot carry out is checked all the same, so that its mistakes are found today.
@@ -180,7 +193,7 @@ TEST(Configuration, a_signer_names_a_token_that_is_there) {
                                                     "subject = \"CN=a\"\nsigner = { token = \"lab\", key = "
                                                     "\"existing:handle:0x81010001\", cert = \"/etc/idevid.pem\" }"));
     ASSERT_EQ(later.findings.size(), 1U);
-    EXPECT_EQ(later.findings.front().error.code(), ErrorCode::config_unsupported);
+    EXPECT_EQ(later.findings.front().error.code(), ErrorCode::config_value);
     const Configuration good = must_read(with_line(least, "subject",
                                                    "subject = \"CN=a\"\nsigner = { token = \"lab\", key = "
                                                    "\"existing:pkcs11:id=%0a\", cert = \"/etc/idevid.pem\" }"));

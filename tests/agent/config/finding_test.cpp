@@ -59,11 +59,10 @@ const Fault faults[] = {
     {"weak_key", "subject", "subject = \"CN=a\"\nkey = \"rsa:1024\"",
      "E-CONFIG-VALUE identity.web: hwenroll.toml:12:7: 'key' does not know \"rsa:1024\"; use \"rsa:2048\", "
      "\"rsa:3072\", \"rsa:4096\", \"ec:p256\", \"ec:p384\", \"existing:pkcs11:id=…\" or \"existing:handle:0x…\""},
-    {"later_signer", "subject",
+    {"handle_of_signer", "subject",
      "subject = \"CN=a\"\nsigner = { token = \"lab\", key = \"existing:handle:0x81010001\", cert = \"/a\" }",
-     "E-CONFIG-UNSUPPORTED identity.web: hwenroll.toml:12:10: 'signer' asks for what this version cannot do: use a "
-     "TPM's "
-     "persistent key; name a key on a PKCS#11 token, as in existing:pkcs11:id=%9a"},
+     "E-CONFIG-VALUE identity.web: hwenroll.toml:12:33: 'key' names a handle of a TPM, and [token.lab] is of type "
+     "\"pkcs11\"; name an object, as in existing:pkcs11:id=%9a, or a token of type \"tpm2\""},
     {"range", "subject", "subject = \"CN=a\"\nretire_after = \"400d\"",
      "E-CONFIG-VALUE identity.web: hwenroll.toml:12:16: 'retire_after' is not from 0 s to 366 d; correct the value and "
      "run 'hwenroll check-config'"},
@@ -91,9 +90,9 @@ const Fault faults[] = {
     {"later_ec", "subject", "subject = \"CN=a\"\nkey = \"ec:p256\"",
      "E-CONFIG-UNSUPPORTED identity.web: hwenroll.toml:12:7: 'key' asks for what this version cannot do: enroll an EC "
      "key; use \"rsa:2048\", \"rsa:3072\" or \"rsa:4096\""},
-    {"later_handle", "subject", "subject = \"CN=a\"\nkey = \"existing:handle:0x81010001\"",
-     "E-CONFIG-UNSUPPORTED identity.web: hwenroll.toml:12:7: 'key' asks for what this version cannot do: use a TPM's "
-     "persistent key; name a key on a PKCS#11 token, as in existing:pkcs11:id=%9a"},
+    {"handle_on_pkcs11", "subject", "subject = \"CN=a\"\nkey = \"existing:handle:0x81010001\"",
+     "E-CONFIG-VALUE identity.web: hwenroll.toml:12:7: 'key' names a handle of a TPM, and [token.lab] is of type "
+     "\"pkcs11\"; name an object, as in existing:pkcs11:id=%9a, or a token of type \"tpm2\""},
     {"later_envelope", "url", "url = \"http://ca/\"\nenvelope = \"password\"",
      "E-CONFIG-UNSUPPORTED ca.corp: hwenroll.toml:7:12: 'envelope' asks for what this version cannot do: receive a "
      "reply otherwise than by RSA key transport; use \"auto\" and an RSA key"},

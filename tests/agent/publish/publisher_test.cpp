@@ -390,6 +390,33 @@ TEST_F(PublisherTest, a_wrapped_key_is_published_and_removed_from_the_generation
         << "a reference is no key";
 }
 
+TEST_F(PublisherTest, a_key_behind_a_handle_of_a_TPM_has_no_key_file) {
+    Generation generation = authority_.generation(1);
+    generation.key_uri = "handle:0x81000010";
+    ASSERT_TRUE(publisher_.publish(generation));
+    EXPECT_EQ(test::read_file(web("current/key.uri")), "handle:0x81000010\n");
+    EXPECT_FALSE(fs::exists(web("current/key.pem")));
+    const auto published = publisher_.inspect("web");
+    ASSERT_TRUE(published && *published) << (published ? "" : published.error().line());
+    EXPECT_EQ((*published)->defect, "");
+    EXPECT_EQ((*published)->key_uri, "handle:0x81000010");
+    EXPECT_EQ(publisher_.difference(generation).value(), "");
+    fs::remove(web("current/key.uri"));
+    EXPECT_NE((*publisher_.inspect("web"))->defect.find("key.uri"), std::string::npos);
+}
+
+TEST_F(PublisherTest, a_handle_that_no_TPM_keeps_is_refused) {
+    for (const char* uri : {"handle:0x80000010", "handle:0x8100001", "handle:0x81000010 ", "handle:0x8100001G",
+                            "handle:", "handle:0x81000010?pin=canary"}) {
+        Generation generation = authority_.generation(1);
+        generation.key_uri = uri;
+        const Status published = publisher_.publish(generation);
+        ASSERT_FALSE(published) << uri;
+        EXPECT_EQ(published.error().code(), ErrorCode::publish_write);
+        EXPECT_EQ(published.error().line().find("canary"), std::string::npos);
+    }
+}
+
 TEST_F(PublisherTest, invariant_7_no_other_private_key_is_ever_published) {
     for (const char* pem :
          {"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n",

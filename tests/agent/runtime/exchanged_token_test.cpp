@@ -33,7 +33,7 @@ const std::string second = "pkcs11:model=M;manufacturer=x;serial=0B;token=my%20l
 TEST(ExchangedToken, T22_is_named_beside_the_one_before) {
     const auto error = judge({login(first)}, second);
     ASSERT_TRUE(error);
-    EXPECT_EQ(error->code(), ErrorCode::token_absent);
+    EXPECT_EQ(error->code(), ErrorCode::token_exchanged);
     EXPECT_THAT(error->line(), HasSubstr("serial '0B' (M) in place of serial '0A' (M)"));
     EXPECT_TRUE(judge({login(first)}, "pkcs11:model=N;manufacturer=x;serial=0A;token=my%20lab")) << "another model";
 }

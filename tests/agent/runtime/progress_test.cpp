@@ -20,6 +20,18 @@ TEST(Progress, shows_the_step_and_its_age_from_the_first_second_on) {
     EXPECT_EQ(progress.line(), "");
 }
 
+TEST(Progress, P13_shows_what_is_usual_beside_the_age) {
+    Progress progress(false);
+    progress.begin("web: making rsa:2048 on token 'tpm'", std::chrono::seconds(95));
+    EXPECT_EQ(progress.line(), "web: making rsa:2048 on token 'tpm' … (it took 01:35 before)");
+    for (int i = 0; i < 20; ++i) {
+        progress.tick();
+    }
+    EXPECT_EQ(progress.line(), "web: making rsa:2048 on token 'tpm' … 00:10 (it took 01:35 before)");
+    progress.begin("next");
+    EXPECT_EQ(progress.line(), "next …");
+}
+
 TEST(Progress, writes_nothing_off_a_terminal) {
     testing::internal::CaptureStderr();
     {

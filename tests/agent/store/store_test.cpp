@@ -65,6 +65,7 @@ IdentityState full_state() {
     state.next = lifecycle::Credential{{Bytes(16, 7), {6}}, issued(), 5, {}, 17, {1, 0}, {2, 0}};
     state.current = lifecycle::Credential{{Bytes(16, 8), {9}}, issued(), 4, now, 0xFFFFFFFF, {3}, {4}};
     state.current->key.pem = "current's pem";
+    state.current->key.uri = "handle:0x81000010";
     state.shadow = lifecycle::Shadow{{{Bytes(16, 9), {8}}, issued(), 0, {}, 18, {5}, {6}}, {0x30, 0, 2}};
     state.publish_after = now + Seconds(1);
     state.seek_after = now + Seconds(2);
@@ -142,11 +143,38 @@ TEST_F(StoreTest, K1_the_latest_time_seen_comes_back_after_a_restart) {
     EXPECT_EQ(*open().clock_seen(), now + Seconds(60));
 }
 
+std::vector<Bytes> known_keys(Store& store) {
+    std::vector<Bytes> ids;
+    for (const KeyOwner& owner : *store.key_owners()) {
+        ids.push_back(owner.id);
+    }
+    return ids;
+}
+
+TEST_F(StoreTest, F4_forgets_an_identity_and_keeps_its_history) {
+    Store store = open();
+    ASSERT_TRUE(store.commit("web", "lab", full_state(), "enrolled", now));
+    ASSERT_TRUE(store.commit("mail", "lab", full_state(), {}, now));
+    ASSERT_TRUE(store.forget("web", "its keys were destroyed by an operator", now));
+    EXPECT_EQ(*store.identity("web"), IdentityState{});
+    EXPECT_THAT(*store.identities(), ElementsAre("mail"));
+    EXPECT_EQ(store.history("identity", "web", 10)->size(), 2U);
+    EXPECT_EQ(*store.identity("mail"), full_state());
+}
+
+TEST_F(StoreTest, P13_knows_how_long_the_last_generation_took) {
+    EXPECT_EQ(*open().generation_time("tpm", "rsa:2048"), std::nullopt);
+    ASSERT_TRUE(open().commit_generation_time("tpm", "rsa:2048", std::chrono::milliseconds(12'345)));
+    ASSERT_TRUE(open().commit_generation_time("tpm", "rsa:2048", std::chrono::milliseconds(9'000)));
+    EXPECT_EQ(*open().generation_time("tpm", "rsa:2048"), std::chrono::milliseconds(9'000));
+    EXPECT_EQ(*open().generation_time("tpm", "ec:p256"), std::nullopt);
+}
+
 TEST_F(StoreTest, T17_retired_keys_are_known_keys) {
     Store store = open();
     ASSERT_TRUE(store.commit("web", "lab", full_state(), {}, now));
-    EXPECT_THAT(*store.key_ids("lab"), testing::UnorderedElementsAre(Bytes(16, 1), Bytes(16, 7), Bytes(16, 8),
-                                                                     Bytes(16, 9), Bytes(16, 10), Bytes(16, 11)));
+    EXPECT_THAT(known_keys(store), testing::UnorderedElementsAre(Bytes(16, 1), Bytes(16, 7), Bytes(16, 8), Bytes(16, 9),
+                                                                 Bytes(16, 10), Bytes(16, 11)));
 }
 
 TEST_F(StoreTest, a_commit_replaces_the_whole_state) {
@@ -157,8 +185,7 @@ TEST_F(StoreTest, a_commit_replaces_the_whole_state) {
     next.enrollment = lifecycle::Enrollment{{Bytes(16, 3), {}}, {}, {}, {}};
     ASSERT_TRUE(store.commit("web", "lab", next, {}, now));
     EXPECT_EQ(*store.identity("web"), next);
-    EXPECT_THAT(*store.key_ids("lab"), ElementsAre(Bytes(16, 3)));
-    EXPECT_TRUE(store.key_ids("other")->empty());
+    EXPECT_THAT(*store.key_owners(), ElementsAre(KeyOwner{Bytes(16, 3), "web", "lab", false, false}));
 }
 
 TEST_F(StoreTest, an_authority_comes_back_after_a_restart) {

@@ -237,6 +237,18 @@ INSTANTIATE_TEST_SUITE_P(T10_T11, TokenFlags,
                              return std::string(test.param.lie == std::string("locked") ? "locked" : "final_try");
                          });
 
+TEST_F(TokenTest, T14_a_token_that_takes_its_PIN_from_its_own_keypad_is_named) {
+    const EnvironmentVariable lie("HWENROLL_LIE", "keypad");
+    Pkcs11Options lying = options();
+    lying.module = hwenroll::test::module("libhwenroll-lying-pkcs11-module.so");
+    lying.pin.clear();
+    pin_.clear();
+    const auto prepared = token_with(lying)->prepare_login();
+    ASSERT_FALSE(prepared);
+    EXPECT_EQ(prepared.error().code(), ErrorCode::token_keypad);
+    EXPECT_THAT(prepared.error().line(), testing::HasSubstr("CKF_PROTECTED_AUTHENTICATION_PATH"));
+}
+
 TEST(LoginRules, T10_low_tries_alone_do_not_forbid_a_login) {
     TokenDescription token;
     token.pin_count_low = true;

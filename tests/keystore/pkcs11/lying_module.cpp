@@ -1,7 +1,8 @@
 // A PKCS#11 module for tests: forwards to SoftHSM2, but tells what HWENROLL_LIE says. `NAME=KIND`: every object's
 // attribute NAME (spoilable, below) reads as the opposite of what a confined key has (wrong), is not given (absent), or
 // is left as the caller's buffer was although the call succeeds (unwritten). `foreign-count`: C_FindObjects claims more
-// objects than it was given room for. `final-try`, `locked`, `count-low`: that flag is set in the token's information.
+// objects than it was given room for. `final-try`, `locked`, `count-low`, `keypad`: that flag is set in the token's
+// information.
 // `bare-point`: CKA_EC_POINT is the point without its OCTET STRING. `short-signature`: C_Sign gives one octet less.
 #include <algorithm>
 #include <cstdlib>
@@ -97,6 +98,7 @@ CK_RV get_token_info(CK_SLOT_ID slot, CK_TOKEN_INFO* info) {
     info->flags |= lie() == "final-try"   ? CKF_USER_PIN_FINAL_TRY
                    : lie() == "locked"    ? CKF_USER_PIN_LOCKED
                    : lie() == "count-low" ? CKF_USER_PIN_COUNT_LOW
+                   : lie() == "keypad"    ? CKF_PROTECTED_AUTHENTICATION_PATH
                                           : 0;
     return rv;
 }

@@ -193,6 +193,14 @@ TEST_F(TokenTest, T19_two_private_keys_under_one_id_are_ambiguous) {
 }
 
 // T7
+TEST_F(TokenTest, makes_no_evidence_of_its_keys) {
+    const auto token = logged_in();
+    const auto key = token->generate(KeySpec::ec_p256, key_id(1), "web").value().key;
+    const auto evidence = token->certify(key, Bytes(32, 1));
+    ASSERT_FALSE(evidence);
+    EXPECT_EQ(evidence.error().code(), ErrorCode::token_attest);
+}
+
 TEST_F(TokenTest, T7_a_key_with_another_public_key_behind_its_id_is_not_used) {
     const auto token = logged_in();
     const auto expected = token->generate(KeySpec::rsa_2048, key_id(12), "expected").value();

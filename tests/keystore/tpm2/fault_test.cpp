@@ -234,7 +234,7 @@ TEST_F(TpmFault, an_owner_with_an_authorization_value_is_an_error_and_not_the_ke
     tpm_.must({"tpm2_changeauth", "-c", "owner", "secret"});
     const auto refused = sign_text(*token, key, "data");
     ASSERT_FALSE(refused);
-    EXPECT_EQ(refused.error().code(), ErrorCode::token_operation);
+    EXPECT_EQ(refused.error().code(), ErrorCode::token_owner_auth);
     EXPECT_EQ(refusals(), 0);
 }
 

@@ -41,7 +41,7 @@ std::string why(const std::string& pem) {
     if (blob) {
         return "accepted";
     }
-    EXPECT_EQ(blob.error().code(), ErrorCode::token_key_missing);
+    EXPECT_EQ(blob.error().code(), ErrorCode::token_key_file);
     return blob.error().why();
 }
 
@@ -94,6 +94,7 @@ TEST(KeyBlob, a_changed_octet_never_breaks_the_reader) {
 
 TEST(KeyBlob, what_is_wrong_is_said) {
     const std::string good = to_pem(some_blob());
+    EXPECT_EQ(parse_key_blob("").error().code(), ErrorCode::token_key_file);
     EXPECT_THAT(why(""), HasSubstr("lines around"));
     EXPECT_THAT(why("-----BEGIN TSS2 PRIVATE KEY-----"), HasSubstr("lines around"));
     EXPECT_THAT(why(good + good), HasSubstr("base64"));

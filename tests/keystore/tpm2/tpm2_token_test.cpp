@@ -164,6 +164,7 @@ TEST_F(TpmTest, ec_keys_agree_on_secrets) {
 TEST_F(TpmTest, a_size_that_the_tpm_cannot_make_is_said_by_name) {
     const auto made = logged_in()->generate(KeySpec::rsa_4096, key_id(1), "web");
     ASSERT_FALSE(made);
+    EXPECT_EQ(made.error().code(), ErrorCode::token_key_kind);
     EXPECT_THAT(made.error().line(), HasSubstr("token 'tpm' cannot make rsa:4096 keys"));
     expect_nothing_loaded();
 }

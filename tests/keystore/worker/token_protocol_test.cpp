@@ -66,6 +66,7 @@ std::vector<Request> requests() {
     add(SignRequest{{KeyId{{1}}, some_ec_key()}, SignMechanism::ecdsa, Bytes(48, 1)});
     add(DecryptRequest{key, DecryptMechanism::rsa_pkcs1, Bytes(256, 2)});
     add(AgreeRequest{{KeyId{{1}}, some_ec_key()}, some_ec_key()});
+    add(CertifyRequest{key, Bytes(32, 3)});
     add(DestroyRequest{KeyId{}});
     add(ListTokensRequest{"/m.so"});
     add(PrepareLoginRequest{});
@@ -99,6 +100,7 @@ std::vector<Response> responses() {
     add(std::vector<TokenDescription>{token, TokenDescription{}});
     add(Bytes{1, 2, 3});
     add(Secret(as_bytes("key")));
+    add(KeyEvidence{{1}, {2, 2}, {3}, {4}, Bytes(91, 5), {}});
     return all;
 }
 

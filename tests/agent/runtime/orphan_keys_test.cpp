@@ -1,0 +1,56 @@
+#include "agent/runtime/orphan_keys.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace hwenroll::runtime {
+namespace {
+
+using testing::ElementsAre;
+using testing::IsEmpty;
+
+keystore::KeyDescription key(Bytes id, std::string label, std::string uri = "pkcs11:token=lab") {
+    auto number = PublicKey::from_rsa(Bytes(256, 0xA5), Bytes{1, 0, 1}).value();
+    return {{{std::move(id)}, std::move(number)}, std::move(label), {}, true, true, false, std::move(uri)};
+}
+
+const Bytes ours(16, 1);
+
+std::vector<std::string> identities(const std::vector<OrphanKey>& orphans) {
+    std::vector<std::string> names;
+    for (const OrphanKey& orphan : orphans) {
+        names.push_back(orphan.identity + (orphan.recorded ? " recorded" : ""));
+    }
+    return names;
+}
+
+TEST(OrphanKeys, F4_are_those_that_no_configured_identity_has_in_the_state) {
+    EXPECT_THAT(identities(orphans_among({key(ours, "hwenroll web")}, {}, {"web"})), ElementsAre("web"))
+        << "the state is gone, or the key was replaced";
+    EXPECT_THAT(identities(orphans_among({key(ours, "hwenroll web")}, {{ours, "web", "lab", false, false}}, {"mail"})),
+                ElementsAre("web recorded"));
+    EXPECT_THAT(orphans_among({key(ours, "hwenroll web")}, {{ours, "web", "lab", false, false}}, {"web"}), IsEmpty());
+    EXPECT_THAT(orphans_among({key(ours, "hwenroll web")}, {{ours, "web", "other", false, false}}, {"web"}), IsEmpty())
+        << "under whatever section's name";
+    EXPECT_THAT(identities(orphans_among({key(ours, "", "handle:0x81000010")}, {}, {"web"})), ElementsAre(""));
+}
+
+TEST(OrphanKeys, F4_T19_are_never_what_somebody_else_has_made) {
+    EXPECT_THAT(orphans_among({key({0x9A}, "hwenroll web"), key(ours, "web"), key(ours, ""),
+                               key({0x81, 0x01, 0, 1}, "", "handle:0x81010001")},
+                              {}, {}),
+                IsEmpty());
+    EXPECT_THAT(orphans_among({key(ours, "hwenroll web")}, {{ours, "web", "lab", true, false}}, {}), IsEmpty())
+        << "adopted by an identity that has gone";
+}
+
+TEST(OrphanKeys, are_chosen_by_identity_and_by_id) {
+    const OrphanKey orphan{key(ours, "hwenroll web"), "web", false};
+    EXPECT_TRUE((OrphanChoice{"web", {}}).fits(orphan));
+    EXPECT_FALSE((OrphanChoice{"mail", {}}).fits(orphan));
+    EXPECT_TRUE((OrphanChoice{"", {Bytes(16, 2), ours}}).fits(orphan));
+    EXPECT_FALSE((OrphanChoice{"web", {Bytes(16, 2)}}).fits(orphan));
+}
+
+}  // namespace
+}  // namespace hwenroll::runtime

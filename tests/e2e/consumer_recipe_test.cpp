@@ -227,7 +227,7 @@ class NginxRecipe : public ConsumerRecipe {
 
     void start_nginx() {
         nginx_ = std::make_unique<ChildProcess>(
-            std::vector<std::string>{"nginx", "-c", main_configuration(), "-e", log_path()},
+            std::vector<std::string>{"/usr/sbin/nginx", "-c", main_configuration(), "-e", log_path()},
             ChildOptions{environment_, {}, {}});
         ASSERT_TRUE(wait_until_listening(port_, 10s)) << nginx_->err();
     }

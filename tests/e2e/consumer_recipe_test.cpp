@@ -109,12 +109,25 @@ TEST_F(ConsumerRecipe, openssl_and_curl_use_a_softhsm_key_by_libp11s_engine) {
     EnrollmentWorld world;
     world.start_lab_ca();
     world.configure();
-    enroll(world);
+    ASSERT_NO_FATAL_FAILURE(enroll(world));
     use(world);
-    serve("engine server");
+    ASSERT_NO_FATAL_FAILURE(serve("engine server"));
     expect_let_in("engine client");
     expect_let_in("engine curl");
     expect_refused("curl");
+}
+
+TEST_F(ConsumerRecipe, a_line_feed_after_the_pin_is_part_of_it_for_libp11s_engine_and_none_for_hwenroll) {
+    EnrollmentWorld world;
+    world.start_lab_ca();
+    world.configure();
+    write_file(world.pin_path(), std::string(canary_pin) + "\n", 0600);
+    ASSERT_NO_FATAL_FAILURE(enroll(world));
+    use(world);
+    const RunResult server = run_recipe("engine server");
+    EXPECT_FALSE(server.timed_out) << "it serves: the document need not forbid the line feed any more";
+    EXPECT_NE(server.exit_code, 0);
+    EXPECT_THAT(server.err, HasSubstr("PIN incorrect"));
 }
 
 TEST_F(ConsumerRecipe, openssl_and_curl_use_a_tpm2_pkcs11_key_by_libp11s_engine) {
@@ -131,9 +144,10 @@ TEST_F(ConsumerRecipe, openssl_and_curl_use_a_tpm2_pkcs11_key_by_libp11s_engine)
     world.start_lab_ca();
     const std::string token = text("tpm2-pkcs11 hwenroll.toml");
     world.configure({.token = token.substr(token.find('\n') + 1)});
-    enroll(world, {broker.environment(), "TPM2_PKCS11_LOG_LEVEL=0", "TPM2_PKCS11_STORE=" + store,
-                   std::string("TPM2_PKCS11_TCTI=") + TpmBroker::tcti});
-    serve("tpm2-pkcs11 server");
+    ASSERT_NO_FATAL_FAILURE(
+        enroll(world, {broker.environment(), "TPM2_PKCS11_LOG_LEVEL=0", "TPM2_PKCS11_STORE=" + store,
+                       std::string("TPM2_PKCS11_TCTI=") + TpmBroker::tcti}));
+    ASSERT_NO_FATAL_FAILURE(serve("tpm2-pkcs11 server"));
     expect_let_in("tpm2-pkcs11 client");
     expect_let_in("tpm2-pkcs11 curl");
     expect_refused("curl");
@@ -144,9 +158,9 @@ TEST_F(ConsumerRecipe, openssl_uses_a_key_that_a_tpm_has_wrapped_by_tpm2_openssl
     EnrollmentWorld world;
     world.start_lab_ca();
     world.configure({.token = "type = \"tpm2\"\ntcti = \"" + tpm.tcti() + "\"\n"});
-    enroll(world);
+    ASSERT_NO_FATAL_FAILURE(enroll(world));
     use(world, {{"device:/dev/tpmrm0", tpm.tcti()}});
-    serve("tpm2 server");
+    ASSERT_NO_FATAL_FAILURE(serve("tpm2 server"));
     const RunResult client = run_recipe("curl");
     EXPECT_EQ(client.exit_code, 0) << client.err << server_->said();
     EXPECT_THAT(client.out, HasSubstr("TLSv1.3"));
@@ -159,10 +173,10 @@ TEST_F(ConsumerRecipe, openssl_and_curl_use_a_softhsm_key_by_pkcs11_provider) {
     EnrollmentWorld world;
     world.start_lab_ca();
     world.configure();
-    enroll(world);
+    ASSERT_NO_FATAL_FAILURE(enroll(world));
     use(world);
     book_.install("/etc/hwenroll/openssl-provider.cnf", places_);
-    serve("provider server");
+    ASSERT_NO_FATAL_FAILURE(serve("provider server"));
     expect_let_in("provider client");
     expect_let_in("provider curl");
     expect_refused("curl");
@@ -253,7 +267,7 @@ class NginxRecipe : public ConsumerRecipe {
     void enroll_and_start() {
         world_.start_daemon();
         settle("the first delivery", [&] { return world_.said("E-VERIFY-FAILED") || world_.said("E-HOOK-FAILED"); });
-        start_nginx();
+        ASSERT_NO_FATAL_FAILURE(start_nginx());
         settle("the check", [&] { return world_.word() == "OK"; });
         EXPECT_EQ(served(), world_.leaf());
     }
@@ -281,7 +295,7 @@ class NginxRecipe : public ConsumerRecipe {
 
 TEST_F(NginxRecipe, serves_a_renewed_certificate_by_libp11s_engine_and_turns_nobody_away) {
     configure_engine();
-    enroll_and_start();
+    ASSERT_NO_FATAL_FAILURE(enroll_and_start());
     expect_let_in_by_nginx("engine curl");
     expect_renewed_certificate_served();
     expect_let_in_by_nginx("engine curl");
@@ -294,7 +308,7 @@ TEST_F(NginxRecipe, serves_a_renewed_certificate_by_pkcs11_provider_and_turns_no
     }
     configure("/etc/hwenroll/openssl-provider.cnf", "/etc/nginx/conf.d/web01-provider.conf",
               "nginx-provider hwenroll.toml");
-    enroll_and_start();
+    ASSERT_NO_FATAL_FAILURE(enroll_and_start());
     expect_let_in_by_nginx("provider curl");
     expect_renewed_certificate_served();
     expect_let_in_by_nginx("provider curl");
@@ -303,7 +317,7 @@ TEST_F(NginxRecipe, serves_a_renewed_certificate_by_pkcs11_provider_and_turns_no
 
 TEST_F(NginxRecipe, O1_goes_on_with_the_old_certificate_while_its_configuration_has_a_mistake) {
     configure_engine();
-    enroll_and_start();
+    ASSERT_NO_FATAL_FAILURE(enroll_and_start());
     const auto before = world_.leaf();
     const std::string accepted = read_file(include());
     const std::filesystem::path mistake = world_.directory() / "nginx/conf.d/mistake.conf";

@@ -79,7 +79,7 @@ std::string RecipeBook::text(const std::string& name, const Places& places) cons
 }
 
 std::filesystem::path RecipeBook::install(const std::string& path, const Places& places, unsigned mode) const {
-    const std::filesystem::path target = with(path, places);
+    std::filesystem::path target = with(path, places);
     std::filesystem::create_directories(target.parent_path());
     write_file(target, text(path, places), mode);
     return target;

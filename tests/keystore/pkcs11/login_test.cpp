@@ -214,28 +214,37 @@ void PrintTo(const FlagLie& flag, std::ostream* out) {
     *out << flag.lie;
 }
 
-class TokenFlags : public TokenTest, public ::testing::WithParamInterface<FlagLie> {};
+class TokenFlags : public ShimTest, public ::testing::WithParamInterface<FlagLie> {};
 
 // T10, T11: whatever the PIN.
 TEST_P(TokenFlags, forbid_a_login) {
-    const EnvironmentVariable lie("HWENROLL_LIE", GetParam().lie);
-    Pkcs11Options lying = options();
-    lying.module = hwenroll::test::module("libhwenroll-lying-pkcs11-module.so");
-    const LoginOutcome outcome = try_login(*token_with(lying));
+    script(std::string("C_GetTokenInfo:*:flag=") + GetParam().lie);
+    const LoginOutcome outcome = try_login(*token_with(shim_options()));
     EXPECT_EQ(outcome.result, Result::not_tried);
     ASSERT_TRUE(outcome.error);
     EXPECT_EQ(outcome.error->code(), GetParam().code);
     LoginHistory refused;
     refused.refused = PinSource::parse(pin_)->identity().value();
-    EXPECT_EQ(try_login(*token_with(lying), refused).error->code(), GetParam().code) << "worse than a refused PIN";
+    EXPECT_EQ(try_login(*token_with(shim_options()), refused).error->code(), GetParam().code)
+        << "worse than a refused PIN";
+    EXPECT_EQ(calls("C_Login"), 0);
 }
 
 INSTANTIATE_TEST_SUITE_P(T10_T11, TokenFlags,
-                         ::testing::Values(FlagLie{"final-try", ErrorCode::token_pin_low},
+                         ::testing::Values(FlagLie{"final_try", ErrorCode::token_pin_low},
                                            FlagLie{"locked", ErrorCode::token_pin_locked}),
-                         [](const auto& test) {
-                             return std::string(test.param.lie == std::string("locked") ? "locked" : "final_try");
-                         });
+                         [](const auto& test) { return std::string(test.param.lie); });
+
+TEST_F(ShimTest, T10_low_tries_forbid_the_repeat_of_a_login_of_unknown_outcome) {
+    script("C_GetTokenInfo:*:flag=count_low");
+    EXPECT_EQ(try_login(*token_with(shim_options())).result, Result::accepted) << "low tries alone do not";
+    LoginHistory crashed;
+    crashed.outcome_unknown = true;
+    const LoginOutcome repeated = try_login(*token_with(shim_options()), crashed);
+    EXPECT_EQ(repeated.result, Result::not_tried);
+    EXPECT_EQ(repeated.error->code(), ErrorCode::token_pin_low);
+    EXPECT_EQ(calls("C_Login"), 1);
+}
 
 TEST(LoginRules, T10_low_tries_alone_do_not_forbid_a_login) {
     TokenDescription token;

@@ -1,4 +1,5 @@
 // The rules by which the fault shim breaks calls.
+#include <optional>
 #include <string>
 
 #include <gtest/gtest.h>
@@ -14,7 +15,9 @@ TEST(ShimRules, name_function_calls_and_action) {
     ASSERT_TRUE(rules);
     ASSERT_EQ(rules->size(), 5U);
     const auto found = [&](Function function, unsigned long number) {
-        return find_action(*rules, function, number, 10 * number);
+        const auto actions = find_actions(*rules, function, number, 10 * number);
+        EXPECT_LE(actions.size(), 1U);
+        return actions.empty() ? std::nullopt : std::optional(actions.front());
     };
     EXPECT_FALSE(found(Function::C_Sign, 1));
     EXPECT_EQ(found(Function::C_Sign, 2)->kind, Action::Kind::crash);
@@ -31,9 +34,12 @@ TEST(ShimRules, name_function_calls_and_action) {
 TEST(ShimRules, count_the_calls_of_all_functions_together_under_a_star) {
     const auto rules = parse_rules("C_Sign:1:hang,*:17:crash");
     ASSERT_TRUE(rules);
-    EXPECT_EQ(find_action(*rules, Function::C_Sign, 1, 17)->kind, Action::Kind::hang) << "the first that fits";
-    EXPECT_EQ(find_action(*rules, Function::C_Login, 1, 17)->kind, Action::Kind::crash);
-    EXPECT_FALSE(find_action(*rules, Function::C_Login, 17, 18));
+    const auto both = find_actions(*rules, Function::C_Sign, 1, 17);
+    ASSERT_EQ(both.size(), 2U) << "all that fit";
+    EXPECT_EQ(both[0].kind, Action::Kind::hang);
+    EXPECT_EQ(both[1].kind, Action::Kind::crash);
+    EXPECT_EQ(find_actions(*rules, Function::C_Login, 1, 17).size(), 1U);
+    EXPECT_TRUE(find_actions(*rules, Function::C_Login, 17, 18).empty());
 }
 
 TEST(ShimRules, know_each_action_with_what_it_takes) {

@@ -167,14 +167,16 @@ std::optional<std::vector<Rule>> parse_rule_file(std::string_view text) {
     return rules;
 }
 
-std::optional<Action> find_action(const std::vector<Rule>& rules, Function function, unsigned long number,
-                                  unsigned long overall) {
-    const auto rule = std::find_if(rules.begin(), rules.end(), [&](const Rule& candidate) {
-        const unsigned long counted = candidate.function ? number : overall;
-        return candidate.function.value_or(function) == function && candidate.first <= counted &&
-               counted <= candidate.last;
-    });
-    return rule == rules.end() ? std::nullopt : std::optional(rule->action);
+std::vector<Action> find_actions(const std::vector<Rule>& rules, Function function, unsigned long number,
+                                 unsigned long overall) {
+    std::vector<Action> actions;
+    for (const Rule& rule : rules) {
+        const unsigned long counted = rule.function ? number : overall;
+        if (rule.function.value_or(function) == function && rule.first <= counted && counted <= rule.last) {
+            actions.push_back(rule.action);
+        }
+    }
+    return actions;
 }
 
 }  // namespace hwenroll::pkcs11_shim

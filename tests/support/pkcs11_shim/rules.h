@@ -50,8 +50,8 @@ std::optional<std::vector<Rule>> parse_rules(std::string_view text);
 /// Reads a file of such rules: lines as above, empty ones, and ones that begin with `#`.
 std::optional<std::vector<Rule>> parse_rule_file(std::string_view text);
 
-/// The action for the `number`-th call of `function`, which is the `overall`-th of all: the first rule that fits.
-std::optional<Action> find_action(const std::vector<Rule>& rules, Function function, unsigned long number,
-                                  unsigned long overall);
+/// The actions for the `number`-th call of `function`, which is the `overall`-th of all, in the order of the rules.
+std::vector<Action> find_actions(const std::vector<Rule>& rules, Function function, unsigned long number,
+                                 unsigned long overall);
 
 }  // namespace hwenroll::pkcs11_shim

@@ -6,6 +6,7 @@
 //   HWENROLL_SHIM_LOG     file to which each call appends its function's name
 //   HWENROLL_SHIM_COUNT   "log": calls that the log already holds count, so that a rule's number runs on across
 //                         processes; else each process counts from 1
+#include <algorithm>
 #include <chrono>
 #include <csignal>
 #include <cstdio>
@@ -153,26 +154,26 @@ struct Forwarder<function, member> {
     static CK_RV call(Arguments... arguments) {
         Shim& self = shim();
         const auto number = self.log.note(function);
-        auto action = find_action(self.rules, function, number.of_function, number.overall);
-        if (action && !fits(action->kind)) {
-            action.reset();  // it is for calls of all functions
-        }
+        auto actions = find_actions(self.rules, function, number.of_function, number.overall);
+        std::erase_if(actions, [](const Action& each) { return !fits(each.kind); });  // a rule for all functions
         Given given(arguments...);
-        if (action) {
-            if (const auto answer = instead(self, *action, given)) {
+        for (const Action& action : actions) {
+            if (const auto answer = instead(self, action, given)) {
                 return *answer;
             }
         }
         if constexpr (has_object) {
-            if (const auto answer = take_object(self, action, given)) {
+            if (const auto answer = take_object(self, actions, given)) {
                 return *answer;
             }
         }
-        const CK_RV rv = forward(self, action, given);
+        const CK_RV rv = forward(self, actions, given);
         if (rv == CKR_OK) {
-            hand_out_objects(self, action, given);
+            hand_out_objects(self, actions, given);
             if constexpr (has_size) {
-                *std::get<last>(given) += action && action->kind == Action::Kind::resize ? action->by : 0;
+                for (const Action& action : actions) {
+                    *std::get<last>(given) += action.kind == Action::Kind::resize ? action.by : 0;
+                }
             }
         }
         return rv;
@@ -219,32 +220,43 @@ struct Forwarder<function, member> {
     }
 
     /// Puts the real module's number in place of the caller's; the call's answer if it is none any more.
-    static std::optional<CK_RV> take_object(const Shim& self, const std::optional<Action>& action, Given& given) {
+    static std::optional<CK_RV> take_object(const Shim& self, const std::vector<Action>& actions, Given& given) {
         constexpr std::size_t place = *object_argument(function);
         auto& object = std::get<place>(given);
         const auto real = self.handles.inward(object);
         if (!real) {
             return place == 1 ? CKR_OBJECT_HANDLE_INVALID : CKR_KEY_HANDLE_INVALID;
         }
-        const bool swapped = action && action->kind == Action::Kind::swap;
-        object = swapped ? other_object(*self.real, std::get<0>(given), *real) : *real;
+        object = swaps(actions) ? other_object(*self.real, std::get<0>(given), *real) : *real;
         return std::nullopt;
     }
 
-    static CK_RV forward(const Shim& self, const std::optional<Action>& action, const Given& given) {
+    static CK_RV forward(const Shim& self, const std::vector<Action>& actions, const Given& given) {
+        std::vector<AttributeLie> lies;
         if constexpr (reads) {
-            if (action && is_lie(action->kind)) {
-                const AttributeLie lie(*action, std::get<2>(given), std::get<3>(given));
-                const CK_RV rv = std::apply(self.real->*member, given);
-                lie.spoil(std::get<2>(given));
-                return rv;
+            for (const Action& action : actions) {
+                if (is_lie(action.kind)) {
+                    lies.emplace_back(action, std::get<2>(given), std::get<3>(given));
+                }
             }
         }
         const CK_RV rv = std::apply(self.real->*member, given);
+        if constexpr (reads) {
+            for (const AttributeLie& lie : lies) {
+                lie.spoil(std::get<2>(given));
+            }
+        }
         if constexpr (describes) {
-            std::get<1>(given)->flags |= action && action->kind == Action::Kind::flag ? action->value : 0;
+            for (const Action& action : actions) {
+                std::get<1>(given)->flags |= action.kind == Action::Kind::flag ? action.value : 0;
+            }
         }
         return rv;
+    }
+
+    static bool swaps(const std::vector<Action>& actions) {
+        return std::any_of(actions.begin(), actions.end(),
+                           [](const Action& action) { return action.kind == Action::Kind::swap; });
     }
 
     static bool is_lie(Action::Kind kind) {
@@ -252,11 +264,11 @@ struct Forwarder<function, member> {
                kind == Action::Kind::bare;
     }
 
-    static void hand_out_objects(const Shim& self, const std::optional<Action>& action, const Given& given) {
+    static void hand_out_objects(const Shim& self, const std::vector<Action>& actions, const Given& given) {
         if constexpr (finds) {
             for (CK_ULONG i = 0; i < *std::get<3>(given); ++i) {
                 CK_OBJECT_HANDLE& found = std::get<1>(given)[i];
-                if (action && action->kind == Action::Kind::swap) {
+                if (swaps(actions)) {
                     found = other_object(*self.real, std::get<0>(given), found);
                 }
                 found = self.handles.outward(found);

@@ -9,6 +9,7 @@
 #include <iostream>
 #include <thread>
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
@@ -31,16 +32,16 @@ constexpr auto timely = 15s;
 struct Fault {
     const char* name;
     const char* action;     ///< as the shim's rules have it
-    const char* told;       ///< what the daemon says of it; empty: it may go on as if nothing had been
+    const char* told;       ///< what is said of it; empty: it may go on as if nothing had been
     const char* deadlines;  ///< lines for [token.lab]
 
     friend std::ostream& operator<<(std::ostream& out, const Fault& fault) { return out << fault.name; }
 };
 
-constexpr Fault crash{"T2_crash", "crash", "E-TOKEN-WORKER web: ", ""};
+constexpr Fault crash{"T2_crash", "crash", "E-TOKEN-WORKER", ""};
 
 /// A key takes SoftHSM2 some 100 ms, all else a few, on a machine that does other work as well.
-constexpr Fault hang{"T3_hang", "hang", "E-TOKEN-DEADLINE web: ",
+constexpr Fault hang{"T3_hang", "hang", "E-TOKEN-DEADLINE",
                      "deadline_login = \"2000ms\"\ndeadline_use = \"2000ms\"\ndeadline_generate = \"6000ms\"\n"};
 
 constexpr Fault every_fault[] = {crash,
@@ -101,7 +102,7 @@ class TwoTokens {
         const auto end = steady_clock::now() + patience;
         while (!holds()) {
             if (world_.daemon().wait(0ms) || steady_clock::now() > end) {
-                ADD_FAILURE() << what << " did not happen; " << testing::PrintToString(calls()) << '\n'
+                ADD_FAILURE() << what << " did not happen; " << fmt::format("{}", fmt::join(calls(), " ")) << '\n'
                               << world_.daemon().err() << world_.command({"history", "web"}).out;
                 return false;
             }
@@ -126,8 +127,10 @@ class TwoTokens {
             return false;
         }
         world_.go_to_day(92.5);
-        return settle("the end of the old key", Seconds(20), 60s,
-                      [&] { return world_.objects("Private Key Object") == 1; });
+        // Another program that logs in just then could make SoftHSM2 fail this one's login, so the token is not asked.
+        return settle("the end of the old key", Seconds(20), 60s, [&] {
+            return world_.command({"history", "web"}).out.find(" destroyed") != std::string::npos;
+        });
     }
 
     /// As if there had been no fault.
@@ -174,9 +177,14 @@ Outcome break_call(const Fault& fault, std::size_t n, Stage stage, const std::st
     }
     const Outcome outcome{n <= calls.size() ? calls[n - 1] : "", tokens.logins()};
     // Design, "PIN": each worker logs in once, and a login of unknown outcome is repeated once.
-    EXPECT_LE(outcome.logins, outcome.function.empty() ? 1 : 2) << testing::PrintToString(calls);
+    EXPECT_LE(outcome.logins, outcome.function.empty() ? 1 : 2)
+        << fmt::format("{}", fmt::join(tokens.calls(), " ")) << '\n'
+        << tokens.world().daemon().err() << tokens.world().command({"history"}).out;
     if (!outcome.function.empty()) {
-        EXPECT_TRUE(tokens.world().said(fault.told)) << outcome.function << '\n' << tokens.world().daemon().err();
+        // What is tried again before it matters, as the end of an old key, stands in the history alone.
+        EXPECT_THAT(tokens.world().daemon().err() + tokens.world().command({"history", "web"}).out,
+                    testing::HasSubstr(fault.told))
+            << outcome.function;
     }
     return outcome;
 }

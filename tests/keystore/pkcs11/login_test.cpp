@@ -147,6 +147,20 @@ TEST_F(ShimTest, an_unknown_outcome_allows_one_repeat_when_tries_are_not_low) {
     EXPECT_EQ(calls("C_Login"), 1);
 }
 
+TEST_F(ShimTest, P9_a_credential_that_could_not_be_unsealed_costs_no_call_and_is_used_once_it_is_there) {
+    const EnvironmentVariable directory("CREDENTIALS_DIRECTORY", hsm_.directory().path().string());
+    std::filesystem::rename(hsm_.directory() / "pin", hsm_.directory() / "sealed");
+    pin_ = "credential:pin";
+    const auto token = token_with(shim_options());
+    const LoginOutcome without = try_login(*token);
+    EXPECT_EQ(without.result, Result::not_tried);
+    EXPECT_EQ(without.error->code(), ErrorCode::token_pin_source) << without.error->line();
+    EXPECT_THAT(without.error->line(), HasSubstr("systemd-creds encrypt --name=pin "));
+    EXPECT_EQ(calls("C_Initialize"), 0);
+    std::filesystem::rename(hsm_.directory() / "sealed", hsm_.directory() / "pin");
+    EXPECT_EQ(try_login(*token).result, Result::accepted);
+}
+
 TEST_F(ShimTest, an_unreadable_pin_file_is_found_out_before_the_module_is_loaded) {
     pin_ = "file:" + (hsm_.directory() / "absent").string();
     const LoginOutcome outcome = try_login(*token_with(shim_options()));

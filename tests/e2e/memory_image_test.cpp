@@ -26,13 +26,13 @@ using testing::Not;
 constexpr auto planted = "planted-for-the-search-58203";
 
 Bytes parameter_of(EVP_PKEY* key, const char* name) {
-    BIGNUM* number = nullptr;
-    if (EVP_PKEY_get_bn_param(key, name, &number) != 1) {
+    BIGNUM* read = nullptr;
+    if (EVP_PKEY_get_bn_param(key, name, &read) != 1) {
         throw std::runtime_error(take_openssl_errors());
     }
-    Bytes octets(static_cast<std::size_t>(BN_num_bytes(number)));
-    BN_bn2bin(number, octets.data());
-    BN_clear_free(number);
+    const OpenSslPtr<BIGNUM> number(read);
+    Bytes octets(static_cast<std::size_t>(BN_num_bytes(number.get())));
+    BN_bn2bin(number.get(), octets.data());
     return octets;
 }
 

@@ -52,8 +52,9 @@ TEST(ShimRules, know_each_action_with_what_it_takes) {
     for (const Case& each :
          {Case{"delay=250", Action::Kind::delay, 250, 0}, Case{"close", Action::Kind::close, 0, 0},
           Case{"stale", Action::Kind::stale, 0, 0}, Case{"swap", Action::Kind::swap, 0, 0},
-          Case{"size=-1", Action::Kind::resize, 0, -1}, Case{"size=+1000000", Action::Kind::resize, 0, 1'000'000},
-          Case{"small", Action::Kind::too_small, 0, 0}, Case{"wrong=sensitive", Action::Kind::wrong, CKA_SENSITIVE, 0},
+          Case{"one-handle", Action::Kind::one_handle, 0, 0}, Case{"size=-1", Action::Kind::resize, 0, -1},
+          Case{"size=+1000000", Action::Kind::resize, 0, 1'000'000}, Case{"small", Action::Kind::too_small, 0, 0},
+          Case{"wrong=sensitive", Action::Kind::wrong, CKA_SENSITIVE, 0},
           Case{"absent=modulus", Action::Kind::absent, CKA_MODULUS, 0},
           Case{"unwritten=local", Action::Kind::unwritten, CKA_LOCAL, 0},
           Case{"bare=ec_point", Action::Kind::bare, CKA_EC_POINT, 0},

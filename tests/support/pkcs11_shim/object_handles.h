@@ -70,4 +70,8 @@ class ObjectHandles {
 /// none, since a test would prove nothing.
 CK_OBJECT_HANDLE other_object(const CK_FUNCTION_LIST& real, CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object);
 
+/// An object of the token that is neither of the two; aborts likewise.
+CK_OBJECT_HANDLE object_beside(const CK_FUNCTION_LIST& real, CK_SESSION_HANDLE session, CK_OBJECT_HANDLE one,
+                               CK_OBJECT_HANDLE other);
+
 }  // namespace hwenroll::pkcs11_shim

@@ -69,9 +69,9 @@ constexpr struct {
     std::string_view name;
     Action::Kind kind;
 } plain_actions[] = {
-    {"crash", Action::Kind::crash},     {"hang", Action::Kind::hang},   {"logout", Action::Kind::logout},
-    {"close", Action::Kind::close},     {"stale", Action::Kind::stale}, {"swap", Action::Kind::swap},
-    {"small", Action::Kind::too_small},
+    {"crash", Action::Kind::crash},           {"hang", Action::Kind::hang},       {"logout", Action::Kind::logout},
+    {"close", Action::Kind::close},           {"stale", Action::Kind::stale},     {"swap", Action::Kind::swap},
+    {"one-handle", Action::Kind::one_handle}, {"small", Action::Kind::too_small},
 };
 
 template <class Table>

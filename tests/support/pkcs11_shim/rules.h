@@ -20,6 +20,7 @@ struct Action {
         close,         ///< `close`: C_CloseSession of the call's session, then the call is forwarded
         stale,         ///< `stale`: handles of objects handed out so far are invalid until they are found again
         swap,          ///< `swap`: the call's object, or each that it finds, is another one of the same class
+        one_handle,    ///< `one-handle`: both halves of a new pair bear the handle of another object
         resize,        ///< `size=-1`: the size or number that a call gives back is so much more or less than it is
         too_small,     ///< `small`: CKR_BUFFER_TOO_SMALL and a size one above what there was room for, not forwarded
         wrong,         ///< `wrong=NAME`: an attribute reads as the opposite, or with another last octet

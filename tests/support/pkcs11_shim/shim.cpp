@@ -137,6 +137,8 @@ struct Forwarder<function, member> {
                 return has_session;
             case Action::Kind::swap:
                 return has_object || finds;
+            case Action::Kind::one_handle:
+                return objects_made(function) == 2;
             case Action::Kind::resize:
             case Action::Kind::too_small:
                 return has_size;
@@ -227,7 +229,7 @@ struct Forwarder<function, member> {
         if (!real) {
             return place == 1 ? CKR_OBJECT_HANDLE_INVALID : CKR_KEY_HANDLE_INVALID;
         }
-        object = swaps(actions) ? other_object(*self.real, std::get<0>(given), *real) : *real;
+        object = has(actions, Action::Kind::swap) ? other_object(*self.real, std::get<0>(given), *real) : *real;
         return std::nullopt;
     }
 
@@ -254,9 +256,8 @@ struct Forwarder<function, member> {
         return rv;
     }
 
-    static bool swaps(const std::vector<Action>& actions) {
-        return std::any_of(actions.begin(), actions.end(),
-                           [](const Action& action) { return action.kind == Action::Kind::swap; });
+    static bool has(const std::vector<Action>& actions, Action::Kind kind) {
+        return std::any_of(actions.begin(), actions.end(), [&](const Action& action) { return action.kind == kind; });
     }
 
     static bool is_lie(Action::Kind kind) {
@@ -268,10 +269,17 @@ struct Forwarder<function, member> {
         if constexpr (finds) {
             for (CK_ULONG i = 0; i < *std::get<3>(given); ++i) {
                 CK_OBJECT_HANDLE& found = std::get<1>(given)[i];
-                if (swaps(actions)) {
+                if (has(actions, Action::Kind::swap)) {
                     found = other_object(*self.real, std::get<0>(given), found);
                 }
                 found = self.handles.outward(found);
+            }
+        }
+        if constexpr (objects_made(function) == 2) {
+            if (has(actions, Action::Kind::one_handle)) {
+                CK_OBJECT_HANDLE& one = *std::get<last - 1>(given);
+                CK_OBJECT_HANDLE& other = *std::get<last>(given);
+                one = other = object_beside(*self.real, std::get<0>(given), one, other);
             }
         }
         if constexpr (objects_made(function) >= 1) {

@@ -110,6 +110,12 @@ Result<keystore::LoginHistory> TokenAccess::begin_login(const keystore::LoginPre
     if (!records) {
         return fail(records.error());
     }
+    // The preparation took its time, in which an operator may have released something.
+    auto known = at_.store.logins_of_section(settings_.name);
+    if (!known) {
+        return fail(known.error());
+    }
+    known_ = *std::move(known);
     if (auto another = exchanged_token(settings_, known_, preparation.token)) {
         return fail(*std::move(another));
     }
@@ -135,7 +141,17 @@ Result<keystore::LoginHistory> TokenAccess::begin_login(const keystore::LoginPre
     return history;
 }
 
+/// What an operator has released while the login was on its way (resume) must not come back with its outcome.
+void TokenAccess::heed_release() {
+    const auto records = at_.store.logins_of_section(settings_.name);
+    if (records && std::find(records->begin(), records->end(), begun_) == records->end()) {
+        begun_.unknown = 1;
+        before_ = replaced({}, begun_);
+    }
+}
+
 void TokenAccess::finish_login(const keystore::LoginOutcome& outcome) {
+    heed_release();
     const std::string note = outcome.error ? outcome.error->line() : std::string();
     const store::LoginRecord record = ended(before_, begun_, outcome);
     const TimePoint now = at_.clock.now();

@@ -121,6 +121,31 @@ TEST_F(WorkerTpm, P6_a_tpm_that_does_not_answer_costs_the_worker_at_the_deadline
     EXPECT_TRUE(sign_text(*token, key, "data"));
 }
 
+// P13: RSA keys take some chips minutes. TPM2_Create (0x153) is all that is slow here.
+TEST_F(WorkerTpm, P13_a_key_that_takes_long_is_waited_for_up_to_a_deadline_of_its_own) {
+    Tpm2Options options = this->options();
+    options.tcti = hwenroll::test::module("libhwenroll-tcti-shim.so") + ":" + options.tcti;
+    options.deadlines = {5s, 500ms, 60s};
+    const auto patient = worker(options, {"HWENROLL_TCTI_DELAY=153=1500"});
+    log_in(*patient);
+    const auto before = steady_clock::now();
+    const auto made = patient->generate(KeySpec::ec_p256, key_id(1), "web");
+    ASSERT_TRUE(made) << made.error().line();
+    EXPECT_GE(steady_clock::now() - before, 1500ms);
+    EXPECT_TRUE(sign_text(*patient, made->key, "data"));
+
+    options.deadlines.generate = 700ms;
+    const auto impatient = worker(options, {"HWENROLL_TCTI_DELAY=153=60000"});
+    log_in(*impatient);
+    const auto late = impatient->generate(KeySpec::ec_p256, key_id(2), "web");
+    ASSERT_FALSE(late);
+    EXPECT_EQ(late.error().code(), ErrorCode::token_deadline) << late.error().line();
+    EXPECT_THAT(late.error().line(), HasSubstr("generating a key"));
+    log_in(*patient);
+    EXPECT_TRUE(patient->look_up(made->key)) << "what there was before is there";
+    expect_nothing_loaded();
+}
+
 // T2, P4: the worker dies with parent, key and session loaded.
 TEST_F(WorkerTpm, T2_P4_what_a_worker_that_crashed_had_loaded_is_flushed_by_the_next_one) {
     const auto key = logged_in()->generate(KeySpec::ec_p256, key_id(1), "web").value().key;

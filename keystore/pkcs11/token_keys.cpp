@@ -352,14 +352,14 @@ Result<std::optional<KeyDescription>> TokenKeys::find(const KeyId& id) {
     });
 }
 
-/// C_GenerateKeyPair is never repeated, whatever became of its session: only what looks before and after it is.
+/// C_GenerateKeyPair is never repeated as it was, whatever became of its session: only what looks before and after it
+/// is.
 Result<KeyDescription> TokenKeys::generate(KeySpec spec, const KeyId& id, const std::string& label) {
     if (const Status free = recovering<void>(one_try, [&] { return require_unused(id); }); !free) {
         return fail(free.error());
     }
     failpoint("pair-wanted");
-    const auto pair = session_.generate(generation_mechanism(spec), public_half_template(spec, id, label),
-                                        private_half_template(spec, id, label));
+    const auto pair = generate_pair(spec, id, label);
     failpoint("pair-made");
     if (!pair) {
         session_spoiled_ = is_stale(pair.error().rv);
@@ -379,6 +379,19 @@ Result<KeyDescription> TokenKeys::generate(KeySpec spec, const KeyId& id, const 
         return std::move(made->key);
     }
     return fail(reject_new(id, made));
+}
+
+/// A template that the token does not take is said again in fewer words, unless there is a key all the same.
+Outcome<Session::KeyPair> TokenKeys::generate_pair(KeySpec spec, const KeyId& id, const std::string& label) {
+    const auto by = [&](TemplateForm form) {
+        return session_.generate(generation_mechanism(spec), public_half_template(spec, id, label, form),
+                                 private_half_template(spec, id, label, form));
+    };
+    auto pair = by(TemplateForm::exact);
+    if (!pair && is_template_refusal(pair.error().rv) && require_unused(id)) {
+        return by(TemplateForm::plain);
+    }
+    return pair;
 }
 
 TokenKeys::Attempt<void> TokenKeys::require_unused(const KeyId& id) {

@@ -84,6 +84,7 @@ class TokenKeys {
     Attempt<Secret> decrypt_once(const KeyReference& key, ByteView ciphertext);
     Attempt<Secret> agree_once(const KeyReference& key, ByteView point);
     Attempt<void> require_unused(const KeyId& id);
+    Outcome<Session::KeyPair> generate_pair(KeySpec spec, const KeyId& id, const std::string& label);
     Attempt<NewKey> read_new(std::optional<CK_OBJECT_HANDLE> handle, const KeyId& id);
     Error reject_new(const KeyId& id, const Result<NewKey>& made);
     /// C_Sign; the token's own form of the signature.

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstdlib>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdexcept>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -52,8 +53,11 @@ std::uint16_t free_port_pair() {
     throw std::runtime_error("no two free ports in a row for the virtual card reader");
 }
 
+/// The reader sends a message's length and the rest apart, and the rest only once the length is acknowledged.
 bool receive_all(int socket, std::span<std::uint8_t> into) {
+    const int at_once = 1;
     while (!into.empty()) {
+        ::setsockopt(socket, IPPROTO_TCP, TCP_QUICKACK, &at_once, sizeof at_once);
         const ssize_t got = ::recv(socket, into.data(), into.size(), 0);
         if (got <= 0) {
             return false;

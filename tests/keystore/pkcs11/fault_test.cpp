@@ -223,6 +223,30 @@ TEST_F(FaultyToken, T5_a_generation_that_ends_with_the_session_is_not_repeated) 
     EXPECT_TRUE(token->generate(KeySpec::rsa_2048, key_id(5), "web"));
 }
 
+// tpm2-pkcs11 1.9.0 says CKR_GENERAL_ERROR to what an EC key may not.
+TEST_F(FaultyToken, a_template_that_the_token_does_not_take_is_said_in_fewer_words) {
+    for (const char* const rv : {"0x5", "0x12", "0x13", "0xd1"}) {
+        const int before = calls("C_GenerateKeyPair");
+        const auto token = scripted(std::string("C_GenerateKeyPair:1:rv=") + rv);
+        const auto key = token->generate(KeySpec::ec_p256, key_id(5), "web");
+        ASSERT_TRUE(key) << rv << ' ' << key.error().line();
+        EXPECT_TRUE(key->protection.confined());
+        EXPECT_TRUE(key->can_sign && key->can_derive);
+        EXPECT_EQ(calls("C_GenerateKeyPair"), before + 2);
+        EXPECT_TRUE(token->destroy(key_id(5)));
+    }
+}
+
+TEST_F(FaultyToken, a_generation_that_fails_in_fewer_words_too_is_given_up) {
+    const auto token = scripted("C_GenerateKeyPair:*:rv=0x13");
+    const auto key = token->generate(KeySpec::rsa_2048, key_id(5), "web");
+    ASSERT_FALSE(key);
+    EXPECT_EQ(key.error().code(), ErrorCode::token_operation);
+    EXPECT_THAT(key.error().line(), HasSubstr("CKR_ATTRIBUTE_VALUE_INVALID"));
+    EXPECT_EQ(calls("C_GenerateKeyPair"), 2);
+    EXPECT_TRUE(RawToken().find(CKO_PRIVATE_KEY, key_id(5)).empty());
+}
+
 TEST_F(FaultyToken, T21_a_key_that_cannot_be_destroyed_is_said_to_stay) {
     const auto token = scripted("C_GetAttributeValue:1:rv=0x30,C_DestroyObject:*:rv=0x30");
     const auto key = token->generate(KeySpec::rsa_2048, key_id(5), "web");

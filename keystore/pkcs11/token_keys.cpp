@@ -16,6 +16,10 @@ namespace {
 constexpr int sign_tries = 3;  // T15
 constexpr int one_try = 1;
 
+// Signatures in a row that CKR_GENERAL_ERROR has ended, "unrecoverable" (PKCS#11 v2.40 §5.1.1): only C_Initialize helps
+// then. Keys that want a login for each use are left alone, since each new start is a PIN's.
+constexpr int most_hopeless = 2;
+
 // SHA-1 and SHA-512.
 constexpr std::size_t shortest_digest = 20;
 constexpr std::size_t longest_digest = 64;
@@ -481,7 +485,19 @@ Result<Bytes> TokenKeys::sign_ecdsa(const KeyReference& key, ByteView digest) {
 
 Result<Bytes> TokenKeys::sign_raw(const KeyReference& key, CK_MECHANISM_TYPE type, ByteView input,
                                   std::size_t signature_size) {
-    return recovering<Bytes>(sign_tries, [&] { return sign_once(key, type, input, signature_size); });
+    CK_RV last = CKR_OK;
+    auto signature = recovering<Bytes>(sign_tries, [&] {
+        auto once = sign_once(key, type, input, signature_size);
+        last = once ? CKR_OK : once.error().rv;
+        return once;
+    });
+    hopeless_ = last == CKR_GENERAL_ERROR ? hopeless_ + 1 : 0;
+    if (hopeless_ < most_hopeless || per_use_.value_or(false)) {
+        return signature;
+    }
+    login_lost_ = true;
+    return fail(ErrorCode::token_login_lost, fmt::format("token '{}' fails to sign again and again", name_),
+                signature.error().why());
 }
 
 TokenKeys::Attempt<Bytes> TokenKeys::sign_once(const KeyReference& key, CK_MECHANISM_TYPE type, ByteView input,

@@ -100,6 +100,7 @@ class TokenKeys {
     bool login_done_;
     bool login_lost_ = false;
     bool pin_refused_ = false;
+    int hopeless_ = 0;              ///< signatures in a row that the module could not recover from
     Pin pin_;                       ///< until settle_login()
     bool pin_has_identity_;         ///< PinSourceIdentity: a refusal ends when its file changes
     std::optional<bool> per_use_;   ///< some key wants a login for each use; nothing: not settled

@@ -49,6 +49,30 @@ TEST_F(FaultyToken, T15_gives_up_after_three_tries_and_names_the_call) {
     EXPECT_EQ(calls("C_Sign"), 3);
 }
 
+// PKCS#11 v2.40 §5.1.1: CKR_GENERAL_ERROR is "unrecoverable". tpm2-pkcs11 1.9.0 says nothing else once its TPM's broker
+// has been started again.
+TEST_F(FaultyToken, T15_a_module_that_fails_for_good_is_loaded_anew_with_the_next_login) {
+    const auto token = scripted("C_Sign:1-6:rv=0x5");
+    EXPECT_EQ(sign(*token).error().code(), ErrorCode::token_operation);
+    const auto lost = sign(*token);
+    ASSERT_FALSE(lost);
+    EXPECT_EQ(lost.error().code(), ErrorCode::token_login_lost) << lost.error().line();
+    EXPECT_THAT(lost.error().line(), HasSubstr("C_Sign: CKR_GENERAL_ERROR"));
+    EXPECT_EQ(calls("C_Initialize"), 1);
+    ASSERT_EQ(try_login(*token).result, LoginOutcome::Result::accepted);
+    EXPECT_EQ(calls("C_Initialize"), 2);
+    EXPECT_TRUE(sign(*token));
+}
+
+TEST_F(FaultyToken, T15_failures_between_which_the_token_has_signed_cost_no_login) {
+    const auto token = scripted("C_Sign:1-3:rv=0x5,C_Sign:5-7:rv=0x5");
+    EXPECT_EQ(sign(*token).error().code(), ErrorCode::token_operation);
+    EXPECT_TRUE(sign(*token));
+    EXPECT_EQ(sign(*token).error().code(), ErrorCode::token_operation);
+    EXPECT_TRUE(sign(*token));
+    EXPECT_EQ(calls("C_Login"), 1);
+}
+
 TEST_F(FaultyToken, SEC_9_decryption_is_never_repeated_after_an_error) {
     for (const auto* const rv : {"0x5", "0x6", "0x30", "0x40", "0x150"}) {
         const int before = calls("C_Decrypt");

@@ -16,8 +16,7 @@ namespace {
 constexpr int sign_tries = 3;  // T15
 constexpr int one_try = 1;
 
-// Signatures in a row that CKR_GENERAL_ERROR has ended, "unrecoverable" (PKCS#11 v2.40 §5.1.1): only C_Initialize helps
-// then. Keys that want a login for each use are left alone, since each new start is a PIN's.
+// Uses in a row that CKR_GENERAL_ERROR has ended, "unrecoverable" (PKCS#11 v2.40 §5.1.1): only C_Initialize helps then.
 constexpr int most_hopeless = 2;
 
 // SHA-1 and SHA-512.
@@ -113,6 +112,19 @@ Status TokenKeys::renew_session(const Error& reason) {
 tl::unexpected<Error> TokenKeys::login_ended(std::string why) {
     login_lost_ = true;
     return fail(ErrorCode::token_login_lost, fmt::format("token '{}' has ended the login", name_), std::move(why));
+}
+
+/// Whether a module that has said `rv` to a signature or generation is to be loaded anew. Keys that want a login for
+/// each use are left alone: what becomes of the use's login would not be known.
+bool TokenKeys::is_hopeless(CK_RV rv) {
+    hopeless_ = rv == CKR_GENERAL_ERROR ? hopeless_ + 1 : 0;
+    return hopeless_ >= most_hopeless && !per_use_.value_or(false);
+}
+
+tl::unexpected<Error> TokenKeys::given_up(const char* doing, const Error& reason) {
+    login_lost_ = true;
+    return fail(ErrorCode::token_login_lost, fmt::format("token '{}' cannot {} again and again", name_, doing),
+                reason.why());
 }
 
 /// A session without login finds no private object and says CKR_OK (PKCS#11 v2.40 §5.7), so an empty answer proves
@@ -365,10 +377,12 @@ Result<KeyDescription> TokenKeys::generate(KeySpec spec, const KeyId& id, const 
     failpoint("pair-wanted");
     const auto pair = generate_pair(spec, id, label);
     failpoint("pair-made");
+    const bool hopeless = is_hopeless(pair ? CKR_OK : pair.error().rv);
     if (!pair) {
         session_spoiled_ = is_stale(pair.error().rv);
         login_lost_ = login_lost_ || is_module_gone(pair.error().rv);
-        return fail(problem("generate a key", pair.error()).value().error);
+        Error failed = problem("generate a key", pair.error()).value().error;
+        return hopeless ? given_up("generate a key", failed) : fail(std::move(failed));
     }
     std::optional<CK_OBJECT_HANDLE> handle = pair->private_half;
     auto made = recovering<NewKey>(one_try, [&] {
@@ -491,13 +505,10 @@ Result<Bytes> TokenKeys::sign_raw(const KeyReference& key, CK_MECHANISM_TYPE typ
         last = once ? CKR_OK : once.error().rv;
         return once;
     });
-    hopeless_ = last == CKR_GENERAL_ERROR ? hopeless_ + 1 : 0;
-    if (hopeless_ < most_hopeless || per_use_.value_or(false)) {
-        return signature;
+    if (is_hopeless(last)) {
+        return given_up("sign", signature.error());
     }
-    login_lost_ = true;
-    return fail(ErrorCode::token_login_lost, fmt::format("token '{}' fails to sign again and again", name_),
-                signature.error().why());
+    return signature;
 }
 
 TokenKeys::Attempt<Bytes> TokenKeys::sign_once(const KeyReference& key, CK_MECHANISM_TYPE type, ByteView input,

@@ -64,6 +64,15 @@ TEST_F(FaultyToken, T15_a_module_that_fails_for_good_is_loaded_anew_with_the_nex
     EXPECT_TRUE(sign(*token));
 }
 
+TEST_F(FaultyToken, T15_so_is_one_that_generates_no_key) {
+    const auto token = scripted("C_GenerateKeyPair:*:rv=0x5");
+    EXPECT_EQ(token->generate(KeySpec::ec_p256, key_id(5), "web").error().code(), ErrorCode::token_operation);
+    EXPECT_EQ(token->generate(KeySpec::ec_p256, key_id(5), "web").error().code(), ErrorCode::token_login_lost);
+    ASSERT_EQ(try_login(*token).result, LoginOutcome::Result::accepted);
+    EXPECT_EQ(calls("C_Initialize"), 2);
+    EXPECT_TRUE(sign(*token));
+}
+
 TEST_F(FaultyToken, T15_failures_between_which_the_token_has_signed_cost_no_login) {
     const auto token = scripted("C_Sign:1-3:rv=0x5,C_Sign:5-7:rv=0x5");
     EXPECT_EQ(sign(*token).error().code(), ErrorCode::token_operation);

@@ -384,6 +384,14 @@ Result<KeyDescription> TokenKeys::generate(KeySpec spec, const KeyId& id, const 
         Error failed = problem("generate a key", pair.error()).value().error;
         return hopeless ? given_up("generate a key", failed) : fail(std::move(failed));
     }
+    if (pair->private_half == pair->public_half) {
+        // As tpm2-pkcs11 1.9.0 does after the first key of its list was destroyed. What the handle leads to is some
+        // other object, so nothing more is done in this login; the next one finds the key by its id (T17).
+        login_lost_ = true;
+        return fail(ErrorCode::token_login_lost,
+                    fmt::format("token '{}' cannot go on after it made key {}", name_, to_hex(id.value)),
+                    "C_GenerateKeyPair: one handle for two objects");
+    }
     std::optional<CK_OBJECT_HANDLE> handle = pair->private_half;
     auto made = recovering<NewKey>(one_try, [&] {
         auto read_back = read_new(handle, id);

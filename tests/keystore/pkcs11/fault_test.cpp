@@ -296,6 +296,27 @@ TEST_F(FaultyToken, T21_a_key_that_cannot_be_read_back_does_not_stay) {
     EXPECT_TRUE(raw.find(CKO_PUBLIC_KEY, key_id(5)).empty());
 }
 
+// tpm2-pkcs11 1.9.0, once the first key of its list was destroyed: whatever is done by such a handle is done to another
+// key, so that a new one that looks bad must not be destroyed by it either.
+TEST_F(TokenTest, T6_T17_a_pair_whose_halves_share_a_handle_is_left_for_the_next_login) {
+    const auto first = logged_in()->generate(KeySpec::ec_p256, key_id(1), "first").value().key;
+    const EnvironmentVariable lie("HWENROLL_LIE", "one-handle");
+    Pkcs11Options lying = options();
+    lying.module = hwenroll::test::module("libhwenroll-lying-pkcs11-module.so");
+    const auto token = logged_in(lying);
+    const auto made = token->generate(KeySpec::ec_p256, key_id(2), "second");
+    ASSERT_FALSE(made);
+    EXPECT_EQ(made.error().code(), ErrorCode::token_login_lost) << made.error().line();
+    EXPECT_THAT(made.error().line(), HasSubstr("one handle for two objects"));
+    ASSERT_EQ(try_login(*token).result, LoginOutcome::Result::accepted);
+    const auto found = token->find(key_id(2));
+    ASSERT_TRUE(found) << found.error().line();
+    ASSERT_TRUE(found->has_value());
+    EXPECT_TRUE(token->sign((*found)->key, SignMechanism::ecdsa, digest("SHA256", "x")));
+    EXPECT_TRUE(token->sign(first, SignMechanism::ecdsa, digest("SHA256", "x")));
+    EXPECT_TRUE(token->find(first.id).value()) << "both halves are there";
+}
+
 class LyingToken : public TokenTest, public ::testing::WithParamInterface<std::tuple<std::string, std::string>> {};
 
 TEST_P(LyingToken, T21_a_key_that_could_leave_the_token_is_destroyed) {

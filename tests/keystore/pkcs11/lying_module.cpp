@@ -3,6 +3,7 @@
 // is left as the caller's buffer was although the call succeeds (unwritten). `foreign-count`: C_FindObjects claims more
 // objects than it was given room for. `final-try`, `locked`, `count-low`: that flag is set in the token's information.
 // `bare-point`: CKA_EC_POINT is the point without its OCTET STRING. `short-signature`: C_Sign gives one octet less.
+// `one-handle`: both halves of a new pair bear the handle of an object that was there before.
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
@@ -76,6 +77,22 @@ CK_RV get_attribute_value(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object, CK
     return rv;
 }
 
+CK_RV generate_key_pair(CK_SESSION_HANDLE session, CK_MECHANISM* mechanism, CK_ATTRIBUTE* public_half,
+                        CK_ULONG public_count, CK_ATTRIBUTE* private_half, CK_ULONG private_count,
+                        CK_OBJECT_HANDLE* public_handle, CK_OBJECT_HANDLE* private_handle) {
+    CK_OBJECT_HANDLE before = CK_INVALID_HANDLE;
+    CK_ULONG found = 0;
+    real->C_FindObjectsInit(session, nullptr, 0);
+    real->C_FindObjects(session, &before, 1, &found);
+    real->C_FindObjectsFinal(session);
+    const CK_RV rv = real->C_GenerateKeyPair(session, mechanism, public_half, public_count, private_half, private_count,
+                                             public_handle, private_handle);
+    if (rv == CKR_OK && lie() == "one-handle") {
+        *public_handle = *private_handle = before;
+    }
+    return rv;
+}
+
 CK_RV sign(CK_SESSION_HANDLE session, CK_BYTE* data, CK_ULONG size, CK_BYTE* signature, CK_ULONG* signature_size) {
     const CK_RV rv = real->C_Sign(session, data, size, signature, signature_size);
     if (rv == CKR_OK && signature != nullptr && lie() == "short-signature") {
@@ -114,6 +131,7 @@ extern "C" __attribute__((visibility("default"))) CK_RV C_GetFunctionList(CK_FUN
     own = *real;
     own.C_GetFunctionList = C_GetFunctionList;
     own.C_GetAttributeValue = get_attribute_value;
+    own.C_GenerateKeyPair = generate_key_pair;
     own.C_GetTokenInfo = get_token_info;
     own.C_Sign = sign;
     own.C_FindObjects = find_objects;

@@ -1,4 +1,6 @@
 // tpm2-pkcs11 through Pkcs11Token, in the worker, whose environment names its store.
+#include <string>
+
 #include "tests/keystore/contract/contract_test.h"
 #include "tests/keystore/contract/pkcs11_tool.h"
 #include "tests/support/required_tokens.h"
@@ -34,6 +36,13 @@ class Tpm2Pkcs11World final : public TokenWorld {
     std::unique_ptr<Token> open() override { return open_token(options_, Route::worker, store_.environment()); }
     void take_away() override { store_.take_away(); }
     void bring_back() override { store_.bring_back(); }
+    /// The TPM's dictionary attack counter, which a right PIN does not set back.
+    std::optional<int> refusals() override {
+        const std::string name = "TPM2_PT_LOCKOUT_COUNTER:";
+        const std::string properties = store_.must({"tpm2_getcap", "properties-variable"});
+        return std::stoi(properties.substr(properties.find(name) + name.size()), nullptr, 16);
+    }
+
     bool lose_half(const KeyId& id, Half half) override {
         return delete_half({Tpm2Pkcs11::module(), "lab", user_pin, store_.environment()}, id, half);
     }

@@ -90,7 +90,8 @@ Result<Slot> Pkcs11Token::Impl::find_token() {
     if (!uri) {
         return fail(Error(uri.error()).about(fmt::format("token.{}", options_.name)));
     }
-    if (!module_) {
+    const bool loaded_before = module_ != nullptr;
+    if (!loaded_before) {
         auto loaded = Module::load(options_.module);
         if (!loaded) {
             return fail(loaded.error());
@@ -107,6 +108,9 @@ Result<Slot> Pkcs11Token::Impl::find_token() {
     if (slots->empty()) {
         // Some modules look for tokens only in C_Initialize (SoftHSM 2.6.1).
         module_.reset();
+        if (loaded_before) {
+            return find_token();
+        }
         return fail(ErrorCode::token_absent,
                     fmt::format("no token matches '{}' (token '{}')", options_.uri, options_.name));
     }

@@ -22,8 +22,10 @@ Result<std::vector<TokenDescription>> list_tokens(const std::string& module);
 ///
 /// After the token itself has ended the login (removed card, another program's logout) key operations fail with
 /// token_login_lost until prepare_login() and login() succeed again; nothing logs in by itself, but that a key with
-/// CKA_ALWAYS_AUTHENTICATE (T14) gets its C_Login for each use, after a look at the token's flags. Only RSA keys and EC
-/// keys on named curves are listed, and of the latter only P-256 and P-384 are used.
+/// CKA_ALWAYS_AUTHENTICATE (T14) gets its C_Login for each use, after a look at the token's flags. So it is after a
+/// second signature or generation in a row that ended with CKR_GENERAL_ERROR, and after a generation whose two halves
+/// share a handle: prepare_login() then loads the module anew, and the key that was made is found by its id (T17). Only
+/// RSA keys and EC keys on named curves are listed, and of the latter only P-256 and P-384 are used.
 class Pkcs11Token final : public Token {
  public:
     /// Touches neither the module nor the PIN.

@@ -51,6 +51,39 @@ TEST_F(FaultyToken, T15_gives_up_after_three_tries_and_names_the_call) {
     EXPECT_EQ(calls("C_Sign"), 3);
 }
 
+// PKCS#11 v2.40 §5.1.1: CKR_GENERAL_ERROR is "unrecoverable". tpm2-pkcs11 1.9.0 says nothing else once its TPM's broker
+// has been started again.
+TEST_F(FaultyToken, T15_a_module_that_fails_for_good_is_loaded_anew_with_the_next_login) {
+    const auto token = scripted("C_Sign:1-6:rv=0x5");
+    EXPECT_EQ(sign(*token).error().code(), ErrorCode::token_operation);
+    const auto lost = sign(*token);
+    ASSERT_FALSE(lost);
+    EXPECT_EQ(lost.error().code(), ErrorCode::token_login_lost) << lost.error().line();
+    EXPECT_THAT(lost.error().line(), HasSubstr("C_Sign: CKR_GENERAL_ERROR"));
+    EXPECT_EQ(calls("C_Initialize"), 1);
+    ASSERT_EQ(try_login(*token).result, LoginOutcome::Result::accepted);
+    EXPECT_EQ(calls("C_Initialize"), 2);
+    EXPECT_TRUE(sign(*token));
+}
+
+TEST_F(FaultyToken, T15_so_is_one_that_generates_no_key) {
+    const auto token = scripted("C_GenerateKeyPair:*:rv=0x5");
+    EXPECT_EQ(token->generate(KeySpec::ec_p256, key_id(5), "web").error().code(), ErrorCode::token_operation);
+    EXPECT_EQ(token->generate(KeySpec::ec_p256, key_id(5), "web").error().code(), ErrorCode::token_login_lost);
+    ASSERT_EQ(try_login(*token).result, LoginOutcome::Result::accepted);
+    EXPECT_EQ(calls("C_Initialize"), 2);
+    EXPECT_TRUE(sign(*token));
+}
+
+TEST_F(FaultyToken, T15_failures_between_which_the_token_has_signed_cost_no_login) {
+    const auto token = scripted("C_Sign:1-3:rv=0x5,C_Sign:5-7:rv=0x5");
+    EXPECT_EQ(sign(*token).error().code(), ErrorCode::token_operation);
+    EXPECT_TRUE(sign(*token));
+    EXPECT_EQ(sign(*token).error().code(), ErrorCode::token_operation);
+    EXPECT_TRUE(sign(*token));
+    EXPECT_EQ(calls("C_Login"), 1);
+}
+
 TEST_F(FaultyToken, SEC_9_decryption_is_never_repeated_after_an_error) {
     for (const auto* const rv : {"0x5", "0x6", "0x30", "0x40", "0x150"}) {
         const int before = calls("C_Decrypt");
@@ -355,6 +388,30 @@ TEST_F(FaultyToken, T5_a_generation_that_ends_with_the_session_is_not_repeated) 
     EXPECT_TRUE(token->generate(KeySpec::rsa_2048, key_id(5), "web"));
 }
 
+// tpm2-pkcs11 1.9.0 says CKR_GENERAL_ERROR to what an EC key may not.
+TEST_F(FaultyToken, a_template_that_the_token_does_not_take_is_said_in_fewer_words) {
+    for (const char* const rv : {"0x5", "0x12", "0x13", "0xd1"}) {
+        const int before = calls("C_GenerateKeyPair");
+        const auto token = scripted(std::string("C_GenerateKeyPair:1:rv=") + rv);
+        const auto key = token->generate(KeySpec::ec_p256, key_id(5), "web");
+        ASSERT_TRUE(key) << rv << ' ' << key.error().line();
+        EXPECT_TRUE(key->protection.confined());
+        EXPECT_TRUE(key->can_sign && key->can_derive);
+        EXPECT_EQ(calls("C_GenerateKeyPair"), before + 2);
+        EXPECT_TRUE(token->destroy(key_id(5)));
+    }
+}
+
+TEST_F(FaultyToken, a_generation_that_fails_in_fewer_words_too_is_given_up) {
+    const auto token = scripted("C_GenerateKeyPair:*:rv=0x13");
+    const auto key = token->generate(KeySpec::rsa_2048, key_id(5), "web");
+    ASSERT_FALSE(key);
+    EXPECT_EQ(key.error().code(), ErrorCode::token_operation);
+    EXPECT_THAT(key.error().line(), HasSubstr("CKR_ATTRIBUTE_VALUE_INVALID"));
+    EXPECT_EQ(calls("C_GenerateKeyPair"), 2);
+    EXPECT_TRUE(RawToken().find(CKO_PRIVATE_KEY, key_id(5)).empty());
+}
+
 TEST_F(FaultyToken, T21_a_key_that_cannot_be_destroyed_is_said_to_stay) {
     const auto token = scripted("C_GetAttributeValue:1:rv=0x30,C_DestroyObject:*:rv=0x30");
     const auto key = token->generate(KeySpec::rsa_2048, key_id(5), "web");
@@ -369,6 +426,25 @@ TEST_F(FaultyToken, T21_a_key_that_cannot_be_read_back_does_not_stay) {
     RawToken raw;
     EXPECT_TRUE(raw.find(CKO_PRIVATE_KEY, key_id(5)).empty());
     EXPECT_TRUE(raw.find(CKO_PUBLIC_KEY, key_id(5)).empty());
+}
+
+// tpm2-pkcs11 1.9.0, once the first key of its list was destroyed: whatever is done by such a handle is done to another
+// key, so that a new one that looks bad must not be destroyed by it either.
+TEST_F(FaultyToken, T6_T17_a_pair_whose_halves_share_a_handle_is_left_for_the_next_login) {
+    const auto first = logged_in()->generate(KeySpec::ec_p256, key_id(1), "first").value().key;
+    script("C_GenerateKeyPair:1:one-handle");
+    const auto token = logged_in(shim_options());
+    const auto made = token->generate(KeySpec::ec_p256, key_id(2), "second");
+    ASSERT_FALSE(made);
+    EXPECT_EQ(made.error().code(), ErrorCode::token_login_lost) << made.error().line();
+    EXPECT_THAT(made.error().line(), HasSubstr("one handle for two objects"));
+    ASSERT_EQ(try_login(*token).result, LoginOutcome::Result::accepted);
+    const auto found = token->find(key_id(2));
+    ASSERT_TRUE(found) << found.error().line();
+    ASSERT_TRUE(found->has_value());
+    EXPECT_TRUE(token->sign((*found)->key, SignMechanism::ecdsa, digest("SHA256", "x")));
+    EXPECT_TRUE(token->sign(first, SignMechanism::ecdsa, digest("SHA256", "x")));
+    EXPECT_TRUE(token->find(first.id).value()) << "both halves are there";
 }
 
 class LyingToken : public FaultyToken, public ::testing::WithParamInterface<std::tuple<std::string, std::string>> {};

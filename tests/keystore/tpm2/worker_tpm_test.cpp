@@ -13,7 +13,7 @@
 namespace hwenroll::keystore::test {
 namespace {
 
-using ::hwenroll::test::ChildProcess;
+using ::hwenroll::test::TpmBroker;
 using ::hwenroll::test::write_file;
 using ::testing::HasSubstr;
 using namespace std::chrono_literals;
@@ -198,11 +198,11 @@ class BrokeredTpm : public WorkerTpm {
  protected:
     [[nodiscard]] std::shared_ptr<WorkerToken> brokered() const {
         Tpm2Options options = this->options();
-        options.tcti = ::hwenroll::test::TpmBroker::tcti;
+        options.tcti = TpmBroker::tcti();
         return worker(options, {broker_.environment()});
     }
 
-    ::hwenroll::test::TpmBroker broker_{tpm_};
+    TpmBroker broker_{tpm_};
 };
 
 TEST_F(BrokeredTpm, keys_are_made_and_used_beside_other_clients) {
@@ -223,7 +223,7 @@ TEST_F(BrokeredTpm, P14_a_broker_that_starts_again_costs_a_login_at_most) {
     const auto token = brokered();
     log_in(*token);
     const auto key = token->generate(KeySpec::ec_p256, key_id(1), "web").value().key;
-    broker_.restart();
+    broker_.start();
     auto signature = sign_text(*token, key, "data");
     if (!signature) {
         log_in(*token);

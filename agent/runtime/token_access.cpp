@@ -11,10 +11,11 @@ keystore::TokenOptions options_of(const config::TokenSettings& settings) {
     const keystore::TokenDeadlines deadlines{settings.deadline_login, settings.deadline_use,
                                              settings.deadline_generate};
     if (settings.type == config::TokenType::tpm2) {
-        return keystore::Tpm2Options{settings.name, settings.tcti, pin_text(settings), 0, 0, deadlines};
+        return keystore::Tpm2Options{settings.name, settings.tcti,   pin_text(settings), 0, 0,
+                                     deadlines,     settings.network};
     }
     return keystore::Pkcs11Options{settings.name, settings.module.string(), settings.uri, pin_text(settings),
-                                   deadlines};
+                                   deadlines,     settings.network};
 }
 
 TokenAccess::TokenAccess(const Surroundings& surroundings, const keystore::WorkerProgram& worker,

@@ -18,7 +18,7 @@
 
 namespace hwenroll::keystore {
 
-inline constexpr std::uint16_t token_protocol_version = 3;
+inline constexpr std::uint16_t token_protocol_version = 4;
 
 /// Longest message in octets; room for the keys of a token with some thousand of them.
 inline constexpr std::size_t max_message_size = std::size_t{4} * 1024 * 1024;
@@ -70,6 +70,7 @@ struct DestroyRequest {
 /// Every token that a module offers; needs no ConfigureRequest. Answered by a list of TokenDescription.
 struct ListTokensRequest {
     std::string module;
+    bool network = false;  ///< as in TokenOptions
 };
 /// Token::settle_login. Answered by LoginSettlement.
 struct SettleLoginRequest {};

@@ -43,6 +43,7 @@ void TokenAccess::replace_exhausted() {
 
 void TokenAccess::login(Continuation then) {
     replace_exhausted();
+    token_->notice_end();
     if (token_->logged_in() && waiting_.empty()) {  // else what the keys want is not known yet
         return then({});
     }

@@ -39,7 +39,8 @@ void lock_memory() {
     limit.rlim_cur = limit.rlim_max;
     setrlimit(RLIMIT_MEMLOCK, &limit);
     if (limit.rlim_cur == RLIM_INFINITY || may_exceed_memlock_limit()) {
-        mlockall(MCL_CURRENT | MCL_FUTURE);
+        // Pages as they come into use: a whole stack of 8 MiB need not be there.
+        mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT);
     }
 }
 

@@ -203,7 +203,8 @@ Status deny_system_calls(Network network) {
     if (const int error = filter.load(); error != 0) {
         return fail(ErrorCode::token_worker, "the token worker cannot confine itself, so it loads no vendor code",
                     fmt::format("seccomp: {}", std::generic_category().message(-error)),
-                    "use a kernel with CONFIG_SECCOMP_FILTER, and a container that allows seccomp(2)");
+                    "use a kernel with CONFIG_SECCOMP_FILTER, and a container or service (SystemCallFilter=) that "
+                    "allows seccomp(2)");
     }
     return {};
 }

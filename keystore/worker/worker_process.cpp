@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <csignal>
 #include <fcntl.h>
+#include <poll.h>
 #include <spawn.h>
 #include <string_view>
 #include <sys/socket.h>
@@ -183,6 +184,11 @@ KillSwitch WorkerProcess::kill_switch() const {
         made.connection_ = FileDescriptor(fcntl(socket_.get(), F_DUPFD_CLOEXEC, 0));
     }
     return made;
+}
+
+bool WorkerProcess::has_ended() const {
+    pollfd connection{socket_.get(), POLLRDHUP, 0};
+    return poll(&connection, 1, 0) != 0;
 }
 
 void KillSwitch::use() const {

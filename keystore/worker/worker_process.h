@@ -84,6 +84,9 @@ class WorkerProcess {
 
     [[nodiscard]] KillSwitch kill_switch() const;
 
+    /// The other end of the connection is closed. Does not wait.
+    [[nodiscard]] bool has_ended() const;
+
  private:
     explicit WorkerProcess(FileDescriptor socket) : socket_(std::move(socket)) {}
 

@@ -232,6 +232,13 @@ void WorkerToken::abandon_login() {
     drop_worker();
 }
 
+void WorkerToken::notice_end() {
+    const std::unique_lock lock(mutex_, std::try_to_lock);
+    if (lock && worker_ && worker_->has_ended()) {
+        logged_in_ = false;
+    }
+}
+
 void WorkerToken::count_end() {
     exhausted_ = ++ends_in_a_row_ >= most_ends_in_a_row;
 }

@@ -55,6 +55,10 @@ class WorkerToken final : public Token {
     /// The worker has ended too often in a row: no call starts another one.
     [[nodiscard]] bool exhausted() const { return exhausted_; }
 
+    /// Looks whether the worker has ended between two calls, as by a restart of its service: then it is not logged in,
+    /// and the next prepare_login() replaces it. Does not wait: a running call finds out by itself.
+    void notice_end();
+
     /// A login succeeded in the worker that runs now. Does not wait for a running call.
     [[nodiscard]] bool logged_in() const { return logged_in_; }
 

@@ -80,17 +80,17 @@ Result<std::vector<TokenDescription>> list_tokens_of(const ListTokensRequest& re
 
 Result<std::unique_ptr<Token>> open_token(const TokenOptions& options, bool credentials) {
     const auto* tpm2 = std::get_if<Tpm2Options>(&options);
-    const auto* pkcs11 = std::get_if<Pkcs11Options>(&options);
-    auto pin = pin_source(tpm2 != nullptr ? tpm2->auth : pkcs11->pin, name_of(options), credentials);
+    auto pin =
+        pin_source(tpm2 != nullptr ? tpm2->auth : std::get<Pkcs11Options>(options).pin, name_of(options), credentials);
     if (!pin) {
         return fail(std::move(pin.error()));
     }
+    VendorGate confine = gate(needs_network(options));
     if (tpm2 != nullptr) {
-        return std::unique_ptr<Token>(
-            std::make_unique<Tpm2Token>(*tpm2, *std::move(pin), gate(needs_network(options))));
+        return std::unique_ptr<Token>(std::make_unique<Tpm2Token>(*tpm2, *std::move(pin), std::move(confine)));
     }
     return std::unique_ptr<Token>(
-        std::make_unique<Pkcs11Token>(*pkcs11, *std::move(pin), gate(needs_network(options))));
+        std::make_unique<Pkcs11Token>(std::get<Pkcs11Options>(options), *std::move(pin), std::move(confine)));
 }
 
 int complain(const Error& error, int status) {

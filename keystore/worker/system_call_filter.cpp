@@ -177,9 +177,13 @@ void deny_sockets(Filter& filter, Network network) {
     filter.deny(SCMP_SYS(socket), EAFNOSUPPORT, scmp_arg_cmp{0, SCMP_CMP_GT, AF_NETLINK, 0});
 }
 
-void deny_by_arguments(Filter& filter) {
+void deny_tracing(Filter& filter) {
+    filter.deny("ptrace");
     filter.deny(SCMP_SYS(prctl), EPERM, int_argument_is(0, PR_SET_DUMPABLE));
     filter.deny(SCMP_SYS(prctl), EPERM, int_argument_is(0, PR_SET_PTRACER));
+}
+
+void deny_by_arguments(Filter& filter) {
     filter.deny(SCMP_SYS(ioctl), EPERM, int_argument_is(1, TIOCSTI));
     for (const std::uint64_t flag : namespaces) {
         filter.deny(SCMP_SYS(clone), EPERM, scmp_arg_cmp{0, SCMP_CMP_MASKED_EQ, flag, flag});
@@ -196,7 +200,7 @@ Status deny_system_calls(Network network) {
         filter.deny(name);
     }
     if (!sanitized) {
-        filter.deny("ptrace");
+        deny_tracing(filter);
     }
     deny_by_arguments(filter);
     deny_sockets(filter, network);

@@ -69,7 +69,7 @@ void note(const std::filesystem::path& file, long number) {
 
 }  // namespace
 
-TokenService::TokenService(const std::filesystem::path& socket, std::vector<std::string> environment)
+TokenService::TokenService(const std::filesystem::path& socket, const std::vector<std::string>& environment)
     : socket_(socket), workers_(socket.string() + ".workers"), ends_(socket.string() + ".ends") {
     std::filesystem::create_directories(socket.parent_path());
     const int listening = listening_socket(socket);

@@ -14,7 +14,7 @@ class TokenService {
  public:
     /// `environment`: `NAME=value`, added to this process's; CREDENTIALS_DIRECTORY is systemd's way to hand over a PIN.
     /// Make it before this process has threads.
-    explicit TokenService(const std::filesystem::path& socket, std::vector<std::string> environment = {});
+    explicit TokenService(const std::filesystem::path& socket, const std::vector<std::string>& environment = {});
     TokenService(const TokenService&) = delete;
     TokenService& operator=(const TokenService&) = delete;
     ~TokenService();

@@ -9,7 +9,6 @@
 #include <functional>
 #include <linux/keyctl.h>
 #include <sched.h>
-#include <seccomp.h>
 #include <string>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -27,6 +26,7 @@
 #include <gmock/gmock.h>
 
 #include "keystore/worker/sanitizer.h"
+#include "tests/keystore/worker/old_kernel.h"
 
 namespace hwenroll::keystore {
 namespace {
@@ -133,9 +133,6 @@ std::vector<Attempt> forbidden() {
         {"setresuid", [] { return error_of(SYS_setresuid, -1L, -1L, -1L); }},
         {"setgroups", [] { return error_of(SYS_setgroups, -1L, nullptr); }},
         {"capset", [] { return error_of(SYS_capset, nullptr, nullptr); }},
-        {"PR_SET_DUMPABLE", [] { return error_of(SYS_prctl, static_cast<long>(PR_SET_DUMPABLE), 1L); }},
-        {"PR_SET_DUMPABLE, disguised", [] { return error_of(SYS_prctl, (1L << 32) | PR_SET_DUMPABLE, 1L); }},
-        {"PR_SET_PTRACER", [] { return error_of(SYS_prctl, static_cast<long>(PR_SET_PTRACER), 0L); }},
         {"TIOCSTI", [] { return error_of(SYS_ioctl, -1L, static_cast<long>(TIOCSTI), nullptr); }},
         {"TIOCSTI, disguised", [] { return error_of(SYS_ioctl, -1L, (1L << 32) | TIOCSTI, nullptr); }},
         {"clone of a namespace", [] { return error_of(SYS_clone, CLONE_NEWUSER | SIGCHLD, 0L, 0L, 0L, 0L); }},
@@ -147,16 +144,17 @@ TEST(SystemCallFilter, invariant_7_denies_what_no_token_needs) {
     EXPECT_EQ(after_denial(Network::allowed, [] { return surprises(forbidden(), EPERM); }), "");
 }
 
-TEST(SystemCallFilter, denies_tracing) {
+TEST(SystemCallFilter, invariant_7_denies_tracing_and_being_dumpable_again) {
     if (sanitized) {
         GTEST_SKIP() << "LeakSanitizer traces its own process";
     }
-    EXPECT_EQ(
-        after_denial(Network::denied,
-                     [] {
-                         return surprises({{"ptrace", [] { return error_of(SYS_ptrace, -1L, -1L, 0L, 0L); }}}, EPERM);
-                     }),
-        "");
+    const std::vector<Attempt> tracing{
+        {"ptrace", [] { return error_of(SYS_ptrace, -1L, -1L, 0L, 0L); }},
+        {"PR_SET_DUMPABLE", [] { return error_of(SYS_prctl, static_cast<long>(PR_SET_DUMPABLE), 1L); }},
+        {"PR_SET_DUMPABLE, disguised", [] { return error_of(SYS_prctl, (1L << 32) | PR_SET_DUMPABLE, 1L); }},
+        {"PR_SET_PTRACER", [] { return error_of(SYS_prctl, static_cast<long>(PR_SET_PTRACER), 0L); }},
+    };
+    EXPECT_EQ(after_denial(Network::denied, [&] { return surprises(tracing, EPERM); }), "");
 }
 
 std::vector<Attempt> sockets(const std::vector<long>& families) {
@@ -258,15 +256,9 @@ TEST(SystemCallFilter, gives_no_new_privileges) {
 
 TEST(SystemCallFilter, that_cannot_be_had_is_an_error) {
     const std::string said = in_child([]() -> std::string {
-        // A kernel without filters: neither seccomp(2) nor prctl(2) makes one.
-        scmp_filter_ctx old_kernel = seccomp_init(SCMP_ACT_ALLOW);
-        seccomp_rule_add(old_kernel, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(seccomp), 0);
-        seccomp_rule_add(old_kernel, SCMP_ACT_ERRNO(EINVAL), SCMP_SYS(prctl), 1, SCMP_A0(SCMP_CMP_EQ, PR_SET_SECCOMP));
-        if (seccomp_load(old_kernel) != 0) {
+        if (!pretend_old_kernel()) {
             return "no filter to begin with";
         }
-        seccomp_release(old_kernel);
-        seccomp_reset(nullptr, 0);
         const Status denied = deny_system_calls(Network::denied);
         return denied ? "denied" : denied.error().line();
     });

@@ -66,6 +66,7 @@ TEST_F(ServedDaemon, TOK_1_enrolls_with_a_pin_from_the_services_credential) {
 
 TEST_F(ServedDaemon, T2_renews_at_once_after_an_idle_worker_was_killed) {
     enroll();
+    world_.eventually("a worker's number", [&] { return !service_->workers().empty(); });
     const auto before = service_->workers();
     kill(before.back(), SIGKILL);
     world_.eventually("its end", [&] { return service_->ends().size() == before.size(); });

@@ -1,6 +1,7 @@
 // A token behind hwenroll-token@NAME.socket: the guarantees of WorkerToken with a worker that is no child.
 #include "tests/support/token_service.h"
 
+#include <algorithm>
 #include <array>
 #include <csignal>
 #include <fcntl.h>
@@ -41,6 +42,15 @@ bool eventually(const std::function<bool()>& condition) {
     return condition();
 }
 
+/// All threads of the process are stopped: SIGSTOP reaches one, which stops the others when it runs next.
+bool is_stopped(pid_t pid) {
+    const std::filesystem::directory_iterator threads(fmt::format("/proc/{}/task", pid));
+    return std::all_of(begin(threads), end(threads), [](const auto& thread) {
+        const std::string stat = test::read_file(thread.path() / "stat");
+        return stat.substr(stat.rfind(')') + 1).starts_with(" T");
+    });
+}
+
 class TokenServiceTest : public WorkerFixture {
  protected:
     /// The PIN is a credential of the service.
@@ -70,6 +80,12 @@ class TokenServiceTest : public WorkerFixture {
         return token.sign(key, SignMechanism::rsa_pkcs1, digest_info(message_));
     }
 
+    /// Of the only one so far, which may be noted after it has begun to serve.
+    static pid_t the_worker_of(const test::TokenService& service) {
+        EXPECT_TRUE(eventually([&] { return service.workers().size() == 1; }));
+        return service.workers().at(0);
+    }
+
     /// Made by a child, from a PIN in a file.
     [[nodiscard]] KeyReference key_made_before() {
         const std::string credential = std::exchange(options_.pin, softhsm_.pin_file(canary_pin));
@@ -91,7 +107,7 @@ TEST_F(TokenServiceTest, does_what_a_child_does_with_a_pin_from_a_credential) {
     EXPECT_EQ(token->worker_pid(), -1) << "it is systemd's";
     ASSERT_TRUE(sign(*token, key));
     EXPECT_TRUE(token->find(key_id_).value());
-    EXPECT_EQ(service->workers().size(), 2U) << "one for describe(), one for the login";
+    EXPECT_TRUE(eventually([&] { return service->workers().size() == 2; })) << "one for describe(), one for the login";
 }
 
 TEST_F(TokenServiceTest, T8_every_login_has_a_worker_of_its_own) {
@@ -100,7 +116,7 @@ TEST_F(TokenServiceTest, T8_every_login_has_a_worker_of_its_own) {
     for (int round = 0; round < 3; ++round) {
         log_in(*token);
     }
-    EXPECT_EQ(service->workers().size(), 3U);
+    EXPECT_TRUE(eventually([&] { return service->workers().size() == 3; }));
     const auto ends = service->ends();
     EXPECT_EQ(ends, std::vector<int>(ends.size(), 0)) << "in good order";
 }
@@ -128,7 +144,7 @@ TEST_F(TokenServiceTest, T2_three_ends_in_a_row_stop_it) {
     }
     EXPECT_TRUE(token->exhausted());
     EXPECT_THAT(token->describe().error().line(), HasSubstr("3 times in a row"));
-    EXPECT_EQ(service->workers().size(), 3U);
+    EXPECT_TRUE(eventually([&] { return service->ends().size() == 3; }));
 }
 
 TEST_F(TokenServiceTest, T3_a_hang_ends_at_the_deadline_on_both_sides) {
@@ -157,8 +173,9 @@ TEST_F(TokenServiceTest, T3_a_worker_that_cannot_end_itself_costs_the_deadline_a
     options_.deadlines.use = 1000ms;
     const auto token = served();
     log_in(*token);
-    const pid_t stopped = service->workers().back();
+    const pid_t stopped = the_worker_of(*service);
     ASSERT_EQ(kill(stopped, SIGSTOP), 0);
+    ASSERT_TRUE(eventually([stopped] { return is_stopped(stopped); }));
     auto begin = steady_clock::now();
     EXPECT_EQ(sign(*token, key).error().code(), ErrorCode::token_deadline);
     EXPECT_LT(steady_clock::now() - begin, 3s);
@@ -216,7 +233,7 @@ TEST_F(TokenServiceTest, SIGTERM_ends_a_worker_between_two_requests) {
     const auto service = this->service();
     const auto token = served();
     log_in(*token);
-    kill(service->workers().back(), SIGTERM);
+    kill(the_worker_of(*service), SIGTERM);
     EXPECT_TRUE(eventually([&] { return service->ends() == std::vector<int>{0}; }));
     EXPECT_TRUE(token->logged_in()) << "nobody has looked";
     token->notice_end();
@@ -233,7 +250,7 @@ TEST_F(TokenServiceTest, SIGTERM_lets_a_request_finish) {
     const auto token = served();
     std::thread caller([&] { EXPECT_EQ(token->describe().error().code(), ErrorCode::token_deadline); });
     EXPECT_TRUE(eventually([&] { return calls("C_GetSlotList") == 1; }));
-    kill(service->workers().back(), SIGTERM);
+    kill(the_worker_of(*service), SIGTERM);
     caller.join();
     EXPECT_TRUE(eventually([&] { return service->ends().size() == 1; }));
 }

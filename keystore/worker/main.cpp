@@ -56,7 +56,7 @@ Result<PinSource> pin_source(const std::string& text, const std::string& name, b
     if (pin->kind() == PinSource::Kind::credential && !credentials) {
         return fail(Error(ErrorCode::token_pin_source,
                           fmt::format("the PIN of token '{}' cannot come from a credential", name),
-                          "this worker was started by the agent, not by systemd",
+                          "this worker was started by the agent or a command, not by systemd",
                           fmt::format("enable hwenroll-token@{}.socket, or use a file: or exec: source", name)));
     }
     return pin;

@@ -10,6 +10,7 @@
 #include "keystore/worker/token_protocol.h"
 #include "tests/keystore/worker/old_kernel.h"
 #include "tests/keystore/worker/worker_fixture.h"
+#include "tests/support/child_process.h"
 #include "tests/support/software_tpm.h"
 
 namespace hwenroll::keystore {
@@ -128,6 +129,25 @@ TEST(ConfinedTpmWorker, reaches_a_simulator_over_tcp_and_is_filtered) {
     const auto described = token.describe();
     ASSERT_TRUE(described) << described.error().line();
     EXPECT_EQ(status_of(token.worker_pid(), "Seccomp"), "2");
+}
+
+TEST(ConfinedTpmWorker, reaches_a_simulator_over_a_unix_socket_without_the_network) {
+    const test::TemporaryDirectory directory;
+    const std::string socket = (directory / "tpm").string();
+    test::ChildProcess simulator({"swtpm", "socket", "--tpm2", "--tpmstate", "dir=" + directory.path().string(),
+                                  "--server", "type=unixio,path=" + socket, "--ctrl",
+                                  "type=unixio,path=" + socket + ".ctrl", "--flags", "not-need-init,startup-clear"});
+    Tpm2Options options;
+    options.name = "tpm";
+    options.tcti = "swtpm:path=" + socket;
+    ASSERT_FALSE(needs_network(options));
+    WorkerToken token({worker_path, {}}, options);
+    auto described = token.describe();
+    for (int tries = 0; tries < 500 && !described; ++tries) {
+        ASSERT_FALSE(simulator.wait(10ms)) << simulator.err();
+        described = token.describe();
+    }
+    EXPECT_TRUE(described) << described.error().line();
 }
 
 TEST(NeedsNetwork, follows_the_configuration_and_the_tcti) {

@@ -11,11 +11,11 @@ keystore::TokenOptions options_of(const config::TokenSettings& settings) {
     const keystore::TokenDeadlines deadlines{settings.deadline_login, settings.deadline_use,
                                              settings.deadline_generate};
     if (settings.type == config::TokenType::tpm2) {
-        return keystore::Tpm2Options{settings.name,          settings.tcti,         pin_text(settings),
-                                     settings.storage.first, settings.storage.last, deadlines};
+        return keystore::Tpm2Options{settings.name,         settings.tcti, pin_text(settings), settings.storage.first,
+                                     settings.storage.last, deadlines,     settings.network};
     }
     return keystore::Pkcs11Options{settings.name, settings.module.string(), settings.uri, pin_text(settings),
-                                   deadlines};
+                                   deadlines,     settings.network};
 }
 
 TokenAccess::TokenAccess(const Surroundings& surroundings, const keystore::WorkerProgram& worker,
@@ -43,6 +43,7 @@ void TokenAccess::replace_exhausted() {
 
 void TokenAccess::login(Continuation then) {
     replace_exhausted();
+    token_->notice_end();
     if (token_->logged_in() && waiting_.empty()) {  // else what the keys want is not known yet
         return then({});
     }

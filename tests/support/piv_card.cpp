@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <stdexcept>
 
-#include <openssl/ec.h>
 #include <openssl/rsa.h>
 
 namespace hwenroll::test {
@@ -220,7 +219,7 @@ PivCard::PivCard(const PivCardSetup& setup)
 void PivCard::make_key(const KeyPlan& plan) {
     KeyPair& key = keys_[plan.reference];
     const bool ec = plan.reference == PivKey::management || plan.reference == PivKey::card_authentication;
-    key.pair.reset(ec ? EVP_EC_gen("P-256") : EVP_RSA_gen(modulus_size * 8));
+    key.pair.reset(ec ? EVP_PKEY_Q_keygen(nullptr, nullptr, "EC", "P-256") : EVP_RSA_gen(modulus_size * 8));
     require(key.pair != nullptr, "make a key");
     const auto certificate =
         self_signed(key.pair.get(), plan.name, static_cast<std::uint8_t>(plan.reference), plan.usage);

@@ -9,6 +9,7 @@
 #include <openssl/bn.h>
 #include <openssl/cms.h>
 #include <openssl/evp.h>
+#include <openssl/kdf.h>
 #include <openssl/param_build.h>
 #include <openssl/params.h>
 #include <openssl/provider.h>
@@ -42,6 +43,8 @@ HWENROLL_OPENSSL_RELEASE(CMS_ContentInfo, CMS_ContentInfo_free);
 HWENROLL_OPENSSL_RELEASE(EVP_CIPHER, EVP_CIPHER_free);
 HWENROLL_OPENSSL_RELEASE(EVP_CIPHER_CTX, EVP_CIPHER_CTX_free);
 HWENROLL_OPENSSL_RELEASE(EVP_KEYMGMT, EVP_KEYMGMT_free);
+HWENROLL_OPENSSL_RELEASE(EVP_KDF, EVP_KDF_free);
+HWENROLL_OPENSSL_RELEASE(EVP_KDF_CTX, EVP_KDF_CTX_free);
 HWENROLL_OPENSSL_RELEASE(EVP_MD, EVP_MD_free);
 HWENROLL_OPENSSL_RELEASE(EVP_MD_CTX, EVP_MD_CTX_free);
 HWENROLL_OPENSSL_RELEASE(EVP_PKEY, EVP_PKEY_free);

@@ -40,6 +40,11 @@ WaitingFor waiting_for(Remedy remedy) {
     return WaitingFor::timer;
 }
 
+/// Where it is kept, and under which other name, a transaction's record of it does not say.
+bool is_same_key(const KeyRecord& one, const KeyRecord& other) {
+    return one.id == other.id && one.spki == other.spki;
+}
+
 bool is_signed_by_current(Purpose purpose) {
     return purpose == Purpose::renewal || purpose == Purpose::shadow;
 }
@@ -210,7 +215,7 @@ std::string obsolete(const Decision& d) {
         return "the configuration or the challenge changed, a new request begins";
     }
     const auto& signer = enrollment.transaction->signer_key;
-    if (signer && is_signed_by_current(enrollment.purpose) && (!d.next.current || d.next.current->key != *signer)) {
+    if (signer && is_signed_by_current(enrollment.purpose) && (!d.next.current || !is_same_key(d.next.current->key, *signer))) {
         return "the certificate that signed the request is not the current one any more, a new request begins";
     }
     return {};

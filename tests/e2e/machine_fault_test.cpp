@@ -359,7 +359,7 @@ TEST(MachineFault, P13_while_a_tpm_makes_a_key_the_watchdog_is_fed_and_commands_
     DaemonWorld world(lives(120));
     // The configuration takes a TCTI by its name alone; the loader finds it in LD_LIBRARY_PATH.
     std::filesystem::copy_file(module("libhwenroll-tcti-shim.so"), world.directory() / "libtss2-tcti-slow.so.0");
-    world.configure({.token = "type = \"tpm2\"\ntcti = \"slow:" + tpm.tcti() + "\"\n"});
+    world.configure({.token = "type = \"tpm2\"\ntcti = \"slow:" + tpm.tcti() + "\"\nnetwork = true\n"});
     const std::filesystem::path notify = world.directory() / "notify";
     const NotifySocket manager(notify);
     const std::string log = (world.directory() / "tcti.log").string();

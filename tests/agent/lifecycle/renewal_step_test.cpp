@@ -32,6 +32,22 @@ TEST(RenewalStep, REN_3_a_renewal_is_signed_by_the_current_certificate_and_may_b
     EXPECT_TRUE(walk.effect<PrepareRequest>().by_renewal_req);
 }
 
+// The store keeps of a transaction's signer neither its token nor its URI.
+TEST(RenewalStep, RT_3_X1_a_restart_goes_on_with_a_renewal_whatever_is_known_of_the_current_keys_place) {
+    Walk walk;
+    walk.to_key().on(KeyReady{{7}, {}, {}, "lab", "handle:0x81000010"}).on(RequestPrepared{prepared()});
+    walk.on(CertificateIssued{issued()}).published();
+    walk.due_at(start + 18 * hour).on(KeyReady{{8}});
+    Transaction transaction = prepared();
+    transaction.signer_key = KeyRecord{walk.state.current->key.id, walk.state.current->key.spki};
+    walk.on(RequestPrepared{transaction}).on(failure(ErrorCode::ca_unreachable));
+    walk.on(Started{1, 1, true});
+    ASSERT_TRUE(walk.state.enrollment->transaction);
+    EXPECT_EQ(walk.state.enrollment->transaction->id, prepared().id);
+    EXPECT_FALSE(walk.emits<PrepareRequest>());
+    EXPECT_TRUE(walk.emits<SendRequest>());
+}
+
 TEST(RenewalStep, REN_4_the_new_certificate_replaces_the_old_one_whose_key_is_retired) {
     Walk walk;
     walk.to_renewal_sent();

@@ -16,7 +16,8 @@ using std::chrono::steady_clock;
 class CardWorld final : public TokenWorld {
  public:
     CardWorld(Route route, bool ec_keys)
-        : TokenWorld("123456", {.makes = {}, .destroys = false, .asks_at_use = true}),
+        : TokenWorld("123456",
+                     {.makes = {}, .destroys = false, .asks_at_use = true, .refusal = ErrorCode::token_operation}),
           ec_keys_(ec_keys),
           card_({.ec_keys = ec_keys}),
           route_(route) {

@@ -45,6 +45,8 @@ struct Abilities {
     bool asks_at_use = false;
     /// What one program makes another one finds that had logged in before.
     bool shows_news = true;
+    /// How it says that it makes no keys of a kind.
+    ErrorCode refusal = ErrorCode::token_key_kind;
     /// How it says that it is away.
     ErrorCode absence = ErrorCode::token_absent;
 };

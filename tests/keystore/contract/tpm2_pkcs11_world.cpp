@@ -20,6 +20,8 @@ class Tpm2Pkcs11World final : public TokenWorld {
                                 .agrees = false,
                                 // It reads its store in C_Initialize alone.
                                 .shows_news = false,
+                                // It says CKR_GENERAL_ERROR to all that it does not make.
+                                .refusal = ErrorCode::token_operation,
                                 // C_Initialize fails, so the module cannot say which token is away.
                                 .absence = ErrorCode::token_module}) {
         options_.name = "lab";

@@ -430,7 +430,7 @@ TEST_F(FaultyToken, T21_a_key_that_cannot_be_read_back_does_not_stay) {
 
 // tpm2-pkcs11 1.9.0, once the first key of its list was destroyed: whatever is done by such a handle is done to another
 // key, so that a new one that looks bad must not be destroyed by it either.
-TEST_F(FaultyToken, T6_T17_a_pair_whose_halves_share_a_handle_is_left_for_the_next_login) {
+TEST_F(ShimTest, T6_T17_a_pair_whose_halves_share_a_handle_is_left_for_the_next_login) {
     const auto first = logged_in()->generate(KeySpec::ec_p256, key_id(1), "first").value().key;
     script("C_GenerateKeyPair:1:one-handle");
     const auto token = logged_in(shim_options());

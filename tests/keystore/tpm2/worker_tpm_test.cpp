@@ -125,6 +125,7 @@ TEST_F(WorkerTpm, P6_a_tpm_that_does_not_answer_costs_the_worker_at_the_deadline
 TEST_F(WorkerTpm, P13_a_key_that_takes_long_is_waited_for_up_to_a_deadline_of_its_own) {
     Tpm2Options options = this->options();
     options.tcti = hwenroll::test::module("libhwenroll-tcti-shim.so") + ":" + options.tcti;
+    options.network = true;  // the TPM behind the shim is reached by TCP
     options.deadlines = {5s, 500ms, 60s};
     const auto patient = worker(options, {"HWENROLL_TCTI_DELAY=153=1500"});
     log_in(*patient);

@@ -66,8 +66,6 @@ std::vector<Request> requests() {
     add(SignRequest{key, SignMechanism::rsa_pkcs1, Bytes(51, 1)});
     add(SignRequest{{KeyId{{1}}, some_ec_key()}, SignMechanism::ecdsa, Bytes(48, 1)});
     add(DecryptRequest{key, DecryptMechanism::rsa_pkcs1, Bytes(256, 2)});
-    add(AgreeRequest{{KeyId{{1}}, some_ec_key()}, some_ec_key()});
-    add(CertifyRequest{key, Bytes(32, 3)});
     add(DestroyRequest{KeyId{}});
     add(ListTokensRequest{"/m.so"});
     add(PrepareLoginRequest{});
@@ -76,6 +74,8 @@ std::vector<Request> requests() {
     add(LookUpRequest{key});
     add(SettleLoginRequest{});
     add(ListTokensRequest{"/m.so", true});
+    add(AgreeRequest{{KeyId{{1}}, some_ec_key()}, some_ec_key()});
+    add(CertifyRequest{key, Bytes(32, 3)});
     return all;
 }
 

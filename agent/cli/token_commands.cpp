@@ -138,6 +138,9 @@ std::string whose(const runtime::OrphanKey& orphan) {
     if (orphan.identity.empty()) {
         return "whose is not told";
     }
+    if (orphan.only_by_id) {
+        return fmt::format("of another machine's identity '{}', or replaced here: only by --key", orphan.identity);
+    }
     return fmt::format("{} '{}'",
                        orphan.recorded ? "of an identity that is not configured any more," : "once of identity",
                        orphan.identity);
@@ -271,6 +274,12 @@ int token_purge(const CommandContext& context, const std::string& token, const P
         return report(Error(ErrorCode::usage, "'--yes' does not say what to destroy", {},
                             "add --identity NAME or --key ID; without '--yes' the command shows what there is"));
     }
+    if (options.confirmed && !configuration->findings.empty()) {
+        // What could not be read may name identities, and so keys that are in use.
+        const Error& fault = configuration->findings.front().error;
+        return report(Error(fault.code(), "nothing is destroyed while the configuration has faults", fault.what(),
+                            "correct it first; 'hwenroll check-config' shows every fault"));
+    }
     const auto clock = runtime::make_clock();
     if (!clock) {
         return report(clock.error());
@@ -279,13 +288,23 @@ int token_purge(const CommandContext& context, const std::string& token, const P
     const keystore::WorkerProgram worker = runtime::worker_beside_this_program();
     const runtime::TokenQuery query{found->second, configuration->agent.state_dir, worker, **clock, log};
     const runtime::OrphanChoice choice{options.identity, *ids};
-    auto orphans = options.confirmed ? runtime::purge_orphans(query, all_names(*configuration), choice)
-                                     : runtime::list_orphans(query, all_names(*configuration));
+    const runtime::KeyNeeds needs = runtime::needs_of(*configuration);
+    if (options.confirmed) {
+        const auto purge = runtime::purge_orphans(query, needs, choice);
+        if (!purge) {
+            return report(Error(purge.error()).about("token " + token));
+        }
+        print_orphans(context, token, purge->destroyed, true);
+        return purge->failure ? report(Error(*purge->failure).about("token " + token)) : 0;
+    }
+    auto orphans = runtime::list_orphans(query, needs);
     if (!orphans) {
         return report(Error(orphans.error()).about("token " + token));
     }
-    std::erase_if(*orphans, [&](const runtime::OrphanKey& orphan) { return !choice.fits(orphan); });
-    print_orphans(context, token, *orphans, options.confirmed);
+    if (!options.identity.empty() || !ids->empty()) {
+        std::erase_if(*orphans, [&](const runtime::OrphanKey& orphan) { return !choice.fits(orphan); });
+    }
+    print_orphans(context, token, *orphans, false);
     return 0;
 }
 

@@ -162,8 +162,12 @@ void start_over(Decision& d) {
     forget_refusals(d);
     d.next.enrollment->transaction.reset();
     d.next.enrollment->restarted = false;
-    if (is_somebody_elses(d)) {
-        // What is made next must not take the place of a key that is in use, or not ours.
+    const bool moved = !d.next.enrollment->key.spki.empty() && is_elsewhere(d.next.enrollment->key, d.policy);
+    if (moved && !is_somebody_elses(d)) {
+        retire(d, d.next.enrollment->key, true);
+    }
+    if (moved || is_somebody_elses(d)) {
+        // What is made next must not take the place of a key that is in use, or not ours, or on another token.
         d.next.enrollment->key = KeyRecord{d.drawn_id(), {}};
     }
     d.next.enrollment->key.spki.clear();
@@ -215,7 +219,8 @@ std::string obsolete(const Decision& d) {
         return "the configuration or the challenge changed, a new request begins";
     }
     const auto& signer = enrollment.transaction->signer_key;
-    if (signer && is_signed_by_current(enrollment.purpose) && (!d.next.current || !is_same_key(d.next.current->key, *signer))) {
+    if (signer && is_signed_by_current(enrollment.purpose) &&
+        (!d.next.current || !is_same_key(d.next.current->key, *signer))) {
         return "the certificate that signed the request is not the current one any more, a new request begins";
     }
     return {};
@@ -325,11 +330,16 @@ bool may_keep_key(const Decision& d) {
            (!d.next.enrollment->forced || d.now >= renewal_due(*current, d.policy.renew_at, d.policy.jitter_percent));
 }
 
-/// T19: what is not needed any more makes room first.
+bool is_elsewhere(const KeyRecord& key, const Policy& policy) {
+    return !key.token.empty() && !policy.token.empty() && key.token != policy.token;
+}
+
+/// T19: what is not needed any more makes room first; not what is on another token, nor what cannot be destroyed.
 void make_room(Decision& d) {
     bool freed = false;
     for (RetiredKey& retired : d.next.retired) {
-        if (retired.destroy_at && *retired.destroy_at > d.now) {
+        const bool makes_room = !is_elsewhere(retired.key, d.policy) && retired.failures == 0;
+        if (makes_room && retired.destroy_at && *retired.destroy_at > d.now) {
             retired.destroy_at = d.now;
             freed = true;
         }

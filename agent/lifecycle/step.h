@@ -207,6 +207,7 @@ struct Policy {
     std::uint32_t max_certificates = 3;                                     ///< invariant 5
     std::vector<Resync> resync{Resync::same, Resync::poll, Resync::fresh};  ///< in this order; what is not there is not
                                                                             ///< done
+    std::string token;         ///< name of the [token.*] section that new keys are made on
     Bytes configuration_mark;  ///< changes whenever the identity's, its CA's or its token's settings do
     Bytes request_mark;        ///< changes with what a request says and to whom, not with the challenge
     Bytes name_mark;           ///< changes with the certificate's names, its CA's name and its token: another identity

@@ -737,22 +737,56 @@ void IdentityRunner::run(const lifecycle::Deliver& effect) {
 }
 
 void IdentityRunner::run(const lifecycle::DestroyKey& effect) {
+    const auto another = at_.store.is_adopted_by_another(effect.key_id, name());
+    if (!another || *another) {
+        return destroyed(effect.key_id, another ? Status() : fail(another.error()));  // it is that identity's by now
+    }
     // It stays where it was made when the configuration moves the identity to another token.
     const std::string& place = effect.token.empty() ? settings_.token : effect.token;
     const auto other = all_tokens_.find(place);
     if (place != settings_.token && other == all_tokens_.end()) {
-        return destroyed(effect.key_id, fail(left_behind(place, effect.key_id)));
+        return destroy_left_behind(effect);
     }
-    const std::shared_ptr<TokenAccess>& token = place == settings_.token ? token_ : other->second;
+    destroying_on_ = place == settings_.token ? token_ : other->second;
     progress_.begin(name() + ": removing an old key from token '" + place + "'");
-    token->use([id = keystore::KeyId{effect.key_id}](const SharedToken& device) { return device->destroy(id); },
-               [this, effect](const Status& done) {
-                   failpoint("key-destroyed");
-                   destroyed(effect.key_id, done ? delete_wrapped(effect.key_id) : done);
-               });
+    destroying_on_->use(
+        [id = keystore::KeyId{effect.key_id}](const SharedToken& device) { return device->destroy(id); },
+        [this, effect](const Status& done) {
+            failpoint("key-destroyed");
+            destroyed(effect.key_id, done ? delete_wrapped(effect.key_id) : done);
+        });
+}
+
+/// Its token's section is gone, or has another name by now: then the key is on the identity's own. What no token keeps
+/// needs none.
+void IdentityRunner::destroy_left_behind(const lifecycle::DestroyKey& effect) {
+    const auto retired = retired_key(effect.key_id);
+    const auto wrapped = publisher_.remove_wrapped_key(name(), retired.spki);
+    if (!wrapped || *wrapped) {
+        return destroyed(effect.key_id, wrapped ? at_.store.truncate_log() : fail(wrapped.error()));
+    }
+    destroying_on_ = token_;
+    token_->use(
+        [retired, gone = left_behind(effect.token, effect.key_id)](const SharedToken& device) -> Status {
+            const auto found = device->find({retired.id});
+            if (!found) {
+                return fail(found.error());
+            }
+            const bool here = *found && (*found)->key.public_key.spki() == retired.spki;
+            return here ? device->destroy({retired.id}) : fail(gone);
+        },
+        [this, effect](const Status& done) { destroyed(effect.key_id, done); });
+}
+
+lifecycle::KeyRecord IdentityRunner::retired_key(const Bytes& key_id) const {
+    const auto retired =
+        std::ranges::find_if(state_.retired, [&](const lifecycle::RetiredKey& one) { return one.key.id == key_id; });
+    return retired == state_.retired.end() ? lifecycle::KeyRecord{key_id, {}} : retired->key;
 }
 
 void IdentityRunner::destroyed(const Bytes& key_id, const Status& done) {
+    // A token that is configured no more ends with its last user, which must not be on its stack then.
+    at_.loop.post([ended = std::exchange(destroying_on_, nullptr)] {});
     dispatch(done ? lifecycle::KeyDestroyed{key_id, {}}
                   : lifecycle::KeyDestroyed{key_id, Error(done.error()).about(name())});
 }
@@ -760,13 +794,12 @@ void IdentityRunner::destroyed(const Bytes& key_id, const Status& done) {
 /// What a TPM has wrapped is destroyed where it is kept: in the older generations, and in the database's log, since the
 /// state has let go of it when the key was retired (design, "Keys stay on the device").
 Status IdentityRunner::delete_wrapped(const Bytes& key_id) {
-    const auto retired =
-        std::ranges::find_if(state_.retired, [&](const lifecycle::RetiredKey& one) { return one.key.id == key_id; });
-    if (retired == state_.retired.end()) {
+    const lifecycle::KeyRecord retired = retired_key(key_id);
+    if (retired.spki.empty()) {
         return {};
     }
     // Whatever the configured token is by now: a generation of a TPM has it.
-    const auto removed = publisher_.remove_wrapped_key(name(), retired->key.spki);
+    const auto removed = publisher_.remove_wrapped_key(name(), retired.spki);
     if (!removed) {
         return fail(removed.error());
     }

@@ -140,6 +140,8 @@ class IdentityRunner {
     [[nodiscard]] lifecycle::KeyRecord signer() const;
     [[nodiscard]] KeyPlace key_place() const;
     [[nodiscard]] bool is_of_former_token(const publish::PublishedState& published) const;
+    void destroy_left_behind(const lifecycle::DestroyKey& effect);
+    [[nodiscard]] lifecycle::KeyRecord retired_key(const Bytes& key_id) const;
     void destroyed(const Bytes& key_id, const Status& done);
     Status delete_wrapped(const Bytes& key_id);
     [[nodiscard]] std::optional<TimePoint> files_due() const;
@@ -160,6 +162,7 @@ class IdentityRunner {
     observe::Progress& progress_;
     publish::Publisher& publisher_;
     const TokenDirectory& all_tokens_;
+    std::shared_ptr<TokenAccess> destroying_on_;  ///< while a key is destroyed there
     std::shared_ptr<TokenAccess> token_;
     std::shared_ptr<TokenAccess> signer_token_;
     std::shared_ptr<AuthorityAccess> authority_;

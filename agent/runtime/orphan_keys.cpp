@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <string_view>
 
+#include "agent/runtime/request_jobs.h"
+
 namespace hwenroll::runtime {
 namespace {
 
@@ -17,23 +19,41 @@ bool is_of_our_making(const keystore::KeyDescription& key) {
 
 }  // namespace
 
-std::vector<OrphanKey> orphans_among(const std::vector<keystore::KeyDescription>& keys,
-                                     const std::vector<store::KeyOwner>& owners,
-                                     const std::set<std::string>& configured) {
+KeyNeeds needs_of(const config::Configuration& configuration) {
+    KeyNeeds needs;
+    for (const auto& [name, identity] : configuration.identities) {
+        needs.configured.insert(name);
+        needs.choices.push_back(identity.key);
+        if (identity.signer) {
+            needs.choices.push_back(identity.signer->key);
+        }
+    }
+    for (const config::Finding& finding : configuration.findings) {
+        if (finding.part == config::Part::identity) {
+            needs.configured.insert(finding.name);
+        }
+    }
+    return needs;
+}
+
+std::vector<OrphanKey> orphans_among(const std::vector<keystore::KeyDescription>& keys, const KeyNeeds& needs) {
     std::vector<OrphanKey> orphans;
     for (const keystore::KeyDescription& key : keys) {
         if (!is_of_our_making(key)) {
             continue;
         }
-        OrphanKey orphan{key, key.label.starts_with(label_begin) ? key.label.substr(label_begin.size()) : "", false};
-        bool needed = false;
-        for (const store::KeyOwner& owner : owners) {
+        OrphanKey orphan{key, key.label.starts_with(label_begin) ? key.label.substr(label_begin.size()) : "", false,
+                         false};
+        bool needed = std::ranges::any_of(needs.choices,
+                                          [&](const config::KeyChoice& choice) { return is_named_by(choice, key); });
+        for (const store::KeyOwner& owner : needs.owners) {
             if (owner.id == key.key.id.value) {
-                needed = needed || owner.adopted || configured.contains(owner.identity);
+                needed = needed || owner.adopted || needs.configured.contains(owner.identity);
                 orphan.recorded = true;
                 orphan.identity = owner.identity;
             }
         }
+        orphan.only_by_id = !orphan.recorded && needs.configured.contains(orphan.identity);
         if (!needed) {
             orphans.push_back(std::move(orphan));
         }
@@ -42,8 +62,8 @@ std::vector<OrphanKey> orphans_among(const std::vector<keystore::KeyDescription>
 }
 
 bool OrphanChoice::fits(const OrphanKey& orphan) const {
-    return (identity.empty() || orphan.identity == identity) &&
-           (ids.empty() || std::ranges::find(ids, orphan.key.key.id.value) != ids.end());
+    const bool named = !ids.empty() && std::ranges::find(ids, orphan.key.key.id.value) != ids.end();
+    return (identity.empty() || orphan.identity == identity) && (ids.empty() || named) && (named || !orphan.only_by_id);
 }
 
 }  // namespace hwenroll::runtime

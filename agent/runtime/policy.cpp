@@ -64,6 +64,7 @@ lifecycle::Policy policy_of(const IdentitySections& sections, PolicyMarks marks,
     const config::IdentitySettings& identity = sections.identity;
     lifecycle::Policy policy;
     policy.poll = {identity.poll.start, identity.poll.factor, identity.poll.max, identity.poll.give_up};
+    policy.token = identity.token;
     policy.configuration_mark = std::move(marks.configuration);
     policy.request_mark = std::move(marks.request);
     policy.name_mark = std::move(marks.name);

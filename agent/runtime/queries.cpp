@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <climits>
+#include <set>
 #include <unistd.h>
 
 #include <fmt/format.h>
@@ -98,17 +99,40 @@ Result<std::vector<keystore::KeyDescription>> keys_of(store::Store& store, const
         store, query, [](keystore::Token& token) { return token.list_keys(); });
 }
 
-Result<std::vector<OrphanKey>> orphans_of(store::Store& store, const TokenQuery& query,
-                                          const std::set<std::string>& configured) {
-    const auto keys = keys_of(store, query);
+/// The keys on the token, and which of them are orphans.
+struct Inventory {
+    std::vector<keystore::KeyDescription> keys;
+    std::vector<OrphanKey> orphans;
+};
+
+Result<Inventory> inventory_of(store::Store& store, const TokenQuery& query, KeyNeeds& needs) {
+    auto keys = keys_of(store, query);
     if (!keys) {
         return fail(keys.error());
     }
-    const auto owners = store.key_owners();
+    auto owners = store.key_owners();
     if (!owners) {
         return fail(owners.error());
     }
-    return orphans_among(*keys, *owners, configured);
+    needs.owners = *std::move(owners);
+    auto orphans = orphans_among(*keys, needs);
+    return Inventory{*std::move(keys), std::move(orphans)};
+}
+
+/// Of `orphans`, those that were destroyed before something failed.
+Purge destroy_all(store::Store& store, const TokenQuery& query, const std::vector<OrphanKey>& orphans) {
+    auto done = on_token<Result<Purge>>(store, query, [&](keystore::Token& token) -> Result<Purge> {
+        Purge purge;
+        for (const OrphanKey& orphan : orphans) {
+            if (const Status gone = token.destroy(orphan.key.key.id); !gone) {
+                purge.failure = gone.error();
+                break;
+            }
+            purge.destroyed.push_back(orphan);
+        }
+        return purge;
+    });
+    return done ? *std::move(done) : Purge{{}, done.error()};
 }
 
 Status note_purged(store::Store& store, const TokenQuery& query, const std::vector<OrphanKey>& purged) {
@@ -122,27 +146,29 @@ Status note_purged(store::Store& store, const TokenQuery& query, const std::vect
     return {};
 }
 
-/// An identity whose recorded keys are all gone has no state that anybody could go on with.
-Status forget_purged(store::Store& store, const std::vector<OrphanKey>& purged, TimePoint now) {
-    const auto owners = store.key_owners();
-    if (!owners) {
-        return fail(owners.error());
+/// An identity that is not configured and has no key any more, neither on this token, nor wrapped in the state, nor on
+/// another token, has no state that anybody could go on with.
+bool is_without_keys(const std::string& identity, const TokenQuery& query, const KeyNeeds& needs,
+                     const std::set<Bytes>& left) {
+    return !needs.configured.contains(identity) &&
+           std::ranges::none_of(needs.owners, [&](const store::KeyOwner& owner) {
+               return owner.identity == identity &&
+                      (owner.token != query.settings.name || owner.adopted || owner.wrapped || left.contains(owner.id));
+           });
+}
+
+Status forget_emptied(store::Store& store, const TokenQuery& query, const KeyNeeds& needs,
+                      const std::set<Bytes>& left) {
+    std::set<std::string> identities;
+    for (const store::KeyOwner& owner : needs.owners) {
+        identities.insert(owner.identity);
     }
-    std::set<std::string> emptied;
-    for (const OrphanKey& orphan : purged) {
-        if (orphan.recorded) {
-            emptied.insert(orphan.identity);
+    for (const std::string& identity : identities) {
+        if (!is_without_keys(identity, query, needs, left)) {
+            continue;
         }
-    }
-    for (const store::KeyOwner& owner : *owners) {
-        const bool gone =
-            std::ranges::any_of(purged, [&](const OrphanKey& orphan) { return orphan.key.key.id.value == owner.id; });
-        if (!gone) {
-            emptied.erase(owner.identity);
-        }
-    }
-    for (const std::string& identity : emptied) {
-        if (Status done = store.forget(identity, "its keys were destroyed by an operator, its state is forgotten", now);
+        if (Status done = store.forget(identity, "its keys were destroyed by an operator, its state is forgotten",
+                                       query.clock.now());
             !done) {
             return done;
         }
@@ -168,38 +194,35 @@ Result<std::vector<keystore::KeyDescription>> list_keys(const TokenQuery& query)
     return store ? keys_of(*store, query) : fail(store.error());
 }
 
-Result<std::vector<OrphanKey>> list_orphans(const TokenQuery& query, const std::set<std::string>& configured) {
+Result<std::vector<OrphanKey>> list_orphans(const TokenQuery& query, KeyNeeds needs) {
     auto store = store::Store::open(query.state_dir, {});
-    return store ? orphans_of(*store, query, configured) : fail(store.error());
+    auto inventory = store ? inventory_of(*store, query, needs) : fail(store.error());
+    return inventory ? Result<std::vector<OrphanKey>>(std::move(inventory->orphans)) : fail(inventory.error());
 }
 
-Result<std::vector<OrphanKey>> purge_orphans(const TokenQuery& query, const std::set<std::string>& configured,
-                                             const OrphanChoice& choice) {
+Result<Purge> purge_orphans(const TokenQuery& query, KeyNeeds needs, const OrphanChoice& choice) {
     auto store = store::Store::open(query.state_dir, {});
-    auto orphans = store ? orphans_of(*store, query, configured) : fail(store.error());
-    if (!orphans) {
-        return orphans;
+    auto inventory = store ? inventory_of(*store, query, needs) : fail(store.error());
+    if (!inventory) {
+        return fail(inventory.error());
     }
-    std::erase_if(*orphans, [&](const OrphanKey& orphan) { return !choice.fits(orphan); });
-    if (orphans->empty()) {
-        return orphans;
+    std::erase_if(inventory->orphans, [&](const OrphanKey& orphan) { return !choice.fits(orphan); });
+    Purge purge = inventory->orphans.empty() ? Purge{} : destroy_all(*store, query, inventory->orphans);
+    std::set<Bytes> left;
+    for (const keystore::KeyDescription& key : inventory->keys) {
+        left.insert(key.key.id.value);
     }
-    const Status destroyed = on_token<Status>(*store, query, [&](keystore::Token& token) -> Status {
-        for (const OrphanKey& orphan : *orphans) {
-            if (Status gone = token.destroy(orphan.key.key.id); !gone) {
-                return gone;
-            }
-        }
-        return {};
-    });
-    if (!destroyed) {
-        return fail(destroyed.error());
+    for (const OrphanKey& orphan : purge.destroyed) {
+        left.erase(orphan.key.key.id.value);
     }
-    if (const Status noted = note_purged(*store, query, *orphans); !noted) {
-        return fail(noted.error());
+    Status kept = note_purged(*store, query, purge.destroyed);
+    if (kept) {
+        kept = forget_emptied(*store, query, needs, left);
     }
-    const Status forgotten = forget_purged(*store, *orphans, query.clock.now());
-    return forgotten ? orphans : fail(forgotten.error());
+    if (!kept && !purge.failure) {
+        purge.failure = kept.error();
+    }
+    return purge;
 }
 
 keystore::WorkerProgram worker_beside_this_program() {

@@ -2,7 +2,7 @@
 #pragma once
 
 #include <filesystem>
-#include <set>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -41,15 +41,18 @@ struct TokenQuery {
 /// outcome. Errors: state_locked (a daemon runs), those of keystore::Token.
 Result<std::vector<keystore::KeyDescription>> list_keys(const TokenQuery& query);
 
-/// The keys of one token that nothing needs; `configured` names the identities of the whole configuration, disabled
-/// ones included. Errors as list_keys().
-Result<std::vector<OrphanKey>> list_orphans(const TokenQuery& query, const std::set<std::string>& configured);
+/// The keys of one token that nothing needs; the owners of `needs` are read here. Errors as list_keys().
+Result<std::vector<OrphanKey>> list_orphans(const TokenQuery& query, KeyNeeds needs);
 
-/// Destroys the orphans that `choice` fits, and forgets the state of an identity all of whose keys are gone by that.
-/// The ones that were destroyed are returned, and noted in the token's history; after a failure in the middle the next
-/// call goes on with what is left. Errors as list_keys().
-Result<std::vector<OrphanKey>> purge_orphans(const TokenQuery& query, const std::set<std::string>& configured,
-                                             const OrphanChoice& choice);
+/// What purge_orphans() has done.
+struct Purge {
+    std::vector<OrphanKey> destroyed;  ///< each is in the token's history
+    std::optional<Error> failure;      ///< that ended it; the next call goes on with what is left
+};
+
+/// Destroys the orphans that `choice` fits, and forgets the state of the identities whose keys on this token they were,
+/// once none is left. Errors as list_keys(), before anything was destroyed.
+Result<Purge> purge_orphans(const TokenQuery& query, KeyNeeds needs, const OrphanChoice& choice);
 
 /// hwenroll-token beside the running program, as a build and a package both place it.
 keystore::WorkerProgram worker_beside_this_program();

@@ -98,16 +98,6 @@ std::string name_of(const NamedKey& wanted) {
     return "the key " + config::to_text(wanted).substr(std::string_view("existing:").size());
 }
 
-/// A persistent object of a TPM is told by its URI: one that hwenroll itself made has another id than its handle.
-bool fits(const NamedKey& wanted, const keystore::KeyDescription& key) {
-    if (const auto* const handle = std::get_if<config::PersistentHandle>(&wanted)) {
-        return key.uri == fmt::format("handle:{:#010x}", handle->value);
-    }
-    const auto* const object = std::get_if<config::ExistingKey>(&wanted);
-    return object != nullptr && (object->id.empty() || key.key.id.value == object->id) &&
-           (object->label.empty() || key.label == object->label);
-}
-
 /// An id that the key must have to be found again, and what SCEP and our floor ask of it.
 Status check_named(const NamedKey& wanted, const keystore::KeyDescription& key) {
     if (!key.protection.confined()) {
@@ -244,6 +234,16 @@ Result<ReadyKey> generate(keystore::Token& token, const keystore::KeyId& id, key
 
 }  // namespace
 
+/// A persistent object of a TPM is told by its URI: one that hwenroll itself made has another id than its handle.
+bool is_named_by(const config::KeyChoice& wanted, const keystore::KeyDescription& key) {
+    if (const auto* const handle = std::get_if<config::PersistentHandle>(&wanted)) {
+        return key.uri == fmt::format("handle:{:#010x}", handle->value);
+    }
+    const auto* const object = std::get_if<config::ExistingKey>(&wanted);
+    return object != nullptr && (object->id.empty() || key.key.id.value == object->id) &&
+           (object->label.empty() || key.label == object->label);
+}
+
 Result<ReadyKey> find_or_generate(keystore::Token& token, const keystore::KeyId& id, keystore::KeySpec spec,
                                   const std::string& label) {
     auto found = token.find(id);
@@ -284,7 +284,7 @@ Result<keystore::KeyDescription> find_named(keystore::Token& token, const NamedK
         if (!found) {
             return fail(found.error());
         }
-        if (*found && fits(wanted, **found)) {
+        if (*found && is_named_by(wanted, **found)) {
             fitting.push_back(**std::move(found));
         }
     }
@@ -294,7 +294,7 @@ Result<keystore::KeyDescription> find_named(keystore::Token& token, const NamedK
             return fail(keys.error());
         }
         std::ranges::copy_if(*keys, std::back_inserter(fitting),
-                             [&](const keystore::KeyDescription& key) { return fits(wanted, key); });
+                             [&](const keystore::KeyDescription& key) { return is_named_by(wanted, key); });
     }
     if (fitting.empty()) {
         return fail(ErrorCode::token_key_missing, name_of(wanted) + " is not on the token", {},

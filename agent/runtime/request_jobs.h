@@ -32,6 +32,9 @@ Result<ReadyKey> find_or_generate(keystore::Token& token, const keystore::KeyId&
 /// A key that was there before: `existing:…` of the configuration, which is no config::KeyType.
 using NamedKey = config::KeyChoice;
 
+/// Whether `choice`, an `existing:…`, names this key; a config::KeyType names none.
+bool is_named_by(const config::KeyChoice& choice, const keystore::KeyDescription& key);
+
 /// Finds the key that the configuration names and removes what an earlier configuration had made under `id`, which is
 /// ours. The named key is never destroyed, whatever is wrong with it. Errors: token_key_missing, token_ambiguous (more
 /// than one key fits), token_key_policy (it could leave the token, or could have), config_unsupported (no RSA key of

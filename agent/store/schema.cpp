@@ -176,6 +176,8 @@ constexpr const char* key_places = R"sql(
 ALTER TABLE keys ADD COLUMN uri TEXT NOT NULL DEFAULT '';
 ALTER TABLE keys ADD COLUMN token TEXT NOT NULL DEFAULT '';
 ALTER TABLE retired_keys ADD COLUMN token TEXT NOT NULL DEFAULT '';
+UPDATE keys SET token=(SELECT token FROM identities WHERE name=keys.identity);
+UPDATE retired_keys SET token=(SELECT token FROM identities WHERE name=retired_keys.identity);
 CREATE TABLE generations (
     token TEXT NOT NULL, kind TEXT NOT NULL,
     milliseconds INTEGER NOT NULL,

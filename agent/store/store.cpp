@@ -260,6 +260,11 @@ Result<std::vector<KeyOwner>> Store::key_owners() {
     }
 }
 
+Result<bool> Store::is_adopted_by_another(const Bytes& key_id, const std::string& identity) {
+    Statement row(impl_->database(), "SELECT 1 FROM keys WHERE key_id=? AND adopted=1 AND identity<>? LIMIT 1");
+    return row.bind(ByteView(key_id)).bind(std::string_view(identity)).step();
+}
+
 Status Store::forget(const std::string& name, const std::string& note, TimePoint now) {
     return impl_->commit("identity", name, note, now, [&] {
         Statement row(impl_->database(), "DELETE FROM identities WHERE name=?");

@@ -213,8 +213,14 @@ Result<std::optional<PinSourceIdentity>> PinSource::identity() const {
 
 Result<Pin> PinSource::read(std::chrono::milliseconds deadline) const {
     switch (kind_) {
-        case Kind::file:
-            return read_pin_file(location_);
+        case Kind::file: {
+            auto pin = read_pin_file(location_);
+            if (pin && is_credential(location_)) {
+                // Each start of a service makes these files anew: that one is another file says nothing of the PIN.
+                pin->identity.reset();
+            }
+            return pin;
+        }
         case Kind::credential:
             return read_credential(location_);
         case Kind::command: {

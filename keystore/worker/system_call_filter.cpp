@@ -185,6 +185,7 @@ void deny_tracing(Filter& filter) {
 
 void deny_by_arguments(Filter& filter) {
     filter.deny(SCMP_SYS(ioctl), EPERM, int_argument_is(1, TIOCSTI));
+    filter.deny(SCMP_SYS(ioctl), EPERM, int_argument_is(1, TIOCLINUX));
     for (const std::uint64_t flag : namespaces) {
         filter.deny(SCMP_SYS(clone), EPERM, scmp_arg_cmp{0, SCMP_CMP_MASKED_EQ, flag, flag});
     }

@@ -1,4 +1,4 @@
-// What vendor code in the token worker may ask of the kernel (docs/adr/0013).
+// What vendor code in the token worker may ask of the kernel (docs/adr/0015).
 #pragma once
 
 #include "base/result.h"

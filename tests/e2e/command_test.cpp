@@ -231,6 +231,13 @@ TEST_F(Command, F4_token_purge_shows_keys_that_nothing_needs_and_destroys_them_w
                 HasSubstr("nothing was destroyed"));
     EXPECT_EQ(world_.objects("Private Key Object"), 1);
 
+    write_file(world_.config(), read_file(world_.config()) + "nonsense = 1\n");
+    const RunResult refused = world_.hwenroll({"token", "purge", "lab", "--identity", "web", "--yes"});
+    EXPECT_EQ(refused.exit_code, 78);
+    EXPECT_THAT(refused.err, HasSubstr("nothing is destroyed while the configuration has faults"));
+    EXPECT_EQ(world_.objects("Private Key Object"), 1);
+    write_file(world_.config(), std::string(kept).replace(kept.find("[identity.web]"), 14, "[identity.new]"));
+
     const RunResult purged = world_.hwenroll({"token", "purge", "lab", "--identity", "web", "--yes"});
     EXPECT_EQ(purged.exit_code, 0) << purged.err;
     EXPECT_THAT(purged.out, HasSubstr("token lab: destroyed "));

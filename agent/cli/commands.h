@@ -43,6 +43,10 @@ int history(const CommandContext& context, const std::optional<std::string>& ide
 /// settled.
 int enroll(const CommandContext& context, const std::string& identity, bool wait);
 
+/// Has the running agent take over a certificate that was issued elsewhere, from a PEM file that may hold its chain too
+/// and of which nothing but certificates is read. With `wait` as enroll().
+int adopt(const CommandContext& context, const std::string& identity, const std::filesystem::path& file, bool wait);
+
 /// Has the running agent renew now, with a new key if `rekey`.
 int renew(const CommandContext& context, const std::string& identity, bool rekey);
 

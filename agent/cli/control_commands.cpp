@@ -1,5 +1,7 @@
 // Commands that a running agent carries out.
 #include <cstdio>
+#include <fstream>
+#include <iterator>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -7,6 +9,7 @@
 #include "agent/cli/agent_access.h"
 #include "agent/cli/commands.h"
 #include "agent/control/view_codec.h"
+#include "base/pem.h"
 
 namespace hwenroll::cli {
 namespace {
@@ -72,6 +75,41 @@ int wait_on(Client& client, const CommandContext& context, const std::string& id
     return outcome(*settled);
 }
 
+/// The certificates of a file as PEM. What else it holds, a private key perhaps, goes nowhere.
+Result<std::string> read_certificates(const std::filesystem::path& file) {
+    constexpr std::uintmax_t largest_file = std::uintmax_t{1} << 20U;
+    const auto unfit = [&](std::string why) {
+        return fail(ErrorCode::input_file, "cannot take a certificate from " + file.string(), std::move(why),
+                    "give a PEM file with the certificate and, below it, its chain");
+    };
+    std::error_code failure;
+    const std::uintmax_t size = std::filesystem::file_size(file, failure);
+    if (failure) {
+        return unfit(failure.message());
+    }
+    if (size > largest_file) {
+        return unfit("it is larger than 1 MiB");
+    }
+    std::ifstream in(file, std::ios::binary);
+    const std::string text{std::istreambuf_iterator<char>(in), {}};
+    if (!in) {
+        return unfit("it cannot be read");
+    }
+    const auto certificates = certificates_from_pem(text);
+    if (!certificates) {
+        return unfit(certificates.error().what());
+    }
+    std::string all;
+    for (const Certificate& one : *certificates) {
+        all += to_pem(one);
+    }
+    if (all.size() > control::max_adopted_text) {
+        return unfit(fmt::format("its {} certificates have {} octets, more than {}", certificates->size(), all.size(),
+                                 control::max_adopted_text));
+    }
+    return all;
+}
+
 /// `kind` is what `name` is: `identity` or `ca`.
 int print_acceptance(const CommandContext& context, std::string_view command, const char* kind, const std::string& name,
                      const Acceptance& acceptance) {
@@ -103,6 +141,26 @@ int enroll(const CommandContext& context, const std::string& identity, bool wait
         print_acceptance(context, "enroll", "identity", identity, *accepted);
     }
     return wait_on(*client, context, identity, {}, control::to_json(*accepted), "enroll");
+}
+
+int adopt(const CommandContext& context, const std::string& identity, const std::filesystem::path& file, bool wait) {
+    const auto certificates = read_certificates(file);
+    if (!certificates) {
+        return report(certificates.error());
+    }
+    auto client = agent_of(context);
+    if (!client) {
+        return report(client.error());
+    }
+    const auto accepted = client->adopt(identity, *certificates);
+    if (!accepted) {
+        return report(accepted.error());
+    }
+    const bool waits = wait && accepted->changed;
+    if (!waits || !context.output.json) {
+        print_acceptance(context, "adopt", "identity", identity, *accepted);
+    }
+    return waits ? wait_on(*client, context, identity, {}, control::to_json(*accepted), "adopt") : 0;
 }
 
 int renew(const CommandContext& context, const std::string& identity, bool rekey) {

@@ -21,6 +21,7 @@ struct CommandLine {
     std::string target;
     std::optional<std::string> recipient_key;
     std::optional<std::string> fingerprint;
+    std::string certificate;
     std::optional<double> timeout;
     std::int64_t limit = 50;
     bool wait = false;
@@ -86,6 +87,13 @@ void add_agent_commands(CLI::App& app, CommandLine& line) {
                                      });
     enroll->add_option("ID", line.target, "identity")->required();
     enroll->add_flag("--wait", line.wait, "wait until it has settled");
+    auto* adopt = add_agent_command(app, line, "adopt", "take over a certificate whose key is on the identity's token",
+                                    [](const cli::CommandContext& context, const CommandLine& l) {
+                                        return cli::adopt(context, l.target, l.certificate, l.wait);
+                                    });
+    adopt->add_option("ID", line.target, "identity, which has no certificate yet")->required();
+    adopt->add_option("--certificate", line.certificate, "PEM file: the certificate first, then its chain")->required();
+    adopt->add_flag("--wait", line.wait, "wait until it has settled");
     auto* renew = add_agent_command(app, line, "renew", "renew an identity's certificate now",
                                     [](const cli::CommandContext& context, const CommandLine& l) {
                                         return cli::renew(context, l.target, l.rekey);

@@ -215,7 +215,11 @@ Result<Reply> Client::receive(const Deadline& deadline) {
 }
 
 Result<Reply> Client::call(const Call& call) {
-    const Deadline deadline = SteadyClock::now() + options_.reply_time;
+    return call_within(options_.reply_time, call);
+}
+
+Result<Reply> Client::call_within(milliseconds time, const Call& call) {
+    const Deadline deadline = SteadyClock::now() + time;
     if (const Status sent = send(call, deadline); !sent) {
         return fail(sent.error());
     }
@@ -274,6 +278,11 @@ Result<Overview> Client::overview() {
 
 Result<Acceptance> Client::enroll(const std::string& identity) {
     return value_of(call(call_of("Enroll", identity_parameter(identity))), acceptance_of);
+}
+
+Result<Acceptance> Client::adopt(const std::string& identity, const std::string& certificates) {
+    const Call adoption = call_of("Adopt", {{"identity", identity}, {"certificate", certificates}});
+    return value_of(call_within(options_.adopt_time, adoption), acceptance_of);
 }
 
 Result<Acceptance> Client::renew(const std::string& identity, bool rekey) {

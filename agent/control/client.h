@@ -23,7 +23,8 @@ struct ClientOptions {
     std::filesystem::path runtime_dir = {};
     std::string admin_group = {};                   ///< named where permission is denied
     std::chrono::milliseconds connect_time{5'000};  ///< to be accepted
-    std::chrono::milliseconds reply_time{30'000};   ///< for each reply but those of wait() and monitor()
+    std::chrono::milliseconds reply_time{30'000};   ///< for each reply but those of wait(), monitor() and adopt()
+    std::chrono::milliseconds adopt_time{300'000};  ///< for adopt(): a token and a CA are asked first
 };
 
 /// One connection to a running agent; calls are made one after the other. One thread. Every call's errors:
@@ -44,6 +45,7 @@ class Client {
     Result<Overview> overview();
 
     Result<Acceptance> enroll(const std::string& identity);
+    Result<Acceptance> adopt(const std::string& identity, const std::string& certificates);
     Result<Acceptance> renew(const std::string& identity, bool rekey);
     Result<Acceptance> cancel(const std::string& identity);
     Result<Acceptance> accept_next(const std::string& ca, const std::optional<std::string>& fingerprint);
@@ -66,6 +68,7 @@ class Client {
     Result<std::string> receive_frame(const Deadline& deadline);
     Result<Reply> receive(const Deadline& deadline);
     Result<Reply> call(const Call& call);
+    Result<Reply> call_within(std::chrono::milliseconds time, const Call& call);
     Status call_for_pages(std::string_view method, const std::function<Result<bool>(const std::string&)>& take);
     Status await(short events, const Deadline& deadline) const;
     [[nodiscard]] Error ended() const;

@@ -1,6 +1,7 @@
 // One client of the control socket: what it sent, what waits for it, and the stream that it reads.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 
@@ -50,8 +51,9 @@ class Connection {
 
     std::optional<Stream> stream;
     std::optional<Paging> paging;
-    std::optional<bool> may_change;  ///< not asked yet when empty
-    bool closing = false;            ///< nothing is read any more; closed once the output is sent
+    std::optional<std::uint64_t> awaited;  ///< number of the call whose reply the service has still to give
+    std::optional<bool> may_change;        ///< not asked yet when empty
+    bool closing = false;                  ///< nothing is read any more; closed once the output is sent
 
  private:
     FileDescriptor socket_;

@@ -64,6 +64,10 @@ Result<json> run_enroll(ControlService& service, const Arguments& arguments) {
     return as_json(service.enroll(*arguments.identity));
 }
 
+void begin_adopt(ControlService& service, const Arguments& arguments, ControlService::Accepted done) {
+    service.adopt_certificate(*arguments.identity, *arguments.certificate, std::move(done));
+}
+
 Result<json> run_renew(ControlService& service, const Arguments& arguments) {
     return as_json(service.renew(*arguments.identity, arguments.rekey));
 }
@@ -88,6 +92,8 @@ constexpr std::array table{
     Method{"Status", MethodKind::read, Presence::optional, false, false, false, false, run_status, page_of_status},
     Method{"Overview", MethodKind::read, Presence::absent, false, false, false, false, run_overview, page_of_overview},
     Method{"Enroll", MethodKind::change, Presence::required, false, false, false, false, run_enroll},
+    Method{"Adopt", MethodKind::change, Presence::required, false, false, false, false, nullptr, nullptr, true,
+           begin_adopt},
     Method{"Renew", MethodKind::change, Presence::required, true, false, false, false, run_renew},
     Method{"Wait", MethodKind::stream, Presence::required, false, false, true, false, nullptr},
     Method{"Cancel", MethodKind::change, Presence::required, false, false, false, false, run_cancel},
@@ -109,6 +115,10 @@ bool take(const Method& method, const std::string& name, const json& value, Argu
     if (name == "limit" && method.takes_limit && value.is_number_integer()) {
         arguments.limit = value.get<std::int64_t>();
         return arguments.limit > 0 && arguments.limit <= max_limit;
+    }
+    if (name == "certificate" && method.takes_certificate && value.is_string()) {
+        arguments.certificate = value.get<std::string>();
+        return arguments.certificate->size() <= max_adopted_text;
     }
     if (name == "ca" && method.names_ca && value.is_string()) {
         arguments.ca = value.get<std::string>();
@@ -144,6 +154,9 @@ tl::expected<Arguments, BadParameter> arguments_of(const Method& method, const j
     }
     if (method.identity == Presence::required && !arguments.identity) {
         return tl::unexpected<BadParameter>(BadParameter{"identity"});
+    }
+    if (method.takes_certificate && !arguments.certificate) {
+        return tl::unexpected<BadParameter>(BadParameter{"certificate"});
     }
     if (method.names_ca && !arguments.ca) {
         return tl::unexpected<BadParameter>(BadParameter{"ca"});

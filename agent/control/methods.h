@@ -18,6 +18,7 @@ struct Arguments {
     std::optional<std::string> identity;
     std::optional<std::string> ca;
     std::optional<std::string> fingerprint;
+    std::optional<std::string> certificate;
     bool rekey = false;
     std::int64_t limit = 100;
 };
@@ -45,10 +46,13 @@ struct Method {
     bool takes_limit = false;
     bool ends_when_settled = false;  ///< of a stream
     bool names_ca = false;           ///< takes `ca`, which is required, and `fingerprint`
-    /// The reply's parameters; null for streams.
+    /// The reply's parameters; null for streams, and where `begin` is set.
     Result<nlohmann::json> (*run)(ControlService& service, const Arguments& arguments) = nullptr;
     /// ControlService's pages, for a method that tells of all identities; null for others.
     Result<Page> (*page)(ControlService& service, const std::string& after, std::size_t limit) = nullptr;
+    bool takes_certificate = false;  ///< `certificate`, which is required
+    /// Of a change that is answered once the service knows, maybe later: takes the place of `run`.
+    void (*begin)(ControlService& service, const Arguments& arguments, ControlService::Accepted done) = nullptr;
 };
 
 /// In the order of the interface description.

@@ -172,7 +172,7 @@ class Server::Impl final : public Watcher {
     }
 
     /// A call is answered by replies that are still to come.
-    static bool is_told(const Connection& client) { return client.stream || client.paging; }
+    static bool is_told(const Connection& client) { return client.stream || client.paging || client.awaited; }
 
     /// No call is under way and the client reads what it is sent.
     [[nodiscard]] bool takes_calls(const Connection& client) const {
@@ -207,6 +207,7 @@ class Server::Impl final : public Watcher {
             reactor_.unwatch(client.fd());
             client.stream.reset();
             client.paging.reset();
+            client.awaited.reset();
         }
     }
 
@@ -260,7 +261,11 @@ class Server::Impl final : public Watcher {
             client.paging = Paging{method};
             return std::nullopt;
         }
-        return method->kind == MethodKind::change ? change(client, *method, *arguments) : run(*method, *arguments);
+        if (method->kind != MethodKind::change) {
+            return run(*method, *arguments);
+        }
+        return method->begin != nullptr && may_change(client) ? begin_change(client, call, *method, *arguments)
+                                                              : change(client, *method, *arguments);
     }
 
     static Reply unknown_method(const std::string& name, bool known_interface) {
@@ -304,7 +309,13 @@ class Server::Impl final : public Watcher {
         const Reply reply = allowed ? run(method, arguments)
                                     : error_reply(agent_prefix, "PermissionDenied",
                                                   {{"group", listener_.group() ? options_.admin_group : ""}});
-        const Peer& peer = client.peer();
+        note_change(client.peer(), method, arguments, reply, allowed);
+        return reply;
+    }
+
+    /// The audit.
+    void note_change(const Peer& peer, const Method& method, const Arguments& arguments, const Reply& reply,
+                     bool allowed) {
         std::string outcome = "done";
         if (!allowed) {
             outcome = "not permitted";
@@ -318,7 +329,39 @@ class Server::Impl final : public Watcher {
               fmt::format("control: uid {}, pid {} asked for {}: {}", peer.uid, peer.pid, described(method, arguments),
                           outcome),
               arguments.identity.value_or(std::string())});
-        return reply;
+    }
+
+    /// The reply comes when the service knows it: from within this call, or later, when the client may be gone and
+    /// another one have its descriptor, or this server may be.
+    std::optional<Reply> begin_change(Connection& client, const Call& call, const Method& method,
+                                      const Arguments& arguments) {
+        const std::uint64_t number = ++last_awaited_;
+        if (!call.oneway) {
+            client.awaited = number;
+        }
+        method.begin(service_, arguments,
+                     [this, life = std::weak_ptr<const bool>(life_), fd = client.fd(), peer = client.peer(), number,
+                      &method, arguments](const Result<Acceptance>& accepted) {
+                         if (life.expired()) {
+                             return;
+                         }
+                         const Reply reply = accepted ? Reply{{}, to_json(*accepted)} : failure_reply(accepted.error());
+                         note_change(peer, method, arguments, reply, true);
+                         give_awaited(fd, number, reply);
+                     });
+        return std::nullopt;
+    }
+
+    void give_awaited(int fd, std::uint64_t number, const Reply& reply) {
+        ++busy_;
+        const auto found = connections_.find(fd);
+        if (found != connections_.end() && found->second->awaited == number) {
+            found->second->awaited.reset();
+            found->second->queue(encode(reply));
+            settle(*found->second);
+        }
+        --busy_;
+        sweep();
     }
 
     std::optional<Reply> begin_stream(Connection& client, const Call& call, const Method& method,
@@ -389,6 +432,8 @@ class Server::Impl final : public Watcher {
     std::map<int, std::unique_ptr<Connection>> connections_;
     std::set<int> dropped_;  ///< unwatched already, closed by sweep()
     int busy_ = 0;           ///< functions under way that refer to connections
+    std::uint64_t last_awaited_ = 0;
+    std::shared_ptr<const bool> life_ = std::make_shared<const bool>(true);  ///< gone with this server
 };
 
 Server::Server(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}

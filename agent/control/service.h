@@ -115,12 +115,16 @@ struct HistoryEvent {
     friend bool operator==(const HistoryEvent&, const HistoryEvent&) = default;
 };
 
+/// Octets of PEM text that adopt_certificate() takes: a certificate and its chain, well below what a call may have.
+inline constexpr std::size_t max_adopted_text = 48U << 10U;
+
 /// Called on the loop's thread only and never blocks: a change is begun, not waited for. Once a change returns with
 /// `changed`, the identity's view is not settled until what it began has ended. An unknown identity is the error
 /// unknown_name.
 class ControlService {
  public:
     using EventSink = std::function<void(const IdentityEvent&)>;
+    using Accepted = std::function<void(const Result<Acceptance>&)>;
 
     ControlService() = default;
     ControlService(const ControlService&) = delete;
@@ -143,6 +147,12 @@ class ControlService {
     /// Trusts the successor that a CA has announced and that waits for an operator's word: only if it has this
     /// fingerprint (`SHA256:…`), where one is given. An unknown CA is the error unknown_name.
     virtual Result<Acceptance> accept_next(const std::string& ca, const std::optional<std::string>& fingerprint) = 0;
+
+    /// Takes over a certificate that was issued elsewhere and whose key is on the identity's token. `certificates`:
+    /// PEM, the identity's own first, then any that lead to its CA. Token and CA are asked first, so `done` is called
+    /// later, or at once where nothing has to be asked: with what was decided, which is kept by then, or with what is
+    /// wrong, and then nothing has changed. It is not called any more once the agent ends.
+    virtual void adopt_certificate(const std::string& identity, const std::string& certificates, Accepted done) = 0;
 
     /// The newest `limit` entries first: of one identity, or of everything.
     virtual Result<std::vector<HistoryEvent>> history(const std::optional<std::string>& identity,

@@ -718,4 +718,23 @@ void on(Decision& d, const Cancelled& /*event*/) {
     d.note = "cancelled by an operator";
 }
 
+void on(Decision& d, const CertificateAdopted& event) {
+    if (!may_adopt(d.next) || event.key.id.empty() || event.key.spki.empty()) {
+        return;
+    }
+    if (d.next.enrollment) {
+        abandon(d);
+    }
+    d.next.wish = Wish::nothing;
+    // It may have been ours once, or been meant for the attempt that ends here.
+    std::erase_if(d.next.retired, [&](const RetiredKey& one) { return one.key.id == event.key.id; });
+    Credential credential{event.key, event.issued, 0, {}, d.draw.fraction, d.policy.name_mark, d.policy.content_mark};
+    credential.key.adopted = true;
+    clear_wait(d);
+    d.settled = true;
+    d.note = fmt::format("certificate adopted, valid until {}, for the existing key {}",
+                         to_iso8601(event.issued.not_after), to_hex(event.key.id));
+    queue(d, std::move(credential));
+}
+
 }  // namespace hwenroll::lifecycle

@@ -420,6 +420,10 @@ Phase overall_phase(const IdentityState& state) {
     return state.current ? Phase::valid : attempt_phase(state);
 }
 
+bool may_adopt(const IdentityState& state) {
+    return !state.current && !state.next && !state.shadow && attempt_phase(state) != Phase::pending;
+}
+
 std::optional<TimePoint> renewal_time(const IdentityState& state, const Policy& policy) {
     return state.current ? std::optional(renewal_point(*state.current, policy)) : std::nullopt;
 }

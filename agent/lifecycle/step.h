@@ -101,11 +101,17 @@ struct EnrollmentWanted {};
 struct Cancelled {};
 /// The current certificate is on a CRL (SM-18).
 struct CertificateRevoked {};
+/// An operator has brought a certificate that was issued elsewhere, for a key that is on the token and is somebody
+/// else's. Both were judged and found good. Makes sense where may_adopt().
+struct CertificateAdopted {
+    KeyRecord key;
+    IssuedRecord issued;
+};
 
 using Event = std::variant<Started, Due, KeyReady, RequestPrepared, RecipientChanged, CertificateIssued, RequestPending,
                            RequestRejected, AuthorityReconsidered, GenerationPublished, PublicationFailed, EffectFailed,
                            Resumed, SuccessorSought, Delivered, KeyDestroyed, RenewalWanted, EnrollmentWanted,
-                           Cancelled, CertificateRevoked>;
+                           Cancelled, CertificateRevoked, CertificateAdopted>;
 
 /// Find the key under the committed id or generate it there, in place of one of another kind. Where the configuration
 /// names an existing key, find that, and leave nothing under the committed id. That id is always one of ours.
@@ -237,6 +243,10 @@ Transition step(const IdentityState& state, const Event& event, const Draw& draw
 /// The earliest time at which Due may lead to something; nothing while the identity waits for an event alone. May be in
 /// the past: then Due is due now.
 std::optional<TimePoint> next_due(const IdentityState& state, const Policy& policy);
+
+/// True while the identity has no certificate, none on its way to consumers, and no request that the CA is deciding:
+/// any other attempt at a first one gives way to a certificate that is adopted.
+bool may_adopt(const IdentityState& state);
 
 /// When the current certificate is to be renewed; nothing without one.
 std::optional<TimePoint> renewal_time(const IdentityState& state, const Policy& policy);

@@ -7,6 +7,7 @@
 #include "agent/config/value_syntax.h"
 #include "agent/control/identity_view.h"
 #include "agent/runtime/resume.h"
+#include "base/pem.h"
 
 namespace hwenroll::runtime {
 namespace {
@@ -242,6 +243,20 @@ Result<control::Acceptance> AgentService::accept_next(const std::string& ca,
         wanted = *std::move(parsed);
     }
     return authority->accept_successor(wanted);
+}
+
+void AgentService::adopt_certificate(const std::string& identity, const std::string& certificates, Accepted done) {
+    auto found = runner(identity);
+    if (!found) {
+        return done(fail(found.error()));
+    }
+    auto read = certificates_from_pem(certificates);
+    if (!read) {
+        return done(fail(Error(ErrorCode::input_file, "there is no certificate to adopt",
+                               std::string(read.error().what()), "give it as PEM, with its chain below it")
+                             .about(identity)));
+    }
+    (*found)->adopt_certificate(*std::move(read), std::move(done));
 }
 
 Result<control::ResumptionView> AgentService::resume(const std::string& identity) {

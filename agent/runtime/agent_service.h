@@ -34,6 +34,7 @@ class AgentService final : public control::ControlService {
     Result<control::Acceptance> cancel(const std::string& identity) override;
     Result<control::Acceptance> accept_next(const std::string& ca,
                                             const std::optional<std::string>& fingerprint) override;
+    void adopt_certificate(const std::string& identity, const std::string& certificates, Accepted done) override;
     Result<control::ResumptionView> resume(const std::string& identity) override;
     Result<std::vector<control::HistoryEvent>> history(const std::optional<std::string>& identity,
                                                        std::int64_t limit) override;

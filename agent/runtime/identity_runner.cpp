@@ -265,6 +265,71 @@ void IdentityRunner::post(lifecycle::Event event) {
     dispatch(event);
 }
 
+void IdentityRunner::adopt_certificate(std::vector<Certificate> certificates, control::ControlService::Accepted done) {
+    if (adoption_) {
+        return done(control::Acceptance{false, "another certificate is being looked at"});
+    }
+    adoption_ = WantedAdoption{std::move(certificates), std::move(done)};
+    if (!busy_) {
+        busy_ = true;
+        begin_adoption();
+    }
+}
+
+void IdentityRunner::begin_adoption() {
+    adoption_->begun = true;
+    if (!loaded_) {
+        return end_adoption(Error(ErrorCode::state_database, "the state cannot be read now", undone_));
+    }
+    if (!lifecycle::may_adopt(state_)) {
+        const bool pending = lifecycle::attempt_phase(state_) == lifecycle::Phase::pending;
+        answer_adoption(control::Acceptance{
+            false, pending ? "the CA is deciding its request; 'hwenroll cancel' ends that, then adopt"
+                           : "it has a certificate; 'hwenroll renew' gets another one"});
+        return settle(outcome());
+    }
+    progress_.begin(name() + ": asking CA '" + settings_.ca + "' for its certificates");
+    authority_->need([this](const Result<SharedAuthority>& authority) {
+        return authority ? judge_adoption_by(*authority) : end_adoption(authority.error());
+    });
+}
+
+void IdentityRunner::judge_adoption_by(const SharedAuthority& authority) {
+    const TimePoint now = at_.clock.now();
+    AdoptionPlan plan{settings_,
+                      token_->settings().type,
+                      permissions_of(authority_->settings().legacy, now, at_.clock_trust.trusted()),
+                      parse_limits(authority_->limits(), at_.clock_trust.trusted()),
+                      authority,
+                      std::move(adoption_->certificates),
+                      now};
+    progress_.begin(fmt::format("{}: looking for the certificate's key on token '{}'", name(), settings_.token));
+    token_->use(
+        [plan = std::move(plan)](const SharedToken& token) { return judge_adoption(*token, plan); },
+        [this](const Result<Adoption>& adoption) {
+            if (!adoption) {
+                return end_adoption(adoption.error());
+            }
+            for (const std::string& warning : adoption->warnings) {
+                warn(warning);
+            }
+            const keystore::KeyDescription& key = adoption->key;
+            dispatch(lifecycle::CertificateAdopted{
+                {key.key.id.value, key.key.public_key.spki(), true, key.key.pem, other_name(key)}, adoption->issued});
+        });
+}
+
+void IdentityRunner::end_adoption(const Error& error) {
+    answer_adoption(fail(Error(error).about(name())));
+    settle(outcome());
+}
+
+void IdentityRunner::answer_adoption(const Result<control::Acceptance>& answer) {
+    const auto done = std::move(adoption_->done);
+    adoption_.reset();
+    done(answer);
+}
+
 std::optional<TimePoint> IdentityRunner::decision_due() const {
     if (!busy_ && !loaded_) {
         return load_again_;
@@ -301,6 +366,11 @@ void IdentityRunner::dispatch(const lifecycle::Event& event) {
         undone_.clear();
         failpoint(committed_point(transition));
         state_ = std::move(transition.state);
+    }
+    if (const auto* const adopted = std::get_if<lifecycle::CertificateAdopted>(&event)) {
+        error_.reset();
+        answer_adoption(control::Acceptance{
+            true, "the certificate is adopted, valid until " + to_iso8601(adopted->issued.not_after)});
     }
     if (std::holds_alternative<lifecycle::RequestRejected>(event) && asks_again(transition)) {
         error_.reset();
@@ -356,6 +426,9 @@ void IdentityRunner::undo(const Error& error) {
     if (std::exchange(undone_, named.line()) != named.line()) {
         news_({named.line(), named, true});
     }
+    if (adoption_ && adoption_->begun) {
+        answer_adoption(fail(named));
+    }
     settle(named);
 }
 
@@ -366,6 +439,10 @@ void IdentityRunner::settle(const std::optional<Error>& error) {
         posted_.erase(posted_.begin());
         error_.reset();
         return dispatch(event);
+    }
+    if (adoption_) {
+        error_.reset();
+        return begin_adoption();
     }
     busy_ = false;
     settled_(error);

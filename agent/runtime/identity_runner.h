@@ -13,6 +13,7 @@
 #include "agent/lifecycle/step.h"
 #include "agent/observe/progress.h"
 #include "agent/publish/publisher.h"
+#include "agent/runtime/adoption.h"
 #include "agent/runtime/authority_access.h"
 #include "agent/runtime/configuration_mark.h"
 #include "agent/runtime/delivery_run.h"
@@ -70,6 +71,12 @@ class IdentityRunner {
     /// An operator's event: taken at once, or when what is under way has ended.
     void post(lifecycle::Event event);
 
+    /// Takes over a certificate whose key is on the identity's token: `certificates` begin with it, others may lead to
+    /// its CA. Looked at once nothing else is under way, and kept only if all of it is good. `done` is told once,
+    /// unless the runner ends before: that it is kept, or why it is not. Errors: those of judge_adoption() and
+    /// AuthorityAccess::need(), state_database.
+    void adopt_certificate(std::vector<Certificate> certificates, control::ControlService::Accepted done);
+
     /// When tick() has something to do; nothing while an effect is under way.
     [[nodiscard]] std::optional<TimePoint> next_due() const;
 
@@ -112,6 +119,11 @@ class IdentityRunner {
     [[nodiscard]] std::string awaiting_answer() const;
     [[nodiscard]] Status load();
     void begin();
+
+    void begin_adoption();
+    void judge_adoption_by(const SharedAuthority& authority);
+    void end_adoption(const Error& error);
+    void answer_adoption(const Result<control::Acceptance>& answer);
 
     void run(const lifecycle::MakeKey& effect);
     void run(const lifecycle::PrepareRequest& effect);
@@ -178,6 +190,13 @@ class IdentityRunner {
     mutable std::optional<KnownMarks> marks_;
     mutable std::optional<std::optional<TimePoint>> due_;
     std::vector<lifecycle::Event> posted_;
+    /// A certificate that is to be adopted, and who waits for that.
+    struct WantedAdoption {
+        std::vector<Certificate> certificates;
+        control::ControlService::Accepted done;
+        bool begun = false;
+    };
+    lifecycle::Rare<WantedAdoption> adoption_;
     std::string undone_;  ///< why the last decision could not be kept; empty once one was
     lifecycle::Rare<Error> error_;
     std::unique_ptr<DeliveryRun> delivery_;

@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "agent/runtime/issue_expectation.h"
 #include "agent/runtime/rejection.h"
 #include "agent/runtime/secret_reading.h"
 #include "keystore/openssl/key_provider.h"
@@ -52,33 +53,8 @@ Result<scep::IssueExpectation> expectation_of(const ReplyPlan& plan) {
     if (!key) {
         return fail(key.error());
     }
-    const scep::CaSet& set = plan.authority->set;
-    scep::IssueExpectation expected{.public_key = *std::move(key),
-                                    .subject = plan.identity.subject,
-                                    .subject_alt_names = plan.identity.subject_alt_names,
-                                    .key_usage = plan.identity.key_usage,
-                                    .extended_key_usage = plan.identity.extended_key_usage,
-                                    .issuer = set.issuer,
-                                    .anchor = set.anchor,
-                                    .intermediates = set.intermediates,
-                                    .now = plan.now,
-                                    .current = {},
-                                    .legacy = plan.legacy,
-                                    .limits = plan.limits};
-    switch (plan.identity.accept.subject) {
-        case config::AcceptSubject::same_rdns:
-            expected.subject_rule = scep::IssueExpectation::Subject::same_rdns;
-            break;
-        case config::AcceptSubject::exact:
-            expected.subject_rule = scep::IssueExpectation::Subject::exact;
-            break;
-        case config::AcceptSubject::any:
-            expected.subject_rule = scep::IssueExpectation::Subject::any;
-            break;
-    }
-    expected.alt_names_rule = plan.identity.accept.alt_names == config::AcceptAltNames::any
-                                  ? scep::IssueExpectation::AltNames::any
-                                  : scep::IssueExpectation::AltNames::superset;
+    scep::IssueExpectation expected =
+        issue_expectation(plan.identity, plan.authority->set, *std::move(key), plan.now, plan.legacy, plan.limits);
     if (plan.current) {
         auto current = Certificate::from_der(plan.current->leaf);
         if (!current) {
@@ -89,39 +65,12 @@ Result<scep::IssueExpectation> expectation_of(const ReplyPlan& plan) {
     if (plan.purpose == lifecycle::Purpose::shadow && !plan.authority->predecessor_signers.empty()) {
         expected.rollover = scep::IssueExpectation::Rollover{plan.authority->predecessor_signers};
     }
-    expected.require_usage = plan.identity.accept.usage == config::AcceptUsage::require;
     return expected;
 }
 
 /// A key as its operator named it.
 std::string name_of(const NamedKey& wanted) {
     return "the key " + config::to_text(wanted).substr(std::string_view("existing:").size());
-}
-
-/// An id that the key must have to be found again, and what SCEP and our floor ask of it.
-Status check_named(const NamedKey& wanted, const keystore::KeyDescription& key) {
-    if (!key.protection.confined()) {
-        return fail(ErrorCode::token_key_policy, name_of(wanted) + " could leave the token, or could have", {},
-                    "it was left as it is; use a key that was made on the token, sensitive and never extractable");
-    }
-    if (key.key.id.value.empty()) {
-        return fail(ErrorCode::token_key_missing, name_of(wanted) + " has no CKA_ID to find it by", {},
-                    "give it one, e.g. with pkcs11-tool --set-id");
-    }
-    if (!key.key.public_key.is_rsa() || key.key.public_key.bits() < 2048) {
-        return fail(ErrorCode::config_unsupported, name_of(wanted) + " is " + key.key.public_key.text(), {},
-                    "name an RSA key of 2048 bits or more");
-    }
-    return {};
-}
-
-lifecycle::IssuedRecord record_of(const scep::IssuedCertificate& issued, const Certificate& anchor) {
-    lifecycle::IssuedRecord record{
-        issued.leaf.der(), {}, {anchor.der()}, issued.leaf.not_before(), issued.leaf.not_after()};
-    for (const Certificate& certificate : issued.chain) {
-        record.chain.push_back(certificate.der());
-    }
-    return record;
 }
 
 lifecycle::EffectFailed refusal(const ReplyPlan& plan, const Error& error, bool issued) {
@@ -308,12 +257,28 @@ Result<keystore::KeyDescription> find_named(keystore::Token& token, const NamedK
     return std::move(fitting.front());
 }
 
+Status check_existing(const std::string& name, const keystore::KeyDescription& key) {
+    if (!key.protection.confined()) {
+        return fail(ErrorCode::token_key_policy, name + " could leave the token, or could have", {},
+                    "it was left as it is; use a key that was made on the token, sensitive and never extractable");
+    }
+    if (key.key.id.value.empty()) {
+        return fail(ErrorCode::token_key_missing, name + " has no CKA_ID to find it by", {},
+                    "give it one, e.g. with pkcs11-tool --set-id");
+    }
+    if (!key.key.public_key.is_rsa() || key.key.public_key.bits() < 2048) {
+        return fail(ErrorCode::config_unsupported, name + " is " + key.key.public_key.text(), {},
+                    "name an RSA key of 2048 bits or more");
+    }
+    return {};
+}
+
 Result<keystore::KeyDescription> adopt(keystore::Token& token, const NamedKey& wanted, const keystore::KeyId& id) {
     auto key = find_named(token, wanted);
     if (!key) {
         return fail(key.error());
     }
-    if (const Status good = check_named(wanted, *key); !good) {
+    if (const Status good = check_existing(name_of(wanted), *key); !good) {
         return fail(good.error());
     }
     if (key->key.id != id) {

@@ -45,6 +45,10 @@ Result<keystore::KeyDescription> adopt(keystore::Token& token, const NamedKey& w
 /// keystore::Token.
 Result<keystore::KeyDescription> find_named(keystore::Token& token, const NamedKey& wanted);
 
+/// An id that a key must have to be found again, and what SCEP and our floor ask of one that was there before. `name`
+/// begins the errors' text. Errors: token_key_policy, token_key_missing, config_unsupported.
+Status check_existing(const std::string& name, const keystore::KeyDescription& key);
+
 /// What a request is built from.
 struct RequestPlan {
     config::IdentitySettings identity;

@@ -174,6 +174,41 @@ TEST_F(PersistentKey, P15_an_existing_one_is_enrolled_by_its_handle_and_never_ev
     EXPECT_EQ(world_.stop_daemon(), 0);
 }
 
+TEST_F(PersistentKey, P15_a_certificate_for_an_existing_one_is_adopted_and_one_for_a_wrapped_key_is_not) {
+    const std::string file = (world_.directory() / "earlier.pem").string();
+    const auto lose_state = [&] {
+        EXPECT_EQ(world_.stop_daemon(), 0);
+        std::filesystem::copy_file(world_.live() / "fullchain.pem", file,
+                                   std::filesystem::copy_options::overwrite_existing);
+        std::filesystem::remove_all(world_.directory() / "state");
+        std::filesystem::remove_all(world_.directory() / "live");
+        configure("", {.challenge = "file:/nowhere"});
+        world_.start_daemon();
+        world_.eventually("the missing challenge",
+                          [&] { return world_.said("E-CHALLENGE-SOURCE") && world_.listens(); });
+    };
+    keep_foreign_key("0x81010001");
+    configure("", {.key = "existing:handle:0x81010001"});
+    enroll();
+    lose_state();
+    const RunResult adopted = world_.command({"adopt", "web", "--certificate", file, "--wait"});
+    EXPECT_EQ(adopted.exit_code, 0) << adopted.out << adopted.err;
+    EXPECT_EQ(published_uri(), "handle:0x81010001\n");
+    expect_used_by_consumers();
+    world_.go_to_day(91);
+    world_.eventually("the renewal", [&] { return world_.word() == "OK" && world_.generation() == "gen-002"; });
+    EXPECT_EQ(world_.messages().back(), "17");
+    EXPECT_THAT(handles(), HasSubstr("0x81010001"));
+
+    lose_state();
+    const RunResult refused = world_.command({"adopt", "web", "--certificate", file});
+    EXPECT_EQ(refused.exit_code, 69);
+    EXPECT_THAT(refused.err, testing::AllOf(testing::StartsWith("E-TOKEN-KEY-MISSING web: "),
+                                            HasSubstr("not those that it has wrapped")));
+    EXPECT_FALSE(std::filesystem::exists(world_.live()));
+    EXPECT_EQ(world_.stop_daemon(), 0);
+}
+
 TEST_F(PersistentKey, SIG_4_the_manufacturer_s_key_in_the_TPM_signs_the_first_request) {
     keep_foreign_key("0x81010001");
     Manufacturer maker;

@@ -28,7 +28,8 @@ constexpr std::array<std::string_view, std::variant_size_v<lifecycle::Event>> ev
                                                                                      "RenewalWanted",
                                                                                      "EnrollmentWanted",
                                                                                      "Cancelled",
-                                                                                     "CertificateRevoked"};
+                                                                                     "CertificateRevoked",
+                                                                                     "CertificateAdopted"};
 constexpr std::array<std::string_view, std::variant_size_v<lifecycle::Effect>> effect_names{
     "MakeKey",           "PrepareRequest", "SendRequest", "SendPoll",   "ReconsiderAuthority",
     "PublishGeneration", "SeekSuccessor",  "Deliver",     "DestroyKey", "RaiseAlert"};

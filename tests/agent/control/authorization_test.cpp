@@ -18,10 +18,13 @@ constexpr uid_t somebody = 54321;
 class Authorization : public ServerFixture {
  protected:
     static json about(const std::string& method) {
+        if (method == "Adopt") {
+            return {{"identity", "web"}, {"certificate", "PEM"}};
+        }
         return method == "AcceptNext" ? json{{"ca", "corp"}} : json{{"identity", "web"}};
     }
 
-    const std::vector<std::string> changes_{"Enroll", "Renew", "Cancel", "Resume", "AcceptNext"};
+    const std::vector<std::string> changes_{"Enroll", "Adopt", "Renew", "Cancel", "Resume", "AcceptNext"};
 };
 
 TEST_F(Authorization, whoever_may_open_the_socket_may_read) {

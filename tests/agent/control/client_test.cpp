@@ -57,13 +57,16 @@ TEST_F(ControlClient, asks_and_changes) {
     EXPECT_TRUE(client.status("web")->front() == full_view("web"));
     EXPECT_TRUE(client.enroll("web")->changed);
     EXPECT_EQ(client.renew("web", true)->text, "begun");
+    EXPECT_EQ(client.adopt("web", "PEM")->text, "begun");
+    EXPECT_EQ(client.adopt("web", std::string(control::max_adopted_text + 1, 'x')).error().code(),
+              ErrorCode::control_protocol);
     EXPECT_TRUE(client.cancel("web"));
     EXPECT_TRUE(client.accept_next("corp", "SHA256:AB"));
     EXPECT_EQ(client.resume("web")->token, "lab");
     EXPECT_EQ(client.history("web", 2)->size(), 2U);
     EXPECT_EQ(client.history({}, 1)->front().name, "any");
     server_->do_on_loop([](ControlServiceFake& service, PeerSourceFake&) {
-        EXPECT_THAT(service.asked, testing::ElementsAre("enroll web", "renew web rekey", "cancel web",
+        EXPECT_THAT(service.asked, testing::ElementsAre("enroll web", "renew web rekey", "adopt web 3", "cancel web",
                                                         "accept-next corp SHA256:AB", "resume web"));
     });
 }

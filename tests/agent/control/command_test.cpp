@@ -68,6 +68,16 @@ class ControlCommand : public testing::Test {
     [[nodiscard]] RunResult hwenroll(std::vector<std::string> arguments) const {
         return run(command(std::move(arguments)));
     }
+    /// A file with a certificate, made once.
+    [[nodiscard]] std::string one_certificate() const {
+        const std::string file = (directory_ / "one.pem").string();
+        if (!std::filesystem::exists(file)) {
+            const RunResult made = run({"openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=x",
+                                        "-keyout", (directory_ / "one.key").string(), "-out", file});
+            EXPECT_EQ(made.exit_code, 0) << made.err;
+        }
+        return file;
+    }
     static json parsed(const RunResult& result) {
         json value = json::parse(result.out, nullptr, false);
         EXPECT_FALSE(value.is_discarded()) << result.out << result.err;
@@ -152,6 +162,52 @@ TEST_F(ControlCommand, changes_are_handed_to_the_agent) {
     }
 }
 
+TEST_F(ControlCommand, adopt_hands_the_certificates_of_a_file_to_the_agent_and_nothing_else_of_it) {
+    start();
+    const std::string pem = read_file(one_certificate());
+    write_file(directory_ / "both.pem",
+               "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\nsubject=CN=x\n" + pem + pem);
+    const RunResult adopted = hwenroll({"adopt", "web", "--certificate", (directory_ / "both.pem").string()});
+    EXPECT_EQ(adopted.exit_code, 0) << adopted.err;
+    EXPECT_EQ(adopted.out, "web: begun\n");
+    EXPECT_THAT(asked(), testing::ElementsAre("adopt web " + std::to_string(2 * pem.size())));
+    const json answer = parsed(hwenroll({"adopt", "web", "--certificate", one_certificate(), "--json"}));
+    EXPECT_EQ(answer["command"], "adopt");
+    EXPECT_EQ(answer["identity"], "web");
+    EXPECT_EQ(answer["changed"], true);
+    const json waited = parsed(hwenroll({"adopt", "web", "--certificate", one_certificate(), "--wait", "--json"}));
+    EXPECT_EQ(waited["event"]["identity"], "web");
+    with_agent([](ControlServiceFake& service) { service.acceptance = {false, "it has a certificate"}; });
+    unsettle();
+    EXPECT_EQ(hwenroll({"adopt", "web", "--certificate", one_certificate(), "--wait"}).out,
+              "web: it has a certificate\n")
+        << "nothing was begun, so nothing is waited for";
+    EXPECT_EQ(hwenroll({"adopt", "nobody", "--certificate", one_certificate()}).exit_code, 64);
+    EXPECT_EQ(hwenroll({"adopt", "web"}).exit_code, 64);
+}
+
+TEST_F(ControlCommand, adopt_names_a_file_that_holds_no_certificate_or_too_many_and_asks_nobody) {
+    start();
+    const std::string pem = read_file(one_certificate());
+    std::string many;
+    while (many.size() <= control::max_adopted_text) {
+        many += pem;
+    }
+    write_file(directory_ / "many.pem", many);
+    write_file(directory_ / "large.pem", std::string((1U << 20U) + 1, 'x'));
+    write_file(directory_ / "garbage.pem", "garbage\n");
+    write_file(directory_ / "broken.pem", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n");
+    for (const auto& [name, why] :
+         {std::pair("many.pem", "more than 49152"), std::pair("large.pem", "larger than 1 MiB"),
+          std::pair("garbage.pem", "certificate"), std::pair("broken.pem", "certificate"),
+          std::pair("missing.pem", "No such file"), std::pair(".", "directory")}) {
+        const RunResult refused = hwenroll({"adopt", "web", "--certificate", (directory_ / name).string()});
+        EXPECT_EQ(refused.exit_code, 66) << name;
+        EXPECT_THAT(refused.err, AllOf(StartsWith("E-INPUT-FILE "), HasSubstr(name), HasSubstr(why)));
+    }
+    EXPECT_THAT(asked(), testing::IsEmpty());
+}
+
 TEST_F(ControlCommand, nothing_to_do_is_no_failure) {
     start();
     with_agent([](ControlServiceFake& service) { service.acceptance = {false, "nothing to do: it is valid"}; });
@@ -175,6 +231,7 @@ TEST_F(ControlCommand, a_refusal_of_the_agent_is_its_line_and_its_exit_code) {
 TEST_F(ControlCommand, without_an_agent_changes_end_with_69_and_say_how_to_start_one) {
     for (const std::vector<std::string>& arguments : {std::vector<std::string>{"enroll", "web"},
                                                       {"enroll", "web", "--wait"},
+                                                      {"adopt", "web", "--certificate", one_certificate()},
                                                       {"renew", "web"},
                                                       {"cancel", "web"},
                                                       {"ca", "accept-next", "corp"},

@@ -103,6 +103,16 @@ Result<control::Acceptance> ControlServiceFake::accept_next(const std::string& c
     return failure ? Result<control::Acceptance>(fail(*failure)) : acceptance;
 }
 
+void ControlServiceFake::adopt_certificate(const std::string& identity, const std::string& certificates,
+                                           Accepted done) {
+    const auto taken = take("adopt " + identity + " " + std::to_string(certificates.size()), identity);
+    if (adopts_later) {
+        adopting.push_back(std::move(done));
+    } else {
+        done(taken);
+    }
+}
+
 Result<control::ResumptionView> ControlServiceFake::resume(const std::string& identity) {
     const auto taken = take("resume " + identity, identity);
     return taken ? Result<control::ResumptionView>(control::ResumptionView{"lab", true, true, false})

@@ -32,6 +32,7 @@ class ControlServiceFake final : public control::ControlService {
     Result<control::Acceptance> cancel(const std::string& identity) override;
     Result<control::Acceptance> accept_next(const std::string& ca,
                                             const std::optional<std::string>& fingerprint) override;
+    void adopt_certificate(const std::string& identity, const std::string& certificates, Accepted done) override;
     Result<control::ResumptionView> resume(const std::string& identity) override;
     Result<std::vector<control::HistoryEvent>> history(const std::optional<std::string>& identity,
                                                        std::int64_t limit) override;
@@ -49,6 +50,8 @@ class ControlServiceFake final : public control::ControlService {
     std::optional<control::IdentityEvent> on_change;  ///< reported from within every change
     control::Acceptance acceptance{true, "begun"};
     std::optional<Error> failure;  ///< of every change
+    bool adopts_later = false;     ///< adoptions wait in `adopting`
+    std::vector<Accepted> adopting;
 
  private:
     Result<control::Acceptance> take(const std::string& what, const std::string& identity);

@@ -90,6 +90,9 @@ TEST(Interface, has_the_parameters_that_methods_take) {
             taken["ca"] = "string";
             taken["fingerprint"] = "?string";
         }
+        if (method.takes_certificate) {
+            taken["certificate"] = "string";
+        }
         EXPECT_EQ(described, taken) << method.name;
     }
 }
@@ -133,6 +136,9 @@ TEST_F(InterfaceOfServer, every_method_of_the_description_is_answered) {
         }
         if (find_method(name)->names_ca) {
             parameters["ca"] = "corp";
+        }
+        if (find_method(name)->takes_certificate) {
+            parameters["certificate"] = "PEM";
         }
         const json reply = ask(client, name, parameters, find_method(name)->kind == MethodKind::stream);
         EXPECT_FALSE(reply.contains("error")) << name << reply.dump();

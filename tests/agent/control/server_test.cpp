@@ -41,6 +41,67 @@ TEST_F(ControlServer, passes_changes_on_with_what_they_say) {
     EXPECT_EQ(ask(client, "AcceptNext", {{"identity", "web"}})["error"], "org.varlink.service.InvalidParameter");
 }
 
+TEST_F(ControlServer, answers_an_adoption_once_it_is_decided_and_others_meanwhile) {
+    service_.adopts_later = true;
+    RawClient client(path());
+    client.call("Adopt", {{"identity", "web"}, {"certificate", "PEM"}});
+    client.call("Status");
+    RawClient other(path());
+    EXPECT_TRUE(ask(other, "Status").contains("parameters"));
+    ASSERT_EQ(service_.adopting.size(), 1U);
+    EXPECT_FALSE(client.frame()) << "its next call waits as well";
+    EXPECT_THAT(log_, testing::IsEmpty());
+    service_.adopting[0](control::Acceptance{true, "adopted"});
+    EXPECT_EQ(answer(client)["parameters"], (json{{"changed", true}, {"text", "adopted"}}));
+    EXPECT_TRUE(answer(client)["parameters"].contains("identities"));
+    ASSERT_EQ(log_.size(), 1U);
+    EXPECT_THAT(log_[0].text, HasSubstr("asked for Adopt of 'web': done"));
+}
+
+TEST_F(ControlServer, answers_an_adoption_to_a_client_that_sends_no_more) {
+    service_.adopts_later = true;
+    RawClient client(path());
+    client.call("Adopt", {{"identity", "web"}, {"certificate", "PEM"}});
+    client.finish();
+    ASSERT_TRUE(loop_.run([&] { return !service_.adopting.empty(); }));
+    loop_.settle();
+    service_.adopting[0](fail(ErrorCode::scep_chain, "another CA's"));
+    EXPECT_EQ(answer(client)["parameters"]["code"], "E-SCEP-CHAIN");
+    EXPECT_TRUE(ends(client));
+    EXPECT_THAT(log_.at(0).text, HasSubstr("refused: E-SCEP-CHAIN"));
+}
+
+TEST_F(ControlServer, keeps_the_answer_of_an_adoption_from_a_client_that_has_its_place_now) {
+    service_.adopts_later = true;
+    {
+        RawClient gone(path());
+        gone.call("Adopt", {{"identity", "web"}, {"certificate", "PEM"}});
+        ASSERT_TRUE(loop_.run([&] { return !service_.adopting.empty(); }));
+    }
+    ASSERT_TRUE(loop_.run([&] { return server_->clients() == 0; }));
+    RawClient client(path());
+    client.call("Adopt", {{"identity", "web"}, {"certificate", "PEM"}});
+    ASSERT_TRUE(loop_.run([&] { return service_.adopting.size() == 2; }));
+    service_.adopting[0](control::Acceptance{true, "the first"});
+    service_.adopting[1](control::Acceptance{true, "the second"});
+    EXPECT_EQ(answer(client)["parameters"]["text"], "the second");
+    EXPECT_EQ(log_.size(), 2U) << "what was done for a client that is gone is in the audit too";
+    server_.reset();
+    service_.adopting[1](control::Acceptance{true, "after the server"});
+    EXPECT_EQ(log_.size(), 2U);
+}
+
+TEST_F(ControlServer, takes_no_adoption_without_a_certificate_or_with_one_that_is_too_large) {
+    RawClient client(path());
+    const std::string large(control::max_adopted_text + 1, 'x');
+    for (const json& bad :
+         {json{{"identity", "web"}}, json{{"certificate", "PEM"}}, json{{"identity", "web"}, {"certificate", nullptr}},
+          json{{"identity", "web"}, {"certificate", large}}}) {
+        EXPECT_EQ(ask(client, "Adopt", bad)["error"], "org.varlink.service.InvalidParameter");
+    }
+    EXPECT_THAT(service_.asked, testing::IsEmpty());
+}
+
 TEST_F(ControlServer, passes_errors_back_with_all_their_parts) {
     RawClient client(path());
     const json unknown = ask(client, "Status", {{"identity", "nobody"}});

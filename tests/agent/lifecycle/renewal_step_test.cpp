@@ -259,6 +259,39 @@ TEST(RenewalStep, T19_a_full_token_loses_retired_keys_first_and_sooner) {
     EXPECT_TRUE(walk.only<MakeKey>());
 }
 
+TEST(RenewalStep, T19_a_full_token_gains_nothing_from_keys_that_are_elsewhere_or_cannot_be_destroyed) {
+    for (const bool elsewhere : {true, false}) {
+        Walk walk;
+        walk.rules.new_key = KeyRule::prefer;
+        walk.rules.retire_after = 10 * day;
+        walk.rules.token = "lab";
+        walk.to_renewal_sent().on(CertificateIssued{renewed()}).published();
+        ASSERT_EQ(walk.state.retired.size(), 1U);
+        walk.state.retired[0].key.token = elsewhere ? "other" : "lab";
+        walk.state.retired[0].failures = elsewhere ? 0 : 1;
+        walk.due_at(start + 36 * hour).on(failure(ErrorCode::token_full));
+        EXPECT_FALSE(walk.emits<DestroyKey>());
+        EXPECT_EQ(walk.state.enrollment->key, walk.state.current->key) << "the current key is better than none";
+    }
+}
+
+TEST(RenewalStep, F3_a_key_that_was_made_before_its_identity_moved_is_not_left_behind) {
+    Walk walk;
+    walk.rules.token = "lab";
+    walk.to_key()
+        .on(KeyReady{{7}, {}, {}, "lab"})
+        .on(RequestPrepared{prepared()})
+        .on(failure(ErrorCode::ca_unreachable));
+    const Bytes made = walk.state.enrollment->key.id;
+    walk.rules.token = "tpm";
+    walk.rules.request_mark = {9};
+    walk.rules.configuration_mark = {9};
+    walk.on(Due{});
+    EXPECT_NE(walk.state.enrollment->key.id, made);
+    ASSERT_TRUE(walk.retired(made));
+    EXPECT_EQ(walk.retired(made)->key.token, "lab");
+}
+
 TEST(RenewalStep, T19_O11_what_an_operator_wants_falls_back_to_the_current_key_at_its_renewal_point_only) {
     Walk walk;
     walk.rules.new_key = KeyRule::prefer;

@@ -25,6 +25,9 @@ const Machine correct = [](const IdentityState& state, const Event& event, const
 /// A manufacturer's key, on a token of its own.
 const KeyRecord maker_key{{0xE0}, {0xE1}, true};
 
+/// Of a certificate that was issued elsewhere; it was on the token before.
+const KeyRecord brought_key{{0xAD}, {0xAE}, true};
+
 bool is_work(const Effect& effect) {
     return !std::holds_alternative<RaiseAlert>(effect);
 }
@@ -51,13 +54,20 @@ class Life {
         if (seed % 3 == 0) {
             policy.signer_mark = {0xEE};
         }
+        adoption_ = seed % 7 == 0 ? Adoption::first : seed % 7 == 1 ? Adoption::amid : Adoption::none;
     }
 
     /// What happens next; `check` sees each transition.
     void go_on() {
         policy.authority = authority();
         policy.clock_trusted = !one_in(15);
-        if (!effect_ && one_in(operated ? 12 : 1000000)) {
+        if (adoption_is_due()) {
+            adoption_ = Adoption::none;
+            reached["adopted"]++;
+            token.insert(brought_key.id);
+            dispatch(CertificateAdopted{brought_key,
+                                        {{0x30, 0xAD, 0xAD}, {}, {policy.authority.anchor}, now, now + life / 2}});
+        } else if (!effect_ && one_in(operated ? 12 : 1000000)) {
             operator_acts();
         } else if (one_in(25)) {
             dispatch(senseless());
@@ -98,6 +108,15 @@ class Life {
 
  private:
     std::size_t below(std::size_t end) { return std::uniform_int_distribution<std::size_t>(0, end - 1)(random_); }
+    /// Whether an operator brings a certificate: at once, or once a first attempt has failed.
+    enum class Adoption : std::uint8_t { none, first, amid };
+
+    [[nodiscard]] bool adoption_is_due() const {
+        const IdentityState& state = transition.state;
+        return adoption_ != Adoption::none && !effect_ && may_adopt(state) &&
+               (adoption_ == Adoption::first || state.failure);
+    }
+
     bool one_in(std::size_t n) { return below(n) == 0; }
 
     [[nodiscard]] Seconds ca_life() const { return 5 * life; }
@@ -302,6 +321,7 @@ class Life {
 
     Machine machine_;
     std::mt19937_64 random_;
+    Adoption adoption_ = Adoption::none;
     std::optional<Effect> effect_;
     std::uint16_t leaf_ = 0;
 };
@@ -631,7 +651,7 @@ TEST(StepInvariants, invariant_8_a_machine_that_does_not_say_what_it_waits_for_i
 
 std::string every_key_is_listed(const Life& life) {
     const IdentityState& state = life.transition.state;
-    std::set<Bytes> listed;
+    std::set<Bytes> listed{brought_key.id};  // not ours
     for (const RetiredKey& one : state.retired) {
         listed.insert(one.key.id);
     }
@@ -672,6 +692,26 @@ TEST(StepInvariants, SIG_4_a_machine_that_retires_what_signed_a_request_is_found
                              const auto& was = before.enrollment;
                              if (was && was->transaction && was->transaction->signer_key && !t.state.enrollment) {
                                  t.state.retired.push_back({*was->transaction->signer_key, {}, 0});
+                             }
+                         })));
+}
+
+std::string brought_key_stays(const Life& life) {
+    const auto* destroyed = effect_of<DestroyKey>(life);
+    const auto& retired = life.transition.state.retired;
+    const bool listed =
+        std::ranges::any_of(retired, [](const RetiredKey& one) { return one.key.id == brought_key.id; });
+    return listed || (destroyed != nullptr && destroyed->key_id == brought_key.id) ? "an adopted key is to go" : "";
+}
+
+TEST(StepInvariants, an_adopted_key_is_never_destroyed) {
+    EXPECT_TRUE(holds(brought_key_stays));
+}
+
+TEST(StepInvariants, a_machine_that_takes_an_adopted_key_for_its_own_is_found) {
+    EXPECT_TRUE(is_found(brought_key_stays, with([](const IdentityState&, const Event&, const Policy&, Transition& t) {
+                             if (t.state.current) {
+                                 t.state.current->key.adopted = false;
                              }
                          })));
 }

@@ -13,7 +13,7 @@ Event any_event(IdentityState& state) {
     Transaction transaction;
     transaction.id.value = "T" + std::to_string(*rc::gen::inRange(0, 1'000'000));
     const TimePoint now(Seconds(*rc::gen::inRange(1'800'000'000, 1'900'000'000)));
-    switch (*rc::gen::inRange(0, 14)) {
+    switch (*rc::gen::inRange(0, 15)) {
         case 0:
         case 1:
             return Started{*rc::gen::inRange<std::uint64_t>(0, 6), *rc::gen::inRange<std::uint64_t>(0, 6),
@@ -41,6 +41,8 @@ Event any_event(IdentityState& state) {
             return AuthorityReconsidered{*rc::gen::arbitrary<bool>()};
         case 12:
             return EffectFailed{Error(ErrorCode::ca_http, "503").retry_after(Seconds(*rc::gen::inRange(1, 86400)))};
+        case 13:
+            return CertificateAdopted{{{0xAD}, {1}, true}, {{0x60}, {}, {{0x32}}, now, now + Seconds(86400)}};
         default:
             return EffectFailed{Error(ErrorCode::scep_signature, "bad"), *rc::gen::arbitrary<bool>(),
                                 *rc::gen::arbitrary<bool>()};

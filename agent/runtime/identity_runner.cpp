@@ -304,19 +304,19 @@ void IdentityRunner::judge_adoption_by(const SharedAuthority& authority) {
                       std::move(adoption_->certificates),
                       now};
     progress_.begin(fmt::format("{}: looking for the certificate's key on token '{}'", name(), settings_.token));
-    token_->use(
-        [plan = std::move(plan)](const SharedToken& token) { return judge_adoption(*token, plan); },
-        [this](const Result<Adoption>& adoption) {
-            if (!adoption) {
-                return end_adoption(adoption.error());
-            }
-            for (const std::string& warning : adoption->warnings) {
-                warn(warning);
-            }
-            const keystore::KeyDescription& key = adoption->key;
-            dispatch(lifecycle::CertificateAdopted{
-                {key.key.id.value, key.key.public_key.spki(), true, key.key.pem, other_name(key)}, adoption->issued});
-        });
+    token_->use([plan = std::move(plan)](const SharedToken& token) { return judge_adoption(*token, plan); },
+                [this](const Result<Adoption>& adoption) {
+                    if (!adoption) {
+                        return end_adoption(adoption.error());
+                    }
+                    for (const std::string& warning : adoption->warnings) {
+                        warn(warning);
+                    }
+                    const keystore::KeyDescription& key = adoption->key;
+                    dispatch(lifecycle::CertificateAdopted{{key.key.id.value, key.key.public_key.spki(), true,
+                                                            key.key.pem, settings_.token, other_name(key)},
+                                                           adoption->issued});
+                });
 }
 
 void IdentityRunner::end_adoption(const Error& error) {

@@ -40,6 +40,11 @@ WaitingFor waiting_for(Remedy remedy) {
     return WaitingFor::timer;
 }
 
+/// It was made on another token than the one that new keys are made on.
+bool is_elsewhere(const KeyRecord& key, const Policy& policy) {
+    return !key.token.empty() && !policy.token.empty() && key.token != policy.token;
+}
+
 /// Where it is kept, and under which other name, a transaction's record of it does not say.
 bool is_same_key(const KeyRecord& one, const KeyRecord& other) {
     return one.id == other.id && one.spki == other.spki;
@@ -328,10 +333,6 @@ bool may_keep_key(const Decision& d) {
     return d.policy.new_key == KeyRule::prefer && current && !d.next.revoked &&
            current->content_mark == d.policy.content_mark &&
            (!d.next.enrollment->forced || d.now >= renewal_due(*current, d.policy.renew_at, d.policy.jitter_percent));
-}
-
-bool is_elsewhere(const KeyRecord& key, const Policy& policy) {
-    return !key.token.empty() && !policy.token.empty() && key.token != policy.token;
 }
 
 /// T19: what is not needed any more makes room first; not what is on another token, nor what cannot be destroyed.

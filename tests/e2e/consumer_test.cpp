@@ -1,30 +1,14 @@
 // What the daemon makes of a consumer that does, or does not, use what was published: `verify` by TLS and by command.
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "base/file_descriptor.h"
 #include "tests/e2e/life.h"
+#include "tests/support/free_port.h"
 
 namespace hwenroll::test {
 namespace {
 
 using testing::HasSubstr;
-
-/// A port of 127.0.0.1 that nobody listened on a moment ago.
-std::uint16_t free_port() {
-    const FileDescriptor socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t size = sizeof address;
-    EXPECT_EQ(::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), size), 0);
-    EXPECT_EQ(::getsockname(socket.get(), reinterpret_cast<sockaddr*>(&address), &size), 0);
-    return ntohs(address.sin_port);
-}
 
 class Consumer : public testing::Test {
  protected:

@@ -30,8 +30,8 @@ std::vector<std::string> with_clock(std::vector<std::string> arguments, const st
 
 }  // namespace
 
-DaemonWorld::DaemonWorld(const std::vector<std::string>& arguments)
-    : begin_(std::chrono::sys_days(std::chrono::year(2030) / 1 / 1)), clock_(directory() / "clock", begin_) {
+DaemonWorld::DaemonWorld(const std::vector<std::string>& arguments, TimePoint begin)
+    : begin_(begin), clock_(directory() / "clock", begin_) {
     std::filesystem::create_directory(directory() / "run");
     start_lab_ca(with_clock(arguments, clock_.path()));
     configure();

@@ -1,6 +1,7 @@
 // A running hwenrolld beside a lab CA, both on a clock that the test moves.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <string>
@@ -15,8 +16,11 @@ namespace hwenroll::test {
 /// Days after the world's beginning are its unit of time.
 class DaemonWorld : public EnrollmentWorld {
  public:
+    /// When a world begins unless it must meet programs that read the machine's clock.
+    static constexpr TimePoint usual_beginning{std::chrono::sys_days(std::chrono::year(2030) / 1 / 1)};
+
     /// The lab CA is started with `arguments` on the world's clock; the configuration is the default one.
-    explicit DaemonWorld(const std::vector<std::string>& arguments);
+    explicit DaemonWorld(const std::vector<std::string>& arguments, TimePoint begin = usual_beginning);
 
     /// `wrapper` is a command that becomes the daemon: its process is the daemon's.
     void start_daemon(const std::vector<std::string>& environment = {}, std::vector<std::string> wrapper = {});

@@ -145,7 +145,8 @@ TEST_F(StoreTest, K1_the_latest_time_seen_comes_back_after_a_restart) {
 
 std::vector<Bytes> known_keys(Store& store) {
     std::vector<Bytes> ids;
-    for (const KeyOwner& owner : *store.key_owners()) {
+    const auto owners = store.key_owners();
+    for (const KeyOwner& owner : *owners) {
         ids.push_back(owner.id);
     }
     return ids;

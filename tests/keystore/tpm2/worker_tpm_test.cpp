@@ -8,6 +8,7 @@
 #include "keystore/worker/worker_token.h"
 #include "tests/keystore/tpm2/tpm_test.h"
 #include "tests/support/test_paths.h"
+#include "tests/support/tpm_broker.h"
 
 namespace hwenroll::keystore::test {
 namespace {
@@ -180,47 +181,16 @@ TEST_F(WorkerTpm, a_credential_of_the_agent_is_refused) {
     EXPECT_EQ(described.error().code(), ErrorCode::token_pin_source);
 }
 
-/// tpm2-abrmd between the worker and the TPM, on a message bus of the test's own.
+/// tpm2-abrmd between the worker and the TPM.
 class BrokeredTpm : public WorkerTpm {
  protected:
-    void SetUp() override {
-        const auto socket = (tpm_.directory() / "bus").string();
-        write_file(tpm_.directory() / "bus.conf",
-                   "<!DOCTYPE busconfig PUBLIC \"-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN\" \"\">\n"
-                   "<busconfig><type>session</type><listen>unix:path=" +
-                       socket +
-                       "</listen><policy context=\"default\"><allow send_destination=\"*\" eavesdrop=\"true\"/>"
-                       "<allow eavesdrop=\"true\"/><allow own=\"*\"/></policy></busconfig>\n");
-        address_ = "DBUS_SESSION_BUS_ADDRESS=unix:path=" + socket;
-        bus_ = std::make_unique<ChildProcess>(std::vector<std::string>{
-            "dbus-daemon", "--nofork", "--config-file=" + (tpm_.directory() / "bus.conf").string()});
-        for (int tries = 0; tries < 500 && !std::filesystem::exists(socket); ++tries) {
-            ASSERT_FALSE(bus_->wait(10ms)) << bus_->err();
-        }
-        start_broker();
-    }
-
-    /// Ready when it answers.
-    void start_broker() {
-        broker_.reset();
-        broker_ = std::make_unique<ChildProcess>(
-            std::vector<std::string>{"tpm2-abrmd", "--allow-root", "--session", "--flush-all", "--tcti=" + tpm_.tcti()},
-            ::hwenroll::test::ChildOptions{{address_}, {}, {}});
-        const auto token = brokered();
-        for (int tries = 0; tries < 500 && !token->describe(); ++tries) {
-            ASSERT_FALSE(broker_->wait(10ms)) << broker_->err();
-        }
-    }
-
     [[nodiscard]] std::shared_ptr<WorkerToken> brokered() const {
         Tpm2Options options = this->options();
-        options.tcti = "tabrmd:bus_type=session";
-        return worker(options, {address_});
+        options.tcti = ::hwenroll::test::TpmBroker::tcti;
+        return worker(options, {broker_.environment()});
     }
 
-    std::string address_;
-    std::unique_ptr<ChildProcess> bus_;
-    std::unique_ptr<ChildProcess> broker_;
+    ::hwenroll::test::TpmBroker broker_{tpm_};
 };
 
 TEST_F(BrokeredTpm, keys_are_made_and_used_beside_other_clients) {
@@ -250,7 +220,7 @@ TEST_F(BrokeredTpm, P14_a_broker_that_starts_again_costs_a_login_at_most) {
     const auto token = brokered();
     log_in(*token);
     const auto key = token->generate(KeySpec::ec_p256, key_id(1), "web").value().key;
-    start_broker();
+    broker_.restart();
     auto signature = sign_text(*token, key, "data");
     if (!signature) {
         log_in(*token);

@@ -21,14 +21,6 @@ namespace {
 constexpr Seconds signer_margin_before{86400};
 constexpr Seconds signer_margin_after{7 * 86400};
 
-Result<keystore::KeyReference> reference_of(const lifecycle::KeyRecord& record) {
-    auto key = PublicKey::from_spki(record.spki);
-    if (!key) {
-        return fail(key.error());
-    }
-    return keystore::KeyReference{{record.id}, *std::move(key), record.pem};
-}
-
 /// libcrypto reports a failed private operation only as its own failure; the token knows why.
 Error cause(const Error& error, EVP_PKEY* key) {
     return error.code() == ErrorCode::crypto ? keystore::last_key_error(key).value_or(error) : error;
@@ -243,6 +235,14 @@ Result<ReadyKey> generate(keystore::Token& token, const keystore::KeyId& id, key
 }
 
 }  // namespace
+
+Result<keystore::KeyReference> reference_of(const lifecycle::KeyRecord& record) {
+    auto key = PublicKey::from_spki(record.spki);
+    if (!key) {
+        return fail(key.error());
+    }
+    return keystore::KeyReference{{record.id}, *std::move(key), record.pem};
+}
 
 Result<ReadyKey> find_or_generate(keystore::Token& token, const keystore::KeyId& id, keystore::KeySpec spec,
                                   const std::string& label) {

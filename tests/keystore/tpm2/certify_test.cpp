@@ -4,6 +4,7 @@
 
 #include <gmock/gmock.h>
 
+#include "keystore/evidence_signature.h"
 #include "tests/keystore/tpm2/tpm_test.h"
 #include "tests/support/test_paths.h"
 
@@ -262,6 +263,35 @@ TEST_F(Certify, P2_what_is_no_readable_certificate_is_left_out) {
     EXPECT_TRUE(evidence_of(key).ek_certificate.empty()) << "with a value whose refusals count";
     EXPECT_EQ(refusals(), 0);
     expect_nothing_loaded();
+}
+
+TEST_F(Certify, its_signature_is_one_that_openssl_takes) {
+    const KeyEvidence evidence = evidence_of(new_key());
+    const auto value = evidence_signature_value(evidence.signature);
+    ASSERT_TRUE(value) << value.error().line();
+    const auto key = PublicKey::from_spki(evidence.attestation_key).value();
+    EXPECT_TRUE(verifies(key, sha256(evidence.certify_info), *value));
+    for (std::size_t size = 0; size < evidence.signature.size(); ++size) {
+        EXPECT_FALSE(evidence_signature_value(ByteView(evidence.signature).first(size))) << size;
+    }
+    Bytes longer = evidence.signature;
+    longer.push_back(0);
+    EXPECT_FALSE(evidence_signature_value(longer));
+    Bytes rsa = evidence.signature;
+    rsa[1] = 0x14;
+    const auto refused = evidence_signature_value(rsa);
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code(), ErrorCode::token_protocol);
+}
+
+TEST(EvidenceSignature, has_numbers_without_their_leading_zeros) {
+    // r = 1, s = 2.
+    const Bytes shortest = {0x00, 0x18, 0x00, 0x0B, 0x00, 0x01, 0x01, 0x00, 0x01, 0x02};
+    EXPECT_EQ(to_hex(evidence_signature_value(shortest).value()), "3006020101020102");
+    Bytes too_long = {0x00, 0x18, 0x00, 0x0B, 0x00, 0x21};
+    too_long.insert(too_long.end(), 33, 1);
+    too_long.insert(too_long.end(), {0x00, 0x01, 0x02});
+    EXPECT_FALSE(evidence_signature_value(too_long));
 }
 
 }  // namespace

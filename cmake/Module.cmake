@@ -24,12 +24,13 @@ function(hwenroll_program name)
   endforeach()
 endfunction()
 
-# hwenroll_test(NAME SOURCES … USES … LIBRARIES … [LABELS …] [TIMEOUT seconds] [ALONE]): a GoogleTest program,
-# one ctest test for each TEST in it. ALONE: no other test runs at the same time. Those that
-# are called DISABLED_… are for ./test.sh --soak, which names them.
+# hwenroll_test(NAME SOURCES … USES … LIBRARIES … [LABELS …] [TIMEOUT seconds] [ALONE] [SUITE name INSTANCES …]): a
+# GoogleTest program, one ctest test for each TEST in it. ALONE: no other test runs at the same time. Those that
+# are called DISABLED_… are for ./test.sh --soak, which names them. SUITE: the program has this parameterised suite
+# alone, and one ctest test for each of its INSTANCES, whose tests share what is slow to make.
 include(GoogleTest)
 function(hwenroll_test name)
-  cmake_parse_arguments(arg "ALONE" "TIMEOUT" "SOURCES;USES;LIBRARIES;LABELS;DEPENDS" ${ARGN})
+  cmake_parse_arguments(arg "ALONE" "TIMEOUT;SUITE" "SOURCES;USES;LIBRARIES;LABELS;DEPENDS;INSTANCES" ${ARGN})
   if(NOT arg_TIMEOUT)
     set(arg_TIMEOUT 120)
   endif()
@@ -49,5 +50,17 @@ function(hwenroll_test name)
   if(arg_ALONE)
     list(APPEND properties RUN_SERIAL TRUE)
   endif()
-  gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST TEST_FILTER "-*DISABLED_*" PROPERTIES ${properties})
+  if(NOT arg_SUITE)
+    gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST TEST_FILTER "-*DISABLED_*" PROPERTIES ${properties})
+    return()
+  endif()
+  foreach(instance ${arg_INSTANCES})
+    add_test(NAME "${arg_SUITE}.${instance}" COMMAND ${name} "--gtest_filter=${instance}/*")
+    set_tests_properties("${arg_SUITE}.${instance}" PROPERTIES ${properties}
+      SKIP_REGULAR_EXPRESSION "\\[  SKIPPED \\]" FAIL_REGULAR_EXPRESSION "Running 0 tests")
+  endforeach()
+  list(JOIN arg_INSTANCES "/*:" listed)
+  add_test(NAME "${arg_SUITE}.no_other_instance" COMMAND ${name} "--gtest_filter=-${listed}/*")
+  set_tests_properties("${arg_SUITE}.no_other_instance" PROPERTIES ${properties}
+    PASS_REGULAR_EXPRESSION "Running 0 tests")
 endfunction()

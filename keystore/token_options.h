@@ -24,6 +24,7 @@ struct Pkcs11Options {
         uri;  ///< RFC 7512 without pin-value; matched by serial, label, manufacturer, model; never by slot number
     std::string pin;  ///< `file:/path`, `exec:/path` or `credential:NAME`; empty for a token without login
     TokenDeadlines deadlines;
+    bool network = false;  ///< the module reaches its device over a network, or listens for USB devices by netlink
     friend bool operator==(const Pkcs11Options&, const Pkcs11Options&) = default;
 };
 
@@ -36,11 +37,16 @@ struct Tpm2Options {
     std::uint32_t first_handle = 0;
     std::uint32_t last_handle = 0;
     TokenDeadlines deadlines;
+    bool network = false;  ///< the TCTI reaches the TPM over a network; see needs_network()
     friend bool operator==(const Tpm2Options&, const Tpm2Options&) = default;
 };
 
 /// A token of any type.
 using TokenOptions = std::variant<Pkcs11Options, Tpm2Options>;
+
+/// Whether the token's process may use other sockets than Unix ones: where the options say so, and for a simulator's
+/// TCTI that has no `path=`, since that cannot do without.
+bool needs_network(const TokenOptions& options);
 
 /// What every type has.
 inline const std::string& name_of(const TokenOptions& options) {

@@ -73,9 +73,10 @@ struct Source {
     std::function<Result<std::vector<keystore::TokenDescription>>()> list;
 };
 
-Source source_of(const std::string& module) {
-    return {module,
-            [module] { return keystore::list_tokens(runtime::worker_beside_this_program(), module, list_deadline); }};
+Source source_of(const std::string& module, bool network) {
+    return {module, [module, network] {
+                return keystore::list_tokens(runtime::worker_beside_this_program(), module, network, list_deadline);
+            }};
 }
 
 Source source_of(const config::TokenSettings& tpm) {
@@ -89,16 +90,24 @@ Source source_of(const config::TokenSettings& tpm) {
             }};
 }
 
-/// One for each module and TPM of the configuration.
+/// One for each module and TPM of the configuration. A module of several tokens gets what any of them asks for.
 Result<std::vector<Source>> configured_sources(const CommandContext& context) {
     const auto configuration = load(context);
     if (!configuration) {
         return fail(configuration.error());
     }
+    std::map<std::string, bool> modules;
     std::map<std::string, Source> sources;
     for (const auto& [name, token] : configuration->tokens) {
-        Source source = token.type == config::TokenType::tpm2 ? source_of(token) : source_of(token.module.string());
-        sources.emplace(source.module, std::move(source));
+        if (token.type == config::TokenType::tpm2) {
+            sources.emplace(token.tcti, source_of(token));
+        } else {
+            bool& network = modules[token.module.string()];
+            network = network || token.network;
+        }
+    }
+    for (const auto& [module, network] : modules) {
+        sources.emplace(module, source_of(module, network));
     }
     std::vector<Source> out;
     for (auto& [module, source] : sources) {
@@ -173,8 +182,9 @@ void print_orphans(const CommandContext& context, const std::string& token,
 }  // namespace
 
 int token_list(const CommandContext& context, const std::optional<std::string>& module) {
+    // A module that is named by hand may be a network HSM's: nothing says that it is none.
     const auto sources =
-        module ? Result<std::vector<Source>>(std::vector{source_of(*module)}) : configured_sources(context);
+        module ? Result<std::vector<Source>>(std::vector{source_of(*module, true)}) : configured_sources(context);
     if (!sources) {
         return report(sources.error());
     }

@@ -65,6 +65,7 @@ struct TokenSettings {
     std::string tcti;                  ///< tpm2: `NAME` or `NAME:CONFIGURATION` of a TCTI
     std::optional<SecretSource> auth;  ///< tpm2: of the keys; nothing: empty
     TpmStorage storage;                ///< tpm2
+    bool network = false;              ///< its worker may use the network
     std::chrono::milliseconds deadline_login{30'000};
     std::chrono::milliseconds deadline_use{60'000};
     std::chrono::milliseconds deadline_generate{15 * 60'000};

@@ -31,6 +31,7 @@ class SectionWriter {
             add(key, std::move(text));
         }
     }
+    void flag(const std::string& key, bool value) { add(key, value); }
     template <class Number>
     void number(const std::string& key, Number value) {
         add(key, static_cast<std::int64_t>(value));
@@ -131,6 +132,7 @@ void write(SectionWriter& out, const TokenSettings& token) {
         out.source("auth", token.auth);
         out.text("storage", to_text(token.storage));
     }
+    out.flag("network", token.network);
     out.text("deadline_login", duration_text(token.deadline_login));
     out.text("deadline_use", duration_text(token.deadline_use));
     out.text("deadline_generate", duration_text(token.deadline_generate));

@@ -105,6 +105,18 @@ std::optional<std::int64_t> SectionReader::integer(std::string_view key, std::in
     return number;
 }
 
+void SectionReader::read_flag(std::string_view key, bool& target) {
+    const Value* const value = find(key);
+    if (value == nullptr) {
+        return;
+    }
+    if (const auto* const flag = value->get<bool>()) {
+        target = *flag;
+    } else {
+        refuse_type(key, *value, "true or false");
+    }
+}
+
 std::optional<std::vector<std::string>> SectionReader::command(std::string_view key, const Value& value) {
     const auto* const array = value.get<Array>();
     if (array == nullptr) {

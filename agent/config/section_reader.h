@@ -83,6 +83,9 @@ class SectionReader {
         }
     }
 
+    /// Reads true or false.
+    void read_flag(std::string_view key, bool& target);
+
     /// Reads a duration from `least` to `most`, both in the unit of `target`.
     template <class Duration>
     void read_duration(std::string_view key, Duration& target, Result<Duration> (*parse)(std::string_view),

@@ -71,6 +71,7 @@ std::optional<TokenSettings> read_token(SectionReader& reader, std::string_view 
         }
     }
     read_deadlines(reader, token);
+    reader.read_flag("network", token.network);
     if (type == TokenType::pkcs11) {
         read_pkcs11(reader, token);
         refuse_keys_of(reader, TokenType::tpm2, tpm2_keys);

@@ -163,6 +163,7 @@ void start_over(Decision& d) {
     }
     d.next.enrollment->key.spki.clear();
     d.next.enrollment->key.pem.clear();
+    d.next.enrollment->key.token.clear();
     d.next.enrollment->key.uri.clear();
     d.next.enrollment->request_mark = d.policy.request_mark;
     clear_wait(d);
@@ -526,6 +527,7 @@ void on(Decision& d, const KeyReady& event) {
     }
     d.next.enrollment->key.spki = event.spki;
     d.next.enrollment->key.pem = event.pem;
+    d.next.enrollment->key.token = event.token;
     d.next.enrollment->key.uri = event.uri;
     if (!event.adopted_id.empty()) {
         d.next.enrollment->key.id = event.adopted_id;

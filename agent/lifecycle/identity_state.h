@@ -60,9 +60,10 @@ enum class Purpose : std::uint8_t {
 struct KeyRecord {
     Bytes id;  ///< CKA_ID: 16 octets, committed before generation; 1 to 64 of an adopted key
     Bytes spki;
-    bool adopted = false;  ///< it was on the token before and is somebody else's: never destroyed
-    std::string pem = {};  ///< the key itself as its token has wrapped it, where the token does not keep it (a TPM)
-    std::string uri = {};  ///< how other programs name it where `id` does not say it: `handle:0x81000010` of a TPM
+    bool adopted = false;    ///< it was on the token before and is somebody else's: never destroyed
+    std::string pem = {};    ///< the key itself as its token has wrapped it, where the token does not keep it (a TPM)
+    std::string token = {};  ///< name of the [token.*] section that it was made on; empty: the identity's own
+    std::string uri = {};    ///< how other programs name it where `id` does not say it: `handle:0x81000010` of a TPM
     friend bool operator==(const KeyRecord&, const KeyRecord&) = default;
 };
 

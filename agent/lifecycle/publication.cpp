@@ -178,7 +178,7 @@ void retire(Decision& d, const KeyRecord& key, bool confirmed) {
     }
     // It signs nothing any more: what its token does not keep stays only where consumers have it, until it is
     // destroyed.
-    const KeyRecord left{key.id, key.spki};
+    const KeyRecord left{key.id, key.spki, false, {}, key.token};
     const auto known =
         std::ranges::find_if(d.next.retired, [&](const RetiredKey& one) { return one.key.id == key.id; });
     if (known == d.next.retired.end()) {
@@ -234,7 +234,7 @@ bool destroy(Decision& d) {
     }
     for (const RetiredKey& retired : d.next.retired) {
         if (retired.destroy_at && *retired.destroy_at <= d.now && !is_needed(d.next, retired.key)) {
-            d.emit(DestroyKey{retired.key.id});
+            d.emit(DestroyKey{retired.key.id, retired.key.token});
             return true;
         }
     }

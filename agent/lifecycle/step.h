@@ -33,8 +33,9 @@ struct Due {};
 struct KeyReady {
     Bytes spki;
     Bytes adopted_id = {};
-    std::string pem = {};  ///< KeyRecord::pem
-    std::string uri = {};  ///< KeyRecord::uri
+    std::string pem = {};    ///< KeyRecord::pem
+    std::string token = {};  ///< KeyRecord::token
+    std::string uri = {};    ///< KeyRecord::uri
 };
 /// The request is built: everything that later sends need.
 struct RequestPrepared {
@@ -140,6 +141,7 @@ struct Deliver {
 /// Destroy a key that is not needed any more.
 struct DestroyKey {
     Bytes key_id;
+    std::string token = {};  ///< KeyRecord::token
 };
 /// Tell people. No outcome; the only effect that stands beside another one.
 struct RaiseAlert {

@@ -113,8 +113,8 @@ void Agent::adopt_identity(const config::IdentitySettings& settings) {
         resident.successor.reset();
         return;
     }
-    resident.successor =
-        std::make_unique<IdentityRunner>(at_, progress_, *publisher_, tokens, authority, client_, places_, settings);
+    resident.successor = std::make_unique<IdentityRunner>(at_, progress_, *publisher_, tokens_, tokens, authority,
+                                                          client_, places_, settings);
 }
 
 void Agent::start(IdentityRunner& runner) {

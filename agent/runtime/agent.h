@@ -86,7 +86,7 @@ class Agent {
     http::Client client_;
     std::shared_ptr<const Places> places_;
     std::map<std::string, std::shared_ptr<AuthorityAccess>> authorities_;
-    std::map<std::string, std::shared_ptr<TokenAccess>> tokens_;
+    TokenDirectory tokens_;
     std::vector<std::weak_ptr<TokenAccess>> former_tokens_;
     std::map<std::string, Resident> residents_;
     bool sweeping_ = false;

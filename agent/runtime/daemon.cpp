@@ -386,8 +386,11 @@ int run_daemon(const config::ConfigurationPaths& paths, const std::string& versi
     if (!store) {
         return refused(log, store.error());
     }
+    // Services of systemd are for the one that lives on: `--once` has children only (design, "Programs").
+    keystore::WorkerProgram workers = worker;
+    workers.services = configuration->agent.runtime_dir / "token";
     Service service(paths, version, *std::move(loop), *std::move(store), *std::move(hangup),
-                    StartRecord(configuration->agent.runtime_dir), clock, log, worker);
+                    StartRecord(configuration->agent.runtime_dir), clock, log, workers);
     if (const Status begun = service.begin(*std::move(configuration)); !begun) {
         return refused(log, begun.error());
     }

@@ -74,6 +74,14 @@ bool is_for_another_authority(const lifecycle::RefusedRequest& request, const Au
            (algorithms && (algorithms->digest != request.digest || algorithms->cipher != request.cipher));
 }
 
+/// An old key whose token the configuration names no more: nothing can reach it.
+Error left_behind(const std::string& token, const Bytes& key_id) {
+    return Error(
+        ErrorCode::token_absent,
+        fmt::format("the old key {} is on token '{}', which is not configured any more", to_hex(key_id), token), {},
+        fmt::format("configure [token.{0}] again until the key is destroyed", token));
+}
+
 /// The last failure as an Error again, for the exit code of a run that finds it still standing.
 Error recorded(const lifecycle::IdentityState& state) {
     const lifecycle::FailureRecord& failure = *state.failure;
@@ -88,13 +96,14 @@ Error recorded(const lifecycle::IdentityState& state) {
 }  // namespace
 
 IdentityRunner::IdentityRunner(const Surroundings& surroundings, observe::Progress& progress,
-                               publish::Publisher& publisher, Tokens tokens, std::shared_ptr<AuthorityAccess> authority,
-                               http::Client& client, std::shared_ptr<const Places> places,
-                               config::IdentitySettings settings)
+                               publish::Publisher& publisher, const TokenDirectory& all_tokens, Tokens tokens,
+                               std::shared_ptr<AuthorityAccess> authority, http::Client& client,
+                               std::shared_ptr<const Places> places, config::IdentitySettings settings)
     : at_(surroundings),
       client_(client),
       progress_(progress),
       publisher_(publisher),
+      all_tokens_(all_tokens),
       token_(std::move(tokens.own)),
       signer_token_(std::move(tokens.signer)),
       authority_(std::move(authority)),
@@ -428,7 +437,8 @@ void IdentityRunner::run(const lifecycle::MakeKey& effect) {
                     failpoint("key-generated");
                     note_generation(spec, *ready);
                     const keystore::KeyDescription& made = ready->key;
-                    dispatch(lifecycle::KeyReady{made.key.public_key.spki(), {}, made.key.pem, other_name(made)});
+                    dispatch(lifecycle::KeyReady{
+                        made.key.public_key.spki(), {}, made.key.pem, settings_.token, other_name(made)});
                 });
 }
 
@@ -459,7 +469,7 @@ void IdentityRunner::adopt_key(const lifecycle::MakeKey& effect) {
                     }
                     failpoint("key-generated");
                     dispatch(lifecycle::KeyReady{key->key.public_key.spki(), key->key.id.value, key->key.pem,
-                                                 other_name(*key)});
+                                                 settings_.token, other_name(*key)});
                 });
 }
 
@@ -727,16 +737,24 @@ void IdentityRunner::run(const lifecycle::Deliver& effect) {
 }
 
 void IdentityRunner::run(const lifecycle::DestroyKey& effect) {
-    progress_.begin(name() + ": removing an old key from token '" + settings_.token + "'");
-    token_->use([id = keystore::KeyId{effect.key_id}](const SharedToken& token) { return token->destroy(id); },
-                [this, effect](const Status& destroyed) {
-                    failpoint("key-destroyed");
-                    const Status done = destroyed ? delete_wrapped(effect.key_id) : destroyed;
-                    if (done) {
-                        return dispatch(lifecycle::KeyDestroyed{effect.key_id, {}});
-                    }
-                    dispatch(lifecycle::KeyDestroyed{effect.key_id, Error(done.error()).about(name())});
-                });
+    // It stays where it was made when the configuration moves the identity to another token.
+    const std::string& place = effect.token.empty() ? settings_.token : effect.token;
+    const auto other = all_tokens_.find(place);
+    if (place != settings_.token && other == all_tokens_.end()) {
+        return destroyed(effect.key_id, fail(left_behind(place, effect.key_id)));
+    }
+    const std::shared_ptr<TokenAccess>& token = place == settings_.token ? token_ : other->second;
+    progress_.begin(name() + ": removing an old key from token '" + place + "'");
+    token->use([id = keystore::KeyId{effect.key_id}](const SharedToken& device) { return device->destroy(id); },
+               [this, effect](const Status& done) {
+                   failpoint("key-destroyed");
+                   destroyed(effect.key_id, done ? delete_wrapped(effect.key_id) : done);
+               });
+}
+
+void IdentityRunner::destroyed(const Bytes& key_id, const Status& done) {
+    dispatch(done ? lifecycle::KeyDestroyed{key_id, {}}
+                  : lifecycle::KeyDestroyed{key_id, Error(done.error()).about(name())});
 }
 
 /// What a TPM has wrapped is destroyed where it is kept: in the older generations, and in the database's log, since the

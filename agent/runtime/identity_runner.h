@@ -4,6 +4,7 @@
 #include <array>
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -36,6 +37,9 @@ struct Tokens {
     friend bool operator==(const Tokens&, const Tokens&) = default;
 };
 
+/// All tokens of the configuration by their names: an old key may be on another one than the identity's.
+using TokenDirectory = std::map<std::string, std::shared_ptr<TokenAccess>>;
+
 /// Something that happened to an identity, for those who watch.
 struct IdentityNews {
     std::string text;              ///< one printable line
@@ -52,8 +56,8 @@ class IdentityRunner {
     using News = std::function<void(const IdentityNews&)>;
 
     IdentityRunner(const Surroundings& surroundings, observe::Progress& progress, publish::Publisher& publisher,
-                   Tokens tokens, std::shared_ptr<AuthorityAccess> authority, http::Client& client,
-                   std::shared_ptr<const Places> places, config::IdentitySettings settings);
+                   const TokenDirectory& all_tokens, Tokens tokens, std::shared_ptr<AuthorityAccess> authority,
+                   http::Client& client, std::shared_ptr<const Places> places, config::IdentitySettings settings);
 
     /// Reads the stored state, and begins (event Started) in a later turn of the loop: what is published has to be
     /// looked at first, which takes its time where there are thousands of identities.
@@ -136,6 +140,7 @@ class IdentityRunner {
     [[nodiscard]] lifecycle::KeyRecord signer() const;
     [[nodiscard]] KeyPlace key_place() const;
     [[nodiscard]] bool is_of_former_token(const publish::PublishedState& published) const;
+    void destroyed(const Bytes& key_id, const Status& done);
     Status delete_wrapped(const Bytes& key_id);
     [[nodiscard]] std::optional<TimePoint> files_due() const;
     [[nodiscard]] std::optional<lifecycle::Started> look_at_files();
@@ -154,6 +159,7 @@ class IdentityRunner {
     http::Client& client_;
     observe::Progress& progress_;
     publish::Publisher& publisher_;
+    const TokenDirectory& all_tokens_;
     std::shared_ptr<TokenAccess> token_;
     std::shared_ptr<TokenAccess> signer_token_;
     std::shared_ptr<AuthorityAccess> authority_;

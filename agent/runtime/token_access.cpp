@@ -11,11 +11,11 @@ keystore::TokenOptions options_of(const config::TokenSettings& settings) {
     const keystore::TokenDeadlines deadlines{settings.deadline_login, settings.deadline_use,
                                              settings.deadline_generate};
     if (settings.type == config::TokenType::tpm2) {
-        return keystore::Tpm2Options{settings.name,          settings.tcti,         pin_text(settings),
-                                     settings.storage.first, settings.storage.last, deadlines};
+        return keystore::Tpm2Options{settings.name,         settings.tcti, pin_text(settings), settings.storage.first,
+                                     settings.storage.last, deadlines,     settings.network};
     }
     return keystore::Pkcs11Options{settings.name, settings.module.string(), settings.uri, pin_text(settings),
-                                   deadlines};
+                                   deadlines,     settings.network};
 }
 
 TokenAccess::TokenAccess(const Surroundings& surroundings, const keystore::WorkerProgram& worker,
@@ -43,6 +43,7 @@ void TokenAccess::replace_exhausted() {
 
 void TokenAccess::login(Continuation then) {
     replace_exhausted();
+    token_->notice_end();
     if (token_->logged_in() && waiting_.empty()) {  // else what the keys want is not known yet
         return then({});
     }
@@ -110,6 +111,12 @@ Result<keystore::LoginHistory> TokenAccess::begin_login(const keystore::LoginPre
     if (!records) {
         return fail(records.error());
     }
+    // The preparation took its time, in which an operator may have released something.
+    auto known = at_.store.logins_of_section(settings_.name);
+    if (!known) {
+        return fail(known.error());
+    }
+    known_ = *std::move(known);
     if (auto another = exchanged_token(settings_, known_, preparation.token)) {
         return fail(*std::move(another));
     }
@@ -135,7 +142,17 @@ Result<keystore::LoginHistory> TokenAccess::begin_login(const keystore::LoginPre
     return history;
 }
 
+/// What an operator has released while the login was on its way (resume) must not come back with its outcome.
+void TokenAccess::heed_release() {
+    const auto records = at_.store.logins_of_section(settings_.name);
+    if (records && std::find(records->begin(), records->end(), begun_) == records->end()) {
+        begun_.unknown = 1;
+        before_ = replaced({}, begun_);
+    }
+}
+
 void TokenAccess::finish_login(const keystore::LoginOutcome& outcome) {
+    heed_release();
     const std::string note = outcome.error ? outcome.error->line() : std::string();
     const store::LoginRecord record = ended(before_, begun_, outcome);
     const TimePoint now = at_.clock.now();

@@ -73,6 +73,7 @@ class TokenAccess {
     void replace_exhausted();
     void try_login(const keystore::LoginPreparation& preparation);
     Result<keystore::LoginHistory> begin_login(const keystore::LoginPreparation& preparation);
+    void heed_release();
     void finish_login(const keystore::LoginOutcome& outcome);
     void settle_login();
     Result<bool> begin_use();
@@ -85,7 +86,7 @@ class TokenAccess {
     keystore::WorkerProgram worker_;
     std::shared_ptr<keystore::WorkerToken> token_;
     std::optional<std::chrono::steady_clock::time_point> exhausted_since_;
-    std::vector<store::LoginRecord> known_;  ///< the section's records when the login was asked for
+    std::vector<store::LoginRecord> known_;  ///< the section's records before the login
     store::LoginRecord before_;
     store::LoginRecord begun_;
     bool login_per_use_ = false;   ///< some key on the token wants a login for each use

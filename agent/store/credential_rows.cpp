@@ -121,8 +121,9 @@ Status write_slot(Database& database, const std::string& name, std::string_view 
 }
 
 Status read_retired(Database& database, const std::string& name, IdentityState& state) {
-    Statement row(database,
-                  "SELECT key_id, spki, destroy_at, failures FROM retired_keys WHERE identity=? ORDER BY position");
+    Statement row(
+        database,
+        "SELECT key_id, spki, destroy_at, failures, token FROM retired_keys WHERE identity=? ORDER BY position");
     row.bind(std::string_view(name));
     for (;;) {
         const auto found = row.step();
@@ -132,7 +133,8 @@ Status read_retired(Database& database, const std::string& name, IdentityState& 
         if (!*found) {
             return {};
         }
-        RetiredKey retired{{row.blob(0), row.blob(1)}, {}, static_cast<std::uint32_t>(row.integer(3))};
+        RetiredKey retired{
+            {row.blob(0), row.blob(1), false, {}, row.text(4)}, {}, static_cast<std::uint32_t>(row.integer(3))};
         if (!row.is_null(2)) {
             retired.destroy_at = time_at(row, 2);
         }
@@ -144,11 +146,12 @@ Status write_retired(Database& database, const std::string& name, const Identity
     std::int64_t position = 0;
     for (const RetiredKey& retired : state.retired) {
         Statement row(database,
-                      "INSERT INTO retired_keys (identity, position, key_id, spki, destroy_at, failures) VALUES "
-                      "(?,?,?,?,?,?)");
+                      "INSERT INTO retired_keys (identity, position, key_id, spki, destroy_at, failures, token) VALUES "
+                      "(?,?,?,?,?,?,?)");
         row.bind(std::string_view(name)).bind(position++).bind(ByteView(retired.key.id));
         bind(row.bind(ByteView(retired.key.spki)), retired.destroy_at);
-        if (const Status written = row.bind(std::int64_t{retired.failures}).run(); !written) {
+        row.bind(std::int64_t{retired.failures});
+        if (const Status written = row.bind(std::string_view(retired.key.token)).run(); !written) {
             return written;
         }
     }
@@ -158,7 +161,7 @@ Status write_retired(Database& database, const std::string& name, const Identity
 }  // namespace
 
 Result<std::optional<KeyRecord>> read_key(Database& database, const std::string& name, std::string_view slot) {
-    Statement row(database, "SELECT key_id, spki, adopted, pem, uri FROM keys WHERE identity=? AND slot=?");
+    Statement row(database, "SELECT key_id, spki, adopted, pem, token, uri FROM keys WHERE identity=? AND slot=?");
     const auto found = row.bind(std::string_view(name)).bind(slot).step();
     if (!found) {
         return fail(found.error());
@@ -166,15 +169,16 @@ Result<std::optional<KeyRecord>> read_key(Database& database, const std::string&
     if (!*found) {
         return std::optional<KeyRecord>();
     }
-    return std::optional(KeyRecord{row.blob(0), row.blob(1), row.integer(2) != 0, row.text(3), row.text(4)});
+    return std::optional(
+        KeyRecord{row.blob(0), row.blob(1), row.integer(2) != 0, row.text(3), row.text(4), row.text(5)});
 }
 
 Status write_key(Database& database, const std::string& name, std::string_view slot, const KeyRecord& key) {
     Statement row(database,
-                  "INSERT INTO keys (identity, slot, key_id, spki, adopted, pem, uri) VALUES (?,?,?,?,?,?,?)");
+                  "INSERT INTO keys (identity, slot, key_id, spki, adopted, pem, token, uri) VALUES (?,?,?,?,?,?,?,?)");
     row.bind(std::string_view(name)).bind(slot).bind(ByteView(key.id)).bind(ByteView(key.spki));
     row.bind(std::int64_t{key.adopted ? 1 : 0});
-    return row.bind(std::string_view(key.pem)).bind(std::string_view(key.uri)).run();
+    return row.bind(std::string_view(key.pem)).bind(std::string_view(key.token)).bind(std::string_view(key.uri)).run();
 }
 
 Status read_credentials(Database& database, const std::string& name, IdentityState& state) {

@@ -170,9 +170,12 @@ ALTER TABLE keys ADD COLUMN pem TEXT NOT NULL DEFAULT '';
 ALTER TABLE transactions ADD COLUMN signer_pem TEXT NOT NULL DEFAULT '';
 )sql";
 
-/// Keys under a TPM's persistent handles have a URI of their own; how long a token took to make a key of a kind.
-constexpr const char* tpm_handles = R"sql(
+/// Keys under a TPM's persistent handles have a URI of their own; where a key is when its identity has moved; how long
+/// a token took to make a key of a kind.
+constexpr const char* key_places = R"sql(
 ALTER TABLE keys ADD COLUMN uri TEXT NOT NULL DEFAULT '';
+ALTER TABLE keys ADD COLUMN token TEXT NOT NULL DEFAULT '';
+ALTER TABLE retired_keys ADD COLUMN token TEXT NOT NULL DEFAULT '';
 CREATE TABLE generations (
     token TEXT NOT NULL, kind TEXT NOT NULL,
     milliseconds INTEGER NOT NULL,
@@ -180,7 +183,7 @@ CREATE TABLE generations (
 ) STRICT;
 )sql";
 
-constexpr std::array steps{wrapped_keys, tpm_handles};
+constexpr std::array steps{wrapped_keys, key_places};
 constexpr Layout layout{create, 4, steps.data(), steps.size()};
 static_assert(layout.version() == schema_version);
 

@@ -242,10 +242,11 @@ Status Store::commit_generation_time(const std::string& token, std::string_view 
 }
 
 Result<std::vector<KeyOwner>> Store::key_owners() {
-    Statement row(impl_->database(),
-                  "SELECT key_id, identity, token, adopted, pem<>'' FROM keys JOIN identities ON "
-                  "identities.name=keys.identity UNION SELECT key_id, identity, token, 0, 0 FROM retired_keys JOIN "
-                  "identities ON identities.name=retired_keys.identity");
+    Statement row(
+        impl_->database(),
+        "SELECT key_id, identity, identities.token, adopted, pem<>'' FROM keys JOIN identities ON "
+        "identities.name=keys.identity UNION SELECT key_id, identity, identities.token, 0, 0 FROM retired_keys JOIN "
+        "identities ON identities.name=retired_keys.identity");
     std::vector<KeyOwner> owners;
     for (;;) {
         const auto found = row.step();

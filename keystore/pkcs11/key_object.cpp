@@ -132,7 +132,7 @@ Attributes key_search(CK_OBJECT_CLASS half, const KeyId* id) {
 
 // What a key may not do is said explicitly because SoftHSM 2.6.1 grants it otherwise. ALWAYS_SENSITIVE,
 // NEVER_EXTRACTABLE and LOCAL are the token's to set and are only read back.
-Attributes private_half_template(KeySpec spec, const KeyId& id, const std::string& label) {
+Attributes private_half_template(KeySpec spec, const KeyId& id, const std::string& label, TemplateForm form) {
     Attributes attributes;
     attributes.put_number(CKA_CLASS, CKO_PRIVATE_KEY)
         .put_number(CKA_KEY_TYPE, is_ec(spec) ? CKK_EC : CKK_RSA)
@@ -141,25 +141,28 @@ Attributes private_half_template(KeySpec spec, const KeyId& id, const std::strin
         .put_flag(CKA_SENSITIVE, true)
         .put_flag(CKA_EXTRACTABLE, false)
         .put_flag(CKA_SIGN, true)
-        .put_flag(CKA_DECRYPT, !is_ec(spec))
-        .put_flag(CKA_UNWRAP, false)
-        .put_flag(CKA_SIGN_RECOVER, false)
+        .put_flag(is_ec(spec) ? CKA_DERIVE : CKA_DECRYPT, true)
         .put_octets(CKA_ID, id.value)
         .put_octets(CKA_LABEL, as_bytes(label));
-    if (is_ec(spec)) {
-        attributes.put_flag(CKA_DERIVE, true);
+    if (form == TemplateForm::exact) {
+        attributes.put_flag(CKA_UNWRAP, false).put_flag(CKA_SIGN_RECOVER, false);
+    }
+    if (form == TemplateForm::exact && is_ec(spec)) {
+        attributes.put_flag(CKA_DECRYPT, false);
     }
     return attributes;
 }
 
-Attributes public_half_template(KeySpec spec, const KeyId& id, const std::string& label) {
+Attributes public_half_template(KeySpec spec, const KeyId& id, const std::string& label, TemplateForm form) {
     Attributes attributes;
     attributes.put_number(CKA_CLASS, CKO_PUBLIC_KEY)
         .put_number(CKA_KEY_TYPE, is_ec(spec) ? CKK_EC : CKK_RSA)
         .put_flag(CKA_TOKEN, true)
-        .put_flag(CKA_VERIFY, true)
         .put_octets(CKA_ID, id.value)
         .put_octets(CKA_LABEL, as_bytes(label));
+    if (form == TemplateForm::exact || !is_ec(spec)) {
+        attributes.put_flag(CKA_VERIFY, true);
+    }
     if (is_ec(spec)) {
         attributes.put_octets(CKA_EC_PARAMS, curve_of(spec));
     } else {

@@ -12,11 +12,17 @@ namespace hwenroll::keystore::pkcs11 {
 /// Every key half of a class, with this CKA_ID unless `id` is null.
 Attributes key_search(CK_OBJECT_CLASS half, const KeyId* id);
 
+/// How much a template says of what a key may do. `plain` leaves out what it may not, and that an EC key verifies:
+/// tpm2-pkcs11 1.9.0 makes no EC key when told.
+enum class TemplateForm : std::uint8_t { exact, plain };
+
 /// A private half that never leaves the token (PKCS#11 v2.40 §4.9): an RSA key signs and decrypts, an EC key signs and
 /// agrees on secrets.
-Attributes private_half_template(KeySpec spec, const KeyId& id, const std::string& label);
+Attributes private_half_template(KeySpec spec, const KeyId& id, const std::string& label,
+                                 TemplateForm form = TemplateForm::exact);
 
-Attributes public_half_template(KeySpec spec, const KeyId& id, const std::string& label);
+Attributes public_half_template(KeySpec spec, const KeyId& id, const std::string& label,
+                                TemplateForm form = TemplateForm::exact);
 
 /// The mechanism that makes a pair from both templates.
 CK_MECHANISM_TYPE generation_mechanism(KeySpec spec);

@@ -16,7 +16,8 @@ using namespace pkcs11;
 
 class Pkcs11Token::Impl {
  public:
-    Impl(Pkcs11Options options, PinSource pin) : options_(std::move(options)), pin_(std::move(pin)) {}
+    Impl(Pkcs11Options options, PinSource pin, VendorGate gate)
+        : options_(std::move(options)), pin_(std::move(pin)), gate_(std::move(gate)) {}
 
     Result<TokenDescription> describe_token();
     Result<LoginPreparation> prepare_login();
@@ -58,6 +59,7 @@ class Pkcs11Token::Impl {
 
     const Pkcs11Options options_;
     const PinSource pin_;
+    const VendorGate gate_;
     std::mutex mutex_;
     // In this order, so that destruction ends keys and session before the module.
     std::shared_ptr<Module> module_;
@@ -90,7 +92,11 @@ Result<Slot> Pkcs11Token::Impl::find_token() {
     if (!uri) {
         return fail(Error(uri.error()).about(fmt::format("token.{}", options_.name)));
     }
-    if (!module_) {
+    const bool loaded_before = module_ != nullptr;
+    if (!loaded_before) {
+        if (auto passed = pass(gate_); !passed) {
+            return fail(std::move(passed.error()));
+        }
         auto loaded = Module::load(options_.module);
         if (!loaded) {
             return fail(loaded.error());
@@ -107,6 +113,9 @@ Result<Slot> Pkcs11Token::Impl::find_token() {
     if (slots->empty()) {
         // Some modules look for tokens only in C_Initialize (SoftHSM 2.6.1).
         module_.reset();
+        if (loaded_before) {
+            return find_token();
+        }
         return fail(ErrorCode::token_absent,
                     fmt::format("no token matches '{}' (token '{}')", options_.uri, options_.name));
     }
@@ -243,8 +252,8 @@ LoginOutcome Pkcs11Token::Impl::failed_login(const CallFailure& failure,
     return {result, source, cannot("log in", failure).value()};
 }
 
-Pkcs11Token::Pkcs11Token(Pkcs11Options options, PinSource pin)
-    : impl_(std::make_unique<Impl>(std::move(options), std::move(pin))) {}
+Pkcs11Token::Pkcs11Token(Pkcs11Options options, PinSource pin, VendorGate gate)
+    : impl_(std::make_unique<Impl>(std::move(options), std::move(pin), std::move(gate))) {}
 
 Pkcs11Token::~Pkcs11Token() = default;
 
@@ -295,7 +304,10 @@ Status Pkcs11Token::destroy(const KeyId& id) {
     return impl_->with_keys([&](TokenKeys& keys) { return keys.destroy(id); });
 }
 
-Result<std::vector<TokenDescription>> list_tokens(const std::string& module) {
+Result<std::vector<TokenDescription>> list_tokens(const std::string& module, const VendorGate& gate) {
+    if (auto passed = pass(gate); !passed) {
+        return fail(std::move(passed.error()));
+    }
     const auto loaded = Module::load(module);
     if (!loaded) {
         return fail(loaded.error());

@@ -8,12 +8,13 @@
 #include "keystore/pin_source.h"
 #include "keystore/token.h"
 #include "keystore/token_options.h"
+#include "keystore/vendor_gate.h"
 
 namespace hwenroll::keystore {
 
-/// Every initialised token (CKF_TOKEN_INITIALIZED) that the module offers. Loads the module for the time of the call.
-/// Error codes: token_module, token_operation.
-Result<std::vector<TokenDescription>> list_tokens(const std::string& module);
+/// Every initialised token (CKF_TOKEN_INITIALIZED) that the module offers. Loads the module for the time of the call,
+/// through `gate`. Error codes: token_module, token_operation, and those of the gate.
+Result<std::vector<TokenDescription>> list_tokens(const std::string& module, const VendorGate& gate = {});
 
 /// A Token through p11-kit and raw PKCS#11 v2.40 calls. The module is loaded with the first call that needs it; for
 /// prepare_login() that is after the PIN has been read; a PIN command gets half of the login deadline. Errors of every
@@ -22,12 +23,14 @@ Result<std::vector<TokenDescription>> list_tokens(const std::string& module);
 ///
 /// After the token itself has ended the login (removed card, another program's logout) key operations fail with
 /// token_login_lost until prepare_login() and login() succeed again; nothing logs in by itself, but that a key with
-/// CKA_ALWAYS_AUTHENTICATE (T14) gets its C_Login for each use, after a look at the token's flags. Only RSA keys and EC
-/// keys on named curves are listed, and of the latter only P-256 and P-384 are used.
+/// CKA_ALWAYS_AUTHENTICATE (T14) gets its C_Login for each use, after a look at the token's flags. So it is after a
+/// second signature or generation in a row that ended with CKR_GENERAL_ERROR, and after a generation whose two halves
+/// share a handle: prepare_login() then loads the module anew, and the key that was made is found by its id (T17). Only
+/// RSA keys and EC keys on named curves are listed, and of the latter only P-256 and P-384 are used.
 class Pkcs11Token final : public Token {
  public:
-    /// Touches neither the module nor the PIN.
-    Pkcs11Token(Pkcs11Options options, PinSource pin);
+    /// Touches neither the module nor the PIN. `gate` is passed before each loading of the module.
+    Pkcs11Token(Pkcs11Options options, PinSource pin, VendorGate gate = {});
 
     /// Closes the session, which ends the login, then finalises and unloads the module.
     ~Pkcs11Token() override;

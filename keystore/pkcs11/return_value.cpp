@@ -173,6 +173,11 @@ bool is_parameter_refusal(CK_RV rv) {
            rv == CKR_DATA_LEN_RANGE;
 }
 
+bool is_template_refusal(CK_RV rv) {
+    return rv == CKR_TEMPLATE_INCONSISTENT || rv == CKR_TEMPLATE_INCOMPLETE || rv == CKR_ATTRIBUTE_TYPE_INVALID ||
+           rv == CKR_ATTRIBUTE_VALUE_INVALID || rv == CKR_ATTRIBUTE_READ_ONLY || rv == CKR_GENERAL_ERROR;
+}
+
 bool is_pin_refusal(CK_RV rv) {
     return rv == CKR_PIN_INCORRECT || rv == CKR_PIN_INVALID || rv == CKR_PIN_LEN_RANGE || rv == CKR_PIN_EXPIRED ||
            rv == CKR_PIN_LOCKED;

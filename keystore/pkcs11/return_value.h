@@ -49,6 +49,9 @@ bool is_unsupported_key(CK_RV rv);
 /// The module does not take the mechanism's parameter as it was written.
 bool is_parameter_refusal(CK_RV rv);
 
+/// What tokens answer to a template that says more than they understand. tpm2-pkcs11 1.9.0 says CKR_GENERAL_ERROR.
+bool is_template_refusal(CK_RV rv);
+
 /// The token itself judged the PIN and refused it.
 bool is_pin_refusal(CK_RV rv);
 

@@ -8,6 +8,9 @@ namespace hwenroll::keystore::pkcs11 {
 
 namespace {
 
+/// No token holds as many keys; a search that goes on is a module's fault, and must not cost the worker its memory.
+constexpr std::size_t most_objects = 65536;
+
 /// Cryptoki takes its inputs through pointers to non-const.
 CK_BYTE* in(ByteView octets) {
     return const_cast<CK_BYTE*>(octets.data());
@@ -81,13 +84,16 @@ Outcome<std::vector<CK_OBJECT_HANDLE>> Session::find(Attributes search) {
             found.insert(found.end(), batch.begin(),
                          batch.begin() + static_cast<std::ptrdiff_t>(std::min<CK_ULONG>(count, batch.size())));
         }
-    } while (rv == CKR_OK && count > 0);
+    } while (rv == CKR_OK && count > 0 && found.size() < most_objects);
     const CK_RV final_rv = module_->call(&CK_FUNCTION_LIST::C_FindObjectsFinal, handle_);
     if (rv != CKR_OK) {
         return call_failed("C_FindObjects", rv);
     }
     if (final_rv != CKR_OK) {
         return call_failed("C_FindObjectsFinal", final_rv);
+    }
+    if (found.size() >= most_objects) {
+        return call_failed("C_FindObjects, which finds no end", CKR_HOST_MEMORY);
     }
     return found;
 }

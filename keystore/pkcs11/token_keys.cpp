@@ -16,6 +16,9 @@ namespace {
 constexpr int sign_tries = 3;  // T15
 constexpr int one_try = 1;
 
+// Uses in a row that CKR_GENERAL_ERROR has ended, "unrecoverable" (PKCS#11 v2.40 §5.1.1): only C_Initialize helps then.
+constexpr int most_hopeless = 2;
+
 // SHA-1 and SHA-512.
 constexpr std::size_t shortest_digest = 20;
 constexpr std::size_t longest_digest = 64;
@@ -109,6 +112,19 @@ Status TokenKeys::renew_session(const Error& reason) {
 tl::unexpected<Error> TokenKeys::login_ended(std::string why) {
     login_lost_ = true;
     return fail(ErrorCode::token_login_lost, fmt::format("token '{}' has ended the login", name_), std::move(why));
+}
+
+/// Whether a module that has said `rv` to a signature or generation is to be loaded anew. Keys that want a login for
+/// each use are left alone: what becomes of the use's login would not be known.
+bool TokenKeys::is_hopeless(CK_RV rv) {
+    hopeless_ = rv == CKR_GENERAL_ERROR ? hopeless_ + 1 : 0;
+    return hopeless_ >= most_hopeless && !per_use_.value_or(false);
+}
+
+tl::unexpected<Error> TokenKeys::given_up(const char* doing, const Error& reason) {
+    login_lost_ = true;
+    return fail(ErrorCode::token_login_lost, fmt::format("token '{}' cannot {} again and again", name_, doing),
+                reason.why());
 }
 
 /// A session without login finds no private object and says CKR_OK (PKCS#11 v2.40 §5.7), so an empty answer proves
@@ -352,15 +368,16 @@ Result<std::optional<KeyDescription>> TokenKeys::find(const KeyId& id) {
     });
 }
 
-/// C_GenerateKeyPair is never repeated, whatever became of its session: only what looks before and after it is.
+/// C_GenerateKeyPair is never repeated as it was, whatever became of its session: only what looks before and after it
+/// is.
 Result<KeyDescription> TokenKeys::generate(KeySpec spec, const KeyId& id, const std::string& label) {
     if (const Status free = recovering<void>(one_try, [&] { return require_unused(id); }); !free) {
         return fail(free.error());
     }
     failpoint("pair-wanted");
-    const auto pair = session_.generate(generation_mechanism(spec), public_half_template(spec, id, label),
-                                        private_half_template(spec, id, label));
+    const auto pair = generate_pair(spec, id, label);
     failpoint("pair-made");
+    const bool hopeless = is_hopeless(pair ? CKR_OK : pair.error().rv);
     if (!pair) {
         session_spoiled_ = is_stale(pair.error().rv);
         login_lost_ = login_lost_ || is_module_gone(pair.error().rv);
@@ -370,7 +387,16 @@ Result<KeyDescription> TokenKeys::generate(KeySpec spec, const KeyId& id, const 
                             .value()
                             .error);
         }
-        return fail(problem("generate a key", pair.error()).value().error);
+        Error failed = problem("generate a key", pair.error()).value().error;
+        return hopeless ? given_up("generate a key", failed) : fail(std::move(failed));
+    }
+    if (pair->private_half == pair->public_half) {
+        // As tpm2-pkcs11 1.9.0 does after the first key of its list was destroyed. What the handle leads to is some
+        // other object, so nothing more is done in this login; the next one finds the key by its id (T17).
+        login_lost_ = true;
+        return fail(ErrorCode::token_login_lost,
+                    fmt::format("token '{}' cannot go on after it made key {}", name_, to_hex(id.value)),
+                    "C_GenerateKeyPair: one handle for two objects");
     }
     std::optional<CK_OBJECT_HANDLE> handle = pair->private_half;
     auto made = recovering<NewKey>(one_try, [&] {
@@ -385,6 +411,19 @@ Result<KeyDescription> TokenKeys::generate(KeySpec spec, const KeyId& id, const 
         return std::move(made->key);
     }
     return fail(reject_new(id, made));
+}
+
+/// A template that the token does not take is said again in fewer words, unless there is a key all the same.
+Outcome<Session::KeyPair> TokenKeys::generate_pair(KeySpec spec, const KeyId& id, const std::string& label) {
+    const auto by = [&](TemplateForm form) {
+        return session_.generate(generation_mechanism(spec), public_half_template(spec, id, label, form),
+                                 private_half_template(spec, id, label, form));
+    };
+    auto pair = by(TemplateForm::exact);
+    if (!pair && is_template_refusal(pair.error().rv) && require_unused(id)) {
+        return by(TemplateForm::plain);
+    }
+    return pair;
 }
 
 TokenKeys::Attempt<void> TokenKeys::require_unused(const KeyId& id) {
@@ -474,7 +513,16 @@ Result<Bytes> TokenKeys::sign_ecdsa(const KeyReference& key, ByteView digest) {
 
 Result<Bytes> TokenKeys::sign_raw(const KeyReference& key, CK_MECHANISM_TYPE type, ByteView input,
                                   std::size_t signature_size) {
-    return recovering<Bytes>(sign_tries, [&] { return sign_once(key, type, input, signature_size); });
+    CK_RV last = CKR_OK;
+    auto signature = recovering<Bytes>(sign_tries, [&] {
+        auto once = sign_once(key, type, input, signature_size);
+        last = once ? CKR_OK : once.error().rv;
+        return once;
+    });
+    if (is_hopeless(last)) {
+        return given_up("sign", signature.error());
+    }
+    return signature;
 }
 
 TokenKeys::Attempt<Bytes> TokenKeys::sign_once(const KeyReference& key, CK_MECHANISM_TYPE type, ByteView input,

@@ -68,6 +68,8 @@ class TokenKeys {
     Result<T> recovering(int tries, const std::function<Attempt<T>()>& attempt);
     Status renew_session(const Error& reason);
     [[nodiscard]] tl::unexpected<Error> login_ended(std::string why);
+    bool is_hopeless(CK_RV rv);
+    [[nodiscard]] tl::unexpected<Error> given_up(const char* doing, const Error& reason);
     Attempt<void> require_login();
 
     Attempt<std::vector<CK_OBJECT_HANDLE>> halves(CK_OBJECT_CLASS half, const KeyId& id);
@@ -84,6 +86,7 @@ class TokenKeys {
     Attempt<Secret> decrypt_once(const KeyReference& key, ByteView ciphertext);
     Attempt<Secret> agree_once(const KeyReference& key, ByteView point);
     Attempt<void> require_unused(const KeyId& id);
+    Outcome<Session::KeyPair> generate_pair(KeySpec spec, const KeyId& id, const std::string& label);
     Attempt<NewKey> read_new(std::optional<CK_OBJECT_HANDLE> handle, const KeyId& id);
     Error reject_new(const KeyId& id, const Result<NewKey>& made);
     /// C_Sign; the token's own form of the signature.
@@ -99,6 +102,7 @@ class TokenKeys {
     bool login_done_;
     bool login_lost_ = false;
     bool pin_refused_ = false;
+    int hopeless_ = 0;              ///< signatures and generations in a row with CKR_GENERAL_ERROR
     Pin pin_;                       ///< until settle_login()
     bool pin_has_identity_;         ///< PinSourceIdentity: a refusal ends when its file changes
     std::optional<bool> per_use_;   ///< some key wants a login for each use; nothing: not settled

@@ -15,8 +15,9 @@ using namespace tpm2;
 
 class Tpm2Token::Impl {
  public:
-    Impl(Tpm2Options options, PinSource auth)
+    Impl(Tpm2Options options, PinSource auth, VendorGate gate)
         : options_(std::move(options)),
+          gate_(std::move(gate)),
           // What asks for more patience than half of a use is late (P6, P7): the worker's deadline stands behind it.
           port_{options_.tcti, options_.deadlines.use / 2},
           auth_(options_.name, std::move(auth)),
@@ -24,7 +25,7 @@ class Tpm2Token::Impl {
 
     Result<TokenDescription> describe_token() {
         const std::lock_guard lock(mutex_);
-        return keys_.describe();
+        return look_at_tpm();
     }
     Result<LoginPreparation> prepare_login();
     LoginOutcome login(const LoginHistory& history);
@@ -43,7 +44,16 @@ class Tpm2Token::Impl {
     }
 
  private:
+    /// Keys are used after this only: without it there is no login.
+    Result<TokenDescription> look_at_tpm() {
+        if (auto passed = pass(gate_); !passed) {
+            return fail(std::move(passed.error()));
+        }
+        return keys_.describe();
+    }
+
     const Tpm2Options options_;
+    const VendorGate gate_;
     std::mutex mutex_;
     Port port_;
     KeyAuth auth_;
@@ -65,7 +75,7 @@ Result<LoginPreparation> Tpm2Token::Impl::prepare_login() {
         }
         pin = *std::move(read);
     }
-    auto description = keys_.describe();
+    auto description = look_at_tpm();
     if (!description) {
         return fail(std::move(description.error()));
     }
@@ -95,8 +105,8 @@ LoginOutcome Tpm2Token::Impl::login(const LoginHistory& history) {
     return outcome;
 }
 
-Tpm2Token::Tpm2Token(Tpm2Options options, PinSource auth)
-    : impl_(std::make_unique<Impl>(std::move(options), std::move(auth))) {}
+Tpm2Token::Tpm2Token(Tpm2Options options, PinSource auth, VendorGate gate)
+    : impl_(std::make_unique<Impl>(std::move(options), std::move(auth), std::move(gate))) {}
 
 Tpm2Token::~Tpm2Token() = default;
 

@@ -7,6 +7,7 @@
 #include "keystore/pin_source.h"
 #include "keystore/token.h"
 #include "keystore/token_options.h"
+#include "keystore/vendor_gate.h"
 
 namespace hwenroll::keystore {
 
@@ -27,8 +28,8 @@ namespace hwenroll::keystore {
 /// says. A TPM in lockout answers token_operation with Error::retry_after().
 class Tpm2Token final : public Token {
  public:
-    /// Touches neither the TPM nor the authorization value.
-    Tpm2Token(Tpm2Options options, PinSource auth);
+    /// Touches neither the TPM nor the authorization value. `gate` is passed before the first way to the TPM is opened.
+    Tpm2Token(Tpm2Options options, PinSource auth, VendorGate gate = {});
     ~Tpm2Token() override;
 
     Result<TokenDescription> describe() override;

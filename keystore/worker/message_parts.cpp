@@ -52,6 +52,7 @@ void write(OctetWriter& out, const TokenOptions& options) {
     write(out, deadlines.login);
     write(out, deadlines.use);
     write(out, deadlines.generate);
+    out.flag(std::visit([](const auto& each) { return each.network; }, options));
 }
 
 void write(OctetWriter& out, const std::optional<PinSourceIdentity>& identity) {
@@ -147,6 +148,7 @@ TokenOptions read_options(OctetReader& in) {
         tpm2.first_handle = in.u32();
         tpm2.last_handle = in.u32();
         tpm2.deadlines = read_deadlines(in);
+        tpm2.network = in.flag();
         return tpm2;
     }
     Pkcs11Options pkcs11;
@@ -154,6 +156,7 @@ TokenOptions read_options(OctetReader& in) {
         *text = in.text(max_text);
     }
     pkcs11.deadlines = read_deadlines(in);
+    pkcs11.network = in.flag();
     return pkcs11;
 }
 

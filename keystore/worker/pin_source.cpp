@@ -149,6 +149,15 @@ Result<Pin> read_credential(const std::string& name) {
                     "CREDENTIALS_DIRECTORY is not set: only a systemd service has credentials",
                     "use hwenroll-token@.service with LoadCredential=, or a file: source");
     }
+    struct stat status {};
+    if (lstat((directory / name).c_str(), &status) != 0 && errno == ENOENT) {
+        // P9: what was sealed to a TPM is lost with the state of the machine that it was sealed to.
+        return fail(ErrorCode::token_pin_source, fmt::format("cannot read the PIN from the credential '{}'", name),
+                    "systemd has none of this name for the service, or could not unseal it",
+                    fmt::format("add LoadCredential=, or after a change of firmware or TPM seal it anew: systemd-creds "
+                                "encrypt --name={0} PIN-FILE /etc/credstore.encrypted/{0}",
+                                name));
+    }
     auto pin = read_pin_file(directory / name);
     if (pin) {
         pin->identity.reset();

@@ -14,20 +14,10 @@
 
 #include <fmt/format.h>
 
+#include "keystore/worker/sanitizer.h"
+
 namespace hwenroll::keystore {
 namespace {
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr bool sanitized = true;
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-constexpr bool sanitized = true;
-#else
-constexpr bool sanitized = false;
-#endif
-#else
-constexpr bool sanitized = false;
-#endif
 
 tl::unexpected<Error> refuse(std::string why) {
     return fail(ErrorCode::token_worker, "the token worker cannot start", std::move(why));
@@ -49,7 +39,8 @@ void lock_memory() {
     limit.rlim_cur = limit.rlim_max;
     setrlimit(RLIMIT_MEMLOCK, &limit);
     if (limit.rlim_cur == RLIM_INFINITY || may_exceed_memlock_limit()) {
-        mlockall(MCL_CURRENT | MCL_FUTURE);
+        // Pages as they come into use: a whole stack of 8 MiB need not be there.
+        mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT);
     }
 }
 
@@ -74,7 +65,7 @@ Status confine_process() {
     return {};
 }
 
-Status check_connection(int descriptor) {
+Status check_connection(int descriptor, uid_t agent) {
     int type = 0;
     socklen_t size = sizeof type;
     sockaddr_storage address{};
@@ -89,8 +80,8 @@ Status check_connection(int descriptor) {
     if (getsockopt(descriptor, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) {
         return refuse("its peer is unknown: " + std::generic_category().message(errno));
     }
-    if (peer.uid != 0 && peer.uid != geteuid()) {
-        return refuse(fmt::format("its peer runs as user {}, not as user {} or root", peer.uid, geteuid()));
+    if (peer.uid != 0 && peer.uid != agent) {
+        return refuse(fmt::format("its peer runs as user {}, not as user {} or root", peer.uid, agent));
     }
     if (fcntl(descriptor, F_SETFD, FD_CLOEXEC) != 0) {
         return refuse(std::generic_category().message(errno));

@@ -1,6 +1,8 @@
 // How the token worker shuts itself off before it touches a PIN.
 #pragma once
 
+#include <sys/types.h>
+
 #include "base/result.h"
 
 namespace hwenroll::keystore {
@@ -11,8 +13,8 @@ namespace hwenroll::keystore {
 /// before other threads. Error code: token_worker.
 Status confine_process();
 
-/// `descriptor` is a connected SOCK_SEQPACKET Unix socket whose peer runs as this user or root. Marks it close-on-exec.
-/// Error code: token_worker.
-Status check_connection(int descriptor);
+/// `descriptor` is a connected SOCK_SEQPACKET Unix socket whose peer ran as `agent` or root when it connected
+/// (SO_PEERCRED). Marks it close-on-exec. Error code: token_worker.
+Status check_connection(int descriptor, uid_t agent);
 
 }  // namespace hwenroll::keystore

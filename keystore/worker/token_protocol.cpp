@@ -121,7 +121,10 @@ struct BodyWriter {
         out.octets(body.nonce);
     }
     void operator()(const DestroyRequest& body) const { out.octets(body.id.value); }
-    void operator()(const ListTokensRequest& body) const { out.text(body.module); }
+    void operator()(const ListTokensRequest& body) const {
+        out.text(body.module);
+        out.flag(body.network);
+    }
 
     void operator()(const Done&) const {}
     void operator()(const LoginSettlement& body) const { out.flag(body.login_per_use); }
@@ -196,8 +199,10 @@ std::optional<RequestBody> read_request_body(OctetReader& in, Kind kind) {
         }
         case Kind::destroy:
             return DestroyRequest{read_id(in)};
-        case Kind::list_tokens:
-            return ListTokensRequest{in.text(max_text)};
+        case Kind::list_tokens: {
+            std::string module = in.text(max_text);
+            return ListTokensRequest{std::move(module), in.flag()};
+        }
         default:
             return std::nullopt;
     }

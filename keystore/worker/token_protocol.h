@@ -80,6 +80,7 @@ struct DestroyRequest {
 /// Every token that a module offers; needs no ConfigureRequest. Answered by a list of TokenDescription.
 struct ListTokensRequest {
     std::string module;
+    bool network = false;  ///< as in TokenOptions
 };
 /// Token::settle_login. Answered by LoginSettlement.
 struct SettleLoginRequest {};

@@ -6,10 +6,12 @@
 #include <cstdlib>
 #include <poll.h>
 #include <sys/eventfd.h>
+#include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/timerfd.h>
 #include <thread>
 #include <unistd.h>
+#include <utility>
 
 #include "base/failpoint.h"
 #include "keystore/worker/token_channel.h"
@@ -82,9 +84,10 @@ struct Dispatch {
 
 }  // namespace
 
-TokenServer::TokenServer(int socket, TokenBackend backend)
+TokenServer::TokenServer(int socket, TokenBackend backend, int stop)
     : socket_(socket),
       backend_(std::move(backend)),
+      stop_(stop),
       deadline_(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK)),
       ended_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
 
@@ -150,11 +153,14 @@ void TokenServer::set_deadline(milliseconds left) {
 
 void TokenServer::watch() {
     bool connected = true;
+    bool stopping = stop_ < 0;
     auto last = steady_clock::time_point::max();
     for (;;) {
         // POLLRDHUP alone: requests are the token thread's. A negative descriptor is not looked at.
-        std::array<pollfd, 3> events{
-            {{ended_.get(), POLLIN, 0}, {deadline_.get(), POLLIN, 0}, {connected ? socket_ : -1, POLLRDHUP, 0}}};
+        std::array<pollfd, 4> events{{{ended_.get(), POLLIN, 0},
+                                      {deadline_.get(), POLLIN, 0},
+                                      {connected ? socket_ : -1, POLLRDHUP, 0},
+                                      {stopping ? -1 : stop_, POLLIN, 0}}};
         const int found = poll(events.data(), events.size(), poll_timeout(last));
         if (found > 0 && events[0].revents != 0) {
             return;
@@ -171,15 +177,26 @@ void TokenServer::watch() {
             connected = false;
             last = steady_clock::now() + farewell;
         }
+        if (found > 0 && events[3].revents != 0) {
+            // The token thread finds no further request. What it does now has its deadline, and this thread would take
+            // the half that is shut for the agent's end.
+            stopping = true;
+            connected = false;
+            shutdown(socket_, SHUT_RD);
+            last = steady_clock::now() + farewell;
+        }
         if (found == 0 && poll_timeout(last) == 0) {
-            _exit(EXIT_SUCCESS);
+            if (gone_ || !busy_) {
+                _exit(EXIT_SUCCESS);
+            }
+            last = steady_clock::now() + farewell;
         }
     }
 }
 
 ResponseBody TokenServer::answer(RequestBody body) {
     if (const auto* request = std::get_if<ListTokensRequest>(&body)) {
-        return body_of(backend_.list(request->module));
+        return body_of(backend_.list(*request));
     }
     if (const auto* request = std::get_if<ConfigureRequest>(&body); request != nullptr && !token_) {
         auto token = backend_.open(request->options);
@@ -191,6 +208,11 @@ ResponseBody TokenServer::answer(RequestBody body) {
     }
     if (!token_) {
         return Error(ErrorCode::token_protocol, "the token worker cannot serve a request", "it was not configured");
+    }
+    // Vendor code may have run since, and a PIN is not read, nor its command run, where it has.
+    if (std::exchange(used_, true) && std::holds_alternative<PrepareLoginRequest>(body)) {
+        return Error(ErrorCode::token_protocol, "the token worker cannot prepare a login",
+                     "it has served another request, and each login has a worker of its own");
     }
     return std::visit(Dispatch{*token_}, body);
 }

@@ -16,7 +16,7 @@ struct TokenBackend {
     /// Makes the token of a ConfigureRequest.
     std::function<Result<std::unique_ptr<Token>>(const TokenOptions& options)> open;
     /// Answers a ListTokensRequest.
-    std::function<Result<std::vector<TokenDescription>>(const std::string& module)> list;
+    std::function<Result<std::vector<TokenDescription>>(const ListTokensRequest& request)> list;
 };
 
 /// Serves requests one after the other. The token lives on a thread of its own, which also reads and answers, so that a
@@ -25,14 +25,15 @@ struct TokenBackend {
 /// process with _exit(2), whatever the token thread does; an interval timer whose SIGALRM kills stands behind it.
 class TokenServer {
  public:
-    /// `socket`: connected, SOCK_SEQPACKET; borrowed.
-    TokenServer(int socket, TokenBackend backend);
+    /// `socket`: connected, SOCK_SEQPACKET; borrowed. `stop`: readable when the server is to end after the request at
+    /// hand, which is still answered; borrowed; negative: nothing asks for that.
+    TokenServer(int socket, TokenBackend backend, int stop = -1);
     TokenServer(const TokenServer&) = delete;
     TokenServer& operator=(const TokenServer&) = delete;
     ~TokenServer() = default;
 
-    /// Serves until the agent closes the connection between two requests, then lets the token end. Returns the exit
-    /// status of the process. Call once.
+    /// Serves until the agent closes the connection between two requests, or `stop`, then lets the token end. Returns
+    /// the exit status of the process. Call once.
     int serve();
 
  private:
@@ -43,8 +44,10 @@ class TokenServer {
 
     const int socket_;
     const TokenBackend backend_;
+    const int stop_;
 
     std::unique_ptr<Token> token_;   ///< token thread only
+    bool used_ = false;              ///< it has served a request; token thread only
     std::atomic<bool> busy_{false};  ///< between a request and its answer
     std::atomic<bool> gone_{false};  ///< the agent has closed the connection
     FileDescriptor deadline_;        ///< timerfd, readable when the request at hand is late

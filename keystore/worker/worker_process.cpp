@@ -5,9 +5,12 @@
 #include <cerrno>
 #include <csignal>
 #include <fcntl.h>
+#include <poll.h>
 #include <spawn.h>
 #include <string_view>
 #include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <system_error>
 #include <unistd.h>
@@ -126,12 +129,75 @@ Result<std::unique_ptr<WorkerProcess>> WorkerProcess::start(const WorkerProgram&
     if (error != 0) {
         return cannot_start(program, token, error);
     }
-    return std::unique_ptr<WorkerProcess>(new WorkerProcess(std::move(ours), pid));
+    std::unique_ptr<WorkerProcess> worker(new WorkerProcess(std::move(ours)));
+    worker->child_.emplace(pid);
+    return worker;
+}
+
+Result<std::unique_ptr<WorkerProcess>> WorkerProcess::connect(const std::filesystem::path& socket,
+                                                              const std::string& token) {
+    const std::string unit = fmt::format("hwenroll-token@{}", socket.filename().string());
+    const auto refuse = [&](std::string why) {
+        return fail(ErrorCode::token_worker,
+                    fmt::format("cannot reach the service of {} at {}", token, socket.string()), std::move(why),
+                    fmt::format("see systemctl status {}.socket", unit));
+    };
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    const std::string& path = socket.native();
+    if (path.size() >= sizeof address.sun_path) {
+        return refuse("the path is too long");
+    }
+    path.copy(address.sun_path, path.size());
+    // Without waiting: a queue that is full stays so as long as the service hangs.
+    FileDescriptor connection(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    if (!connection.valid() ||
+        ::connect(connection.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
+        return refuse(errno == ECONNREFUSED ? "nobody listens there" : std::generic_category().message(errno));
+    }
+    ucred listener{};
+    socklen_t size = sizeof listener;
+    if (getsockopt(connection.get(), SOL_SOCKET, SO_PEERCRED, &listener, &size) != 0) {
+        return refuse(std::generic_category().message(errno));
+    }
+    if (listener.uid != 0 && listener.uid != geteuid()) {
+        return refuse(fmt::format("user {} listens there, not root or user {}", listener.uid, geteuid()));
+    }
+    std::unique_ptr<WorkerProcess> worker(new WorkerProcess(std::move(connection)));
+    worker->unit_ = unit;
+    return worker;
 }
 
 WorkerProcess::~WorkerProcess() {
     socket_.reset();
-    child_.wait(steady_clock::now() + farewell);
+    if (child_) {
+        child_->wait(steady_clock::now() + farewell);
+    }
+}
+
+KillSwitch WorkerProcess::kill_switch() const {
+    KillSwitch made;
+    if (child_) {
+        // glibc 2.36 declares the call without C linkage, so it is made by number.
+        made.process_ = FileDescriptor(static_cast<int>(syscall(SYS_pidfd_open, child_->pid(), 0)));
+    } else {
+        made.connection_ = FileDescriptor(fcntl(socket_.get(), F_DUPFD_CLOEXEC, 0));
+    }
+    return made;
+}
+
+bool WorkerProcess::has_ended() const {
+    pollfd connection{socket_.get(), POLLRDHUP, 0};
+    return poll(&connection, 1, 0) != 0;
+}
+
+void KillSwitch::use() const {
+    if (process_.valid()) {
+        syscall(SYS_pidfd_send_signal, process_.get(), SIGKILL, nullptr, 0);
+    }
+    if (connection_.valid()) {
+        shutdown(connection_.get(), SHUT_RDWR);
+    }
 }
 
 Result<ResponseBody> WorkerProcess::exchange(RequestBody body, Deadline deadline, const ExchangeSubject& subject) {
@@ -148,7 +214,7 @@ Result<ResponseBody> WorkerProcess::exchange(RequestBody body, Deadline deadline
         case Transfer::timed_out:
             return fail(late(subject));
         case Transfer::closed:
-            return fail(ended(deadline + grace, subject));
+            return fail(ended(deadline, subject));
         case Transfer::malformed:
             return fail(confused(subject, "its packets make no message, or the request is too long"));
         case Transfer::done:
@@ -161,30 +227,47 @@ Result<ResponseBody> WorkerProcess::exchange(RequestBody body, Deadline deadline
     return std::move(response->body);
 }
 
-Error WorkerProcess::late(const ExchangeSubject& subject) {
-    child_.kill();
-    return Error(ErrorCode::token_deadline,
-                 fmt::format("{} did not answer within its deadline while {}", subject.token, subject.doing),
-                 "its worker was killed");
+void WorkerProcess::give_up() {
+    if (child_) {
+        child_->kill();
+    }
+    socket_.reset();
 }
 
-Error WorkerProcess::ended(Deadline last, const ExchangeSubject& subject) {
-    const auto status = child_.wait(std::min(last, steady_clock::now() + farewell));
+Error WorkerProcess::late(const ExchangeSubject& subject) {
+    give_up();
+    const std::string what =
+        fmt::format("{} did not answer within its deadline while {}", subject.token, subject.doing);
+    return child_
+               ? Error(ErrorCode::token_deadline, what, "its worker was killed")
+               : Error(ErrorCode::token_deadline, what, fmt::format("the connection to {}.service was closed", unit_));
+}
+
+Error WorkerProcess::ended(Deadline deadline, const ExchangeSubject& subject) {
+    const std::string what = fmt::format("the worker of {} ended while {}", subject.token, subject.doing);
+    if (!child_) {
+        // How it ended is known to systemd only. It does so by itself when its deadline is over, which is never before
+        // ours.
+        return steady_clock::now() >= deadline
+                   ? late(subject)
+                   : Error(ErrorCode::token_worker, what, fmt::format("{}.service closed the connection", unit_),
+                           fmt::format("see systemctl status {}.service", unit_));
+    }
+    const auto status = child_->wait(std::min(deadline + grace, steady_clock::now() + farewell));
     const std::string how = status ? describe_wait_status(*status) : "closed its connection";
     if (!status) {
-        child_.kill();
+        child_->kill();
     }
     const bool at_deadline = status && ((WIFEXITED(*status) && WEXITSTATUS(*status) == worker_exit_deadline) ||
                                         (WIFSIGNALED(*status) && WTERMSIG(*status) == SIGALRM));
     if (at_deadline) {
         return late(subject);
     }
-    return Error(ErrorCode::token_worker, fmt::format("the worker of {} ended while {}", subject.token, subject.doing),
-                 "it " + how);
+    return Error(ErrorCode::token_worker, what, "it " + how);
 }
 
 Error WorkerProcess::confused(const ExchangeSubject& subject, const std::string& why) {
-    child_.kill();
+    give_up();
     return Error(ErrorCode::token_protocol,
                  fmt::format("the worker of {} made no sense while {}", subject.token, subject.doing), why);
 }

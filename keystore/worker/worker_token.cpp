@@ -1,8 +1,5 @@
 #include "keystore/worker/worker_token.h"
 
-#include <csignal>
-#include <sys/syscall.h>
-#include <unistd.h>
 #include <utility>
 
 #include <fmt/format.h>
@@ -42,17 +39,6 @@ bool ends_login(ErrorCode code) {
 /// Of a key operation: the login that the key wants for each use was judged, and the PIN found wrong (T14).
 bool is_refusal(ErrorCode code) {
     return code == ErrorCode::token_pin || code == ErrorCode::token_pin_locked;
-}
-
-// glibc 2.36 declares the calls without C linkage, so they are made by number.
-int pidfd_of(pid_t pid) {
-    return static_cast<int>(syscall(SYS_pidfd_open, pid, 0));
-}
-
-void send_kill(const FileDescriptor& process) {
-    if (process.valid()) {
-        syscall(SYS_pidfd_send_signal, process.get(), SIGKILL, nullptr, 0);
-    }
 }
 
 }  // namespace
@@ -200,6 +186,18 @@ Result<T> WorkerToken::ask(RequestBody body, Deadline deadline, const char* doin
     return value;
 }
 
+/// Looked for each time, so that a socket that is enabled later is used without a restart of the agent.
+Result<std::unique_ptr<WorkerProcess>> WorkerToken::make_worker() const {
+    if (!program_.services.empty()) {
+        const std::filesystem::path socket = program_.services / keystore::name_of(options_);
+        std::error_code missing;
+        if (std::filesystem::is_socket(socket, missing)) {
+            return WorkerProcess::connect(socket, name_);
+        }
+    }
+    return WorkerProcess::start(program_, name_);
+}
+
 Status WorkerToken::ensure_worker(Deadline deadline) {
     {
         const std::lock_guard state(kill_mutex_);
@@ -216,7 +214,7 @@ Status WorkerToken::ensure_worker(Deadline deadline) {
                     fmt::format("the worker of {} ended {} times in a row", name_, ends_in_a_row_),
                     "no further one is started now");
     }
-    auto started = WorkerProcess::start(program_, name_);
+    auto started = make_worker();
     if (!started) {
         count_end();
         return fail(std::move(started.error()));
@@ -225,9 +223,9 @@ Status WorkerToken::ensure_worker(Deadline deadline) {
     pid_ = worker_->pid();
     {
         const std::lock_guard state(kill_mutex_);
-        killable_ = FileDescriptor(pidfd_of(worker_->pid()));
+        kill_switch_ = worker_->kill_switch();
         if (interrupted_) {
-            send_kill(killable_);
+            kill_switch_.use();
         }
     }
     if (auto configured = ask<Done>(ConfigureRequest{options_}, deadline, "starting"); !configured) {
@@ -242,6 +240,13 @@ void WorkerToken::abandon_login() {
     drop_worker();
 }
 
+void WorkerToken::notice_end() {
+    const std::unique_lock lock(mutex_, std::try_to_lock);
+    if (lock && worker_ && worker_->has_ended()) {
+        logged_in_ = false;
+    }
+}
+
 void WorkerToken::count_end() {
     exhausted_ = ++ends_in_a_row_ >= most_ends_in_a_row;
 }
@@ -250,13 +255,13 @@ void WorkerToken::interrupt(milliseconds login_patience) {
     std::unique_lock state(kill_mutex_);
     interrupted_ = true;
     login_ended_.wait_for(state, login_patience, [this] { return !logging_in_; });
-    send_kill(killable_);
+    kill_switch_.use();
 }
 
 void WorkerToken::drop_worker() {
     {
         const std::lock_guard state(kill_mutex_);
-        killable_.reset();
+        kill_switch_.reset();
     }
     worker_.reset();
     pid_ = -1;
@@ -265,7 +270,7 @@ void WorkerToken::drop_worker() {
     prepared_ = false;
 }
 
-Result<std::vector<TokenDescription>> list_tokens(const WorkerProgram& program, const std::string& module,
+Result<std::vector<TokenDescription>> list_tokens(const WorkerProgram& program, const std::string& module, bool network,
                                                   milliseconds deadline) {
     const std::string name = fmt::format("module '{}'", module);
     const Deadline until = steady_clock::now() + deadline;
@@ -273,7 +278,7 @@ Result<std::vector<TokenDescription>> list_tokens(const WorkerProgram& program, 
     if (!worker) {
         return fail(std::move(worker.error()));
     }
-    auto answer = (*worker)->exchange(ListTokensRequest{module}, until, {name, "listing its tokens"});
+    auto answer = (*worker)->exchange(ListTokensRequest{module, network}, until, {name, "listing its tokens"});
     if (!answer) {
         return fail(std::move(answer.error()));
     }

@@ -10,11 +10,13 @@
 
 namespace hwenroll::keystore {
 
-/// The Token interface across a socketpair to hwenroll-token. The worker is started by the first call that needs it.
+/// The Token interface across a connection to hwenroll-token: the token's service where its socket is there, else a
+/// child (WorkerProgram::services). The worker is started by the first call that needs it.
 /// Every call ends within its class's deadline (TokenDeadlines: login; generate; use for all others) plus 0.2 s, start
 /// of the worker included; ending a worker that is to be replaced, or that does not even end when it is killed, takes
 /// up to 2.5 s more. A late worker is killed (token_deadline), one that ended by itself is reaped (token_worker, naming
-/// the signal), and the next describe() or login() starts a new one (T2, T3).
+/// the signal), and the next describe() or login() starts a new one (T2, T3). A late service is left (token_deadline);
+/// it ends itself, and the next connection waits until it has.
 ///
 /// It never logs in by itself: after a restart, calls that need a login fail with token_operation "not logged in" until
 /// the caller, who knows the PIN rules, calls prepare_login() and login(). Each such pair has a worker of its own:
@@ -55,13 +57,17 @@ class WorkerToken final : public Token {
     /// The worker has ended too often in a row: no call starts another one.
     [[nodiscard]] bool exhausted() const { return exhausted_; }
 
+    /// Looks whether the worker has ended between two calls, as by a restart of its service: then it is not logged in,
+    /// and the next prepare_login() replaces it. Does not wait: a running call finds out by itself.
+    void notice_end();
+
     /// A login succeeded in the worker that runs now. Does not wait for a running call.
     [[nodiscard]] bool logged_in() const { return logged_in_; }
 
     /// The token refused the PIN of a use's login, and no login was made since.
     [[nodiscard]] bool use_refused() const { return use_refused_; }
 
-    /// Process id of the worker, -1 when none runs. Does not wait for a running call.
+    /// Process id of the worker; -1 when none runs, or a service, which is systemd's. Does not wait for a running call.
     [[nodiscard]] pid_t worker_pid() const { return pid_; }
 
  private:
@@ -72,6 +78,7 @@ class WorkerToken final : public Token {
     Result<T> call(RequestBody body, Need need, std::chrono::milliseconds limit, const char* doing);
     template <class T>
     Result<T> ask(RequestBody body, Deadline deadline, const char* doing);
+    [[nodiscard]] Result<std::unique_ptr<WorkerProcess>> make_worker() const;
     Status ensure_worker(Deadline deadline);
     void drop_worker();
     void count_end();
@@ -91,14 +98,15 @@ class WorkerToken final : public Token {
     std::atomic<pid_t> pid_ = -1;
     std::mutex kill_mutex_;  ///< never held during a call
     std::condition_variable login_ended_;
-    FileDescriptor killable_;  ///< pidfd of the worker that runs now
+    KillSwitch kill_switch_;  ///< of the worker that runs now
     bool logging_in_ = false;
     bool interrupted_ = false;
 };
 
-/// Every token that the PKCS#11 module at the path `module` offers, asked in a worker of its own. Blocks up to
-/// `deadline`. Error codes: token_module, token_worker, token_deadline, token_protocol, token_operation.
-Result<std::vector<TokenDescription>> list_tokens(const WorkerProgram& program, const std::string& module,
+/// Every token that the PKCS#11 module at the path `module` offers, asked in a worker of its own, which may use the
+/// network if `network` says so. Blocks up to `deadline`. Error codes: token_module, token_worker, token_deadline,
+/// token_protocol, token_operation.
+Result<std::vector<TokenDescription>> list_tokens(const WorkerProgram& program, const std::string& module, bool network,
                                                   std::chrono::milliseconds deadline);
 
 }  // namespace hwenroll::keystore

@@ -138,15 +138,14 @@ TEST_F(ConsumerRecipe, openssl_and_curl_use_a_tpm2_pkcs11_key_by_libp11s_engine)
     std::filesystem::create_directory(store);
     write_file(world.directory() / "lab.so-pin", "87654321", 0600);
     environment_ = {broker.environment(), "TPM2_PKCS11_LOG_LEVEL=0"};
-    use(world, {{"device:/dev/tpmrm0", TpmBroker::tcti}, {"/var/lib/tpm2-pkcs11", store}});
+    use(world, {{"device:/dev/tpmrm0", TpmBroker::tcti()}, {"/var/lib/tpm2-pkcs11", store}});
     expect_done("tpm2-pkcs11 token");
 
     world.start_lab_ca();
     const std::string token = text("tpm2-pkcs11 hwenroll.toml");
     world.configure({.token = token.substr(token.find('\n') + 1)});
-    ASSERT_NO_FATAL_FAILURE(
-        enroll(world, {broker.environment(), "TPM2_PKCS11_LOG_LEVEL=0", "TPM2_PKCS11_STORE=" + store,
-                       std::string("TPM2_PKCS11_TCTI=") + TpmBroker::tcti}));
+    ASSERT_NO_FATAL_FAILURE(enroll(world, {broker.environment(), "TPM2_PKCS11_LOG_LEVEL=0",
+                                           "TPM2_PKCS11_STORE=" + store, "TPM2_PKCS11_TCTI=" + TpmBroker::tcti()}));
     ASSERT_NO_FATAL_FAILURE(serve("tpm2-pkcs11 server"));
     expect_let_in("tpm2-pkcs11 client");
     expect_let_in("tpm2-pkcs11 curl");

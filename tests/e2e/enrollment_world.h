@@ -71,6 +71,7 @@ class EnrollmentWorld {
     [[nodiscard]] std::filesystem::path pin_path() const { return directory_ / "lab.pin"; }
     SoftHsm& hsm() { return hsm_; }
     void stop_ca() { ca_.reset(); }
+    [[nodiscard]] pid_t ca_process() const { return ca_->pid(); }
 
     /// cert.pem verifies against ca.pem, belongs to the only key of the token, and the token can use it: a signature
     /// made through libp11's engine with key.uri verifies under cert.pem. Failures are reported to GoogleTest. The

@@ -34,6 +34,25 @@ std::size_t count_in(const std::string& file, const std::string& text) {
     return count;
 }
 
+TEST(OperatorFault, F3_a_key_is_destroyed_on_the_token_that_made_it_when_its_identity_has_moved) {
+    DaemonWorld world(lives(120));
+    world.hsm().init_token("other", "87654321", canary_pin);
+    world.configure({.token_extra = "\n[token.other]\ntype = \"pkcs11\"\nmodule = \"" + SoftHsm::module() +
+                                    "\"\nuri = \"pkcs11:token=other\"\npin = \"file:" + world.pin_path().string() +
+                                    "\"\n"});
+    world.start_daemon();
+    world.eventually("the enrollment", [&] { return world.word() == "OK"; });
+    replace_in(world.config(), "token = \"lab\"", "token = \"other\"");
+    world.signal(SIGHUP);
+    world.eventually("the other token's certificate",
+                     [&] { return world.word() == "OK" && world.generation() == "gen-002"; });
+    EXPECT_EQ(world.objects("Private Key Object"), 1) << "somebody may still use it";
+    world.go_to_day(2);
+    world.eventually("the end of the old key", [&] { return world.objects("Private Key Object") == 0; });
+    EXPECT_THAT(read_file(world.live() / "key.uri"), testing::HasSubstr("token=other"));
+    EXPECT_EQ(world.stop_daemon(), 0);
+}
+
 TEST(OperatorFault, F3_another_subject_is_a_new_generation_and_the_old_one_serves_until_there_is_one) {
     DaemonWorld world(lives(120));
     world.start_daemon();

@@ -52,7 +52,7 @@ void require(bool good, const char* what) {
     }
 }
 
-OpenSslPtr<X509> self_signed(EVP_PKEY* key, const std::string& name, std::uint8_t serial) {
+OpenSslPtr<X509> self_signed(EVP_PKEY* key, const std::string& name, std::uint8_t serial, const char* usage_text) {
     OpenSslPtr<X509> certificate(X509_new());
     OpenSslPtr<X509_NAME> subject(X509_NAME_new());
     X509_NAME_add_entry_by_txt(subject.get(), "CN", MBSTRING_UTF8, reinterpret_cast<const unsigned char*>(name.c_str()),
@@ -65,7 +65,7 @@ OpenSslPtr<X509> self_signed(EVP_PKEY* key, const std::string& name, std::uint8_
     X509_time_adj_ex(X509_getm_notAfter(certificate.get()), 99, 0, nullptr);
     X509_set_pubkey(certificate.get(), key);
     const OpenSslPtr<X509_EXTENSION> usage(
-        X509V3_EXT_conf_nid(nullptr, nullptr, NID_key_usage, "critical,digitalSignature,keyEncipherment"));
+        X509V3_EXT_conf_nid(nullptr, nullptr, NID_key_usage, (std::string("critical,") + usage_text).c_str()));
     X509_add_ext(certificate.get(), usage.get(), -1);
     require(X509_sign(certificate.get(), key, EVP_sha256()) > 0, "sign its certificate");
     return certificate;
@@ -113,11 +113,99 @@ Bytes raw_rsa(EVP_PKEY* key, ByteView input) {
     return computed ? output : Bytes();
 }
 
+/// ECDSA over a digest, as Ecdsa-Sig-Value.
+Bytes ecdsa(EVP_PKEY* key, ByteView digest) {
+    const OpenSslPtr<EVP_PKEY_CTX> context(EVP_PKEY_CTX_new(key, nullptr));
+    Bytes output(static_cast<std::size_t>(EVP_PKEY_get_size(key)));
+    std::size_t size = output.size();
+    if (EVP_PKEY_sign_init(context.get()) <= 0 ||
+        EVP_PKEY_sign(context.get(), output.data(), &size, digest.data(), digest.size()) <= 0) {
+        return {};
+    }
+    output.resize(size);
+    return output;
+}
+
+/// ECDH with an uncompressed point.
+Bytes ecdh(EVP_PKEY* key, ByteView point) {
+    const OpenSslPtr<EVP_PKEY> peer(EVP_PKEY_new());
+    const OpenSslPtr<EVP_PKEY_CTX> context(EVP_PKEY_CTX_new(key, nullptr));
+    Bytes output(static_cast<std::size_t>(EVP_PKEY_get_bits(key)) / 8);
+    std::size_t size = output.size();
+    const bool computed = EVP_PKEY_copy_parameters(peer.get(), key) > 0 &&
+                          EVP_PKEY_set1_encoded_public_key(peer.get(), point.data(), point.size()) > 0 &&
+                          EVP_PKEY_derive_init(context.get()) > 0 &&
+                          EVP_PKEY_derive_set_peer(context.get(), peer.get()) > 0 &&
+                          EVP_PKEY_derive(context.get(), output.data(), &size) > 0;
+    return computed ? output : Bytes();
+}
+
+/// What a dynamic authentication template asks for (SP 800-73-4 part 2, table 7): a challenge (81) or an exponentiation
+/// (85). Empty when it is neither, or damaged.
+struct Question {
+    std::uint8_t tag = 0;
+    ByteView value;
+};
+
+/// Takes a BER-TLV with a length of up to 65535 off the front.
+std::optional<Question> take_tlv(ByteView& octets) {
+    if (octets.size() < 2) {
+        return std::nullopt;
+    }
+    const std::size_t more = octets[1] > 0x80 ? octets[1] - 0x80 : 0;
+    if (more > 2 || octets.size() < 2 + more) {
+        return std::nullopt;
+    }
+    std::size_t length = more == 0 ? octets[1] : 0;
+    for (std::size_t i = 0; i < more; ++i) {
+        length = length << 8 | octets[2 + i];
+    }
+    const std::uint8_t tag = octets[0];
+    octets = octets.subspan(2 + more);
+    if (octets.size() < length) {
+        return std::nullopt;
+    }
+    const Question taken{tag, octets.first(length)};
+    octets = octets.subspan(length);
+    return taken;
+}
+
+Question question_in(ByteView request) {
+    const auto whole = take_tlv(request);
+    ByteView parts = whole ? whole->value : ByteView();
+    while (const auto part = take_tlv(parts)) {
+        if (part->tag != 0x82) {  // the place of the response
+            return *part;
+        }
+    }
+    return {};
+}
+
+/// Empty for what the key does not do.
+Bytes answer_to(const Question& question, PivKey reference, EVP_PKEY* key) {
+    switch (reference) {
+        case PivKey::authentication:
+        case PivKey::signature:
+            return question.tag == 0x81 && question.value.size() == modulus_size ? raw_rsa(key, question.value)
+                                                                                 : Bytes();
+        case PivKey::management:
+            return question.tag == 0x85 ? ecdh(key, question.value) : Bytes();
+        case PivKey::card_authentication:
+            return question.tag == 0x81 ? ecdsa(key, question.value) : Bytes();
+    }
+    return {};
+}
+
 }  // namespace
 
-PivCard::PivCard(const PivCardSetup& setup) : pin_(setup.pin), most_tries_(setup.tries), tries_(setup.tries) {
-    make_key(PivKey::authentication, 0x05, "PIV auth");
-    make_key(PivKey::signature, 0x0A, "PIV sign");
+PivCard::PivCard(const PivCardSetup& setup)
+    : pin_(setup.pin), most_tries_(setup.tries), has_ec_keys_(setup.ec_keys), tries_(setup.tries) {
+    make_key({PivKey::authentication, 0x05, "PIV auth", "digitalSignature,keyEncipherment"});
+    make_key({PivKey::signature, 0x0A, "PIV sign", "digitalSignature,keyEncipherment"});
+    if (setup.ec_keys) {
+        make_key({PivKey::management, 0x0B, "PIV agree", "keyAgreement"});
+        make_key({PivKey::card_authentication, 0x01, "PIV card", "digitalSignature"});
+    }
     // Discovery object: the application's id; the PIN of this application alone is used (SP 800-73-4 part 1, §3.3.2).
     objects_["7E"] = hex("7E124F0BA0000003080000100001005F2F024000");
     // Card holder unique identifier: no FASC-N, the GUID, an expiry date.
@@ -128,18 +216,20 @@ PivCard::PivCard(const PivCardSetup& setup) : pin_(setup.pin), most_tries_(setup
     objects_["5FC102"] = tlv("53", holder);
 }
 
-void PivCard::make_key(PivKey reference, std::uint8_t object, const std::string& name) {
-    KeyPair& key = keys_[reference];
-    key.pair.reset(EVP_RSA_gen(modulus_size * 8));
+void PivCard::make_key(const KeyPlan& plan) {
+    KeyPair& key = keys_[plan.reference];
+    const bool ec = plan.reference == PivKey::management || plan.reference == PivKey::card_authentication;
+    key.pair.reset(ec ? EVP_PKEY_Q_keygen(nullptr, nullptr, "EC", "P-256") : EVP_RSA_gen(modulus_size * 8));
     require(key.pair != nullptr, "make a key");
-    const auto certificate = self_signed(key.pair.get(), name, static_cast<std::uint8_t>(reference));
+    const auto certificate =
+        self_signed(key.pair.get(), plan.name, static_cast<std::uint8_t>(plan.reference), plan.usage);
     Bytes content = tlv("70", der_of([&](unsigned char** out) { return i2d_X509(certificate.get(), out); }));
     append(content, hex("710100FE00"));
-    objects_["5FC1" + to_hex(Bytes{object})] = tlv("53", content);
+    objects_["5FC1" + to_hex(Bytes{plan.object})] = tlv("53", content);
 }
 
-Bytes PivCard::answer_to_reset() {
-    return hex("3B80800101");
+Bytes PivCard::answer_to_reset() const {
+    return hex(has_ec_keys_ ? "3B8580018073C021C0D6" : "3B80800101");
 }
 
 void PivCard::reset() {
@@ -232,22 +322,19 @@ Bytes PivCard::verify(ByteView padded) {
     return status(done);
 }
 
-/// GENERAL AUTHENTICATE with a challenge of a modulus's length (SP 800-73-4 part 2, §3.2.4).
+/// GENERAL AUTHENTICATE (SP 800-73-4 part 2, §3.2.4).
 Bytes PivCard::authenticate(std::uint8_t reference, ByteView request) {
     const auto key = keys_.find(static_cast<PivKey>(reference));
     if (key == keys_.end()) {
         return status(no_such_key);
     }
     left_ = std::exchange(leaving_, false);
-    const bool for_one = key->first == PivKey::signature;
-    if (left_ || !(for_one ? std::exchange(verified_for_one_, false) : verified_)) {
+    const bool allowed = key->first == PivKey::card_authentication ||
+                         (key->first == PivKey::signature ? std::exchange(verified_for_one_, false) : verified_);
+    if (left_ || !allowed) {
         return status(not_verified);
     }
-    const Bytes start = hex("81820100");
-    const auto challenge = std::ranges::search(request, start).end();
-    const auto rest = static_cast<std::size_t>(request.end() - challenge);
-    const Bytes result =
-        rest < modulus_size ? Bytes() : raw_rsa(key->second.pair.get(), ByteView(challenge, modulus_size));
+    const Bytes result = answer_to(question_in(request), key->first, key->second.pair.get());
     if (result.empty()) {
         return status(wrong_data);
     }

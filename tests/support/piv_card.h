@@ -11,10 +11,12 @@
 
 namespace hwenroll::test {
 
-/// The two keys of the card, by their key references (SP 800-73-4 part 1, table 4b).
+/// The keys of the card, by their key references (SP 800-73-4 part 1, table 4b).
 enum class PivKey : std::uint8_t {
-    authentication = 0x9A,  ///< one VERIFY serves until the card is reset ("PIN once")
-    signature = 0x9C,       ///< each use needs a VERIFY of its own ("PIN always")
+    authentication = 0x9A,       ///< RSA; one VERIFY serves until the card is reset ("PIN once")
+    signature = 0x9C,            ///< RSA; each use needs a VERIFY of its own ("PIN always")
+    management = 0x9D,           ///< EC P-256, if there; agrees on secrets ("PIN once")
+    card_authentication = 0x9E,  ///< EC P-256, if there; signs without a VERIFY
 };
 
 /// How a card is made.
@@ -22,16 +24,19 @@ struct PivCardSetup {
     std::uint8_t number = 1;  ///< fills the GUID, from which OpenSC makes the serial number
     std::string pin = "123456";
     int tries = 3;
+    bool ec_keys = false;  ///< PivKey::management and PivKey::card_authentication too
 };
 
-/// Two RSA-2048 keys with a self-signed certificate each, since OpenSC shows no key without one; one PIN with a counter
-/// of tries. The key pairs are made with the card. Thread-safe: the reader asks, the test looks and interferes.
+/// Two RSA-2048 keys, or four with two EC keys, with a self-signed certificate each, since OpenSC shows no key without
+/// one; one PIN with a counter of tries. The key pairs are made with the card. Thread-safe: the reader asks, the test
+/// looks and interferes.
 class PivCard {
  public:
     explicit PivCard(const PivCardSetup& setup = {});
 
-    /// Answer to reset (ISO 7816-3).
-    static Bytes answer_to_reset();
+    /// Answer to reset (ISO 7816-3), for a card with EC keys with historical bytes (ISO 7816-4 §12.1.1): OpenSC does
+    /// not believe in EC keys of a card without.
+    [[nodiscard]] Bytes answer_to_reset() const;
 
     /// Power-up or reset: every VERIFY is forgotten.
     void reset();
@@ -60,7 +65,14 @@ class PivCard {
         int uses = 0;
     };
 
-    void make_key(PivKey reference, std::uint8_t object, const std::string& name);
+    /// How a key is made, and the last octet of its certificate's tag (SP 800-73-4 part 1, table 3).
+    struct KeyPlan {
+        PivKey reference;
+        std::uint8_t object;
+        const char* name;
+        const char* usage;
+    };
+    void make_key(const KeyPlan& plan);
     Bytes execute(ByteView command);
     Bytes select(std::uint8_t how, ByteView name);
     Bytes get_data(ByteView request);
@@ -71,6 +83,7 @@ class PivCard {
     mutable std::mutex mutex_;
     std::string pin_;
     const int most_tries_;
+    const bool has_ec_keys_;
     int tries_;
     int presented_ = 0;
     int refused_ = 0;

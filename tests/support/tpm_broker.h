@@ -1,39 +1,43 @@
-// tpm2-abrmd between a test's programs and its software TPM.
+// A resource manager for a software TPM: several clients at a time and as many objects as they like.
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "tests/support/child_process.h"
 #include "tests/support/software_tpm.h"
-#include "tests/support/temporary_directory.h"
 
 namespace hwenroll::test {
 
-/// The resource manager with a message bus of its own: many clients at a time, each with its own objects and sessions,
-/// as behind /dev/tpmrm0. It is the only client of the TPM, which must outlive it.
+/// tpm2-abrmd on a message bus of the test's own, in front of `tpm`, which outlives it and has no other client
+/// meanwhile.
 class TpmBroker {
  public:
-    /// What clients open; they need environment() too.
-    static constexpr const char* tcti = "tabrmd:bus_type=session";
+    /// What this machine lacks to run one, with the package's name; nothing when all is there.
+    static std::optional<std::string> missing();
 
-    /// Starts both; throws std::runtime_error when they do not start.
+    /// Returns when it answers; throws std::runtime_error when it does not start.
     explicit TpmBroker(const SoftwareTpm& tpm);
     TpmBroker(const TpmBroker&) = delete;
     TpmBroker& operator=(const TpmBroker&) = delete;
     ~TpmBroker() = default;
 
-    /// `NAME=value`, by which clients find the bus.
+    /// How the library finds the broker on the bus that environment() names.
+    static std::string tcti() { return "tabrmd:bus_type=session"; }
+
+    /// `NAME=value`, what its clients need.
     [[nodiscard]] const std::string& environment() const { return address_; }
 
-    /// Ends the resource manager, as by a crash, and starts it again. Returns when it answers.
-    void restart();
+    /// Ends the broker, whatever it has loaded; the bus stays.
+    void stop() { broker_.reset(); }
+
+    /// Starts it, after an end of the one before; returns when it answers.
+    void start();
 
  private:
-    void start_bus();
-
     const SoftwareTpm& tpm_;
-    TemporaryDirectory directory_;
     std::string address_;
     std::unique_ptr<ChildProcess> bus_;
     std::unique_ptr<ChildProcess> broker_;

@@ -45,6 +45,7 @@ class CardReader {
 
  private:
     void start_daemon();
+    void connect(PivCard& card);
     void serve(PivCard& card, int socket);
     bool answer_one(PivCard& card, int socket);
     void note(bool occupied, bool powered);

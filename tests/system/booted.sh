@@ -1,6 +1,7 @@
 #!/bin/bash
 # Boots a minimal Debian tree with systemd as PID 1 and proves there what systemd/ promises: the agent enrolls, renews,
-# runs hooks as root and raises alerts in its sandbox, and comes back after kills and boots. See --help.
+# runs hooks as root and raises alerts in its sandbox, reaches a token that is a service of its own, and comes back after
+# kills and boots. See --help.
 # shellcheck disable=SC2317 # check() calls functions by name
 set -euo pipefail
 
@@ -49,10 +50,10 @@ main_file=etc/hwenroll/hwenroll.toml
 programs=("$build"/bin/{hwenrolld,hwenroll,hwenroll-token,hwenroll-hook})
 
 # What the programs are linked with, by the names of each Debian; their -dev packages are in .ci/install-deps.
-packages=(systemd systemd-sysv dbus softhsm2 openssl libp11-kit0 libsqlite3-0)
+packages=(systemd systemd-sysv dbus softhsm2 openssl libp11-kit0 libseccomp2 libsqlite3-0)
 case $suite in
-bookworm) packages+=(libssl3 libcurl4 libfmt9) ;;
-trixie) packages+=(libssl3t64 libcurl4t64 libfmt10) ;;
+bookworm) packages+=(libssl3 libcurl4 libfmt9 libtss2-{esys-3.0.2-0,mu0,rc0,tctildr0}) ;;
+trixie) packages+=(libssl3t64 libcurl4t64 libfmt10 libtss2-{esys-3.0.2-0,mu-4.0.1-0,rc0,tctildr0}t64) ;;
 *) complain 64 "unknown suite '$suite'; see --help" ;;
 esac
 
@@ -470,6 +471,119 @@ let_pins_be() {
     inside systemctl restart hwenrolld
 }
 
+token_service() { property hwenroll-token@lab.service "$1"; }
+token_runs() { [ "$(token_service MainPID)" != 0 ]; }
+service_says() { journal_has -u hwenroll-token@lab.service -g "$1"; }
+
+# The same token, PIN and keys as before, now behind a socket: the agent is only told where the PIN is.
+token_becomes_a_service() {
+    local had
+    had=$(issued corp)
+    mv "$tree/etc/hwenroll/lab.pin" "$tree/etc/hwenroll/service.pin"
+    inside chown root: /etc/hwenroll/service.pin
+    inside chown -R hwenroll-token: /var/lib/softhsm/tokens
+    drop_in hwenroll-token@lab lab <<'TEXT'
+[Service]
+LoadCredential=lab.pin:/etc/hwenroll/service.pin
+SupplementaryGroups=softhsm
+ReadWritePaths=/var/lib/softhsm/tokens
+TEXT
+    sed -i 's,^pin = .*,pin = "credential:lab.pin",' "$tree/$main_file"
+    inside systemctl daemon-reload
+    inside systemctl enable --quiet --now hwenroll-token@lab.socket
+    expect "the token's socket" "$(inside stat --format '%a %U' /run/hwenroll/token/lab)" '600 hwenroll'
+    inside systemctl reload hwenrolld
+    { identity served corp lab; } >"$tree/etc/hwenroll/conf.d/served.toml"
+    inside systemctl reload hwenrolld
+    within 60 state_is served OK
+    within 30 state_is web OK
+    expect "certificates issued" "$(issued corp)" $((had + 1))
+    expect "workers of the agent's own" "$(processes_named hwenroll hwenroll-token)" 0
+    token_runs || { echo "no worker runs as a service" && return 1; }
+    echo "serial $(serial served), PIN by LoadCredential=, $(processes_named hwenroll-token hwenroll-token) worker"
+}
+# processes_named USER NAME: how many of them there are.
+processes_named() {
+    # shellcheck disable=SC2016 # expanded in the machine
+    inside sh -c 'for p in /proc/[0-9]*; do
+        [ "$(cat "$p/comm" 2>/dev/null)" = "$1" ] && grep -qs "^Uid:.$(id -u "$0")[^0-9]" "$p/status" && echo "$p"
+    done | wc -l' "$1" "$2"
+}
+
+token_is_confined() {
+    local pid may user
+    pid=$(token_service MainPID) user=$(inside id -u hwenroll-token)
+    may=$(inside sed -nE 's/^(Uid|CapEff|NoNewPrivs|Seccomp):\s*//p' "/proc/$pid/status" | xargs)
+    expect "what the worker is and may" "$may" "$user $user $user $user 0000000000000000 1 2"
+    # Of a process that can be dumped these files are its user's (proc(5)).
+    expect "the owner of its memory" "$(inside stat --format %u "/proc/$pid/mem")" 0
+    expect "the size of a core file" "$(inside sed -nE 's/^Max core file size +//p' "/proc/$pid/limits" | xargs)" '0 0 bytes'
+    ! inside setpriv --reuid=hwenroll-token --regid=hwenroll-token --clear-groups cat "/proc/$pid/environ" 2>/dev/null ||
+        { echo "its own user can read its environment" && return 1; }
+    echo "of hwenroll-token: no capability, no new privileges, not dumpable, $(inside sed -nE \
+        's/^(Seccomp_filters|VmLck):\s*/\1 /p' "/proc/$pid/status" | xargs)"
+}
+
+# One kill of what is logged in, and one deadline.
+token_service_recovers() {
+    local pid had
+    pid=$(token_service MainPID) had=$(issued corp)
+    inside systemctl kill --signal=KILL hwenroll-token@lab.service
+    inside hwenroll renew served >/dev/null
+    within 60 issued_more corp "$had"
+    within 60 state_is served OK
+    [ "$(token_service MainPID)" != "$pid" ] || { echo "the worker is still process $pid" && return 1; }
+    expect "certificates issued" "$(issued corp)" $((had + 1))
+    echo "NRestarts $(token_service NRestarts)"
+}
+
+token_service_stops() {
+    local begun took had
+    had=$(issued corp)
+    begun=$((${EPOCHREALTIME//[.,]/} / 1000))
+    inside systemctl stop hwenroll-token@lab.service 2>/dev/null
+    took=$((${EPOCHREALTIME//[.,]/} / 1000 - begun))
+    [ "$took" -lt 5000 ] || { echo "it took $took ms" && return 1; }
+    expect Result "$(token_service Result)" success
+    inside hwenroll renew served >/dev/null
+    within 60 issued_more corp "$had"
+    within 60 state_is served OK
+    echo "in $took ms, in good order; the next use started it again"
+}
+
+# A credential that is not there: told, tried again with pauses, and there again without anybody's help.
+token_service_waits_for_its_pin() {
+    local had tries
+    had=$(issued corp)
+    mv "$tree/etc/hwenroll/service.pin" "$tree/etc/hwenroll/away.pin"
+    inside systemctl stop hwenroll-token@lab.service 2>/dev/null
+    inside hwenroll renew served >/dev/null
+    within 30 service_says "$no_credential"
+    sleep 6 # what is measured
+    tries=$(journal -u hwenroll-token@lab.service -g "$no_credential" | wc -l)
+    mv "$tree/etc/hwenroll/away.pin" "$tree/etc/hwenroll/service.pin"
+    [ "$tries" -ge 2 ] && [ "$tries" -le 6 ] || { echo "it was started $tries times in 6 s" && return 1; }
+    expect "the result of the socket" "$(property hwenroll-token@lab.socket Result)" success
+    within 60 issued_more corp "$had"
+    within 60 state_is served OK
+    echo "started $tries times in 6 s without it"
+}
+no_credential='status=243/CREDENTIALS'
+
+# A token in a TPM, by its drop-in.
+token_exposure() {
+    local figure
+    drop_in hwenroll-token@tpm tpm <<<$'[Service]\nSupplementaryGroups=tss\nDeviceAllow=/dev/tpmrm0 rw'
+    inside systemctl daemon-reload
+    figure=$(exposure_of hwenroll-token@tpm.service)
+    awk -v figure="$figure" 'BEGIN { exit !(figure != "" && figure <= 1.0) }' || { echo "it is '$figure'" && return 1; }
+    printf 'hwenroll-token@tpm.service %s  hwenroll-token@lab.service %s\n' "$figure" \
+        "$(exposure_of hwenroll-token@lab.service)"
+}
+exposure_of() {
+    inside systemd-analyze security --no-pager "$1" | sed -nE 's/.*Overall exposure level for .*: ([0-9.]+) .*/\1/p'
+}
+
 # The unit itself with another program: what that may do, the agent may do.
 sandbox_holds() {
     local unit=$tree/etc/systemd/system/hwenroll-probe.service
@@ -512,8 +626,7 @@ processes_are_confined() {
 exposure() {
     local unit figure
     for unit in hwenrolld.service hwenroll-hook@1.service; do
-        figure=$(inside systemd-analyze security --no-pager "$unit" |
-            sed -nE 's/.*Overall exposure level for .*: ([0-9.]+) .*/\1/p')
+        figure=$(exposure_of "$unit")
         [ -n "$figure" ] || { echo "systemd-analyze has no figure for $unit" && return 1; }
         printf '%s %s  ' "$unit" "$figure"
     done
@@ -603,6 +716,12 @@ check hooks_outlive_a_stop "after a start the renewal goes on, and hooks still r
 check refuses_pins "a credential: PIN and an unreadable file: PIN are refused clearly, others live on"
 check sandbox_holds "the unit's sandbox holds"
 check exposure "systemd-analyze security, exposure of 10"
+check token_becomes_a_service "a token behind hwenroll-token@lab.socket, with its PIN by credential, enrolls"
+check token_is_confined "its worker is another user without privileges"
+check token_service_recovers "SIGKILL of that worker: the next use has a new one"
+check token_service_stops "systemctl stop of that worker ends it, and the next use starts it"
+check token_service_waits_for_its_pin "without its credential it is started again with pauses"
+check token_exposure "the exposure of a TPM's worker is 1.0 at most"
 had_before=$(what_it_has)
 keep_journal first-boot
 switch_off

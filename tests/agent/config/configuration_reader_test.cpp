@@ -161,6 +161,17 @@ TEST(Configuration, every_key_of_a_tpm2_token_is_checked) {
     EXPECT_NE(lines[5].find("hwenroll.toml:8:7: 'uri' is a key of tokens of type \"pkcs11\""), std::string::npos);
 }
 
+TEST(Configuration, the_network_of_a_token_is_a_flag) {
+    EXPECT_FALSE(must_read(least).tokens.at("lab").network);
+    EXPECT_TRUE(
+        must_read(with_line(least, "uri", "uri = \"pkcs11:token=lab\"\nnetwork = true")).tokens.at("lab").network);
+    const auto refused = must_read("[token.t]\ntype = \"tpm2\"\ntcti = \"mssim\"\nnetwork = \"yes\"\n");
+    ASSERT_EQ(refused.findings.size(), 1U);
+    EXPECT_NE(lines_of(refused.findings)[0].find("hwenroll.toml:4:11: 'network' "), std::string::npos)
+        << lines_of(refused.findings)[0];
+    EXPECT_NE(lines_of(refused.findings)[0].find("true or false"), std::string::npos);
+}
+
 TEST(Configuration, HTTP_3_a_preset_completes_a_host_and_leaves_a_url) {
     const auto urls = [](const std::string& lines) {
         return must_read(with_line(least, "url", lines)).authorities.at("corp").urls;

@@ -124,6 +124,7 @@ TEST(EffectiveConfiguration, shows_every_default) {
                              "min_lifetime = \"1h\"",
                              "rollover_tolerance = \"1h\"",
                              "clock_skew = \"5min\"",
+                             "network = false",
                              "deadline_login = \"30s\"",
                              "deadline_use = \"1min\"",
                              "deadline_generate = \"15min\"",

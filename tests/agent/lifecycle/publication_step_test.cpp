@@ -122,6 +122,20 @@ TEST(PublicationStep, a_replaced_key_without_consumers_is_destroyed_when_its_tim
     EXPECT_TRUE(walk.state.retired.empty());
 }
 
+TEST(PublicationStep, F3_a_replaced_key_is_destroyed_on_the_token_that_made_it) {
+    Walk walk;
+    walk.rules.retire_after = hour;
+    walk.to_key().on(KeyReady{{7}, {}, {}, "lab"}).on(RequestPrepared{prepared()}).on(CertificateIssued{issued()});
+    walk.on(GenerationPublished{1});
+    walk.due_at(start + 18 * hour).on(KeyReady{{8}, {}, {}, "tpm"}).send();
+    walk.on(CertificateIssued{renewed()}).published();
+    EXPECT_EQ(walk.state.current->key.token, "tpm");
+    ASSERT_EQ(walk.state.retired.size(), 1U);
+    walk.due_at(start + 19 * hour);
+    ASSERT_TRUE(walk.only<DestroyKey>());
+    EXPECT_EQ(walk.effect<DestroyKey>().token, "lab");
+}
+
 TEST(PublicationStep, X11_a_key_that_could_not_be_destroyed_is_tried_again_later) {
     Walk walk;
     walk.rules.retire_after = hour;

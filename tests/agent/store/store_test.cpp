@@ -66,6 +66,7 @@ IdentityState full_state() {
     state.current = lifecycle::Credential{{Bytes(16, 8), {9}}, issued(), 4, now, 0xFFFFFFFF, {3}, {4}};
     state.current->key.pem = "current's pem";
     state.current->key.uri = "handle:0x81000010";
+    state.current->key.token = "lab";
     state.shadow = lifecycle::Shadow{{{Bytes(16, 9), {8}}, issued(), 0, {}, 18, {5}, {6}}, {0x30, 0, 2}};
     state.publish_after = now + Seconds(1);
     state.seek_after = now + Seconds(2);

@@ -5,21 +5,19 @@
 #include "tests/keystore/pkcs11/token_test.h"
 #include "tests/keystore/software_token.h"
 #include "tests/support/child_process.h"
-#include "tests/support/test_paths.h"
 
 namespace hwenroll::keystore::test {
 namespace {
 
 using ::testing::HasSubstr;
 
-class GeneratedEcKey : public TokenTest, public ::testing::WithParamInterface<KeySpec> {
+class GeneratedEcKey : public ShimTest, public ::testing::WithParamInterface<KeySpec> {
  protected:
     [[nodiscard]] std::string kind() const { return GetParam() == KeySpec::ec_p256 ? "EC P-256" : "EC P-384"; }
 
-    static std::unique_ptr<Pkcs11Token> lying(const Pkcs11Options& honest) {
-        Pkcs11Options options = honest;
-        options.module = hwenroll::test::module("libhwenroll-lying-pkcs11-module.so");
-        return logged_in(options);
+    std::unique_ptr<Pkcs11Token> lying(const std::string& rules) {
+        script(rules);
+        return logged_in(shim_options());
     }
 };
 
@@ -137,8 +135,7 @@ TEST_P(GeneratedEcKey, T7_with_another_public_key_behind_its_id_is_not_used) {
 }
 
 TEST_P(GeneratedEcKey, T21_that_could_leave_the_token_is_destroyed) {
-    const EnvironmentVariable lie("HWENROLL_LIE", "extractable=wrong");
-    const auto key = lying(options())->generate(GetParam(), key_id(5), "web");
+    const auto key = lying("C_GetAttributeValue:*:wrong=extractable")->generate(GetParam(), key_id(5), "web");
     ASSERT_FALSE(key);
     EXPECT_EQ(key.error().code(), ErrorCode::token_key_policy);
     EXPECT_THAT(key.error().why(), HasSubstr("extractable=1"));
@@ -151,8 +148,7 @@ TEST_P(GeneratedEcKey, T21_that_could_leave_the_token_is_destroyed) {
 // SoftHSM 2.6.1 wraps CKA_EC_POINT in an OCTET STRING, other modules do not.
 TEST_P(GeneratedEcKey, is_read_from_a_point_without_octet_string_too) {
     const auto made = logged_in()->generate(GetParam(), key_id(6), "web").value();
-    const EnvironmentVariable lie("HWENROLL_LIE", "bare-point");
-    const auto token = lying(options());
+    const auto token = lying("C_GetAttributeValue:*:bare=ec_point");
     const auto found = token->find(key_id(6));
     ASSERT_TRUE(found) << found.error().line();
     ASSERT_TRUE(*found);
@@ -162,8 +158,7 @@ TEST_P(GeneratedEcKey, is_read_from_a_point_without_octet_string_too) {
 
 TEST_P(GeneratedEcKey, does_not_pass_on_a_signature_of_a_wrong_length) {
     const auto key = logged_in()->generate(GetParam(), key_id(7), "web").value().key;
-    const EnvironmentVariable lie("HWENROLL_LIE", "short-signature");
-    const auto signature = lying(options())->sign(key, SignMechanism::ecdsa, digest("SHA256", "x"));
+    const auto signature = lying("C_Sign:1:size=-1")->sign(key, SignMechanism::ecdsa, digest("SHA256", "x"));
     ASSERT_FALSE(signature);
     EXPECT_EQ(signature.error().code(), ErrorCode::token_operation);
     EXPECT_THAT(signature.error().why(),

@@ -147,6 +147,20 @@ TEST_F(ShimTest, an_unknown_outcome_allows_one_repeat_when_tries_are_not_low) {
     EXPECT_EQ(calls("C_Login"), 1);
 }
 
+TEST_F(ShimTest, P9_a_credential_that_could_not_be_unsealed_costs_no_call_and_is_used_once_it_is_there) {
+    const EnvironmentVariable directory("CREDENTIALS_DIRECTORY", hsm_.directory().path().string());
+    std::filesystem::rename(hsm_.directory() / "pin", hsm_.directory() / "sealed");
+    pin_ = "credential:pin";
+    const auto token = token_with(shim_options());
+    const LoginOutcome without = try_login(*token);
+    EXPECT_EQ(without.result, Result::not_tried);
+    EXPECT_EQ(without.error->code(), ErrorCode::token_pin_source) << without.error->line();
+    EXPECT_THAT(without.error->line(), HasSubstr("systemd-creds encrypt --name=pin "));
+    EXPECT_EQ(calls("C_Initialize"), 0);
+    std::filesystem::rename(hsm_.directory() / "sealed", hsm_.directory() / "pin");
+    EXPECT_EQ(try_login(*token).result, Result::accepted);
+}
+
 TEST_F(ShimTest, an_unreadable_pin_file_is_found_out_before_the_module_is_loaded) {
     pin_ = "file:" + (hsm_.directory() / "absent").string();
     const LoginOutcome outcome = try_login(*token_with(shim_options()));
@@ -214,36 +228,43 @@ void PrintTo(const FlagLie& flag, std::ostream* out) {
     *out << flag.lie;
 }
 
-class TokenFlags : public TokenTest, public ::testing::WithParamInterface<FlagLie> {};
+class TokenFlags : public ShimTest, public ::testing::WithParamInterface<FlagLie> {};
 
 // T10, T11: whatever the PIN.
 TEST_P(TokenFlags, forbid_a_login) {
-    const EnvironmentVariable lie("HWENROLL_LIE", GetParam().lie);
-    Pkcs11Options lying = options();
-    lying.module = hwenroll::test::module("libhwenroll-lying-pkcs11-module.so");
-    const LoginOutcome outcome = try_login(*token_with(lying));
+    script(std::string("C_GetTokenInfo:*:flag=") + GetParam().lie);
+    const LoginOutcome outcome = try_login(*token_with(shim_options()));
     EXPECT_EQ(outcome.result, Result::not_tried);
     ASSERT_TRUE(outcome.error);
     EXPECT_EQ(outcome.error->code(), GetParam().code);
     LoginHistory refused;
     refused.refused = PinSource::parse(pin_)->identity().value();
-    EXPECT_EQ(try_login(*token_with(lying), refused).error->code(), GetParam().code) << "worse than a refused PIN";
+    EXPECT_EQ(try_login(*token_with(shim_options()), refused).error->code(), GetParam().code)
+        << "worse than a refused PIN";
+    EXPECT_EQ(calls("C_Login"), 0);
 }
 
 INSTANTIATE_TEST_SUITE_P(T10_T11, TokenFlags,
-                         ::testing::Values(FlagLie{"final-try", ErrorCode::token_pin_low},
+                         ::testing::Values(FlagLie{"final_try", ErrorCode::token_pin_low},
                                            FlagLie{"locked", ErrorCode::token_pin_locked}),
-                         [](const auto& test) {
-                             return std::string(test.param.lie == std::string("locked") ? "locked" : "final_try");
-                         });
+                         [](const auto& test) { return std::string(test.param.lie); });
 
-TEST_F(TokenTest, T14_a_token_that_takes_its_PIN_from_its_own_keypad_is_named) {
-    const EnvironmentVariable lie("HWENROLL_LIE", "keypad");
-    Pkcs11Options lying = options();
-    lying.module = hwenroll::test::module("libhwenroll-lying-pkcs11-module.so");
-    lying.pin.clear();
-    pin_.clear();
-    const auto prepared = token_with(lying)->prepare_login();
+TEST_F(ShimTest, T10_low_tries_forbid_the_repeat_of_a_login_of_unknown_outcome) {
+    script("C_GetTokenInfo:*:flag=count_low");
+    EXPECT_EQ(try_login(*token_with(shim_options())).result, Result::accepted) << "low tries alone do not";
+    LoginHistory crashed;
+    crashed.outcome_unknown = true;
+    const LoginOutcome repeated = try_login(*token_with(shim_options()), crashed);
+    EXPECT_EQ(repeated.result, Result::not_tried);
+    EXPECT_EQ(repeated.error->code(), ErrorCode::token_pin_low);
+    EXPECT_EQ(calls("C_Login"), 1);
+}
+
+TEST_F(ShimTest, T14_a_token_that_takes_its_PIN_from_its_own_keypad_is_named) {
+    script("C_GetTokenInfo:*:flag=keypad");
+    Pkcs11Options without_pin = shim_options();
+    without_pin.pin.clear();
+    const auto prepared = token_with(without_pin)->prepare_login();
     ASSERT_FALSE(prepared);
     EXPECT_EQ(prepared.error().code(), ErrorCode::token_keypad);
     EXPECT_THAT(prepared.error().line(), testing::HasSubstr("CKF_PROTECTED_AUTHENTICATION_PATH"));

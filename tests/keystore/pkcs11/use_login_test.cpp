@@ -4,7 +4,6 @@
 #include "keystore/openssl/self_test.h"
 #include "keystore/pkcs11/key_object.h"
 #include "tests/keystore/pkcs11/token_test.h"
-#include "tests/support/test_paths.h"
 
 namespace hwenroll::keystore::test {
 namespace {
@@ -84,11 +83,10 @@ TEST_F(UseLogin, T14_of_unknown_outcome_is_not_repeated) {
 
 // The flag appears after the login, as when somebody else has spent the tries.
 TEST_F(UseLogin, T14_T10_is_not_made_with_the_last_try) {
-    Pkcs11Options lying = options();
-    lying.module = hwenroll::test::module("libhwenroll-lying-pkcs11-module.so");
-    const auto token = logged_in(lying);
+    ASSERT_TRUE(sign(*scripted("")));
+    const std::string next = std::to_string(calls("C_GetTokenInfo") + 1);
+    const auto token = scripted("C_GetTokenInfo:" + next + "+:flag=final_try");
     ASSERT_TRUE(sign(*token));
-    const EnvironmentVariable lie("HWENROLL_LIE", "final-try");
     const auto refused = sign(*token);
     ASSERT_FALSE(refused);
     EXPECT_EQ(refused.error().code(), ErrorCode::token_pin_low) << refused.error().line();

@@ -67,6 +67,26 @@ TEST_F(TpmFault, P1_lockout_is_told_with_its_end_and_passes) {
     expect_signs(*token, key);
 }
 
+// A TPM that loses its power after a key that counts was used takes it for a refusal (TPM 2.0 part 1 §19.8,
+// "Non-orderly Shutdown").
+TEST_F(TpmFault, P12_power_losses_lock_out_keys_that_count_and_cost_our_own_nothing) {
+    make_counting_key();
+    const auto key = logged_in()->generate(KeySpec::ec_p256, key_id(1), "web").value().key;
+    ::hwenroll::test::write_file(tpm_.directory() / "data", "data");
+    for (int losses = 0; losses < 3; ++losses) {
+        tpm_.must({"tpm2_sign", "-Q", "-c", "0x81010001", "-p", "right", "-g", "sha256", "-o", "sig", "data"});
+        tpm_.stop();
+        tpm_.start();
+    }
+    EXPECT_EQ(refusals(), 3);
+    const auto counting = logged_in(with_auth("right"));
+    const auto locked = sign_text(*counting, counting->find(counting_id_).value()->key, "data");
+    ASSERT_FALSE(locked);
+    EXPECT_EQ(locked.error().code(), ErrorCode::token_lockout) << locked.error().line();
+    expect_signs(*logged_in(), key);
+    EXPECT_TRUE(logged_in()->generate(KeySpec::ec_p256, key_id(2), "web"));
+}
+
 // P2, invariant 6.
 TEST_F(TpmFault, P2_T9_a_refused_value_is_given_to_its_key_once) {
     make_counting_key();

@@ -2,13 +2,16 @@
 //
 // `PATH/libhwenroll-tcti-shim.so:INNER` in a TCTI's place, INNER being the real one. HWENROLL_TCTI_LOG names a file
 // that gets the code of every command, a hexadecimal number a line. HWENROLL_TCTI_RULE is `CODE=RESPONSE*TIMES`: the
-// first TIMES commands of that code in the file do not reach the TPM and are answered with that response code. State is
-// kept in the file alone: tctildr unloads the module with each connection.
+// first TIMES commands of that code in the file do not reach the TPM and are answered with that response code.
+// HWENROLL_TCTI_DELAY is `CODE=MILLISECONDS`: every command of that code reaches the TPM so much later. State is kept
+// in the file alone: tctildr unloads the module with each connection.
+#include <chrono>
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
 #include <string>
+#include <thread>
 #include <tss2/tss2_tcti.h>
 #include <tss2/tss2_tctildr.h>
 
@@ -78,11 +81,21 @@ std::uint32_t answer_to(std::uint32_t code, unsigned before) {
     return wanted == code && before < times ? static_cast<std::uint32_t>(response) : 0;
 }
 
+/// For a command that takes as long as a real chip's.
+void delay(std::uint32_t code) {
+    const char* rule = std::getenv("HWENROLL_TCTI_DELAY");
+    char* end = nullptr;
+    if (rule != nullptr && std::strtoul(rule, &end, 16) == code && *end == '=') {
+        std::this_thread::sleep_for(std::chrono::milliseconds(std::strtoul(end + 1, nullptr, 10)));
+    }
+}
+
 TSS2_RC transmit(TSS2_TCTI_CONTEXT* context, size_t size, const std::uint8_t* command) {
     Shim* shim = shim_of(context);
     const std::uint32_t code = size >= header_size ? code_of(command) : 0;
     shim->answer = answer_to(code, count(code));
     trace(command, size);
+    delay(code);
     return shim->answer != 0 ? TSS2_RC_SUCCESS : inner_of(context).transmit(shim->inner, size, command);
 }
 

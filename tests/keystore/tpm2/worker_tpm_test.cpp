@@ -13,7 +13,7 @@
 namespace hwenroll::keystore::test {
 namespace {
 
-using ::hwenroll::test::ChildProcess;
+using ::hwenroll::test::TpmBroker;
 using ::hwenroll::test::write_file;
 using ::testing::HasSubstr;
 using namespace std::chrono_literals;
@@ -134,6 +134,31 @@ TEST_F(WorkerTpm, P6_a_tpm_that_does_not_answer_costs_the_worker_at_the_deadline
     EXPECT_TRUE(sign_text(*token, key, "data"));
 }
 
+// P13: RSA keys take some chips minutes. TPM2_Create (0x153) is all that is slow here.
+TEST_F(WorkerTpm, P13_a_key_that_takes_long_is_waited_for_up_to_a_deadline_of_its_own) {
+    Tpm2Options options = this->options();
+    options.tcti = hwenroll::test::module("libhwenroll-tcti-shim.so") + ":" + options.tcti;
+    options.deadlines = {5s, 500ms, 60s};
+    const auto patient = worker(options, {"HWENROLL_TCTI_DELAY=153=1500"});
+    log_in(*patient);
+    const auto before = steady_clock::now();
+    const auto made = patient->generate(KeySpec::ec_p256, key_id(1), "web");
+    ASSERT_TRUE(made) << made.error().line();
+    EXPECT_GE(steady_clock::now() - before, 1500ms);
+    EXPECT_TRUE(sign_text(*patient, made->key, "data"));
+
+    options.deadlines.generate = 700ms;
+    const auto impatient = worker(options, {"HWENROLL_TCTI_DELAY=153=60000"});
+    log_in(*impatient);
+    const auto late = impatient->generate(KeySpec::ec_p256, key_id(2), "web");
+    ASSERT_FALSE(late);
+    EXPECT_EQ(late.error().code(), ErrorCode::token_deadline) << late.error().line();
+    EXPECT_THAT(late.error().line(), HasSubstr("generating a key"));
+    log_in(*patient);
+    EXPECT_TRUE(patient->look_up(made->key)) << "what there was before is there";
+    expect_nothing_loaded();
+}
+
 // T2, P4: the worker dies with parent, key and session loaded.
 TEST_F(WorkerTpm, T2_P4_what_a_worker_that_crashed_had_loaded_is_flushed_by_the_next_one) {
     const auto key = logged_in()->generate(KeySpec::ec_p256, key_id(1), "web").value().key;
@@ -186,11 +211,11 @@ class BrokeredTpm : public WorkerTpm {
  protected:
     [[nodiscard]] std::shared_ptr<WorkerToken> brokered() const {
         Tpm2Options options = this->options();
-        options.tcti = ::hwenroll::test::TpmBroker::tcti;
+        options.tcti = TpmBroker::tcti();
         return worker(options, {broker_.environment()});
     }
 
-    ::hwenroll::test::TpmBroker broker_{tpm_};
+    TpmBroker broker_{tpm_};
 };
 
 TEST_F(BrokeredTpm, keys_are_made_and_used_beside_other_clients) {
@@ -220,7 +245,7 @@ TEST_F(BrokeredTpm, P14_a_broker_that_starts_again_costs_a_login_at_most) {
     const auto token = brokered();
     log_in(*token);
     const auto key = token->generate(KeySpec::ec_p256, key_id(1), "web").value().key;
-    broker_.restart();
+    broker_.start();
     auto signature = sign_text(*token, key, "data");
     if (!signature) {
         log_in(*token);

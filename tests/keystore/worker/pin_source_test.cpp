@@ -174,6 +174,16 @@ TEST_F(Credential, outside_its_directory_has_no_privilege) {
     std::filesystem::remove_all(sibling);
 }
 
+// systemd passes on nothing that it could not open (systemd.exec(5), LoadCredentialEncrypted=).
+TEST_F(Credential, P9_that_could_not_be_unsealed_is_told_with_the_command_that_seals_it_anew) {
+    const auto pin = PinSource::parse("credential:lab.pin")->read(1s);
+    ASSERT_FALSE(pin);
+    EXPECT_EQ(pin.error().code(), ErrorCode::token_pin_source);
+    EXPECT_THAT(pin.error().line(), HasSubstr("from the credential 'lab.pin'"));
+    EXPECT_THAT(pin.error().line(), HasSubstr("systemd-creds encrypt --name=lab.pin "));
+    EXPECT_THAT(pin.error().line(), Not(HasSubstr(directory_.path().string())));
+}
+
 TEST(PinSource, credential_outside_a_service_says_so) {
     unsetenv("CREDENTIALS_DIRECTORY");
     const auto pin = PinSource::parse("credential:pin")->read(1s);

@@ -31,7 +31,7 @@ struct SocketPair {
 
 TEST(CheckConnection, accepts_our_own_agent_and_hides_the_socket_from_children) {
     const SocketPair pair(SOCK_SEQPACKET);
-    const auto usable = check_connection(pair.ends[0]);
+    const auto usable = check_connection(pair.ends[0], geteuid());
     EXPECT_TRUE(usable) << usable.error().line();
     EXPECT_EQ(fcntl(pair.ends[0], F_GETFD), FD_CLOEXEC);
 }
@@ -40,7 +40,7 @@ TEST(CheckConnection, refuses_what_is_no_packet_socket) {
     const SocketPair stream(SOCK_STREAM);
     const int internet = socket(AF_INET, SOCK_STREAM, 0);
     for (const int descriptor : {stream.ends[0], internet, STDIN_FILENO, 999}) {
-        const auto usable = check_connection(descriptor);
+        const auto usable = check_connection(descriptor, geteuid());
         ASSERT_FALSE(usable);
         EXPECT_EQ(usable.error().code(), ErrorCode::token_worker);
     }
@@ -55,7 +55,7 @@ TEST(CheckConnection, refuses_another_user) {
     ASSERT_EQ(seteuid(12345), 0);
     const SocketPair pair(SOCK_SEQPACKET);
     ASSERT_EQ(seteuid(0), 0);
-    const auto usable = check_connection(pair.ends[0]);
+    const auto usable = check_connection(pair.ends[0], geteuid());
     ASSERT_FALSE(usable);
     EXPECT_THAT(usable.error().line(), HasSubstr("user 12345"));
 }

@@ -6,6 +6,7 @@
 #include "keystore/openssl/self_test.h"
 #include "keystore/worker/worker_token.h"
 #include "tests/keystore/try_login.h"
+#include "tests/support/required_tokens.h"
 #include "tests/support/test_paths.h"
 #include "tests/support/virtual_card.h"
 
@@ -24,6 +25,7 @@ class SmartCard : public testing::Test {
  protected:
     void SetUp() override {
         if (const auto missing = CardReader::missing()) {
+            ASSERT_FALSE(test::tokens_are_required()) << *missing;
             GTEST_SKIP() << *missing;
         }
         reader_ = std::make_unique<CardReader>();
@@ -219,6 +221,25 @@ TEST_F(SmartCard, T4_put_in_again_between_two_uses_needs_a_new_login) {
     }
     expect_signature(*token, key(PivKey::authentication));
     EXPECT_EQ(card_.pins_refused(), 0);
+}
+
+// OpenSC 0.23.0 then waits for a mutex that it holds, if it believes in EC keys of the card: the worker is given up.
+TEST_F(SmartCard, T3_T4_with_ec_keys_pulled_out_in_the_middle_of_a_use_comes_back_too) {
+    PivCard card({.ec_keys = true});
+    const KeyReference key{KeyId{{1}}, PublicKey::from_spki(card.public_key(PivKey::authentication)).value()};
+    options_.deadlines.use = 2s;
+    reader_->insert(card);
+    const auto token = this->token();
+    log_in(*token);
+    expect_signature(*token, key);
+    card.leave_at_next_use();
+    EXPECT_FALSE(sign(*token, key));
+    expect_noticed_removal(*token, key);
+    reader_->insert(card);
+    log_in(*token);
+    expect_signature(*token, key);
+    EXPECT_EQ(card.pins_refused(), 0);
+    reader_->remove();
 }
 
 }  // namespace

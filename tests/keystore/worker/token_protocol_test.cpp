@@ -45,6 +45,7 @@ Error full_error() {
 std::vector<Request> requests() {
     Pkcs11Options options{"lab", "/m.so", "pkcs11:token=lab", "file:/p", {}};
     options.deadlines.use = std::chrono::milliseconds(123456);
+    options.network = true;
     LoginHistory history{PinSourceIdentity{1, 2, 3, -4, 5}, true, false};
     Tpm2Options tpm{"tpm", "device:/dev/tpmrm0", "file:/a", 0x81000010, 0x8100001F, {}};
     tpm.deadlines.login = std::chrono::milliseconds(654321);
@@ -74,6 +75,7 @@ std::vector<Request> requests() {
     add(LookUpRequest{{KeyId{{1}}, some_ec_key(), some_pem}});
     add(LookUpRequest{key});
     add(SettleLoginRequest{});
+    add(ListTokensRequest{"/m.so", true});
     return all;
 }
 

@@ -506,13 +506,13 @@ TEST_F(WorkerTokenTest, the_worker_inherits_no_descriptor_and_writes_no_core) {
 
 TEST_F(WorkerTokenTest, lists_the_tokens_of_a_module) {
     softhsm_.init_token("second");
-    const auto tokens = list_tokens(program(), shim_path, 20s);
+    const auto tokens = list_tokens(program(), shim_path, false, 20s);
     ASSERT_TRUE(tokens) << tokens.error().line();
     EXPECT_EQ(tokens->size(), 2U);
-    const auto missing = list_tokens(program(), "/nonexistent.so", 20s);
+    const auto missing = list_tokens(program(), "/nonexistent.so", false, 20s);
     ASSERT_FALSE(missing);
     EXPECT_EQ(missing.error().code(), ErrorCode::token_module);
-    const auto hung = list_tokens(program("C_GetSlotList:*:hang"), shim_path, 300ms);
+    const auto hung = list_tokens(program("C_GetSlotList:*:hang"), shim_path, false, 300ms);
     ASSERT_FALSE(hung);
     EXPECT_EQ(hung.error().code(), ErrorCode::token_deadline);
 }

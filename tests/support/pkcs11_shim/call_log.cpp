@@ -31,11 +31,12 @@ void CallLog::count_earlier_calls(const std::string& path) {
         const auto* const found = std::find(std::begin(function_names), std::end(function_names), line);
         if (found != std::end(function_names)) {
             ++counts_.at(static_cast<std::size_t>(found - std::begin(function_names)));
+            ++overall_;
         }
     }
 }
 
-unsigned long CallLog::note(Function function) {
+CallLog::Number CallLog::note(Function function) {
     const std::lock_guard lock(mutex_);
     if (file_ >= 0) {
         const std::string line = std::string(name_of(function)) + '\n';
@@ -45,7 +46,7 @@ unsigned long CallLog::note(Function function) {
             std::abort();
         }
     }
-    return ++counts_.at(static_cast<std::size_t>(function));
+    return {++counts_.at(static_cast<std::size_t>(function)), ++overall_};
 }
 
 }  // namespace hwenroll::pkcs11_shim

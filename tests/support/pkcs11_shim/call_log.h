@@ -20,14 +20,20 @@ class CallLog {
     CallLog& operator=(const CallLog&) = delete;
     ~CallLog();
 
-    /// Notes a call of `function` and returns its number, from 1.
-    unsigned long note(Function function);
+    /// Which call of its function it is, and which of all, from 1.
+    struct Number {
+        unsigned long of_function;
+        unsigned long overall;
+    };
+
+    Number note(Function function);
 
  private:
     void count_earlier_calls(const std::string& path);
 
     std::mutex mutex_;
     std::array<unsigned long, function_count> counts_{};
+    unsigned long overall_ = 0;
     int file_ = -1;
 };
 

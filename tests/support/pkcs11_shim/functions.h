@@ -45,4 +45,25 @@ inline std::string_view name_of(Function function) {
     return function_names[static_cast<std::size_t>(function)];
 }
 
+/// Whether the first argument is a session's handle; a slot's number has the same type.
+constexpr bool takes_session(Function function) {
+    switch (function) {
+        case Function::C_Initialize:
+        case Function::C_Finalize:
+        case Function::C_GetInfo:
+        case Function::C_GetSlotList:
+        case Function::C_GetSlotInfo:
+        case Function::C_GetTokenInfo:
+        case Function::C_GetMechanismList:
+        case Function::C_GetMechanismInfo:
+        case Function::C_InitToken:
+        case Function::C_OpenSession:
+        case Function::C_CloseAllSessions:
+        case Function::C_WaitForSlotEvent:
+            return false;
+        default:
+            return true;
+    }
+}
+
 }  // namespace hwenroll::pkcs11_shim

@@ -88,6 +88,16 @@ struct PurgeOptions {
 /// is confirmed. Not while a daemon runs.
 int token_purge(const CommandContext& context, const std::string& token, const PurgeOptions& options);
 
+/// How `attest` is told what to write.
+struct AttestOptions {
+    std::optional<std::string> nonce;  ///< in hexadecimal; nothing: a random one
+    std::optional<std::string> out;    ///< directory for the evidence; nothing: it is printed
+};
+
+/// Has the TPM certify that it holds the key that an identity publishes. Beside a running agent, unless the token has
+/// an `auth`.
+int attest(const CommandContext& context, const std::string& identity, const AttestOptions& options);
+
 /// `key` is a PEM file with a software key that opens the envelope.
 int scep_decode(const CommandContext& context, const std::filesystem::path& file,
                 const std::optional<std::filesystem::path>& key);

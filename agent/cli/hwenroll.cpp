@@ -27,6 +27,7 @@ struct CommandLine {
     bool wait = false;
     bool rekey = false;
     cli::PurgeOptions purge;
+    cli::AttestOptions attest;
     std::function<int(const cli::CommandContext&)> run;
 };
 
@@ -68,6 +69,18 @@ void add_identity_commands(CLI::App& app, CommandLine& line) {
     resume->add_option("ID", line.target, "identity")->required();
     resume->callback(
         [&] { line.run = [&line](const cli::CommandContext& context) { return cli::resume(context, line.target); }; });
+}
+
+void add_attest_command(CLI::App& app, CommandLine& line) {
+    auto* attest = app.add_subcommand("attest", "have the TPM certify that it holds an identity's key");
+    attest->add_option("ID", line.target, "identity")->required();
+    attest->add_option("--nonce", line.attest.nonce, "what the verifier sent, in hexadecimal; without it a random one");
+    attest->add_option("--out", line.attest.out, "directory for the evidence's files; without it they are printed");
+    attest->callback([&] {
+        line.run = [&line](const cli::CommandContext& context) {
+            return cli::attest(context, line.target, line.attest);
+        };
+    });
 }
 
 /// A subcommand about one identity that the running agent carries out.
@@ -183,6 +196,7 @@ int run(int argc, char** argv) {
     app.fallthrough();
     add_configuration_commands(app, line);
     add_identity_commands(app, line);
+    add_attest_command(app, line);
     add_agent_commands(app, line);
     add_ca_and_token_commands(app, line);
     add_scep_commands(app, line);

@@ -9,7 +9,9 @@
 
 #include "agent/runtime/authority_access.h"
 #include "agent/runtime/ca_answer.h"
+#include "agent/runtime/request_jobs.h"
 #include "agent/runtime/token_access.h"
+#include "agent/store/state_directory.h"
 #include "transport/scep/operation_url.h"
 
 namespace hwenroll::runtime {
@@ -176,6 +178,25 @@ Status forget_emptied(store::Store& store, const TokenQuery& query, const KeyNee
     return {};
 }
 
+/// On a worker of this process's own, without a record of the login: for a token whose login nothing can refuse.
+Result<keystore::KeyEvidence> certify_beside_the_daemon(const TokenQuery& query, const keystore::KeyReference& key,
+                                                        ByteView nonce) {
+    keystore::WorkerToken token(query.worker, options_of(query.settings));
+    if (const auto prepared = token.prepare_login(); !prepared) {
+        return fail(prepared.error());
+    }
+    if (const keystore::LoginOutcome login = token.login({}); login.error) {
+        return fail(*login.error);
+    }
+    return token.certify(key, nonce);
+}
+
+Error nothing_published(const std::string& identity) {
+    return Error(ErrorCode::token_key_missing, "identity '" + identity + "' has no key that could be attested",
+                 "no certificate of it is published yet",
+                 "'hwenroll wait " + identity + "' returns when it is enrolled");
+}
+
 }  // namespace
 
 Result<CaAnswer> ask_ca(const config::AuthoritySettings& settings, const config::LimitSettings& limits) {
@@ -223,6 +244,41 @@ Result<Purge> purge_orphans(const TokenQuery& query, KeyNeeds needs, const Orpha
         purge.failure = kept.error();
     }
     return purge;
+}
+
+Result<AttestedKey> attest_key(const TokenQuery& query, const std::string& identity, ByteView nonce) {
+    if (query.settings.type != config::TokenType::tpm2) {
+        return fail(ErrorCode::token_attest, "identity '" + identity + "' has its key on a PKCS#11 token",
+                    "PKCS#11 has no call that certifies a key");
+    }
+    std::error_code unknown;
+    if (!std::filesystem::exists(store::database_path(query.state_dir), unknown) && !unknown) {
+        return fail(nothing_published(identity));
+    }
+    auto store =
+        query.settings.auth ? store::Store::open(query.state_dir, {}) : store::Store::open_read_only(query.state_dir);
+    if (!store) {
+        return fail(store.error());
+    }
+    const auto state = store->identity(identity);
+    if (!state) {
+        return fail(state.error());
+    }
+    if (!state->current) {
+        return fail(nothing_published(identity));
+    }
+    const auto key = reference_of(state->current->key);
+    if (!key) {
+        return fail(key.error());
+    }
+    auto evidence = query.settings.auth
+                        ? on_token<Result<keystore::KeyEvidence>>(
+                              *store, query, [&](keystore::Token& token) { return token.certify(*key, nonce); })
+                        : certify_beside_the_daemon(query, *key, nonce);
+    if (!evidence) {
+        return fail(evidence.error());
+    }
+    return AttestedKey{state->current->key, *std::move(evidence)};
 }
 
 keystore::WorkerProgram worker_beside_this_program() {

@@ -1,4 +1,4 @@
-// Questions that a command asks of a CA or a token while no daemon runs: each starts what it needs and ends it.
+// Questions that a command asks of a CA or a token without the daemon: each starts what it needs and ends it.
 #pragma once
 
 #include <filesystem>
@@ -53,6 +53,19 @@ struct Purge {
 /// Destroys the orphans that `choice` fits, and forgets the state of the identities whose keys on this token they were,
 /// once none is left. Errors as list_keys(), before anything was destroyed.
 Result<Purge> purge_orphans(const TokenQuery& query, KeyNeeds needs, const OrphanChoice& choice);
+
+/// The key that an identity publishes, and the evidence that its token holds it.
+struct AttestedKey {
+    lifecycle::KeyRecord record;
+    keystore::KeyEvidence evidence;
+};
+
+/// Token::certify() of the key that `identity` publishes. Where the token has an `auth`, its value may be refused, so
+/// that the state directory's lock is taken and the outcome recorded. Without one there is nothing to record: state.db
+/// is only read, and a worker of its own asks the TPM beside the daemon's. Errors: token_attest (no `type = "tpm2"`),
+/// token_key_missing (nothing is published yet), state_locked (a daemon runs, and there is an `auth`), those of
+/// keystore::Token.
+Result<AttestedKey> attest_key(const TokenQuery& query, const std::string& identity, ByteView nonce);
 
 /// hwenroll-token beside the running program, as a build and a package both place it.
 keystore::WorkerProgram worker_beside_this_program();

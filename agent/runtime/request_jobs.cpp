@@ -22,14 +22,6 @@ namespace {
 constexpr Seconds signer_margin_before{86400};
 constexpr Seconds signer_margin_after{7 * 86400};
 
-Result<keystore::KeyReference> reference_of(const lifecycle::KeyRecord& record) {
-    auto key = PublicKey::from_spki(record.spki);
-    if (!key) {
-        return fail(key.error());
-    }
-    return keystore::KeyReference{{record.id}, *std::move(key), record.pem};
-}
-
 /// libcrypto reports a failed private operation only as its own failure; the token knows why.
 Error cause(const Error& error, EVP_PKEY* key) {
     return error.code() == ErrorCode::crypto ? keystore::last_key_error(key).value_or(error) : error;
@@ -191,6 +183,14 @@ bool is_named_by(const config::KeyChoice& wanted, const keystore::KeyDescription
     const auto* const object = std::get_if<config::ExistingKey>(&wanted);
     return object != nullptr && (object->id.empty() || key.key.id.value == object->id) &&
            (object->label.empty() || key.label == object->label);
+}
+
+Result<keystore::KeyReference> reference_of(const lifecycle::KeyRecord& record) {
+    auto key = PublicKey::from_spki(record.spki);
+    if (!key) {
+        return fail(key.error());
+    }
+    return keystore::KeyReference{{record.id}, *std::move(key), record.pem};
 }
 
 Result<ReadyKey> find_or_generate(keystore::Token& token, const keystore::KeyId& id, keystore::KeySpec spec,

@@ -23,6 +23,9 @@ struct ReadyKey {
     std::optional<std::chrono::milliseconds> generation;  ///< how long its making took; nothing: it was there
 };
 
+/// The key as its token wants to be told of it. Error code: scep_structure, for a record that holds no public key.
+Result<keystore::KeyReference> reference_of(const lifecycle::KeyRecord& record);
+
 /// Finds the key under `id`, or makes it there, in place of one of another kind. A half pair that a crash left is
 /// removed first (T17, T18); a key that could leave the token is destroyed (T21). Error codes: those of
 /// keystore::Token.

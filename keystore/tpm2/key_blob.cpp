@@ -3,11 +3,11 @@
 #include <algorithm>
 #include <array>
 #include <optional>
-#include <tss2/tss2_mu.h>
 
 #include "base/bytes.h"
 #include "base/pem.h"
 #include "keystore/key_spec.h"
+#include "keystore/tpm2/encoding.h"
 
 namespace hwenroll::keystore::tpm2 {
 
@@ -132,17 +132,6 @@ template <class T, class Unmarshal>
 bool read_area(ByteView in, T& area, Unmarshal unmarshal) {
     std::size_t offset = 0;
     return unmarshal(in.data(), in.size(), &offset, &area) == TSS2_RC_SUCCESS && offset == in.size();
-}
-
-template <class T, class Marshal>
-Bytes octets_of(const T& area, Marshal marshal) {
-    Bytes octets(sizeof(T));
-    std::size_t offset = 0;
-    if (marshal(&area, octets.data(), octets.size(), &offset) != TSS2_RC_SUCCESS) {
-        return {};
-    }
-    octets.resize(offset);
-    return octets;
 }
 
 Bytes parent_octets(TPM2_HANDLE handle) {

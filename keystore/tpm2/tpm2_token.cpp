@@ -157,6 +157,10 @@ Result<Secret> Tpm2Token::agree(const KeyReference& key, const PublicKey& peer) 
     return impl_->with_keys([&](TpmKeys& keys) { return keys.agree(key, peer); });
 }
 
+Result<KeyEvidence> Tpm2Token::certify(const KeyReference& key, ByteView nonce) {
+    return impl_->with_keys([&](TpmKeys& keys) { return keys.certify(key, nonce); });
+}
+
 Status Tpm2Token::destroy(const KeyId& id) {
     return impl_->with_keys([&](TpmKeys& keys) { return keys.destroy(id); });
 }

@@ -44,6 +44,9 @@ class Tpm2Token final : public Token {
     Result<Bytes> sign(const KeyReference& key, SignMechanism mechanism, ByteView input) override;
     Result<Secret> decrypt(const KeyReference& key, DecryptMechanism mechanism, ByteView ciphertext) override;
     Result<Secret> agree(const KeyReference& key, const PublicKey& peer) override;
+    /// By TPM2_Certify with the attestation key of attestation_key.h. token_attest: the TPM cannot make that key, or
+    /// its endorsement hierarchy is closed to us; nothing was asked of `key` then.
+    Result<KeyEvidence> certify(const KeyReference& key, ByteView nonce) override;
     Status destroy(const KeyId& id) override;
 
  private:

@@ -8,6 +8,8 @@
 #include "base/failpoint.h"
 #include "keystore/ecdh.h"
 #include "keystore/ecdsa_signature.h"
+#include "keystore/tpm2/ek_certificate.h"
+#include "keystore/tpm2/encoding.h"
 #include "keystore/tpm2/lockout.h"
 #include "keystore/tpm2/properties.h"
 #include "keystore/tpm2/public_area.h"
@@ -707,6 +709,68 @@ Result<Secret> TpmKeys::agree(const KeyReference& key, const PublicKey& peer) {
         append_padded(secret, shared->point.x, size);
         return Secret(std::move(secret));
     });
+}
+
+Result<KeyEvidence> TpmKeys::certify(const KeyReference& key, ByteView nonce) {
+    if (nonce.empty() || nonce.size() > max_evidence_nonce) {
+        return fail(ErrorCode::token_operation, fmt::format("token '{}' was not asked for evidence", options_.name),
+                    fmt::format("a nonce has 1 to {} octets, not {}", max_evidence_nonce, nonce.size()));
+    }
+    return using_key<KeyEvidence>(
+        key, [&](Visit& visit, const KeyInUse& in_use) { return certify_in(visit, in_use, key.id, nonce); });
+}
+
+/// The attestation key comes first: where there is none, the key's authorization value is not risked (P2).
+TpmKeys::Attempt<KeyEvidence> TpmKeys::certify_in(Visit& visit, const KeyInUse& key, const KeyId& id, ByteView nonce) {
+    const auto attestation = make_attestation_key(visit.connection());
+    if (!attestation) {
+        return attestation_problem(attestation.error());
+    }
+    auto ek_certificate = read_ek_certificate(visit.connection());
+    if (!ek_certificate) {
+        return problem("read the endorsement key's certificate", ek_certificate.error());
+    }
+    const auto session = visit.session(TPMA_SESSION_DECRYPT);
+    if (!session) {
+        return problem("start a session", session.error());
+    }
+    TPM2B_DATA qualifying{};
+    fill(qualifying, qualifying.buffer, nonce);
+    TPMT_SIG_SCHEME scheme_of_the_key{};
+    scheme_of_the_key.scheme = TPM2_ALG_NULL;
+    EsysPtr<TPM2B_ATTEST> info;
+    EsysPtr<TPMT_SIGNATURE> signature;
+    if (const auto made = visit.connection().call(
+            "Esys_Certify", Esys_Certify, key.object.handle(), attestation->object.handle(), *session,
+            ESYS_TR{ESYS_TR_PASSWORD}, ESYS_TR_NONE, &qualifying, &scheme_of_the_key, Out(info), Out(signature));
+        !made) {
+        return use_problem("certify a key", id, made.error());
+    }
+    return KeyEvidence{Bytes(info->attestationData, info->attestationData + info->size),
+                       octets_of(*signature, Tss2_MU_TPMT_SIGNATURE_Marshal),
+                       octets_of(key.public_area, Tss2_MU_TPM2B_PUBLIC_Marshal),
+                       octets_of(attestation->public_area, Tss2_MU_TPM2B_PUBLIC_Marshal),
+                       attestation->public_key.spki(),
+                       *std::move(ek_certificate)};
+}
+
+/// Of the call that makes the attestation key, which gives the endorsement hierarchy's authorization value, an empty
+/// one. No TPM counts refusals of that.
+tl::unexpected<TpmKeys::Problem> TpmKeys::attestation_problem(const CallFailure& failure) const {
+    constexpr const char* what = "cannot make its attestation key";
+    if (is_refusal(failure.rc)) {
+        return problem(ErrorCode::token_attest, what, "its endorsement hierarchy has an authorization value",
+                       "give it an empty one (tpm2_changeauth -c endorsement)");
+    }
+    if (response_of(failure.rc) == TPM2_RC_HIERARCHY) {
+        return problem(ErrorCode::token_attest, what, "its endorsement hierarchy is switched off",
+                       "switch it on in the machine's firmware");
+    }
+    if (is_unsupported(failure.rc)) {
+        return problem(ErrorCode::token_attest, what, failure.text(),
+                       "a TPM attests here that has ECC P-256 with ECDSA and SHA-256");
+    }
+    return problem("make its attestation key", failure);
 }
 
 }  // namespace hwenroll::keystore::tpm2

@@ -8,6 +8,7 @@
 
 #include "keystore/token.h"
 #include "keystore/token_options.h"
+#include "keystore/tpm2/attestation_key.h"
 #include "keystore/tpm2/key_auth.h"
 #include "keystore/tpm2/key_blob.h"
 #include "keystore/tpm2/visit.h"
@@ -32,6 +33,7 @@ class TpmKeys {
     Result<Bytes> sign(const KeyReference& key, SignMechanism mechanism, ByteView input);
     Result<Secret> decrypt(const KeyReference& key, ByteView ciphertext);
     Result<Secret> agree(const KeyReference& key, const PublicKey& peer);
+    Result<KeyEvidence> certify(const KeyReference& key, ByteView nonce);
     Status destroy(const KeyId& id);
 
  private:
@@ -94,6 +96,9 @@ class TpmKeys {
                                                  TPM2_ALG_ID hash, ByteView digest);
     Outcome<EsysPtr<TPM2B_PUBLIC_KEY_RSA>> rsa_decrypt(Visit& visit, const KeyInUse& key, TPM2_ALG_ID scheme,
                                                        ByteView input);
+
+    Attempt<KeyEvidence> certify_in(Visit& visit, const KeyInUse& key, const KeyId& id, ByteView nonce);
+    [[nodiscard]] tl::unexpected<Problem> attestation_problem(const CallFailure& failure) const;
 
     const Tpm2Options& options_;
     Port& port_;

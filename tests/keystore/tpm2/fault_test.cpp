@@ -18,24 +18,6 @@ using namespace std::chrono_literals;
 
 class TpmFault : public TpmTest {
  protected:
-    /// Refused authorizations that the TPM counts now.
-    [[nodiscard]] int refusals() const {
-        const std::string text = tpm_.must({"tpm2_getcap", "properties-variable"});
-        const std::string name = "TPM2_PT_LOCKOUT_COUNTER: ";
-        return std::stoi(text.substr(text.find(name) + name.size()), nullptr, 16);
-    }
-
-    /// A key of other software at 0x81010001 whose refusals the TPM counts, with authorization value `right`.
-    void make_counting_key() const {
-        tpm_.must({"tpm2_createprimary", "-Q", "-C", "o", "-G", "ecc", "-c", "p.ctx"});
-        tpm_.must({"tpm2_create", "-Q", "-C", "p.ctx", "-G", "ecc256", "-p", "right", "-a",
-                   "fixedtpm|fixedparent|sensitivedataorigin|userwithauth|sign", "-u", "k.pub", "-r", "k.priv"});
-        tpm_.must({"tpm2_flushcontext", "-t"});
-        tpm_.must({"tpm2_load", "-Q", "-C", "p.ctx", "-u", "k.pub", "-r", "k.priv", "-c", "k.ctx"});
-        tpm_.must({"tpm2_evictcontrol", "-Q", "-C", "o", "-c", "k.ctx", "0x81010001"});
-        tpm_.must({"tpm2_flushcontext", "-t"});
-    }
-
     /// Lets the TPM refuse the counting key's value once, past Tpm2Token.
     void refuse_elsewhere() const {
         ::hwenroll::test::write_file(tpm_.directory() / "data", "data");
@@ -43,14 +25,6 @@ class TpmFault : public TpmTest {
                       .exit_code,
                   0);
     }
-
-    [[nodiscard]] Tpm2Options with_auth(const std::string& value) const {
-        Tpm2Options options = this->options();
-        options.auth = auth_file(value);
-        return options;
-    }
-
-    const KeyId counting_id_{{0x81, 0x01, 0x00, 0x01}};
 };
 
 TEST_F(TpmFault, P4_slots_that_a_killed_client_leaked_are_freed_at_the_start) {

@@ -22,6 +22,9 @@ class TpmTest : public ::testing::Test {
     /// The same with keys in the persistent handles from 0x81000010 to 0x81000012.
     [[nodiscard]] Tpm2Options persistent_options() const;
 
+    /// The same as options() with an authorization value in a file.
+    [[nodiscard]] Tpm2Options with_auth(const std::string& value) const;
+
     /// Not logged in.
     static std::unique_ptr<Tpm2Token> token_with(const Tpm2Options& options);
 
@@ -42,7 +45,14 @@ class TpmTest : public ::testing::Test {
     /// Takes all three of the TPM's object slots and ends without giving them back.
     void occupy_all_slots() const;
 
+    /// Refused authorizations that the TPM counts now.
+    [[nodiscard]] int refusals() const;
+
+    /// A key of other software at 0x81010001 whose refusals the TPM counts, with authorization value `right`.
+    void make_counting_key() const;
+
     ::hwenroll::test::SoftwareTpm tpm_;
+    const KeyId counting_id_{{0x81, 0x01, 0x00, 0x01}};
 };
 
 /// Signs with the key, by its kind, and checks the signature in software.
@@ -50,5 +60,8 @@ void expect_signs(Tpm2Token& token, const KeyReference& key);
 
 /// What signs with `key` does: rsa_pkcs1 over a DigestInfo, or ecdsa over a digest.
 Result<Bytes> sign_text(Token& token, const KeyReference& key, std::string_view text);
+
+/// The evidence says `nonce` and the Name of `key`, and is signed by the attestation key that it brings.
+void expect_certified(const KeyEvidence& evidence, const KeyReference& key, ByteView nonce);
 
 }  // namespace hwenroll::keystore::test

@@ -81,6 +81,19 @@ TEST_F(WorkerTpm, keeps_keys_under_persistent_handles) {
     EXPECT_EQ(token->find(key_id(1)).value(), std::nullopt);
 }
 
+TEST_F(WorkerTpm, its_evidence_of_a_key_reaches_the_agent) {
+    const auto token = worker(options());
+    log_in(*token);
+    const auto key = token->generate(KeySpec::ec_p256, key_id(1), "web").value().key;
+    const auto evidence = token->certify(key, Bytes(32, 1));
+    ASSERT_TRUE(evidence) << evidence.error().line();
+    const auto direct = logged_in()->certify(key, Bytes(32, 1));
+    ASSERT_TRUE(direct) << direct.error().line();
+    EXPECT_EQ(evidence->key_public, direct->key_public);
+    EXPECT_EQ(evidence->attestation_public, direct->attestation_public);
+    expect_certified(*evidence, key, Bytes(32, 1));
+}
+
 // P1: the wait reaches the agent.
 TEST_F(WorkerTpm, P1_the_end_of_a_lockout_reaches_the_agent) {
     tpm_.must({"tpm2_createprimary", "-Q", "-C", "o", "-G", "ecc256", "-p", "right", "-a",
@@ -218,6 +231,15 @@ TEST_F(BrokeredTpm, keys_are_made_and_used_beside_other_clients) {
         EXPECT_TRUE(sign_text(*other, key->key, "data"));
     }
     EXPECT_TRUE(opening_self_test(*other, key->key));
+}
+
+TEST_F(BrokeredTpm, keys_are_certified_beside_other_clients) {
+    const auto token = brokered();
+    log_in(*token);
+    const auto key = token->generate(KeySpec::ec_p256, key_id(1), "web").value().key;
+    const auto evidence = token->certify(key, Bytes(32, 1));
+    ASSERT_TRUE(evidence) << evidence.error().line();
+    expect_certified(*evidence, key, Bytes(32, 1));
 }
 
 TEST_F(BrokeredTpm, P14_a_broker_that_starts_again_costs_a_login_at_most) {

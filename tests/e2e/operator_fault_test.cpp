@@ -53,6 +53,43 @@ TEST(OperatorFault, F3_a_key_is_destroyed_on_the_token_that_made_it_when_its_ide
     EXPECT_EQ(world.stop_daemon(), 0);
 }
 
+TEST(OperatorFault, F3_T3_a_token_that_hangs_and_is_configured_no_more_holds_nothing_up) {
+    DaemonWorld world(lives(120));
+    world.hsm().init_token("other", "87654321", canary_pin);
+    world.configure(
+        {.module = module("libhwenroll-pkcs11-shim.so"),
+         .token_extra = "deadline_use = \"4s\"\n\n[token.other]\ntype = \"pkcs11\"\nmodule = \"" + SoftHsm::module() +
+                        "\"\nuri = \"pkcs11:token=other\"\npin = \"file:" + world.pin_path().string() + "\"\n"});
+    const std::string log = (world.directory() / "calls").string();
+    world.start_daemon({"HWENROLL_SHIM_MODULE=" + SoftHsm::module(), "HWENROLL_SHIM_LOG=" + log,
+                        "HWENROLL_SHIM_RULE=C_DestroyObject:*:hang"});
+    world.eventually("the enrollment", [&] { return world.word() == "OK"; });
+    replace_in(world.config(), "token = \"lab\"\n", "token = \"other\"\n");
+    world.signal(SIGHUP);
+    world.eventually("the other token's certificate",
+                     [&] { return world.word() == "OK" && world.generation() == "gen-002"; });
+    world.go_to_day(2);
+    world.eventually("a token that hangs", [&] { return count_in(log, "C_DestroyObject") > 0; });
+    std::string text = read_file(world.config());
+    const std::size_t begin = text.find("[token.lab]");
+    text.erase(begin, text.find("[token.other]") - begin);
+    write_file(world.config(), text, 0600);
+    world.signal(SIGHUP);
+    const auto asked = std::chrono::steady_clock::now();
+    EXPECT_EQ(world.command({"status"}).exit_code, 0);
+    EXPECT_LT(std::chrono::steady_clock::now() - asked, std::chrono::seconds(3)) << "the loop waits for no token";
+    world.eventually("the end of the hang", [&] {
+        return world.command({"history", "web"}).out.find("E-TOKEN-DEADLINE") != std::string::npos;
+    });
+    world.go_to_day(3);
+    world.eventually("what became of it", [&] {
+        return world.command({"history", "web"}).out.find("not configured any more") != std::string::npos;
+    });
+    world.go_to_day(91);
+    world.eventually("the renewal", [&] { return world.word() == "OK" && world.generation() == "gen-003"; });
+    EXPECT_EQ(world.stop_daemon(), 0);
+}
+
 TEST(OperatorFault, F3_another_subject_is_a_new_generation_and_the_old_one_serves_until_there_is_one) {
     DaemonWorld world(lives(120));
     world.start_daemon();

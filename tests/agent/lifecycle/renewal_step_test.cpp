@@ -286,7 +286,7 @@ TEST(RenewalStep, F3_a_key_that_was_made_before_its_identity_moved_is_not_left_b
     walk.rules.token = "tpm";
     walk.rules.request_mark = {9};
     walk.rules.configuration_mark = {9};
-    walk.on(Due{});
+    walk.on(Started{});
     EXPECT_NE(walk.state.enrollment->key.id, made);
     ASSERT_TRUE(walk.retired(made));
     EXPECT_EQ(walk.retired(made)->key.token, "lab");

@@ -26,9 +26,8 @@ struct ReadyKey {
 /// The key as its token wants to be told of it. Error code: scep_structure, for a record that holds no public key.
 Result<keystore::KeyReference> reference_of(const lifecycle::KeyRecord& record);
 
-/// Finds the key under `id`, or makes it there, in place of one of another kind. A half pair that a crash left is
-/// removed first (T17, T18); a key that could leave the token is destroyed (T21). Error codes: those of
-/// keystore::Token.
+/// Finds the key under `id`, or makes it there, in place of one of another kind or one that could leave the token
+/// (T21). A half pair that a crash left is removed first (T17, T18). Error codes: those of keystore::Token.
 Result<ReadyKey> find_or_generate(keystore::Token& token, const keystore::KeyId& id, keystore::KeySpec spec,
                                   const std::string& label);
 

@@ -31,7 +31,7 @@ struct KeyBlob {
 };
 
 /// Reads the PEM text of one key, of at most max_key_pem octets; blanks around it do not matter, anything else does.
-/// Total: every length is checked before it is used. Error code: token_key_missing, with the reason.
+/// Total: every length is checked before it is used. Error code: token_key_file, with the reason.
 Result<KeyBlob> parse_key_blob(std::string_view pem);
 
 /// The PEM text; empty if an area is too large, which no TPM makes.

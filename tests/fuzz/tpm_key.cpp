@@ -13,8 +13,8 @@ namespace {
 void there_and_back(std::string_view pem) {
     const auto first = tpm2::parse_key_blob(pem);
     if (!first) {
-        fuzz::require(first.error().code() == ErrorCode::token_key_missing && !first.error().why().empty(),
-                      "a bad file is E-TOKEN-KEY-MISSING with its reason");
+        fuzz::require(first.error().code() == ErrorCode::token_key_file && !first.error().why().empty(),
+                      "a bad file is E-TOKEN-KEY-FILE with its reason");
         return;
     }
     tpm2::public_key_in(first->public_area);

@@ -16,7 +16,7 @@ struct KeyEvidence {
     Bytes key_public;          ///< TPM2B_PUBLIC of the key, whose Name stands in `certify_info`
     Bytes attestation_public;  ///< TPM2B_PUBLIC of the attestation key: restricted, so it signs nothing made outside
     Bytes attestation_key;     ///< the same key as SubjectPublicKeyInfo, for verifiers without a TPM's library
-    Bytes ek_certificate;      ///< DER, the manufacturer's of the endorsement key; empty: the TPM holds none
+    Bytes ek_certificate;      ///< DER, the manufacturer's of the endorsement key; empty: none can be read
     friend bool operator==(const KeyEvidence&, const KeyEvidence&) = default;
 };
 

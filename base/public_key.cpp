@@ -7,6 +7,8 @@
 #include <fmt/format.h>
 #include <openssl/core_names.h>
 
+#include "base/der.h"
+
 namespace hwenroll {
 namespace {
 
@@ -99,23 +101,11 @@ EVP_PKEY* key_of_known_kind(ByteView der) {
     return is(oid, ec_public_key) ? ec_key(*algorithm, key) : nullptr;
 }
 
-void put(Bytes& out, std::uint8_t tag, ByteView content) {
-    const std::size_t size = content.size();
-    out.push_back(tag);
-    if (size >= 0x100) {
-        out.insert(out.end(), {0x82, static_cast<std::uint8_t>(size >> 8U)});
-    } else if (size >= 0x80) {
-        out.push_back(0x81);
-    }
-    out.push_back(static_cast<std::uint8_t>(size));
-    out.insert(out.end(), content.begin(), content.end());
-}
-
 void put_number(Bytes& out, const BIGNUM* number) {
     // One octet more than the number has where its top bit would make it negative.
     Bytes octets(static_cast<std::size_t>(BN_num_bits(number)) / 8 + 1);
     BN_bn2binpad(number, octets.data(), static_cast<int>(octets.size()));
-    put(out, V_ASN1_INTEGER, octets);
+    append_der(out, V_ASN1_INTEGER, octets);
 }
 
 OpenSslPtr<BIGNUM> number_of(EVP_PKEY* key, const char* name) {
@@ -140,15 +130,15 @@ Bytes spki_of_rsa(EVP_PKEY* key) {
     put_number(numbers, n.get());
     put_number(numbers, e.get());
     Bytes bits{0};
-    put(bits, sequence, numbers);
+    append_der(bits, sequence, numbers);
     Bytes algorithm;
-    put(algorithm, V_ASN1_OBJECT, rsa_encryption);
-    put(algorithm, V_ASN1_NULL, {});
+    append_der(algorithm, V_ASN1_OBJECT, rsa_encryption);
+    append_der(algorithm, V_ASN1_NULL, {});
     Bytes info;
-    put(info, sequence, algorithm);
-    put(info, V_ASN1_BIT_STRING, bits);
+    append_der(info, sequence, algorithm);
+    append_der(info, V_ASN1_BIT_STRING, bits);
     Bytes spki;
-    put(spki, sequence, info);
+    append_der(spki, sequence, info);
     return spki;
 }
 

@@ -29,7 +29,8 @@ class PinSource {
     [[nodiscard]] Kind kind() const { return kind_; }
     [[nodiscard]] const std::string& location() const { return location_; }
 
-    /// The identity of a file: source as it is now, without reading it; nothing for other kinds.
+    /// The identity of a file: source as it is now, without reading it; nothing for other kinds, and for a credential of
+    /// the service, whose file is another one at each start.
     /// Error code: token_pin_source.
     [[nodiscard]] Result<std::optional<PinSourceIdentity>> identity() const;
 

@@ -160,13 +160,13 @@ bool is_without_keys(const std::string& identity, const TokenQuery& query, const
 }
 
 Status forget_emptied(store::Store& store, const TokenQuery& query, const KeyNeeds& needs,
-                      const std::set<Bytes>& left) {
-    std::set<std::string> identities;
+                      const std::set<std::string>& chosen, const std::set<Bytes>& left) {
+    std::set<std::string> known;
     for (const store::KeyOwner& owner : needs.owners) {
-        identities.insert(owner.identity);
+        known.insert(owner.identity);
     }
-    for (const std::string& identity : identities) {
-        if (!is_without_keys(identity, query, needs, left)) {
+    for (const std::string& identity : chosen) {
+        if (!known.contains(identity) || !is_without_keys(identity, query, needs, left)) {
             continue;
         }
         if (Status done = store.forget(identity, "its keys were destroyed by an operator, its state is forgotten",
@@ -229,16 +229,18 @@ Result<Purge> purge_orphans(const TokenQuery& query, KeyNeeds needs, const Orpha
     }
     std::erase_if(inventory->orphans, [&](const OrphanKey& orphan) { return !choice.fits(orphan); });
     Purge purge = inventory->orphans.empty() ? Purge{} : destroy_all(*store, query, inventory->orphans);
+    std::set<std::string> chosen{choice.identity};
     std::set<Bytes> left;
     for (const keystore::KeyDescription& key : inventory->keys) {
         left.insert(key.key.id.value);
     }
     for (const OrphanKey& orphan : purge.destroyed) {
         left.erase(orphan.key.key.id.value);
+        chosen.insert(orphan.identity);
     }
     Status kept = note_purged(*store, query, purge.destroyed);
     if (kept) {
-        kept = forget_emptied(*store, query, needs, left);
+        kept = forget_emptied(*store, query, needs, chosen, left);
     }
     if (!kept && !purge.failure) {
         purge.failure = kept.error();

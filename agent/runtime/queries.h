@@ -50,8 +50,8 @@ struct Purge {
     std::optional<Error> failure;      ///< that ended it; the next call goes on with what is left
 };
 
-/// Destroys the orphans that `choice` fits, and forgets the state of the identities whose keys on this token they were,
-/// once none is left. Errors as list_keys(), before anything was destroyed.
+/// Destroys the orphans that `choice` fits, and forgets the state of the identities whose they were, and of the chosen
+/// one, once no key of theirs is left on this token. Errors as list_keys(), before anything was destroyed.
 Result<Purge> purge_orphans(const TokenQuery& query, KeyNeeds needs, const OrphanChoice& choice);
 
 /// The key that an identity publishes, and the evidence that its token holds it.

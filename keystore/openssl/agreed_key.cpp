@@ -6,6 +6,7 @@
 
 #include <openssl/core_names.h>
 
+#include "base/der.h"
 #include "base/openssl_ptr.h"
 
 namespace hwenroll::keystore {
@@ -39,33 +40,21 @@ const Wrapping* wrapping_of(ByteView algorithm) {
     return found == wrappings.end() ? nullptr : &*found;
 }
 
-/// Lengths of less than 65,536 octets.
-void put(Bytes& out, std::uint8_t tag, ByteView content) {
-    out.push_back(tag);
-    if (content.size() >= 0x100) {
-        out.insert(out.end(), {0x82, static_cast<std::uint8_t>(content.size() >> 8U)});
-    } else if (content.size() >= 0x80) {
-        out.push_back(0x81);
-    }
-    out.push_back(static_cast<std::uint8_t>(content.size()));
-    out.insert(out.end(), content.begin(), content.end());
-}
-
 /// ECC-CMS-SharedInfo (RFC 5753 §7.2).
 Bytes shared_info(const AgreedKey& agreed, std::size_t key_size) {
     Bytes content = agreed.wrap_algorithm;
     if (!agreed.user_keying_material.empty()) {
         Bytes octets;
-        put(octets, octet_string_tag, agreed.user_keying_material);
-        put(content, entity_u_info_tag, octets);
+        append_der(octets, octet_string_tag, agreed.user_keying_material);
+        append_der(content, entity_u_info_tag, octets);
     }
     const std::array<std::uint8_t, 4> bits{0, 0, static_cast<std::uint8_t>(key_size * 8 >> 8U),
                                            static_cast<std::uint8_t>(key_size * 8)};
     Bytes octets;
-    put(octets, octet_string_tag, bits);
-    put(content, supp_pub_info_tag, octets);
+    append_der(octets, octet_string_tag, bits);
+    append_der(content, supp_pub_info_tag, octets);
     Bytes info;
-    put(info, sequence_tag, content);
+    append_der(info, sequence_tag, content);
     return info;
 }
 

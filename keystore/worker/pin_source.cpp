@@ -201,7 +201,7 @@ Result<PinSource> PinSource::parse(std::string_view text) {
 }
 
 Result<std::optional<PinSourceIdentity>> PinSource::identity() const {
-    if (kind_ != Kind::file) {
+    if (kind_ != Kind::file || is_credential(location_)) {
         return std::optional<PinSourceIdentity>();
     }
     struct stat status {};
@@ -216,7 +216,7 @@ Result<Pin> PinSource::read(std::chrono::milliseconds deadline) const {
         case Kind::file: {
             auto pin = read_pin_file(location_);
             if (pin && is_credential(location_)) {
-                // Each start of a service makes these files anew: that one is another file says nothing of the PIN.
+                // Each start of a service makes these files anew: that it is another file says nothing of the PIN.
                 pin->identity.reset();
             }
             return pin;

@@ -250,6 +250,25 @@ TEST_F(Command, F4_token_purge_shows_keys_that_nothing_needs_and_destroys_them_w
     world_.expect_no_canary({shown.out, purged.out, purged.err});
 }
 
+TEST_F(Command, F4_token_purge_that_was_cut_short_is_completed_by_the_next_one) {
+    enroll();
+    const json keys = parsed(world_.hwenroll({"token", "keys", "--json"}));
+    const RunResult deleted =
+        run({"pkcs11-tool", "--module", SoftHsm::module(), "--token-label", "lab", "--login", "--pin", canary_pin,
+             "--delete-object", "--type", "privkey", "--id", keys["keys"][0]["id"].get<std::string>()});
+    ASSERT_EQ(deleted.exit_code, 0) << deleted.err;
+    const std::string kept = read_file(world_.config());
+    write_file(world_.config(), std::string(kept).replace(kept.find("[identity.web]"), 14, "[identity.new]"));
+    EXPECT_EQ(world_.hwenroll({"token", "purge", "lab", "--identity", "mail", "--yes"}).exit_code, 0);
+    EXPECT_THAT(world_.hwenroll({"token", "purge", "lab", "--identity", "web", "--yes"}).out,
+                HasSubstr("nothing was destroyed"));
+    write_file(world_.config(), kept);
+    EXPECT_THAT(world_.hwenroll({"history", "web"}).out, HasSubstr("its state is forgotten"));
+    const RunResult again = world_.once();
+    EXPECT_EQ(again.exit_code, 0) << again.err;
+    EXPECT_EQ(world_.objects("Private Key Object"), 1);
+}
+
 TEST_F(Command, F4_T19_token_purge_leaves_what_is_in_use_or_somebody_elses) {
     enroll();
     const RunResult made =

@@ -30,6 +30,15 @@ std::vector<std::string> with_clock(std::vector<std::string> arguments, const st
 
 }  // namespace
 
+std::vector<std::string> lives_with_rollover() {
+    constexpr long day = 86400;
+    return {"--ca-lifetime",   std::to_string(200 * day),
+            "--lifetime",      std::to_string(120 * day),
+            "--auto-rollover", std::to_string(30 * day),
+            "--backdate",      "0",
+            "--renewal",       "both"};
+}
+
 DaemonWorld::DaemonWorld(const std::vector<std::string>& arguments, TimePoint begin)
     : begin_(begin), clock_(directory() / "clock", begin_) {
     std::filesystem::create_directory(directory() / "run");

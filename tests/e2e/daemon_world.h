@@ -13,6 +13,9 @@
 
 namespace hwenroll::test {
 
+/// A lab CA that ends after 200 days and names its successor 30 days before, with certificates of 120 days.
+std::vector<std::string> lives_with_rollover();
+
 /// Days after the world's beginning are its unit of time.
 class DaemonWorld : public EnrollmentWorld {
  public:

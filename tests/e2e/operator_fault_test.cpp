@@ -53,6 +53,21 @@ TEST(OperatorFault, F3_a_key_is_destroyed_on_the_token_that_made_it_when_its_ide
     EXPECT_EQ(world.stop_daemon(), 0);
 }
 
+TEST(OperatorFault, F3_a_key_whose_token_has_another_name_by_now_is_destroyed_all_the_same) {
+    DaemonWorld world(lives(120));
+    world.start_daemon();
+    world.eventually("the enrollment", [&] { return world.word() == "OK"; });
+    replace_in(world.config(), "[token.lab]", "[token.hsm]");
+    replace_in(world.config(), "token = \"lab\"\n", "token = \"hsm\"\n");
+    world.signal(SIGHUP);
+    world.go_to_day(91);
+    world.eventually("the renewal", [&] { return world.word() == "OK" && world.generation() == "gen-002"; });
+    world.go_to_day(92.5);
+    world.eventually("the end of the old key", [&] { return world.objects("Private Key Object") == 1; });
+    EXPECT_EQ(world.issued().size(), 2U) << "another name is no other token";
+    EXPECT_EQ(world.stop_daemon(), 0);
+}
+
 TEST(OperatorFault, F3_T3_a_token_that_hangs_and_is_configured_no_more_holds_nothing_up) {
     DaemonWorld world(lives(120));
     world.hsm().init_token("other", "87654321", canary_pin);

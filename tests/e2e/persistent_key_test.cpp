@@ -7,6 +7,7 @@
 
 #include "tests/e2e/daemon_world.h"
 #include "tests/e2e/manufacturer.h"
+#include "tests/e2e/tpm_consumer.h"
 #include "tests/support/software_tpm.h"
 
 namespace hwenroll::test {
@@ -15,15 +16,6 @@ namespace {
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::Not;
-
-std::vector<std::string> lives() {
-    constexpr long day = 86400;
-    return {"--ca-lifetime",   std::to_string(200 * day),
-            "--lifetime",      std::to_string(120 * day),
-            "--auto-rollover", std::to_string(30 * day),
-            "--backdate",      "0",
-            "--renewal",       "both"};
-}
 
 /// The daemon is not started yet.
 class PersistentKey : public testing::Test {
@@ -56,27 +48,14 @@ class PersistentKey : public testing::Test {
 
     [[nodiscard]] std::string published_uri() const { return read_file(world_.live() / "key.uri"); }
 
-    /// A consumer's signature by what key.uri says, through tpm2-openssl, fits cert.pem.
     void expect_used_by_consumers() const {
-        const auto at = [&](const char* name) { return (world_.directory() / name).string(); };
         std::string uri = published_uri();
         uri.pop_back();
-        write_file(at("data"), "data");
-        const RunResult made = run({"openssl", "dgst", "-provider", "tpm2", "-provider", "default", "-propquery",
-                                    "?provider=tpm2,tpm2.digest!=yes,tpm2.cipher!=yes", "-sha256", "-sign", uri, "-out",
-                                    at("signature"), at("data")},
-                                   {{"TPM2OPENSSL_TCTI=" + tpm_.tcti(), "TSS2_LOG=all+NONE"}, {}, {}});
-        ASSERT_EQ(made.exit_code, 0) << made.err;
-        write_file(at("public.pem"),
-                   run({"openssl", "x509", "-in", (world_.live() / "cert.pem").string(), "-noout", "-pubkey"}).out);
-        EXPECT_EQ(
-            run({"openssl", "dgst", "-sha256", "-verify", at("public.pem"), "-signature", at("signature"), at("data")})
-                .exit_code,
-            0);
+        expect_signs_for_consumers(world_, tpm_, uri);
     }
 
     SoftwareTpm tpm_;
-    DaemonWorld world_{lives()};
+    DaemonWorld world_{lives_with_rollover()};
 };
 
 constexpr const char* range = "storage = \"persistent:0x81000010-0x81000013\"\n";
@@ -214,7 +193,7 @@ TEST_F(PersistentKey, SIG_4_the_manufacturer_s_key_in_the_TPM_signs_the_first_re
     Manufacturer maker;
     const std::string spki = (tpm_.directory() / "idevid.spki").string();
     tpm_.must({"tpm2_readpublic", "-Q", "-c", "0x81010001", "-f", "pem", "-o", spki});
-    std::vector<std::string> options = lives();
+    std::vector<std::string> options = lives_with_rollover();
     options.insert(options.end(), {"--manufacturer-ca", maker.root().string()});
     world_.restart_ca(options);
     configure(range,

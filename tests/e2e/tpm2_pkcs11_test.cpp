@@ -10,15 +10,6 @@
 namespace hwenroll::test {
 namespace {
 
-std::vector<std::string> lives() {
-    constexpr long day = 86400;
-    return {"--ca-lifetime",   std::to_string(200 * day),
-            "--lifetime",      std::to_string(120 * day),
-            "--auto-rollover", std::to_string(30 * day),
-            "--backdate",      "0",
-            "--renewal",       "both"};
-}
-
 class Tpm2Pkcs11Daemon : public testing::Test {
  protected:
     void SetUp() override {
@@ -27,7 +18,7 @@ class Tpm2Pkcs11Daemon : public testing::Test {
             GTEST_SKIP() << *missing;
         }
         token_ = std::make_unique<Tpm2Pkcs11>(canary_pin);
-        world_ = std::make_unique<DaemonWorld>(lives());
+        world_ = std::make_unique<DaemonWorld>(lives_with_rollover());
         world_->configure({.module = Tpm2Pkcs11::module()});
         world_->start_daemon(token_->environment());
         world_->eventually("the enrollment", [&] { return world_->word() == "OK"; });

@@ -8,6 +8,7 @@
 
 #include "base/pem.h"
 #include "tests/e2e/daemon_world.h"
+#include "tests/e2e/tpm_consumer.h"
 #include "tests/support/process_memory.h"
 #include "tests/support/software_tpm.h"
 
@@ -16,15 +17,6 @@ namespace {
 
 using testing::HasSubstr;
 using testing::Not;
-
-std::vector<std::string> lives() {
-    constexpr long day = 86400;
-    return {"--ca-lifetime",   std::to_string(200 * day),
-            "--lifetime",      std::to_string(120 * day),
-            "--auto-rollover", std::to_string(30 * day),
-            "--backdate",      "0",
-            "--renewal",       "both"};
-}
 
 class TpmDaemon : public testing::Test {
  protected:
@@ -38,22 +30,8 @@ class TpmDaemon : public testing::Test {
         return world_.live().parent_path() / name;
     }
 
-    /// A consumer's signature by key.pem, through tpm2-openssl, fits cert.pem.
     void expect_used_by_consumers() const {
-        const std::string data = (world_.directory() / "data").string();
-        const std::string signature = (world_.directory() / "signature").string();
-        const std::string public_key = (world_.directory() / "public.pem").string();
-        write_file(data, "data");
-        // Without these properties the default provider takes the key, or the TPM also hashes and runs out of slots.
-        const RunResult made = run({"openssl", "dgst", "-provider", "tpm2", "-provider", "default", "-propquery",
-                                    "?provider=tpm2,tpm2.digest!=yes,tpm2.cipher!=yes", "-sha256", "-sign",
-                                    (world_.live() / "key.pem").string(), "-out", signature, data},
-                                   {{"TPM2OPENSSL_TCTI=" + tpm_.tcti(), "TSS2_LOG=all+NONE"}, {}, {}});
-        ASSERT_EQ(made.exit_code, 0) << made.err;
-        write_file(public_key,
-                   run({"openssl", "x509", "-in", (world_.live() / "cert.pem").string(), "-noout", "-pubkey"}).out);
-        EXPECT_EQ(run({"openssl", "dgst", "-sha256", "-verify", public_key, "-signature", signature, data}).exit_code,
-                  0);
+        expect_signs_for_consumers(world_, tpm_, (world_.live() / "key.pem").string());
     }
 
     /// All that the state directory has on the disk.
@@ -66,7 +44,7 @@ class TpmDaemon : public testing::Test {
     }
 
     SoftwareTpm tpm_;
-    DaemonWorld world_{lives()};
+    DaemonWorld world_{lives_with_rollover()};
 };
 
 /// Any line of it but the first and the last: base64 that stands nowhere else.

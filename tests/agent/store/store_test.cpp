@@ -516,6 +516,37 @@ TEST_F(StoreTest, S17_an_older_database_is_brought_up_step_by_step_with_what_it_
     expect_version_error(migrate(*database, pets_3).error(), "a newer version", "run that version again");
 }
 
+// As the version before left it: the columns and the table of the last step are not there.
+TEST_F(StoreTest, S17_version_5_is_brought_up_and_says_where_its_keys_are) {
+    IdentityState state = full_state();
+    ASSERT_TRUE(open().commit("web", "lab", state, {}, now));
+    run_sql(
+        "ALTER TABLE keys DROP COLUMN uri; ALTER TABLE keys DROP COLUMN token; "
+        "ALTER TABLE retired_keys DROP COLUMN token; DROP TABLE generations; PRAGMA user_version=5");
+    Store store = open();
+    const auto brought = store.identity("web");
+    ASSERT_TRUE(brought) << brought.error().line();
+    EXPECT_EQ(brought->current->key.id, state.current->key.id);
+    EXPECT_EQ(brought->current->key.pem, state.current->key.pem);
+    EXPECT_EQ(brought->current->key.token, "lab");
+    ASSERT_EQ(brought->retired.size(), state.retired.size());
+    EXPECT_EQ(brought->retired[0].key.token, "lab");
+}
+
+TEST_F(StoreTest, P15_knows_a_key_that_another_identity_has_adopted) {
+    IdentityState state = full_state();
+    const Bytes id = state.current->key.id;
+    Store store = open();
+    ASSERT_TRUE(store.commit("web", "lab", state, {}, now));
+    EXPECT_FALSE(*store.is_adopted_by_another(id, "web"));
+    ASSERT_TRUE(store.commit("mail", "lab", state, {}, now));
+    EXPECT_FALSE(*store.is_adopted_by_another(id, "web")) << "it is there, but not adopted";
+    state.current->key.adopted = true;
+    ASSERT_TRUE(store.commit("mail", "lab", state, {}, now));
+    EXPECT_TRUE(*store.is_adopted_by_another(id, "web"));
+    EXPECT_FALSE(*store.is_adopted_by_another(id, "mail"));
+}
+
 TEST_F(StoreTest, S17_X12_a_step_that_fails_leaves_the_version_before_it) {
     auto database = Database::open(directory_ / "pets.db");
     ASSERT_TRUE(database);

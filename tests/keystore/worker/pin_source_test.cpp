@@ -161,6 +161,17 @@ TEST_F(Credential, may_be_readable_by_its_group_and_has_no_identity) {
     expect_refused("lets others");
 }
 
+// systemd makes the directory anew for each start, and a service has one for each login.
+TEST_F(Credential, T9_invariant_6_named_as_a_file_has_no_identity_either) {
+    write_file(path_, canary, 0440);
+    const auto source = PinSource::parse("file:" + path_.string());
+    const auto pin = source->read(1s);
+    ASSERT_TRUE(pin) << pin.error().line();
+    EXPECT_EQ(as_text(pin->value.reveal()), canary);
+    EXPECT_FALSE(pin->identity) << "another file under the same name would count as another PIN";
+    EXPECT_EQ(source->identity().value(), std::nullopt);
+}
+
 TEST_F(Credential, outside_its_directory_has_no_privilege) {
     write_file(path_, canary, 0640);
     const std::string sibling = directory_.path().string() + "x";

@@ -135,6 +135,7 @@ std::vector<Attempt> forbidden() {
         {"capset", [] { return error_of(SYS_capset, nullptr, nullptr); }},
         {"TIOCSTI", [] { return error_of(SYS_ioctl, -1L, static_cast<long>(TIOCSTI), nullptr); }},
         {"TIOCSTI, disguised", [] { return error_of(SYS_ioctl, -1L, (1L << 32) | TIOCSTI, nullptr); }},
+        {"TIOCLINUX", [] { return error_of(SYS_ioctl, -1L, static_cast<long>(TIOCLINUX), nullptr); }},
         {"clone of a namespace", [] { return error_of(SYS_clone, CLONE_NEWUSER | SIGCHLD, 0L, 0L, 0L, 0L); }},
     };
 }

@@ -29,9 +29,8 @@ class PinSource {
     [[nodiscard]] Kind kind() const { return kind_; }
     [[nodiscard]] const std::string& location() const { return location_; }
 
-    /// The identity of a file: source as it is now, without reading it; nothing for other kinds, and for a credential of
-    /// the service, whose file is another one at each start.
-    /// Error code: token_pin_source.
+    /// The identity of a file: source as it is now, without reading it; nothing for other kinds, and for a credential
+    /// of the service, whose file is another one at each start. Error code: token_pin_source.
     [[nodiscard]] Result<std::optional<PinSourceIdentity>> identity() const;
 
     /// Reads the PIN: one line end at its end is dropped, at most 255 octets, never empty, one line. A file must be a

@@ -42,6 +42,11 @@ Result<TokenUri> TokenUri::parse(const std::string& text) {
         return fail(ErrorCode::config_value,
                     "the 'uri' of a token may hold only 'token', 'manufacturer', 'serial' and 'model'");
     }
+    // p11-kit reports an unknown attribute of the path only. None of the query has a place here.
+    if (text.find('?') != std::string::npos) {
+        return fail(ErrorCode::config_value, "the 'uri' of a token may hold no query", {},
+                    "remove the '?' and what follows it");
+    }
     return TokenUri(std::move(uri));
 }
 

@@ -29,7 +29,8 @@ is_number() {
     [[ $1 =~ ^[1-9][0-9]*$ ]]
 }
 
-all=(caps ca_cert cert_rep cert_rep_inner degenerate toml token_protocol tpm_key)
+all=(caps ca_cert cert_rep cert_rep_inner cert_rep_inner_tree control degenerate degenerate_tree next_ca next_ca_tree
+    pkcs11_uri toml token_protocol tpm_key)
 jobs=1 seconds='' record=yes targets=()
 while [ $# -gt 0 ]; do
     case $1 in
@@ -76,10 +77,10 @@ run_target() {
     local inputs=("$build/corpus/$target" "$build/seeds/$target")
     mkdir -p "$build/corpus/$target"
     rm -f "$build/log/$target".{log,code}
-    [ ! -d "tests/fuzz/corpus/$target" ] || inputs+=("tests/fuzz/corpus/$target")
+    [ ! -d "tests/fuzz/corpus/${target%_tree}" ] || inputs+=("tests/fuzz/corpus/${target%_tree}")
     case $target in
     caps | toml) options+=("-dict=tests/fuzz/$target.dict") ;;
-    token_protocol) ;;
+    control | pkcs11_uri | token_protocol) ;;
     *) options+=("-dict=tests/fuzz/asn1.dict") ;;
     esac
     local code=0

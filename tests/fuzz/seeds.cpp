@@ -4,13 +4,22 @@
 #include <fstream>
 #include <string>
 
+#include <nlohmann/json.hpp>
+
 #include "agent/config/configuration_reader.h"
+#include "agent/control/identity_view.h"
+#include "agent/control/message.h"
+#include "agent/control/view_codec.h"
 #include "keystore/tpm2/key_blob.h"
 #include "keystore/tpm2/public_area.h"
 #include "keystore/worker/token_protocol.h"
 #include "tests/agent/config/sample_configuration.h"
+#include "tests/agent/control/control_service_fake.h"
 #include "tests/fuzz/captured_world.h"
+#include "tests/fuzz/next_world.h"
 #include "tests/fuzz/signed_world.h"
+#include "tests/fuzz/tlv_tree.h"
+#include "tests/scep/reply/asn1_forge.h"
 
 using namespace hwenroll;
 
@@ -33,6 +42,10 @@ class Seeds {
 
     /// `rest` behind the octet that says what it becomes.
     void add(const std::string& name, std::uint8_t kind, ByteView rest) const {
+        // What structure_mutator.cpp changes nothing in must come out as it was.
+        if (const auto tree = fuzz::tlv_tree(rest); tree && !equal(fuzz::encoding(*tree), rest)) {
+            throw std::runtime_error("the seed " + name + " is not written as it was read");
+        }
         Bytes octets{kind};
         octets.insert(octets.end(), rest.begin(), rest.end());
         add(name, octets);
@@ -95,6 +108,62 @@ void write_degenerate(const Seeds& seeds) {
                                      fuzz::signed_world().authority.der()}));
     seeds.add("extensions", 1, fuzz::expected_extensions());
     seeds.add("subject", 2, fuzz::expected_subject());
+}
+
+void write_next_ca(const Seeds& seeds) {
+    const fuzz::NextWorld& world = fuzz::next_world();
+    const Bytes next = fuzz::certificate_set({world.next.der()});
+    const Bytes beside = test::asn1::joined({world.next.der(), world.link.der()});
+    seeds.add("body", 0, fuzz::signed_reply({}, next));
+    seeds.add("body-jscep", 0, test::capture("jscep.GetNextCACert.bin"));
+    seeds.add("content", 1, next);
+    seeds.add("content-current", 1, fuzz::certificate_set({fuzz::signed_world().authority.der()}));
+    seeds.add("content-both", 1, fuzz::certificate_set({fuzz::signed_world().authority.der(), world.next.der()}));
+    seeds.add("content-link", 1, fuzz::certificate_set({world.next.der(), world.link.der()}));
+    seeds.add("beside", 2, beside);
+    seeds.add("flat", 0, fuzz::signed_reply({}, {}, beside));
+}
+
+void write_pkcs11_uris(const Seeds& seeds) {
+    const auto configured = [&](const char* name, const char* uri) { seeds.add(name, 0, as_bytes(uri)); };
+    configured("token", "pkcs11:token=lab");
+    configured("all",
+               "pkcs11:token=My%20Lab;manufacturer=SoftHSM%20project;serial=0123456789abcdef;model=SoftHSM%20v2");
+    configured("pin", "pkcs11:token=lab?pin-value=123456789012345");
+    configured("pin-source", "pkcs11:token=lab?pin-source=file:/etc/pin");
+    configured("object", "pkcs11:token=lab;object=web;type=private;id=%01%02");
+    configured("module", "pkcs11:token=lab?module-name=softhsm2&module-path=/usr/lib/softhsm2.so");
+    configured("unknown", "pkcs11:token=lab;x-vendor=1");
+    std::string shown = "lab";
+    shown.resize(32, ' ');
+    shown += "SoftHSM project                 SoftHSM v2      0123456789abcdef";
+    seeds.add("shown", 1, as_bytes(shown + "\x01\x02\x03"));
+    seeds.add("shown-blank", 1, as_bytes(std::string(112, ' ')));
+}
+
+void write_control(const Seeds& seeds) {
+    const auto framed = [&](const char* name, const std::string& octets) { seeds.add(name, as_bytes(octets)); };
+    const auto with = [](const char* method, nlohmann::json parameters, bool more = false) {
+        return control::encode(control::Call{
+            .method = std::string(control::agent_prefix) + method, .parameters = std::move(parameters), .more = more});
+    };
+    framed("status", with("Status", {{"identity", "web"}}));
+    framed("monitor", with("Monitor", nlohmann::json::object(), true));
+    framed("two", with("Enroll", {{"identity", "web"}}) + with("Renew", {{"identity", "web"}, {"rekey", true}}));
+    framed("info", control::encode(control::Call{.method = std::string(control::service_prefix) + "GetInfo"}));
+    const auto reply = [&](const char* name, nlohmann::json parameters) {
+        framed(name, control::encode(control::Reply{.parameters = std::move(parameters), .continues = true}));
+    };
+    const control::IdentityView view = test::full_view("web");
+    reply("view", control::to_json(view));
+    reply("overview", control::to_json(control::overview_of({view})));
+    reply("event", control::to_json(test::sample_event("web", "done", true, ErrorCode::ca_rejected)));
+    reply("acceptance", control::to_json(control::Acceptance{true, "renews"}));
+    reply("resumption", control::to_json(control::ResumptionView{"lab", true, false, true}));
+    reply("history", control::to_json(control::HistoryEvent{"token", "lab", test::sample_time(), "logged in"}));
+    framed("failed",
+           control::encode(control::failure_reply(
+               Error(ErrorCode::token_pin, "what", "why", "next").about("web").retry_after(std::chrono::seconds(60)))));
 }
 
 void write_toml(const Seeds& seeds) {
@@ -190,7 +259,13 @@ void write_all(const std::filesystem::path& root) {
     write_ca_cert(Seeds(root, "ca_cert"));
     write_cert_rep(Seeds(root, "cert_rep"));
     write_cert_rep_inner(Seeds(root, "cert_rep_inner"));
+    write_cert_rep_inner(Seeds(root, "cert_rep_inner_tree"));
+    write_control(Seeds(root, "control"));
     write_degenerate(Seeds(root, "degenerate"));
+    write_degenerate(Seeds(root, "degenerate_tree"));
+    write_next_ca(Seeds(root, "next_ca"));
+    write_next_ca(Seeds(root, "next_ca_tree"));
+    write_pkcs11_uris(Seeds(root, "pkcs11_uri"));
     write_toml(Seeds(root, "toml"));
     const PublicKey key = fuzz::signed_world().issue.public_key;
     write_requests(Seeds(root, "token_protocol"), key);

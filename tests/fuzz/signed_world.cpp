@@ -127,15 +127,16 @@ Bytes expected_attributes() {
                          attribute("2.16.840.1.113733.1.9.7", asn1::printable_string(expected.transaction_id.value))});
 }
 
-Bytes signed_reply(ByteView attributes, ByteView content) {
+Bytes signed_reply(ByteView attributes, ByteView content, ByteView certificates) {
     const Bytes all = asn1::joined({to_bytes(attributes), attribute("1.2.840.113549.1.9.3", asn1::oid(oid_data)),
                                     attribute("1.2.840.113549.1.9.4", asn1::octet_string(sha256(content)))});
     const Bytes signer = asn1::sequence({asn1::integer(1), name_and_serial(signed_world().authority),
                                          asn1::algorithm(oid_sha256), asn1::value(0xA0, {all}),
                                          asn1::algorithm(oid_rsa), asn1::octet_string(sign(asn1::value(0x31, {all})))});
-    const Bytes data = asn1::sequence(
-        {asn1::integer(1), asn1::set({asn1::algorithm(oid_sha256)}),
-         asn1::sequence({asn1::oid(oid_data), asn1::tagged(0, {asn1::octet_string(content)})}), asn1::set({signer})});
+    const Bytes data =
+        asn1::sequence({asn1::integer(1), asn1::set({asn1::algorithm(oid_sha256)}),
+                        asn1::sequence({asn1::oid(oid_data), asn1::tagged(0, {asn1::octet_string(content)})}),
+                        certificates.empty() ? Bytes() : asn1::value(0xA0, {certificates}), asn1::set({signer})});
     return asn1::sequence({asn1::oid(oid_signed_data), asn1::tagged(0, {data})});
 }
 

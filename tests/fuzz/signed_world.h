@@ -21,8 +21,10 @@ const SignedWorld& signed_world();
 /// messageType, pkiStatus SUCCESS, recipientNonce and transactionID as the expectation has them: encoded attributes.
 Bytes expected_attributes();
 
-/// A CertRep over `content` with a good signature. `attributes` stand before contentType and messageDigest as they are.
-Bytes signed_reply(ByteView attributes, ByteView content);
+/// SignedData of the authority over `content` with a good signature. `attributes` stand before contentType and
+/// messageDigest as they are, `certificates` in the field of that name, which no signature covers; it is absent if
+/// empty.
+Bytes signed_reply(ByteView attributes, ByteView content, ByteView certificates = {});
 
 /// An envelope (AES-128-CBC) with `plaintext` for the request's signer.
 Bytes sealed(ByteView plaintext);

@@ -1,4 +1,5 @@
 // How many messages one processor builds and reads in a second; keys in software.
+#include <map>
 #include <stdexcept>
 
 #include <fmt/format.h>
@@ -6,6 +7,7 @@
 #include "tests/bench/measurement.h"
 #include "tests/bench/table.h"
 #include "tests/scep/reply/captured_exchange.h"
+#include "tests/scep/reply/large_reply.h"
 #include "tests/scep/request/test_pki.h"
 #include "transport/scep/ca_set.h"
 #include "transport/scep/capabilities.h"
@@ -82,6 +84,31 @@ Bytes root_fingerprint(const Bytes& body) {
     throw std::runtime_error("the captured CA set has no root");
 }
 
+constexpr double large_goal = 200'000;  ///< µs
+
+/// Replies of 1 MiB beside the small ones; the body of each is made before.
+std::vector<std::string> add_large_replies(Measurement& measurement) {
+    std::vector<std::string> names;
+    for (const test::LargeReply& reply : test::large_replies()) {
+        const std::string outcome = test::read_to_the_end(reply.body());
+        names.push_back(fmt::format("{}: {}", reply.name, outcome));
+        measurement.add(names.back(), [body = reply.body()] { test::read_to_the_end(body); });
+    }
+    return names;
+}
+
+void print_large_replies(const std::vector<std::string>& names, const std::map<std::string, Samples>& samples) {
+    Table table("CertReps of 1 MiB read to the certificate or refused, one thread",
+                {"reply: outcome", "ms of CPU, median", "quartiles", "goal"});
+    for (const std::string& name : names) {
+        const auto& cpu = samples.at(name).cpu;
+        table.add({name, fmt::format("{:.1f}", median(cpu) / 1e3),
+                   fmt::format("{:.1f}–{:.1f}", quantile(cpu, 0.25) / 1e3, quantile(cpu, 0.75) / 1e3),
+                   judged("≤ 200 ms", median(cpu) <= large_goal)});
+    }
+    table.print();
+}
+
 void measure(const Options& options) {
     const Client client;
     const auto aes = test::load_exchange("step-aes.64", "step-aes.GetCACert.bin");
@@ -106,6 +133,7 @@ void measure(const Options& options) {
     add("CertRep read to the accepted certificate, single DES", [&] { read_to_the_certificate(des, des_issue); });
     add("GetCACert set (2 certificates) read and authenticated", [&] { read_ca_set(ca_set, pinned); });
     add("GetCACaps read", [&] { scep::parse_capabilities(capabilities); });
+    const std::vector<std::string> large = add_large_replies(measurement);
     const auto samples = measurement.run();
 
     Table table("Messages built and read, RSA-2048, software keys, one thread",
@@ -116,6 +144,7 @@ void measure(const Options& options) {
                    fmt::format("{:.1f}–{:.1f}", quantile(cpu, 0.25), quantile(cpu, 0.75))});
     }
     table.print();
+    print_large_replies(large, samples);
 }
 
 }  // namespace

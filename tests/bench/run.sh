@@ -7,7 +7,7 @@ usage() {
     cat <<'TEXT'
 usage: tests/bench/run.sh [--quick] [--no-build] [--callgrind] [PART…]
 
-  PART         message      messages built and read in a second
+  PART         message      messages built and read in a second, replies of 1 MiB
                token        what the key provider and the token worker add to one use of a key
                enrollment   50 enrollments beside Debian's scepclient, and memory
                fleet        10,000 identities in one agent: start, memory, status

@@ -24,11 +24,21 @@ function(hwenroll_program name)
   endforeach()
 endfunction()
 
+include(GoogleTest)
+
+# What nearly every test includes first, precompiled once. A program, since its options must be those of the tests.
+function(hwenroll_test_headers)
+  file(GENERATE OUTPUT "${CMAKE_CURRENT_BINARY_DIR}/test_headers.cpp" CONTENT "")
+  add_executable(hwenroll_test_headers "${CMAKE_CURRENT_BINARY_DIR}/test_headers.cpp")
+  target_link_libraries(hwenroll_test_headers PRIVATE hwenroll_flags GTest::gmock GTest::gtest GTest::gtest_main)
+  target_precompile_headers(hwenroll_test_headers
+    PRIVATE <gmock/gmock.h> <gtest/gtest.h> <chrono> <filesystem> <functional> <map> <string> <vector>)
+endfunction()
+
 # hwenroll_test(NAME SOURCES … USES … LIBRARIES … [LABELS …] [TIMEOUT seconds] [ALONE] [SUITE name INSTANCES …]): a
 # GoogleTest program, one ctest test for each TEST in it. ALONE: no other test runs at the same time. Those that
 # are called DISABLED_… are for ./test.sh --soak, which names them. SUITE: the program has this parameterised suite
 # alone, and one ctest test for each of its INSTANCES, whose tests share what is slow to make.
-include(GoogleTest)
 function(hwenroll_test name)
   cmake_parse_arguments(arg "ALONE" "TIMEOUT;SUITE" "SOURCES;USES;LIBRARIES;LABELS;DEPENDS;INSTANCES" ${ARGN})
   if(NOT arg_TIMEOUT)
@@ -40,6 +50,10 @@ function(hwenroll_test name)
     target_link_libraries(${name} PRIVATE hwenroll_${used})
   endforeach()
   target_include_directories(${name} PRIVATE "${PROJECT_SOURCE_DIR}")
+  if(TARGET hwenroll_test_headers)
+    target_precompile_headers(${name} REUSE_FROM hwenroll_test_headers)
+    target_compile_options(${name} PRIVATE $<$<CXX_COMPILER_ID:GNU>:-fpch-preprocess>)
+  endif()
   if(arg_DEPENDS)
     add_dependencies(${name} ${arg_DEPENDS})
   endif()

@@ -8,12 +8,12 @@ namespace hwenroll {
 /// Every crash point, by the program that passes it and in about the order of a first enrollment.
 inline constexpr std::string_view failpoint_names[] = {
     // hwenrolld: the decisions of an identity, each committed before its effect
-    "decision-made", "key-id-committed", "key-committed", "request-committed", "poll-committed", "wait-committed",
-    "refusal-committed", "issue-committed", "publish-committed", "delivery-committed", "seek-committed",
-    "alert-committed",
+    "decision-made", "key-id-committed", "envelope-key-id-committed", "key-committed", "request-committed",
+    "poll-committed", "wait-committed", "refusal-committed", "issue-committed", "publish-committed",
+    "delivery-committed", "seek-committed", "alert-committed",
     // hwenrolld: the effects
-    "key-generated", "request-signed", "reply-received", "reply-opened", "generation-published", "hooks-ended",
-    "delivery-ended", "key-destroyed", "settled",
+    "key-generated", "envelope-key-generated", "request-signed", "reply-received", "reply-opened",
+    "generation-published", "hooks-ended", "delivery-ended", "key-destroyed", "settled",
     // hwenrolld: the CA
     "capabilities-received", "certificates-received", "authority-accepted", "authority-doubted", "successor-received",
     "successor-accepted", "authority-switched",

@@ -108,7 +108,8 @@ enum class RaRule : std::uint8_t { eku, pinned, issued_by_ca };
 /// What makes a successor of the CA trusted.
 enum class RolloverRule : std::uint8_t { signature, fingerprint, operator_ };
 
-/// How a reply reaches a key that cannot decrypt.
+/// How a reply reaches an EC key, which cannot decrypt (ENV-12 to ENV-14): under the challenge, by an RSA key beside it
+/// on the token, or by ECDH.
 enum class EnvelopeMode : std::uint8_t { automatic, password, token_rsa, agree };
 
 enum class CrlSource : std::uint8_t { off, scep, cdp };
@@ -163,6 +164,13 @@ using KeyChoice = std::variant<KeyType, ExistingKey, PersistentHandle>;
 
 /// `rsa:2048`, `existing:pkcs11:id=%9a`: the configuration's spelling.
 std::string to_text(const KeyChoice& key);
+
+/// An EC key that is generated.
+bool is_ec(const KeyChoice& key);
+
+/// How replies reach an identity with this key under a CA with this `envelope`: an RSA key decrypts them whatever that
+/// says, so for one the answer is `automatic`.
+EnvelopeMode envelope_for(const KeyChoice& key, EnvelopeMode configured);
 
 enum class NewKey : std::uint8_t { require, prefer, reuse };
 enum class AcceptSubject : std::uint8_t { same_rdns, exact, any };
@@ -224,8 +232,9 @@ struct IdentitySettings {
     std::string subject_text;  ///< `subject` as written, after expansion of variables
     DistinguishedName subject;
     std::vector<std::string> subject_alt_names;  ///< `dns:`, `ip:`, `email:`, `uri:` or `upn:`
-    std::vector<std::string> key_usage{"digitalSignature", "keyEncipherment"};  ///< RFC 5280 §4.2.1.3 names
-    std::vector<std::string> extended_key_usage;                                ///< names or dotted OIDs
+    /// RFC 5280 §4.2.1.3 names; where none are configured, an EC key has keyAgreement in place of keyEncipherment.
+    std::vector<std::string> key_usage{"digitalSignature", "keyEncipherment"};
+    std::vector<std::string> extended_key_usage;  ///< names or dotted OIDs
     LifetimePoint renew_at = Percent{75};
     int renew_jitter_percent = 5;  ///< 0 … 25 of the lifetime; only ever earlier
     NewKey new_key = NewKey::require;

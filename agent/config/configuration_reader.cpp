@@ -8,6 +8,7 @@
 
 #include <fmt/format.h>
 
+#include "agent/config/envelope_rule.h"
 #include "agent/config/sections.h"
 #include "agent/config/suggestion.h"
 #include "agent/config/toml_excerpt.h"
@@ -247,7 +248,8 @@ class ConfigurationBuilder {
         const auto is_good_token = [&](const std::string& wanted) { return out_->tokens.contains(wanted); };
         const bool has_token =
             check_reference(name, table, reader.at_of("token"), "token", Part::token, sections_.tokens, is_good_token);
-        if (!has_ca || !has_token || !check_signer(name, table, is_good_token) || !check_keys(name, table)) {
+        if (!has_ca || !has_token || !check_signer(name, table, is_good_token) || !check_keys(name, table) ||
+            !check_envelope(name, table)) {
             out_->identities.erase(name);
         }
     }
@@ -265,6 +267,20 @@ class ConfigurationBuilder {
         }
         const Table& signer = *find(table, "signer")->value.get<Table>();
         return fits(name, signer, settings.signer->token, settings.signer->key) && own;
+    }
+
+    /// An EC key needs a way for replies to reach it, before anything is asked of the CA.
+    bool check_envelope(const std::string& name, const Table& table) {
+        const auto identity = out_->identities.find(name);
+        if (identity == out_->identities.end()) {
+            return true;
+        }
+        const auto objection = envelope_objection(identity->second, out_->authorities.at(identity->second.ca));
+        if (objection) {
+            report(Part::identity, name, find(table, "key")->value.at(), objection->code, objection->what,
+                   objection->why, objection->next);
+        }
+        return !objection;
     }
 
     bool fits(const std::string& name, const Table& table, const std::string& token, const KeyChoice& key) {

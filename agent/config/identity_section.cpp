@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 
 #include "agent/config/sections.h"
-#include "agent/config/unsupported.h"
 #include "agent/config/value_syntax.h"
 
 namespace hwenroll::config {
@@ -86,6 +85,9 @@ void read_request(SectionReader& reader, IdentitySettings& identity, const HostF
     reader.read("key", identity.key, parse_key);
     read_subject(reader, identity, facts);
     read_alt_names(reader, identity, facts);
+    if (is_ec(identity.key)) {
+        identity.key_usage = {"digitalSignature", "keyAgreement"};  // RFC 5480 §3: an EC key enciphers no keys
+    }
     reader.read_list("key_usage", identity.key_usage, parse_key_usage);
     reader.read_list("extended_key_usage", identity.extended_key_usage, parse_extended_key_usage);
     read_signer(reader, identity.signer);
@@ -183,7 +185,6 @@ std::optional<IdentitySettings> read_identity(SectionReader& reader, std::string
     read_request(reader, identity, facts);
     read_renewal(reader, identity);
     read_deployment(reader, identity);
-    refuse_unsupported(reader, identity);
     return reader.finish() ? std::optional(identity) : std::nullopt;
 }
 

@@ -144,6 +144,15 @@ Result<KeyChoice> parse_key(std::string_view text) {
                   near.empty() ? known : fmt::format("did you mean \"{}\"? {}", near, known));
 }
 
+bool is_ec(const KeyChoice& key) {
+    const auto* const type = std::get_if<KeyType>(&key);
+    return type != nullptr && (*type == KeyType::ec_p256 || *type == KeyType::ec_p384);
+}
+
+EnvelopeMode envelope_for(const KeyChoice& key, EnvelopeMode configured) {
+    return is_ec(key) ? configured : EnvelopeMode::automatic;
+}
+
 std::string to_text(const KeyChoice& key) {
     if (const auto* const type = std::get_if<KeyType>(&key)) {
         return std::string(word_of(key_types, *type));

@@ -6,10 +6,9 @@
 
 namespace hwenroll::config {
 
-/// Each adds a finding (config_unsupported) for every value that asks for what this version cannot do, so that the part
+/// Adds a finding (config_unsupported) for every value that asks for what this version cannot do, so that the part
 /// is disabled rather than run otherwise than asked. To be called with values that have been read; one that was refused
 /// has left its default, which is always supported.
 void refuse_unsupported(SectionReader& reader, const AuthoritySettings& authority);
-void refuse_unsupported(SectionReader& reader, const IdentitySettings& identity);
 
 }  // namespace hwenroll::config

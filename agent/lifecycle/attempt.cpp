@@ -105,7 +105,18 @@ bool is_somebody_elses(const Decision& d) {
 }
 
 void make_key(Decision& d) {
-    d.emit(MakeKey{d.next.enrollment->key.id});
+    const Enrollment& enrollment = *d.next.enrollment;
+    if (enrollment.key.spki.empty()) {
+        return d.emit(MakeKey{enrollment.key.id});
+    }
+    d.emit(MakeKey{enrollment.envelope_key->id, true});
+}
+
+/// Nothing is encrypted to it any more.
+void retire_envelope_key(Decision& d) {
+    if (const auto key = std::exchange(d.next.enrollment->envelope_key, std::nullopt)) {
+        retire(d, *key, true);
+    }
 }
 
 /// C20: a successor that is no more cannot issue.
@@ -157,6 +168,11 @@ void prepare(Decision& d) {
     if (phase_of(d.next.enrollment) == Phase::need_key) {
         return make_key(d);
     }
+    if (d.policy.envelope_key && !d.next.enrollment->envelope_key) {
+        // Its id is committed before it is made, as every key's (invariant 9), and the place where it will be as well.
+        d.next.enrollment->envelope_key = KeyRecord{d.drawn_id(), {}, false, {}, d.policy.token};
+        return make_key(d);
+    }
     d.emit(PrepareRequest{
         scep::transaction_id_from(d.draw.identifier), d.next.enrollment->purpose,
         d.next.renewal_req_refused.empty() || d.next.renewal_req_refused != d.policy.configuration_mark});
@@ -167,6 +183,7 @@ void start_over(Decision& d) {
     forget_refusals(d);
     d.next.enrollment->transaction.reset();
     d.next.enrollment->restarted = false;
+    retire_envelope_key(d);
     const bool moved = !d.next.enrollment->key.spki.empty() && is_elsewhere(d.next.enrollment->key, d.policy);
     if (moved && !is_somebody_elses(d)) {
         retire(d, d.next.enrollment->key, true);
@@ -224,7 +241,7 @@ std::string obsolete(const Decision& d) {
         return "the configuration or the challenge changed, a new request begins";
     }
     const auto& signer = enrollment.transaction->signer_key;
-    if (signer && is_signed_by_current(enrollment.purpose) &&
+    if (signer && !enrollment.envelope_key && is_signed_by_current(enrollment.purpose) &&
         (!d.next.current || !is_same_key(d.next.current->key, *signer))) {
         return "the certificate that signed the request is not the current one any more, a new request begins";
     }
@@ -345,7 +362,8 @@ void make_room(Decision& d) {
             freed = true;
         }
     }
-    if (!freed && attempt_phase(d.next) == Phase::need_key && may_keep_key(d)) {
+    const bool has_its_own = d.next.current && d.next.enrollment->key.id != d.next.current->key.id;
+    if (!freed && has_its_own && attempt_phase(d.next) == Phase::need_key && may_keep_key(d)) {
         retire(d, std::exchange(d.next.enrollment->key, d.next.current->key), true);
         clear_wait(d);
     }
@@ -397,6 +415,7 @@ void take_certificate(Decision& d, const IssuedRecord& issued) {
         // What a CA thinks of a manufacturer's RenewalReq says nothing of one by its own certificate (REN-6, SIG-4).
         d.next.renewal_req_refused.clear();
     }
+    retire_envelope_key(d);
     const Bytes authority = d.next.enrollment->authority;
     const bool early = d.next.enrollment->purpose == Purpose::shadow && authority != d.policy.authority.anchor;
     d.next.enrollment.reset();
@@ -474,6 +493,7 @@ void go_on(Decision& d) {
 void abandon(Decision& d) {
     const KeyRecord key = d.next.enrollment->key;
     const bool ours = !is_somebody_elses(d);
+    retire_envelope_key(d);
     d.next.enrollment.reset();
     d.next.hold.reset();
     clear_wait(d);
@@ -538,13 +558,15 @@ bool is_released(const Decision& d) {
 }
 
 void on(Decision& d, const KeyReady& event) {
-    if (!is_in(d, Phase::need_key) || event.spki.empty()) {
+    const bool envelope = d.next.enrollment && !d.next.enrollment->key.spki.empty();
+    if (!is_in(d, Phase::need_key) || event.spki.empty() || event.envelope != envelope) {
         return;
     }
-    d.next.enrollment->key.spki = event.spki;
-    d.next.enrollment->key.pem = event.pem;
-    d.next.enrollment->key.token = event.token;
-    d.next.enrollment->key.uri = event.uri;
+    KeyRecord& key = envelope ? *d.next.enrollment->envelope_key : d.next.enrollment->key;
+    key.spki = event.spki;
+    key.pem = event.pem;
+    key.token = event.token;
+    key.uri = event.uri;
     if (!event.adopted_id.empty()) {
         d.next.enrollment->key.id = event.adopted_id;
         d.next.enrollment->key.adopted = true;
@@ -552,8 +574,9 @@ void on(Decision& d, const KeyReady& event) {
         std::erase_if(d.next.retired, [&](const RetiredKey& one) { return one.key.id == event.adopted_id; });
     }
     clear_wait(d);
-    d.note = event.adopted_id.empty() ? "key is on the token"
-                                      : "existing key " + to_hex(event.adopted_id) + " is on the token";
+    d.note = envelope                   ? "the key that receives the reply is on the token"
+             : event.adopted_id.empty() ? "key is on the token"
+                                        : "existing key " + to_hex(event.adopted_id) + " is on the token";
     prepare(d);
 }
 
@@ -569,7 +592,8 @@ void on(Decision& d, const RequestPrepared& event) {
     transaction.pending = false;
     transaction.recovery = 0;
     d.note = "request prepared, transaction " + event.transaction.id.value;
-    if (transaction.signer_key && !is_signed_by_current(d.next.enrollment->purpose)) {
+    const bool by_another = transaction.signer_key && !d.next.enrollment->envelope_key;
+    if (by_another && !is_signed_by_current(d.next.enrollment->purpose)) {
         transaction.signer_mark = d.policy.signer_mark;
         d.note += ", signed by the manufacturer's certificate";
     }

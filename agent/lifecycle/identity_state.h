@@ -125,6 +125,9 @@ struct Enrollment {
     Bytes authority = {};    ///< shadow: DER of the successor's anchor
     bool forced = false;     ///< an operator asked for it: a certificate that ends no later is progress too
     bool restarted = false;  ///< the one new request after a lost reply or a lost poll was begun (RT-3, FI-4)
+    /// An RSA key beside an EC `key`: it signs the request and opens the reply (ENV-14, Policy::envelope_key), and goes
+    /// with the enrollment. There once its id is committed; its `spki` is empty until it is known to exist.
+    std::optional<KeyRecord> envelope_key = {};
     friend bool operator==(const Enrollment&, const Enrollment&) = default;
 };
 

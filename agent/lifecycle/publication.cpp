@@ -140,8 +140,9 @@ bool is_needed(const IdentityState& state, const KeyRecord& key) {
     const auto is = [&](const KeyRecord& other) { return other.id == key.id; };
     const bool attempted =
         state.enrollment &&
-        (is(state.enrollment->key) || (state.enrollment->transaction && state.enrollment->transaction->signer_key &&
-                                       is(*state.enrollment->transaction->signer_key)));
+        (is(state.enrollment->key) || (state.enrollment->envelope_key && is(*state.enrollment->envelope_key)) ||
+         (state.enrollment->transaction && state.enrollment->transaction->signer_key &&
+          is(*state.enrollment->transaction->signer_key)));
     return attempted || (state.next && is(state.next->key)) || (state.current && is(state.current->key)) ||
            (state.shadow && is(state.shadow->credential.key));
 }

@@ -397,7 +397,7 @@ Phase phase_of(const Rare<Enrollment>& enrollment) {
     if (!enrollment) {
         return Phase::unenrolled;
     }
-    if (enrollment->key.spki.empty()) {
+    if (enrollment->key.spki.empty() || (enrollment->envelope_key && enrollment->envelope_key->spki.empty())) {
         return Phase::need_key;
     }
     return enrollment->transaction && enrollment->transaction->pending ? Phase::pending : Phase::need_submit;

@@ -36,6 +36,7 @@ struct KeyReady {
     std::string pem = {};    ///< KeyRecord::pem
     std::string token = {};  ///< KeyRecord::token
     std::string uri = {};    ///< KeyRecord::uri
+    bool envelope = false;   ///< MakeKey::envelope
 };
 /// The request is built: everything that later sends need.
 struct RequestPrepared {
@@ -117,6 +118,7 @@ using Event = std::variant<Started, Due, KeyReady, RequestPrepared, RecipientCha
 /// names an existing key, find that, and leave nothing under the committed id. That id is always one of ours.
 struct MakeKey {
     Bytes key_id;
+    bool envelope = false;  ///< an RSA key that receives the reply (Enrollment::envelope_key), whatever `key` says
 };
 /// Trust the CA if that is not done, self-test the key, build CSR, signer certificate and envelope.
 struct PrepareRequest {
@@ -222,6 +224,7 @@ struct Policy {
     LifetimeMark renew_at;
     int jitter_percent = 5;
     KeyRule new_key = KeyRule::require;
+    bool envelope_key = false;  ///< replies go to an RSA key beside the identity's (`envelope = "token-rsa"`)
     SwitchRule switch_at = SwitchRule::authority_end;
     Seconds rollover_tolerance{3600};
     Seconds retire_after{24 * 3600};

@@ -49,6 +49,7 @@ scep::ParseLimits parse_limits(const config::LimitSettings& limits, bool clock_t
     out.max_rsa_bits = limits.max_rsa_bits;
     out.max_exponent_bits = limits.max_exponent_bits;
     out.max_path = limits.max_path;
+    out.max_pbkdf2 = limits.max_pbkdf2;
     out.min_lifetime = limits.min_lifetime;
     out.clock_skew = limits.clock_skew;
     out.judges_time = clock_trusted;
@@ -211,8 +212,12 @@ std::vector<Bytes> AuthorityAccess::pins() const {
 }
 
 scep::CaExpectation AuthorityAccess::expectation(TimePoint now) const {
-    return {pins(), now, parse_limits(limits_, at_.clock_trust.trusted()), ra_rule(settings_),
-            permissions_of(settings_.legacy, now, at_.clock_trust.trusted())};
+    return {pins(),
+            now,
+            parse_limits(limits_, at_.clock_trust.trusted()),
+            ra_rule(settings_),
+            permissions_of(settings_.legacy, now, at_.clock_trust.trusted()),
+            settings_.envelope == config::EnvelopeMode::password};
 }
 
 /// Works the roles out again from what is stored: they depend on the time.
@@ -285,6 +290,7 @@ scep::NextCaExpectation AuthorityAccess::successor_expectation(TimePoint now) co
     expected.limits = parse_limits(limits_, at_.clock_trust.trusted());
     expected.ras = ra_rule(settings_);
     expected.legacy = permissions_of(settings_.legacy, now, at_.clock_trust.trusted());
+    expected.by_password = settings_.envelope == config::EnvelopeMode::password;
     return expected;
 }
 

@@ -28,7 +28,10 @@ std::string request_text(const config::IdentitySettings& identity, const config:
     std::string text = fmt::format("{}\n{}\n{}\n{}\n{}\n{}\n", identity.name, to_hex(identity.subject.der()),
                                    fmt::join(identity.subject_alt_names, "\n"), fmt::join(identity.key_usage, "\n"),
                                    fmt::join(identity.extended_key_usage, "\n"), config::to_text(identity.key));
-    return text + fmt::format("{}\n{}\n{}\n", authority.identifier, module_text(token), token.uri);
+    text += fmt::format("{}\n{}\n{}\n", authority.identifier, module_text(token), token.uri);
+    // Of an RSA key it says nothing, so that the mark of its request is what it always was.
+    const config::EnvelopeMode envelope = config::envelope_for(identity.key, authority.envelope);
+    return envelope == config::EnvelopeMode::automatic ? text : text + fmt::format("{}\n", static_cast<int>(envelope));
 }
 
 std::string limits_text(const config::LimitSettings& limits) {
@@ -91,6 +94,9 @@ Bytes configuration_mark(const config::IdentitySettings& identity, const config:
     text += fmt::format("{}\n{}\n{}\n{}\n", authority.proxy, authority.tls_ca.string(), authority.bind,
                         authority.legacy.until ? to_iso8601(*authority.legacy.until) : "");
     text += limits_text(limits);
+    if (authority.envelope != config::EnvelopeMode::automatic) {
+        text += fmt::format("envelope {}\n", static_cast<int>(authority.envelope));
+    }
     for (const config::Resync step : authority.resync) {
         text += fmt::format("{} ", static_cast<int>(step));
     }

@@ -14,7 +14,7 @@
 namespace hwenroll::runtime {
 namespace {
 
-/// What `key` asks to be generated. The configuration lets no other kind through yet.
+/// What `key` asks to be generated.
 keystore::KeySpec spec_of(config::KeyType type) {
     switch (type) {
         case config::KeyType::rsa_3072:
@@ -63,20 +63,21 @@ void IdentityRunner::run(const lifecycle::MakeKey& effect) {
     if (type == nullptr) {
         return adopt_key(effect);
     }
-    const keystore::KeySpec spec = spec_of(*type);
+    const bool envelope = effect.envelope;
+    const keystore::KeySpec spec = envelope ? keystore::KeySpec::rsa_2048 : spec_of(*type);
     progress_.begin(fmt::format("{}: making {} on token '{}'", name(), keystore::to_text(spec), settings_.token),
                     usual_time(spec));
     token_->use([id = keystore::KeyId{effect.key_id}, spec, label = "hwenroll " + name()](
                     const SharedToken& token) { return find_or_generate(*token, id, spec, label); },
-                [this, spec](const Result<ReadyKey>& ready) {
+                [this, spec, envelope](const Result<ReadyKey>& ready) {
                     if (!ready) {
                         return failed(ready.error());
                     }
-                    failpoint("key-generated");
+                    failpoint(envelope ? FailpointName("envelope-key-generated") : FailpointName("key-generated"));
                     note_generation(spec, *ready);
                     const keystore::KeyDescription& made = ready->key;
                     dispatch(lifecycle::KeyReady{
-                        made.key.public_key.spki(), {}, made.key.pem, settings_.token, other_name(made)});
+                        made.key.public_key.spki(), {}, made.key.pem, settings_.token, other_name(made), envelope});
                 });
 }
 
@@ -175,14 +176,19 @@ void IdentityRunner::prepare(const lifecycle::PrepareRequest& effect, const Shar
                      authority_->settings().renewal_type,
                      authority_->settings().renewal_sends_challenge,
                      state_.current,
-                     std::move(signer)};
+                     std::move(signer),
+                     config::envelope_for(settings_.key, authority_->settings().envelope),
+                     state_.enrollment->envelope_key};
     progress_.begin(name() + ": building the request");
     token_->use([plan = std::move(plan)](const SharedToken& token) { return prepare_request(token, plan); },
-                [this](Result<lifecycle::Transaction> transaction) {
-                    if (!transaction) {
-                        return failed(transaction.error());
+                [this](Result<PreparedRequest> prepared) {
+                    if (!prepared) {
+                        return failed(prepared.error());
                     }
-                    dispatch(lifecycle::RequestPrepared{*std::move(transaction)});
+                    for (const std::string& warning : prepared->warnings) {
+                        warn(warning);
+                    }
+                    dispatch(lifecycle::RequestPrepared{std::move(prepared->transaction)});
                 });
 }
 
@@ -225,7 +231,7 @@ void IdentityRunner::sign(scep::MessageType type, const SharedAuthority& authori
         state_.enrollment->transaction->recipient != authority->set.recipient.fingerprint()) {
         return dispatch(lifecycle::RecipientChanged{});
     }
-    MessagePlan plan{type, *state_.enrollment->transaction, signer(), authority, std::nullopt};
+    MessagePlan plan{type, *state_.enrollment->transaction, signer(), authority, {}, authority_->settings().challenge};
     if (at_.clock_trust.trusted()) {
         plan.signing_time = at_.clock.now();  // SIG-8: a wrong one would be answered by badTime
     }
@@ -309,6 +315,9 @@ void IdentityRunner::judge(const SharedAuthority& authority, const RequestForm& 
                    now,
                    state_.enrollment->purpose,
                    {}};
+    if (config::envelope_for(settings_.key, authority_->settings().envelope) == config::EnvelopeMode::password) {
+        plan.challenge = authority_->settings().challenge;
+    }
     const lifecycle::Purpose purpose = state_.enrollment->purpose;
     const bool renews = purpose == lifecycle::Purpose::renewal || purpose == lifecycle::Purpose::shadow;
     if (renews && state_.current && !state_.enrollment->forced && !state_.revoked) {

@@ -22,7 +22,9 @@ constexpr Seconds load_pause{60};
 /// The crash point behind a commit, by what the commit led to.
 FailpointName committed_point(const lifecycle::Transition& transition) {
     struct Name {
-        FailpointName operator()(const lifecycle::MakeKey&) const { return "key-id-committed"; }
+        FailpointName operator()(const lifecycle::MakeKey& effect) const {
+            return effect.envelope ? FailpointName("envelope-key-id-committed") : FailpointName("key-id-committed");
+        }
         FailpointName operator()(const lifecycle::PrepareRequest&) const { return "key-committed"; }
         FailpointName operator()(const lifecycle::SendRequest&) const { return "request-committed"; }
         FailpointName operator()(const lifecycle::SendPoll&) const { return "poll-committed"; }

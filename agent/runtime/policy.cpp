@@ -74,6 +74,8 @@ lifecycle::Policy policy_of(const IdentitySections& sections, PolicyMarks marks,
     policy.renew_at = mark_of(identity.renew_at);
     policy.jitter_percent = identity.renew_jitter_percent;
     policy.new_key = key_rule(identity.new_key);
+    policy.envelope_key =
+        config::envelope_for(identity.key, sections.authority.envelope) == config::EnvelopeMode::token_rsa;
     policy.switch_at = switch_rule(sections.authority.switch_at);
     policy.rollover_tolerance = sections.limits.rollover_tolerance;
     policy.retire_after = identity.retire_after;

@@ -9,6 +9,7 @@
 #include "agent/runtime/issue_expectation.h"
 #include "agent/runtime/rejection.h"
 #include "agent/runtime/secret_reading.h"
+#include "keystore/openssl/agreed_key.h"
 #include "keystore/openssl/key_provider.h"
 #include "keystore/openssl/self_test.h"
 #include "transport/scep/cert_rep.h"
@@ -65,6 +66,55 @@ std::string name_of(const NamedKey& wanted) {
     return "the key " + config::to_text(wanted).substr(std::string_view("existing:").size());
 }
 
+/// A reply's content, or why there is none.
+struct Opened {
+    Result<scep::OpenedEnvelope> envelope;
+    std::optional<Error> device;  ///< a token in trouble, which is no fault of the reply's
+};
+
+/// Which padding failure it was stays hidden (SEC-9).
+bool is_of_the_device(const Error& error) {
+    return error.code() != ErrorCode::token_operation && error.code() != ErrorCode::scep_algorithm;
+}
+
+Opened open_by_decryption(EVP_PKEY* handle, const Certificate& signer, ByteView envelope, const ReplyPlan& plan) {
+    auto content = scep::open_envelope(envelope, signer, handle, plan.legacy, plan.limits);
+    if (!content) {
+        const auto device = keystore::last_key_error(handle);
+        return {fail(content.error()), device && is_of_the_device(*device) ? device : std::nullopt};
+    }
+    return {scep::OpenedEnvelope{*std::move(content), {}}, std::nullopt};
+}
+
+/// ENV-12: by the challenge, which is read only now (ENV-13), or by key agreement.
+Opened open_by_agreement(const SharedToken& token, const keystore::KeyReference& key, const Certificate& signer,
+                         ByteView envelope, const ReplyPlan& plan) {
+    std::optional<Error> device;
+    scep::EcRecipient recipient{[&](const scep::KeyAgreement& with) {
+        auto agreed = keystore::open_agreed_key(
+            *token, key,
+            {with.originator, with.digest, with.wrap_algorithm, with.user_keying_material, with.wrapped_key});
+        if (!agreed && is_of_the_device(agreed.error())) {
+            device = agreed.error();
+        }
+        return agreed;
+    }};
+    if (plan.challenge) {
+        recipient.password = [&] { return read_secret(plan.challenge); };
+    }
+    return {scep::open_envelope(envelope, signer, recipient, plan.legacy, plan.limits), device};
+}
+
+/// By the key of the certificate that signed the request.
+Result<Opened> open_reply(const SharedToken& token, const keystore::KeyReference& key, const Certificate& signer,
+                          ByteView envelope, const ReplyPlan& plan) {
+    if (signer.public_key().is_ec()) {
+        return open_by_agreement(token, key, signer, envelope, plan);
+    }
+    const auto handle = keystore::to_evp_pkey(token, key);
+    return handle ? Result<Opened>(open_by_decryption(handle->get(), signer, envelope, plan)) : fail(handle.error());
+}
+
 lifecycle::EffectFailed refusal(const ReplyPlan& plan, const Error& error, bool issued) {
     return {error, plan.response.status == 200, issued};
 }
@@ -84,19 +134,17 @@ ReplyVerdict take_certificate(const SharedToken& token, const ReplyPlan& plan, c
         const Error& error = !key ? key.error() : !signer ? signer.error() : expected.error();
         return {refusal(plan, error, false), std::move(warnings)};
     }
-    auto handle = keystore::to_evp_pkey(token, *key);
-    if (!handle) {
-        return {refusal(plan, handle.error(), true), std::move(warnings)};
+    auto opened = open_reply(token, *key, *signer, reply.envelope, plan);
+    if (!opened) {
+        return {refusal(plan, opened.error(), true), std::move(warnings)};
     }
-    auto content = scep::open_envelope(reply.envelope, *signer, handle->get(), plan.legacy, plan.limits);
-    if (!content) {
-        // A token in trouble is no fault of the reply's; which padding failure it was stays hidden (SEC-9).
-        const auto device = keystore::last_key_error(handle->get());
-        const bool token_failed =
-            content.error().code() == ErrorCode::scep_decrypt && device && device->code() != ErrorCode::token_operation;
-        return {refusal(plan, token_failed ? *device : content.error(), true), std::move(warnings)};
+    if (!opened->envelope) {
+        const Error& error = opened->envelope.error();
+        const bool token_failed = error.code() == ErrorCode::scep_decrypt && opened->device;
+        return {refusal(plan, token_failed ? *opened->device : error, true), std::move(warnings)};
     }
-    auto received = scep::read_degenerate(content->reveal(), plan.limits);
+    warnings.insert(warnings.end(), opened->envelope->warnings.begin(), opened->envelope->warnings.end());
+    auto received = scep::read_degenerate(opened->envelope->content.reveal(), plan.limits);
     if (!received) {
         return {refusal(plan, received.error(), true), std::move(warnings)};
     }
@@ -108,8 +156,10 @@ ReplyVerdict take_certificate(const SharedToken& token, const ReplyPlan& plan, c
     return {lifecycle::CertificateIssued{record_of(*issued, plan.authority->set.anchor)}, std::move(warnings)};
 }
 
+/// An envelope key signs everything (ENV-14).
 bool is_signed_by_current(const RequestPlan& plan) {
-    return plan.current && (plan.purpose == lifecycle::Purpose::renewal || plan.purpose == lifecycle::Purpose::shadow);
+    return plan.current && !plan.envelope_key &&
+           (plan.purpose == lifecycle::Purpose::renewal || plan.purpose == lifecycle::Purpose::shadow);
 }
 
 /// By a certificate that the CA, or a manufacturer that it trusts, has issued.
@@ -117,11 +167,69 @@ bool is_vouched_for(const RequestPlan& plan) {
     return is_signed_by_current(plan) || plan.signer;
 }
 
-Result<Secret> challenge_of(const RequestPlan& plan) {
-    if (is_vouched_for(plan) && !plan.renewal_sends_challenge) {
-        return Secret();
+bool is_sealed_by_password(const Authority& authority) {
+    return !authority.set.recipient.public_key().is_rsa();
+}
+
+/// The reply comes encrypted under the challenge, so that the CA must know which one it is (ENV-13).
+bool is_answered_by_password(const RequestPlan& plan) {
+    return plan.envelope == config::EnvelopeMode::password;
+}
+
+bool needs_challenge(const RequestPlan& plan) {
+    return is_sealed_by_password(*plan.authority) || is_answered_by_password(plan) || plan.envelope_key;
+}
+
+/// Of the request: what proves who asks, and what the messages may be encrypted under.
+struct Challenge {
+    Secret in_request;  ///< empty: none
+    Secret password;    ///< empty: nothing is encrypted under it
+    std::vector<std::string> warnings;
+};
+
+Result<Challenge> challenge_of(const RequestPlan& plan) {
+    const bool stated = !is_vouched_for(plan) || plan.renewal_sends_challenge || is_answered_by_password(plan);
+    if (!stated && !needs_challenge(plan)) {
+        return Challenge{};
     }
-    return read_secret(plan.challenge);
+    auto read = read_secret(plan.challenge);
+    if (!read) {
+        return fail(read.error());
+    }
+    if (read->empty() && needs_challenge(plan)) {  // ENV-9
+        return fail(ErrorCode::challenge_source, "there is no challenge, and this request cannot do without one",
+                    plan.envelope_key               ? "its reply goes to an RSA key that proves nothing else"
+                    : is_answered_by_password(plan) ? "its reply is encrypted under the challenge"
+                                                    : "the CA has no RSA key that it could be encrypted for");
+    }
+    Challenge challenge{stated ? read->copy() : Secret(), Secret(), {}};
+    if (is_sealed_by_password(*plan.authority) || is_answered_by_password(plan)) {
+        if (read->size() < scep::least_password) {
+            challenge.warnings.push_back(
+                fmt::format("the challenge has fewer than {} characters, and messages are encrypted under it: whoever "
+                            "records one can guess it (RFC 8894 §7.3)",
+                            scep::least_password));
+        }
+        challenge.password = *std::move(read);
+    }
+    return challenge;
+}
+
+Result<Bytes> seal(ByteView data, const Authority& authority, const Secret& password, scep::ContentCipher cipher) {
+    return is_sealed_by_password(authority) ? scep::seal_by_password(data, password, cipher)
+                                            : scep::seal(data, authority.set.recipient, cipher);
+}
+
+/// T20: before anything is sent. Where replies come under the challenge, the CSR's signature is the test.
+Status test_opening(const SharedToken& token, const RequestPlan& plan, const keystore::KeyReference& key) {
+    if (plan.envelope == config::EnvelopeMode::agree) {
+        return keystore::agreement_self_test(*token, key);
+    }
+    if (!plan.envelope_key) {
+        return keystore::opening_self_test(*token, key);
+    }
+    const auto envelope_key = reference_of(*plan.envelope_key);
+    return envelope_key ? keystore::opening_self_test(*token, *envelope_key) : fail(envelope_key.error());
 }
 
 /// REN-6, SIG-4: 17 where the CA announces it, unless it refused one or the configuration says otherwise. One that a
@@ -139,8 +247,31 @@ scep::MessageType type_of(const RequestPlan& plan) {
     return is_vouched_for(plan) && renewal_req ? scep::MessageType::renewal_req : scep::MessageType::pkcs_req;
 }
 
-/// SIG-1 to SIG-4: the current certificate, a manufacturer's, or one that the new key signs for itself.
-Status choose_signer(const RequestPlan& plan, EVP_PKEY* key, lifecycle::Transaction& transaction) {
+/// SIG-1, SIG-2: a certificate that `key` signs for itself.
+Status sign_for_itself(const RequestPlan& plan, EVP_PKEY* key, lifecycle::Transaction& transaction) {
+    const TimePoint not_after = plan.now + plan.identity.poll.give_up + signer_margin_after;
+    auto signer = scep::build_signer_certificate(plan.identity.subject, key, plan.certificate_serial,
+                                                 plan.now - signer_margin_before, not_after, transaction.digest);
+    if (!signer) {
+        return fail(cause(signer.error(), key));
+    }
+    transaction.signer_certificate = signer->der();
+    return {};
+}
+
+/// SIG-1 to SIG-4, ENV-14: the current certificate, a manufacturer's, or one that the envelope key or else the new key
+/// signs for itself.
+Status choose_signer(const SharedToken& token, const RequestPlan& plan, EVP_PKEY* key,
+                     lifecycle::Transaction& transaction) {
+    if (plan.envelope_key) {
+        const auto envelope_key = reference_of(*plan.envelope_key);
+        const auto handle = envelope_key ? keystore::to_evp_pkey(token, *envelope_key) : fail(envelope_key.error());
+        if (!handle) {
+            return fail(handle.error());
+        }
+        transaction.signer_key = plan.envelope_key;
+        return sign_for_itself(plan, handle->get(), transaction);
+    }
     if (is_signed_by_current(plan)) {
         transaction.signer_certificate = plan.current->issued.leaf;
         transaction.signer_key = plan.current->key;
@@ -152,14 +283,7 @@ Status choose_signer(const RequestPlan& plan, EVP_PKEY* key, lifecycle::Transact
         transaction.signer_chain = plan.signer->chain;
         return {};
     }
-    const TimePoint not_after = plan.now + plan.identity.poll.give_up + signer_margin_after;
-    auto signer = scep::build_signer_certificate(plan.identity.subject, key, plan.certificate_serial,
-                                                 plan.now - signer_margin_before, not_after, transaction.digest);
-    if (!signer) {
-        return fail(cause(signer.error(), key));
-    }
-    transaction.signer_certificate = signer->der();
-    return {};
+    return sign_for_itself(plan, key, transaction);
 }
 
 Result<ReadyKey> generate(keystore::Token& token, const keystore::KeyId& id, keystore::KeySpec spec,
@@ -286,7 +410,7 @@ Result<keystore::KeyDescription> adopt(keystore::Token& token, const NamedKey& w
     return key;
 }
 
-Result<lifecycle::Transaction> prepare_request(const SharedToken& token, const RequestPlan& plan) {
+Result<PreparedRequest> prepare_request(const SharedToken& token, const RequestPlan& plan) {
     auto key = reference_of(plan.key);
     if (!key) {
         return fail(key.error());
@@ -307,15 +431,14 @@ Result<lifecycle::Transaction> prepare_request(const SharedToken& token, const R
     if (!handle) {
         return fail(handle.error());
     }
-    auto csr = scep::build_csr(*request, handle->get(), *challenge);
+    auto csr = scep::build_csr(*request, handle->get(), challenge->in_request);
     if (!csr) {
         return fail(cause(csr.error(), handle->get()));
     }
-    if (const Status opens = keystore::opening_self_test(*token, *key); !opens) {
+    if (const Status opens = test_opening(token, plan, *key); !opens) {
         return fail(opens.error());
     }
-    const Certificate& recipient = plan.authority->set.recipient;
-    auto envelope = scep::seal(csr->reveal(), recipient, algorithms->cipher);
+    auto envelope = seal(csr->reveal(), *plan.authority, challenge->password, algorithms->cipher);
     if (!envelope) {
         return fail(envelope.error());
     }
@@ -324,14 +447,14 @@ Result<lifecycle::Transaction> prepare_request(const SharedToken& token, const R
     transaction.type = type_of(plan);
     transaction.envelope = *std::move(envelope);
     transaction.subject = plan.identity.subject.der();
-    transaction.recipient = recipient.fingerprint();
+    transaction.recipient = plan.authority->set.recipient.fingerprint();
     transaction.authority_generation = plan.authority->generation;
     transaction.digest = algorithms->digest;
     transaction.cipher = algorithms->cipher;
-    if (const Status signer = choose_signer(plan, handle->get(), transaction); !signer) {
+    if (const Status signer = choose_signer(token, plan, handle->get(), transaction); !signer) {
         return fail(signer.error());
     }
-    return transaction;
+    return PreparedRequest{std::move(transaction), std::move(challenge->warnings)};
 }
 
 Result<Bytes> sign_request(const SharedToken& token, const MessagePlan& plan) {
@@ -351,9 +474,12 @@ Result<Bytes> sign_request(const SharedToken& token, const MessagePlan& plan) {
     }
     Bytes envelope = plan.transaction.envelope;
     if (plan.type == scep::MessageType::cert_poll) {
-        const scep::CaSet& set = plan.authority->set;
-        auto sealed =
-            scep::seal(scep::cert_poll_data(set.issuer.subject(), *subject), set.recipient, plan.transaction.cipher);
+        auto password = is_sealed_by_password(*plan.authority) ? read_secret(plan.challenge) : Secret();
+        if (!password) {
+            return fail(password.error());
+        }
+        auto sealed = seal(scep::cert_poll_data(plan.authority->set.issuer.subject(), *subject), *plan.authority,
+                           *password, plan.transaction.cipher);
         if (!sealed) {
             return fail(sealed.error());
         }

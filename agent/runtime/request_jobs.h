@@ -62,18 +62,27 @@ struct RequestPlan {
     Bytes certificate_serial;  ///< 16 random octets for the self-signed certificate
     TimePoint now;
     lifecycle::Purpose purpose = lifecycle::Purpose::first;
-    bool by_renewal_req = true;                         ///< PrepareRequest::by_renewal_req
-    config::RenewalType renewal_type{};                 ///< `renewal_type`
-    bool renewal_sends_challenge = false;               ///< `renewal_challenge`
-    std::optional<lifecycle::Credential> current = {};  ///< signs a renewal and a shadow's request
-    std::optional<Signer> signer = {};                  ///< signs every other request; nothing: the new key does
+    bool by_renewal_req = true;                             ///< PrepareRequest::by_renewal_req
+    config::RenewalType renewal_type{};                     ///< `renewal_type`
+    bool renewal_sends_challenge = false;                   ///< `renewal_challenge`
+    std::optional<lifecycle::Credential> current = {};      ///< signs a renewal and a shadow's request
+    std::optional<Signer> signer = {};                      ///< signs every other request; nothing: the new key does
+    config::EnvelopeMode envelope{};                        ///< config::envelope_for() the key
+    std::optional<lifecycle::KeyRecord> envelope_key = {};  ///< signs every request in place of all others (ENV-14)
 };
 
-/// Reads the challenge, signs and verifies the CSR, tests the key's opening, signs the certificate and seals: three
-/// uses of the key (two signatures, one decryption). What the current certificate or a manufacturer's signs needs no
-/// other certificate, and no challenge unless the configuration says so (REN-3, REN-6, SIG-4). Errors:
-/// challenge_source, ca_algorithm, ca_no_recipient, token_self_test, those of the token.
-Result<lifecycle::Transaction> prepare_request(const SharedToken& token, const RequestPlan& plan);
+/// A request, and what an operator should read about it.
+struct PreparedRequest {
+    lifecycle::Transaction transaction;
+    std::vector<std::string> warnings;
+};
+
+/// Reads the challenge, signs and verifies the CSR, tests the opening of replies, signs the certificate and seals:
+/// three uses of the key (two signatures, one decryption or agreement); with an envelope key one of it, and two of
+/// that. What the current certificate or a manufacturer's signs needs no other certificate, and no challenge unless the
+/// configuration says so (REN-3, REN-6, SIG-4) or something is encrypted under it (ENV-13). Errors: challenge_source,
+/// ca_algorithm, ca_no_recipient, token_self_test, those of the token.
+Result<PreparedRequest> prepare_request(const SharedToken& token, const RequestPlan& plan);
 
 /// What a message is signed from.
 struct MessagePlan {
@@ -82,6 +91,7 @@ struct MessagePlan {
     lifecycle::KeyRecord signer;            ///< the key that signs: Transaction::signer_key, or the enrollment's own
     SharedAuthority authority;              ///< a CertPoll's recipient and issuer
     std::optional<TimePoint> signing_time;  ///< none while the clock is not trusted
+    std::optional<config::SecretSource> challenge = {};  ///< what a CertPoll to a CA without an RSA key is sealed under
 };
 
 /// One use of the signer's key (one signature), on the token that holds it. Errors: those of the token, crypto.
@@ -101,6 +111,7 @@ struct ReplyPlan {
     TimePoint now;
     lifecycle::Purpose purpose = lifecycle::Purpose::first;
     std::optional<lifecycle::IssuedRecord> current = {};  ///< a renewal must better it; nothing: anything goes
+    std::optional<config::SecretSource> challenge = {};   ///< opens what is encrypted under it (`password`); read then
 };
 
 /// A judged reply: the event for the machine, and what an operator should read about it.
@@ -110,8 +121,8 @@ struct ReplyVerdict {
 };
 
 /// A reply that verifies counts whatever its HTTP status; of one that does not, an HTTP error is the better explanation
-/// (HTTP-21). Verifies, opens (one decryption, SUCCESS only) and accepts or refuses. Never an error: a refusal is the
-/// event.
+/// (HTTP-21). Verifies, opens (one decryption or agreement, or the challenge read, SUCCESS only) and accepts or
+/// refuses. Never an error: a refusal is the event.
 Result<ReplyVerdict> judge_reply(const SharedToken& token, const ReplyPlan& plan);
 
 }  // namespace hwenroll::runtime

@@ -92,6 +92,24 @@ Result<std::optional<Transaction>> read_transaction(Database& database, const st
     return std::optional(std::move(transaction));
 }
 
+Status read_envelope_key(Database& database, const std::string& name, Enrollment& enrollment) {
+    Statement row(database, "SELECT key_id, spki, pem, token, uri FROM envelope_keys WHERE identity=?");
+    const auto found = row.bind(std::string_view(name)).step();
+    if (!found) {
+        return fail(found.error());
+    }
+    if (*found) {
+        enrollment.envelope_key = KeyRecord{row.blob(0), row.blob(1), false, row.text(2), row.text(3), row.text(4)};
+    }
+    return {};
+}
+
+Status write_envelope_key(Database& database, const std::string& name, const KeyRecord& key) {
+    Statement row(database, "INSERT INTO envelope_keys (identity, key_id, spki, pem, token, uri) VALUES (?,?,?,?,?,?)");
+    row.bind(std::string_view(name)).bind(ByteView(key.id)).bind(ByteView(key.spki));
+    return row.bind(std::string_view(key.pem)).bind(std::string_view(key.token)).bind(std::string_view(key.uri)).run();
+}
+
 Status read_enrollment(Database& database, const std::string& name, IdentityState& state) {
     auto key = read_key(database, name, attempt_slot);
     auto transaction = read_transaction(database, name);
@@ -121,8 +139,9 @@ Status read_enrollment(Database& database, const std::string& name, IdentityStat
         enrollment.refused = RefusedRequest{row.blob(6), static_cast<scep::Digest>(row.integer(7)),
                                             static_cast<scep::ContentCipher>(row.integer(8)), row.blob(9)};
     }
+    const Status read = read_envelope_key(database, name, enrollment);
     state.enrollment = std::move(enrollment);
-    return {};
+    return read;
 }
 
 Status read_delivery(Database& database, const std::string& name, IdentityState& state) {
@@ -253,7 +272,10 @@ Status write_enrollment(Database& database, const std::string& name, const Enrol
     } else {
         row.bind_null().bind_null().bind_null().bind_null();
     }
-    const Status written = row.run();
+    Status written = row.run();
+    if (written && enrollment.envelope_key) {
+        written = write_envelope_key(database, name, *enrollment.envelope_key);
+    }
     return written && enrollment.transaction ? write_transaction(database, name, *enrollment.transaction) : written;
 }
 

@@ -245,7 +245,9 @@ Result<std::vector<KeyOwner>> Store::key_owners() {
     Statement row(
         impl_->database(),
         "SELECT key_id, identity, identities.token, adopted, pem<>'' FROM keys JOIN identities ON "
-        "identities.name=keys.identity UNION SELECT key_id, identity, identities.token, 0, 0 FROM retired_keys JOIN "
+        "identities.name=keys.identity UNION SELECT key_id, identity, identities.token, 0, pem<>'' FROM envelope_keys "
+        "JOIN identities ON identities.name=envelope_keys.identity UNION SELECT key_id, identity, identities.token, 0, "
+        "0 FROM retired_keys JOIN "
         "identities ON identities.name=retired_keys.identity");
     std::vector<KeyOwner> owners;
     for (;;) {

@@ -10,4 +10,9 @@ namespace hwenroll::keystore {
 /// Errors: token_self_test, and those of Token::decrypt when the token itself is in trouble (worker, deadline, absent).
 Status opening_self_test(Token& token, const KeyReference& key);
 
+/// The same for an EC key that is to open by key agreement (TOK-3): agrees with a key made for it in software, on both
+/// sides (one use). Errors: token_self_test (also for a key of another kind), those of Token::agree when the token
+/// itself is in trouble, crypto.
+Status agreement_self_test(Token& token, const KeyReference& key);
+
 }  // namespace hwenroll::keystore

@@ -17,11 +17,13 @@ Stage stage_of(std::string_view point) {
     constexpr std::string_view in_rollover[] = {"seek-committed", "successor-received", "successor-accepted",
                                                 "authority-switched", "old-generation-renamed"};
     constexpr std::string_view in_refusal[] = {"refusal-committed", "authority-doubted", "alert-committed"};
+    constexpr std::string_view with_envelope_key[] = {"envelope-key-id-committed", "envelope-key-generated"};
     const auto among = [&](const auto& points) { return std::ranges::find(points, point) != std::end(points); };
-    return among(in_renewal)    ? Stage::renewal
-           : among(in_rollover) ? Stage::rollover
-           : among(in_refusal)  ? Stage::refusal
-                                : Stage::enrollment;
+    return among(in_renewal)          ? Stage::renewal
+           : among(in_rollover)       ? Stage::rollover
+           : among(in_refusal)        ? Stage::refusal
+           : among(with_envelope_key) ? Stage::envelope_key
+                                      : Stage::enrollment;
 }
 
 std::string test_name(const testing::TestParamInfo<std::string>& point) {
@@ -100,6 +102,10 @@ TEST(DISABLED_CrashSweep, hwenrolld_in_an_enrollment) {
 
 TEST(DISABLED_CrashSweep, hwenroll_token_in_an_enrollment) {
     sweep(Stage::enrollment, "hwenroll-token");
+}
+
+TEST(DISABLED_CrashSweep, hwenrolld_in_an_enrollment_with_an_envelope_key) {
+    sweep(Stage::envelope_key, "hwenrolld");
 }
 
 TEST(DISABLED_CrashSweep, hwenrolld_in_a_rollover) {

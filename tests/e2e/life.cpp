@@ -48,6 +48,7 @@ std::size_t certificates_at_end(Stage stage) {
             return 3;
         case Stage::enrollment:
         case Stage::refusal:
+        case Stage::envelope_key:
             break;
     }
     return 1;
@@ -71,7 +72,10 @@ std::string integrity_of(const std::filesystem::path& database) {
 
 Life::Life(Stage stage, std::vector<std::string> environment, const std::vector<std::string>& lab_options)
     : stage_(stage), environment_(std::move(environment)), world_(options_of(stage, lab_options)) {
-    world_.configure({.identity_extra = "san = [\"dns:web01.example.com\"]\n"
+    const bool ec = stage == Stage::envelope_key;
+    world_.configure({.ca_extra = ec ? "envelope = \"token-rsa\"\n" : "",
+                      .key = ec ? "ec:p256" : "rsa:2048",
+                      .identity_extra = "san = [\"dns:web01.example.com\"]\n"
                                         "on_change = [[\"/bin/true\"]]\n"
                                         "verify = { command = [\"/bin/true\"] }\n"});
 }
@@ -87,6 +91,8 @@ bool Life::live() {
             return enroll() && renew() && roll_over();
         case Stage::refusal:
             return be_refused() && enroll();
+        case Stage::envelope_key:
+            return enroll() && settle("the envelope key's end", [&] { return keys_in_state().size() == 1; });
     }
     return false;
 }

@@ -11,8 +11,9 @@
 
 namespace hwenroll::test {
 
-/// How far a life goes; each stage contains those before it, a refusal apart.
-enum class Stage { enrollment, renewal, rollover, refusal };
+/// How far a life goes; each stage contains those before it, a refusal apart. `envelope_key` is an enrollment of an EC
+/// key with an RSA key beside it, and that key's end.
+enum class Stage { enrollment, renewal, rollover, refusal, envelope_key };
 
 /// One world, in which time goes on by itself whenever something is waited for, and in which a killed daemon is started
 /// again. Failures are reported to GoogleTest.

@@ -58,15 +58,17 @@ Result<Certificate> self_signed_root(EVP_PKEY* key, const AuthorityTerms& terms)
         !set_validity(root, terms.not_before, terms.not_after) || X509_set_subject_name(root, name.get()) != 1 ||
         X509_set_issuer_name(root, name.get()) != 1 || X509_set_pubkey(root, key) != 1 ||
         !add_extension(root, root, NID_basic_constraints, "critical,CA:TRUE") ||
-        !add_extension(root, root, NID_key_usage, "critical,digitalSignature,keyEncipherment,keyCertSign,cRLSign") ||
+        !add_extension(root, root, NID_key_usage,
+                       terms.ec_key ? "critical,digitalSignature,keyCertSign,cRLSign"
+                                    : "critical,digitalSignature,keyEncipherment,keyCertSign,cRLSign") ||
         !add_extension(root, root, NID_subject_key_identifier, "hash") || !sign(root, key)) {
         return fail(openssl_error("cannot make the lab CA's certificate"));
     }
     return Certificate::from_der(der_of([&](unsigned char** out) { return i2d_X509(root, out); }));
 }
 
-Result<OpenSslPtr<EVP_PKEY>> make_key() {
-    OpenSslPtr<EVP_PKEY> key(EVP_RSA_gen(2048));
+Result<OpenSslPtr<EVP_PKEY>> make_key(bool ec = false) {
+    OpenSslPtr<EVP_PKEY> key(ec ? EVP_EC_gen("P-256") : EVP_RSA_gen(2048));
     if (!key) {
         return fail(openssl_error("cannot make the lab CA's key"));
     }
@@ -142,7 +144,7 @@ Outcome<void> add_requested_usage(const CertificationRequest& request, IssueUsag
 }  // namespace
 
 Result<SigningIdentity> make_root(const AuthorityTerms& terms) {
-    auto key = make_key();
+    auto key = make_key(terms.ec_key);
     auto certificate = key ? self_signed_root(key->get(), terms) : fail(key.error());
     if (!certificate) {
         return fail(certificate.error());

@@ -1,4 +1,4 @@
-// One generation of the CA: an RSA root with its key in a file, and the certificates it issues.
+// One generation of the CA: a root with its key in a file, and the certificates it issues.
 #pragma once
 
 #include <filesystem>
@@ -27,6 +27,7 @@ struct AuthorityTerms {
     TimePoint not_before;
     TimePoint not_after;
     std::string subject = "CN=hwenroll lab CA,O=hwenroll lab";
+    bool ec_key = false;  ///< P-256 in place of RSA: requests come under the challenge (SRV-4)
 };
 
 /// A key with its certificate.

@@ -118,6 +118,8 @@ bool read_encapsulated(const Asn1Node& node, SignedDataSyntax& out) {
 std::optional<RecipientSyntax> recipient(const Asn1Node& node) {
     RecipientSyntax out;
     if (!node.is(asn1_tag::sequence)) {
+        constexpr std::uint8_t password_tag = 0x83;
+        out.by_password = node.is(password_tag);
         return out;
     }
     const Asn1Node* key = node.child(3, asn1_tag::octet_string);

@@ -73,6 +73,7 @@ struct SignedDataSyntax {
 struct RecipientSyntax {
     std::optional<IssuerAndSerial> id;  ///< absent: named otherwise, or no key transport
     bool key_transport = false;
+    bool by_password = false;  ///< of which nothing else is read
     std::optional<long> version;
     AlgorithmSyntax key_algorithm;
     Bytes encrypted_key;

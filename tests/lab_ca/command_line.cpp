@@ -27,6 +27,9 @@ constexpr Words<NextCaLifetime, 2> next_lifetime_words{
 constexpr Words<NextCaKeyword, 3> keyword_words{{{"always", NextCaKeyword::always},
                                                  {"never", NextCaKeyword::never},
                                                  {"until-shadow", NextCaKeyword::until_shadow}}};
+constexpr Words<ReplyEnvelope, 3> envelope_words{{{"auto", ReplyEnvelope::by_key},
+                                                  {"pwri", ReplyEnvelope::by_password},
+                                                  {"pwri-always", ReplyEnvelope::always_password}}};
 constexpr Words<NextCaForm, 10> form_words{{{"nested", NextCaForm::nested},
                                             {"flat", NextCaForm::flat},
                                             {"ra-signed", NextCaForm::ra_signed},
@@ -71,6 +74,19 @@ void declare_service(CLI::App& app, Arguments& arguments) {
                    "RenewalReq or CertPoll; actions: drop, reset, status-NNN and replay without processing; lose, "
                    "delay-MS, truncate, drip[-MS] and body-bitflip after it; repeatable")
         ->allow_extra_args(false);
+}
+
+void declare_envelopes(CLI::App& app, Arguments& arguments) {
+    app.add_option("--ca-key", arguments.ca_key,
+                   "the key of every CA: rsa, or ec (P-256), to which requests come under the challenge")
+        ->check(CLI::IsMember({"rsa", "ec"}));
+    app.add_option("--reply-envelope", arguments.reply_envelope,
+                   "replies are encrypted for the signer's key (auto: key transport to RSA, key agreement with EC), "
+                   "under the challenge to EC signers (pwri), or to RSA signers as well, which is wrong (pwri-always)")
+        ->check(CLI::IsMember(names_of(envelope_words)));
+    app.add_option("--reply-iterations", arguments.reply_iterations,
+                   "iterations of PBKDF2 of a reply under the challenge (default 10000)")
+        ->check(CLI::PositiveNumber);
 }
 
 void declare_issue(CLI::App& app, Arguments& arguments) {
@@ -222,6 +238,7 @@ RolloverPolicy rollover_of(const Arguments& arguments) {
     out.next_lifetime = value_of(next_lifetime_words, arguments.next_ca_lifetime);
     out.next_subject = arguments.next_ca_subject;
     out.switch_early = Seconds(arguments.switch_early);
+    out.ec_key = arguments.ca_key == "ec";
     return out;
 }
 
@@ -254,6 +271,7 @@ Result<std::vector<FaultRule>> faults_of(const Arguments& arguments) {
 
 void declare(CLI::App& app, Arguments& arguments) {
     declare_service(app, arguments);
+    declare_envelopes(app, arguments);
     declare_issue(app, arguments);
     declare_admission(app, arguments);
     declare_decision(app, arguments);
@@ -290,6 +308,8 @@ Result<LabCaOptions> options_of(const Arguments& arguments) {
     options.faults = *std::move(faults);
     options.signing_time_window = Seconds(arguments.signing_time_window);
     options.issuer_in_reply = !arguments.leaf_only;
+    options.reply_envelope = value_of(envelope_words, arguments.reply_envelope);
+    options.reply_iterations = arguments.reply_iterations;
     return options;
 }
 

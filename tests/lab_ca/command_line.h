@@ -46,6 +46,9 @@ struct Arguments {
     std::string shadow_issuer = "next";
     std::string shadow_reply_signer = "current";
     std::vector<std::string> faults;
+    std::string ca_key = "rsa";
+    std::string reply_envelope = "auto";
+    int reply_iterations = 10'000;
 };
 
 /// Declares every option; `arguments` must outlive the parsing.

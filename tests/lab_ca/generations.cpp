@@ -18,7 +18,8 @@ Result<Generations> Generations::open(std::filesystem::path directory, RolloverP
     }
     Generations out(std::move(directory), std::move(policy));
     const RolloverPolicy& terms = out.policy_;
-    Status added = out.add(AuthorityTerms{.not_before = now - terms.backdate, .not_after = now + terms.lifetime});
+    Status added = out.add(
+        AuthorityTerms{.not_before = now - terms.backdate, .not_after = now + terms.lifetime, .ec_key = terms.ec_key});
     while (added &&
            std::filesystem::exists(out.directory_ / (name_of_generation(out.generations_.size() + 1) + ".pem"))) {
         added = out.add({});
@@ -51,7 +52,7 @@ Status Generations::advance(TimePoint now) {
         const TimePoint counted_from =
             policy_.next_lifetime == NextCaLifetime::from_switch ? last.not_after() : appears;
         const std::string subject = policy_.next_subject.empty() ? last.subject().text() : policy_.next_subject;
-        if (Status added = add({appears, counted_from + policy_.lifetime, subject}); !added) {
+        if (Status added = add({appears, counted_from + policy_.lifetime, subject, policy_.ec_key}); !added) {
             return added;
         }
     }

@@ -21,6 +21,7 @@ struct RolloverPolicy {
     NextCaLifetime next_lifetime = NextCaLifetime::from_switch;
     std::string next_subject{};  ///< empty: the same
     Seconds switch_early{0};     ///< how long before its end a CA gives way (ROLL-17)
+    bool ec_key = false;         ///< AuthorityTerms::ec_key of every generation
 };
 
 /// All generations, in DIR as Authority keeps them: the first is `ca`, the others `ca-2`, `ca-3`, … Which of them

@@ -15,6 +15,7 @@
 #include "tests/lab_ca/lint.h"
 #include "tests/lab_ca/lint_log.h"
 #include "tests/lab_ca/next_ca_reply.h"
+#include "tests/lab_ca/reply_envelope.h"
 #include "tests/lab_ca/scep_reply.h"
 
 namespace hwenroll::lab_ca {
@@ -61,6 +62,8 @@ struct LabCaOptions {
     std::vector<Certificate> manufacturers;  ///< whose certificates may sign a first request (SIG-4)
     bool issuer_in_reply = true;             ///< SRV-12: some clients take whichever certificate comes first in the SET
     Seconds signing_time_window{300};
+    ReplyEnvelope reply_envelope = ReplyEnvelope::by_key;
+    int reply_iterations = 10'000;  ///< of PBKDF2, where a reply is encrypted under the challenge
 };
 
 /// A SCEP CA for tests. Used by one thread. Writes lint.jsonl in its directory besides what Generations and Ledger keep
@@ -112,7 +115,7 @@ class LabCa final : public HttpService {
     HttpReply answer_message(Exchange& exchange, ByteView message);
     Outcome<CertRep> process(Exchange& exchange, const ScepRequest& request, ByteView message);
     Outcome<SignerKind> verify(const Exchange& exchange, const ScepRequest& request);
-    Outcome<Bytes> open_for_us(Exchange& exchange, const EnvelopedDataSyntax& envelope);
+    Outcome<Bytes> open_for_us(Exchange& exchange, const ScepRequest& request, const EnvelopedDataSyntax& envelope);
     Outcome<Application> read_application(Exchange& exchange, const ScepRequest& request, SignerKind signer,
                                           ByteView csr_der, ByteView message);
     Outcome<CertRep> enroll(Exchange& exchange, const ScepRequest& request, Application application);

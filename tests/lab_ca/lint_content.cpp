@@ -109,11 +109,14 @@ Findings lint_certification_request(const CertificationRequest& csr, const ScepR
         lint_challenge(*csr.challenge(), out);
     }
     lint_csr_attributes(csr, out);
-    if (kind == SignerKind::self_signed && (request.signer_certificate->subject() != csr.subject() ||
-                                            request.signer_certificate->public_key() != csr.public_key())) {
+    // ENV-14: an EC key cannot receive the reply, an RSA key beside it can.
+    const PublicKey& signer_key = request.signer_certificate->public_key();
+    const bool fits = signer_key == csr.public_key() || (csr.public_key().is_ec() && signer_key.is_rsa());
+    if (kind == SignerKind::self_signed && (request.signer_certificate->subject() != csr.subject() || !fits)) {
         out.push_back({"SIG-1", "the self-signed certificate has another subject or key than the PKCS#10"});
     }
-    if (kind == SignerKind::issued_here && csr.challenge()) {
+    // ENV-13: what an EC key signs may be answered under the challenge.
+    if (kind == SignerKind::issued_here && csr.challenge() && !signer_key.is_ec()) {
         out.push_back({"CSR-6", "a challengePassword in a request signed by an issued certificate"});
     }
     return out;

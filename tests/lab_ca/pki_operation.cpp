@@ -5,6 +5,7 @@
 
 #include "tests/lab_ca/get_message.h"
 #include "tests/lab_ca/lab_ca.h"
+#include "tests/lab_ca/password_request.h"
 
 namespace hwenroll::lab_ca {
 namespace {
@@ -104,7 +105,7 @@ Outcome<CertRep> LabCa::process(Exchange& exchange, const ScepRequest& request, 
     if (!envelope) {
         return passed_on(envelope.error());
     }
-    const auto content = open_for_us(exchange, *envelope);
+    const auto content = open_for_us(exchange, request, *envelope);
     if (!content) {
         return passed_on(content.error());
     }
@@ -134,15 +135,20 @@ Outcome<SignerKind> LabCa::verify(const Exchange& exchange, const ScepRequest& r
 }
 
 /// RFC 8894 §5.1: the recipientInfo says which CA is meant.
-Outcome<Bytes> LabCa::open_for_us(Exchange& exchange, const EnvelopedDataSyntax& envelope) {
+Outcome<Bytes> LabCa::open_for_us(Exchange& exchange, const ScepRequest& request, const EnvelopedDataSyntax& envelope) {
     if (exchange.next && names(envelope, generations_.at(*exchange.next).certificate())) {
         exchange.recipient = *exchange.next;
     }
     const Authority& recipient = generations_.at(exchange.recipient);
     Findings& findings = exchange.record.findings;
-    append(findings, lint_envelope(envelope, recipient.certificate(), exchange.capabilities));
+    const bool by_password = is_by_password(envelope);
+    append(findings, by_password ? lint_password_envelope(*request.signed_data.content, recipient.certificate())
+                                 : lint_envelope(envelope, recipient.certificate(), exchange.capabilities));
     if (envelope.iv) {
         append(findings, freshness_.check_iv(*envelope.iv));
+    }
+    if (by_password) {
+        return open_password_envelope(*request.signed_data.content, options_.challenge);
     }
     return open_message(envelope, recipient.certificate(), recipient.key(), floor_);
 }
@@ -165,10 +171,6 @@ Outcome<LabCa::Application> LabCa::read_application(Exchange& exchange, const Sc
 
 Outcome<CertRep> LabCa::enroll(Exchange& exchange, const ScepRequest& request, Application application) {
     const CertificationRequest& csr = application.csr;
-    // A CertRep can only be encrypted to the signer by key transport so far (ENV-10).
-    if (!request.signer_certificate->public_key().is_rsa()) {
-        return reject(FailInfo::bad_alg, "a reply cannot be encrypted to the signer's key");
-    }
     if (const auto accepted = authorization_.accept_signer(request, application.signer, exchange.now); !accepted) {
         return passed_on(accepted.error());
     }
@@ -288,6 +290,12 @@ CertRep LabCa::success(const ScepRequest& request, const Certificate& issued, st
         reply.certificates.push_back(generations_.at(generation).certificate());
     }
     reply.encryption_for = request.signer_certificate;
+    const bool ec_signer = request.signer_certificate->public_key().is_ec();
+    if (options_.reply_envelope == ReplyEnvelope::always_password ||
+        (options_.reply_envelope == ReplyEnvelope::by_password && ec_signer)) {
+        reply.password = &options_.challenge;
+        reply.iterations = options_.reply_iterations;
+    }
     return reply;
 }
 

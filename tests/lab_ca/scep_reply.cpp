@@ -4,6 +4,7 @@
 
 #include <openssl/rand.h>
 
+#include "tests/lab_ca/reply_envelope.h"
 #include "tests/lab_ca/scep_request.h"
 
 namespace hwenroll::lab_ca {
@@ -48,16 +49,6 @@ bool add_attributes(CMS_SignerInfo* signer, const CertRep& reply, TimePoint now)
              add_attribute(signer, fail_info_text_oid, V_ASN1_UTF8STRING, as_bytes(reply.rejection->text))));
 }
 
-Result<Bytes> write_envelope(ByteView content, const Certificate& recipient) {
-    const OpenSslPtr<BIO> in(BIO_new_mem_buf(content.data(), static_cast<int>(content.size())));
-    const OpenSslPtr<CMS_ContentInfo> cms(CMS_encrypt(nullptr, in.get(), EVP_aes_128_cbc(), CMS_BINARY | CMS_PARTIAL));
-    if (!cms || CMS_add1_recipient_cert(cms.get(), recipient.get(), 0) == nullptr ||
-        CMS_final(cms.get(), in.get(), nullptr, CMS_BINARY) != 1) {
-        return fail(openssl_error("cannot encrypt a reply"));
-    }
-    return der(cms.get());
-}
-
 }  // namespace
 
 CertRep failure(std::string transaction_id, Bytes recipient_nonce, Rejection rejection) {
@@ -85,7 +76,9 @@ Result<Bytes> write_cert_rep(const CertRep& reply, const Certificate& signer, EV
     Bytes content;
     if (reply.status == PkiStatus::success) {
         const auto inner = write_certificates(reply.certificates);
-        auto envelope = inner ? write_envelope(*inner, *reply.encryption_for) : inner;
+        auto envelope = !inner           ? inner
+                        : reply.password ? write_password_envelope(*inner, *reply.password, reply.iterations)
+                                         : write_envelope(*inner, *reply.encryption_for);
         if (!envelope) {
             return envelope;
         }

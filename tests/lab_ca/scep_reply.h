@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/certificate.h"
+#include "base/secret.h"
 #include "tests/lab_ca/outcome.h"
 
 namespace hwenroll::lab_ca {
@@ -21,13 +22,15 @@ struct CertRep {
     std::optional<Rejection> rejection;         ///< with FAILURE
     std::vector<Certificate> certificates;      ///< with SUCCESS: the issued one and its issuer
     std::optional<Certificate> encryption_for;  ///< with SUCCESS: the certificate that signed the request
+    const Secret* password = nullptr;           ///< with SUCCESS: encrypts in place of its key; borrowed
+    int iterations = 0;                         ///< of PBKDF2, with `password`
 };
 
 /// The CertRep for a request that was refused or answered.
 CertRep failure(std::string transaction_id, Bytes recipient_nonce, Rejection rejection);
 
-/// DER of the message: SHA-256, AES-128-CBC, key transport to `encryption_for`, signed by `key` of `signer` with `now`
-/// as signingTime. Error code: crypto.
+/// DER of the message: SHA-256, AES-128-CBC, encrypted to `encryption_for` or under `password`, signed by `key` of
+/// `signer` with `now` as signingTime. Error code: crypto.
 Result<Bytes> write_cert_rep(const CertRep& reply, const Certificate& signer, EVP_PKEY* key, TimePoint now);
 
 /// A certificates-only SignedData (RFC 8894 §3.4) in DER. Error code: crypto.

@@ -55,10 +55,18 @@ Certificate certificate_for(EVP_PKEY* key, const std::string& subject, EVP_PKEY*
     return Certificate::from_der(der_of([&](unsigned char** out) { return i2d_X509(x509.get(), out); })).value();
 }
 
-Bytes envelope(ByteView content, const Certificate& recipient, const EVP_CIPHER* cipher) {
+bool add_password(CMS_ContentInfo* cms, const std::string& password, const EVP_CIPHER* cipher) {
+    auto* const copy = static_cast<unsigned char*>(OPENSSL_memdup(password.data(), password.size()));
+    return CMS_add0_recipient_password(cms, -1, NID_id_alg_PWRI_KEK, NID_id_pbkdf2, copy,
+                                       static_cast<ossl_ssize_t>(password.size()), cipher) != nullptr;
+}
+
+Bytes envelope(ByteView content, const Certificate& recipient, const RequestRecipe& recipe) {
     const OpenSslPtr<BIO> in(BIO_new_mem_buf(content.data(), static_cast<int>(content.size())));
-    const OpenSslPtr<CMS_ContentInfo> cms(CMS_encrypt(nullptr, in.get(), cipher, CMS_BINARY | CMS_PARTIAL));
-    require(cms && CMS_add1_recipient_cert(cms.get(), recipient.get(), 0) != nullptr &&
+    const OpenSslPtr<CMS_ContentInfo> cms(CMS_encrypt(nullptr, in.get(), recipe.cipher, CMS_BINARY | CMS_PARTIAL));
+    require(cms &&
+                (recipe.password ? add_password(cms.get(), *recipe.password, recipe.cipher)
+                                 : CMS_add1_recipient_cert(cms.get(), recipient.get(), 0) != nullptr) &&
                 CMS_final(cms.get(), in.get(), nullptr, CMS_BINARY) == 1,
             "envelope");
     return der_of([&](unsigned char** out) { return i2d_CMS_ContentInfo(cms.get(), out); });
@@ -89,12 +97,19 @@ void read_attributes(CMS_SignerInfo* signer, OpenedReply& out) {
     }
 }
 
-void read_content(ByteView content, const ClientIdentity& identity, OpenedReply& out) {
+bool take_password(CMS_ContentInfo* cms, std::string password) {
+    return CMS_decrypt_set1_password(cms, reinterpret_cast<unsigned char*>(password.data()),
+                                     static_cast<ossl_ssize_t>(password.size())) == 1;
+}
+
+void read_content(ByteView content, const ClientIdentity& identity, const std::optional<std::string>& password,
+                  OpenedReply& out) {
     const unsigned char* at = content.data();
     const OpenSslPtr<CMS_ContentInfo> cms(d2i_CMS_ContentInfo(nullptr, &at, static_cast<long>(content.size())));
     const OpenSslPtr<BIO> plain(BIO_new(BIO_s_mem()));
-    require(cms && CMS_decrypt(cms.get(), identity.key.get(), identity.certificate->get(), nullptr, plain.get(),
-                               CMS_BINARY) == 1,
+    require(cms && (!password || take_password(cms.get(), *password)) &&
+                CMS_decrypt(cms.get(), password ? nullptr : identity.key.get(),
+                            password ? nullptr : identity.certificate->get(), nullptr, plain.get(), CMS_BINARY) == 1,
             "decryption");
     char* data = nullptr;
     const long size = BIO_get_mem_data(plain.get(), &data);
@@ -167,7 +182,7 @@ Bytes make_request(const RequestRecipe& recipe, const ClientIdentity& identity, 
                    TimePoint now) {
     const Bytes content = envelope(
         recipe.content ? *recipe.content : make_csr(recipe, recipe.requested == nullptr ? identity : *recipe.requested),
-        recipient, recipe.cipher);
+        recipient, recipe);
     const OpenSslPtr<BIO> in(BIO_new_mem_buf(content.data(), static_cast<int>(content.size())));
     constexpr unsigned int flags = CMS_BINARY | CMS_NOSMIMECAP | CMS_PARTIAL;
     const OpenSslPtr<CMS_ContentInfo> cms(CMS_sign(nullptr, nullptr, nullptr, nullptr, flags));
@@ -198,7 +213,8 @@ std::string OpenedReply::status() const {
     return scep(3) + (scep(4).empty() ? "" : "/" + scep(4));
 }
 
-OpenedReply open_reply(ByteView der, const Certificate& signer, const ClientIdentity& identity) {
+OpenedReply open_reply(ByteView der, const Certificate& signer, const ClientIdentity& identity,
+                       const std::optional<std::string>& password) {
     OpenedReply out;
     const unsigned char* at = der.data();
     const OpenSslPtr<CMS_ContentInfo> cms(d2i_CMS_ContentInfo(nullptr, &at, static_cast<long>(der.size())));
@@ -217,7 +233,8 @@ OpenedReply open_reply(ByteView der, const Certificate& signer, const ClientIden
     if (out.signature_good && out.has_content) {
         char* data = nullptr;
         const long size = BIO_get_mem_data(content.get(), &data);
-        read_content({reinterpret_cast<const std::uint8_t*>(data), static_cast<std::size_t>(size)}, identity, out);
+        read_content({reinterpret_cast<const std::uint8_t*>(data), static_cast<std::size_t>(size)}, identity, password,
+                     out);
     }
     return out;
 }

@@ -40,6 +40,7 @@ struct RequestRecipe {
     bool break_signature = false;
     bool with_certificate = true;
     std::optional<Bytes> content;               ///< messageData instead of a PKCS#10
+    std::optional<std::string> password;        ///< encrypts in place of the recipient's key, by libcrypto's defaults
     const ClientIdentity* requested = nullptr;  ///< whose key and subject the PKCS#10 has; nullptr: the signer's
 };
 
@@ -71,7 +72,8 @@ struct OpenedReply {
     [[nodiscard]] std::string status() const;
 };
 
-/// Opens `der` as a reply of `signer` for `identity`; throws std::runtime_error when it is no CMS.
-OpenedReply open_reply(ByteView der, const Certificate& signer, const ClientIdentity& identity);
+/// Opens `der` as a reply of `signer` for `identity`, or under `password`; throws std::runtime_error when it is no CMS.
+OpenedReply open_reply(ByteView der, const Certificate& signer, const ClientIdentity& identity,
+                       const std::optional<std::string>& password = std::nullopt);
 
 }  // namespace hwenroll::lab_ca::test

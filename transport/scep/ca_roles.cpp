@@ -305,7 +305,7 @@ int recipient_rank(const Certificate& certificate, bool is_ra) {
     return (usage & KU_DATA_ENCIPHERMENT) != 0 ? 4 : 0;
 }
 
-Result<Certificate> choose_recipient(const Certificate& issuer, const std::vector<Certificate>& ras) {
+Result<Certificate> choose_recipient(const Certificate& issuer, const std::vector<Certificate>& ras, bool by_password) {
     const Certificate* best = &issuer;
     int best_rank = recipient_rank(issuer, false);
     for (const Certificate& ra : ras) {
@@ -315,10 +315,12 @@ Result<Certificate> choose_recipient(const Certificate& issuer, const std::vecto
             best_rank = rank;
         }
     }
-    if (best_rank == 0) {
+    if (best_rank == 0 && !by_password) {  // ENV-7, ENV-8
         return fail(ErrorCode::ca_no_recipient, "no certificate of the CA can receive an encrypted request",
                     "none of " + identify(issuer) +
-                        fmt::format(" and its {} RA certificates has an RSA key for encryption", ras.size()));
+                        fmt::format(" and its {} RA certificates has an RSA key for encryption", ras.size()),
+                    "have the CA's operator provide an RSA certificate for SCEP, or set envelope = \"password\" if the "
+                    "CA takes requests that are encrypted under the challenge");
     }
     return *best;
 }
@@ -333,7 +335,7 @@ void warn_of_usage(const Certificate& issuer, const Certificate& recipient, bool
         warnings.push_back("the key usage of the CA certificate " + identify(issuer) +
                            " lacks digitalSignature, which signing replies needs (RFC 8894 §2.1.2)");
     }
-    if (lacks(recipient, KU_KEY_ENCIPHERMENT)) {
+    if (recipient.public_key().is_rsa() && lacks(recipient, KU_KEY_ENCIPHERMENT)) {
         warnings.push_back("the key usage of " + identify(recipient) +
                            ", to which requests are encrypted, lacks keyEncipherment (RFC 8894 §2.1.2)");
     }
@@ -370,7 +372,7 @@ std::vector<Certificate> signers_of(const CaChain& chain, std::size_t issuer, co
 
 }  // namespace
 
-Result<CaSet> assign_roles(const CaChain& chain, const RaRule& rule) {
+Result<CaSet> assign_roles(const CaChain& chain, const RaRule& rule, bool by_password) {
     std::vector<std::string> warnings;
     for (const DroppedCertificate& dropped : chain.dropped) {
         warn_of_unused(dropped.certificate, dropped.reason, warnings);
@@ -383,7 +385,7 @@ Result<CaSet> assign_roles(const CaChain& chain, const RaRule& rule) {
     const Indices path = path_from(chain, *chosen);
     const Certificate& issuer = chain.members[path.front()].certificate;
     const std::vector<Certificate> ras = ras_of(path, all_ras, chain, rule, warnings);
-    auto recipient = choose_recipient(issuer, ras);
+    auto recipient = choose_recipient(issuer, ras, by_password);
     if (!recipient) {
         return fail(std::move(recipient).error());
     }

@@ -135,7 +135,7 @@ Result<CaSet> authenticate(const std::vector<Certificate>& received, const CaExp
     if (!chain) {
         return fail(chain.error());
     }
-    return assign_roles(*chain, expected.ras);
+    return assign_roles(*chain, expected.ras, expected.by_password);
 }
 
 }  // namespace hwenroll::scep

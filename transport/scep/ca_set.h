@@ -16,10 +16,11 @@ Result<std::vector<Certificate>> parse_ca_certificates(ByteView body, const Pars
 
 /// A CA set after authentication. Every certificate in it is the anchor or chains to it.
 struct CaSet {
-    Certificate anchor;                ///< the pinned certificate (CACERT-5)
-    Certificate issuer;                ///< the CA that will issue (CACERT-9); the anchor or an intermediate below it
-    Certificate recipient;             ///< requests are encrypted to it (ENV-2)
-    std::vector<Certificate> signers;  ///< certificates that may sign a CertRep (SIG-12); includes `issuer`
+    Certificate anchor;     ///< the pinned certificate (CACERT-5)
+    Certificate issuer;     ///< the CA that will issue (CACERT-9); the anchor or an intermediate below it
+    Certificate recipient;  ///< requests are encrypted to it (ENV-2); with another key than an RSA key it is the
+                            ///< issuer's, and they are encrypted under the challenge (CaExpectation::by_password)
+    std::vector<Certificate> signers;        ///< certificates that may sign a CertRep (SIG-12); includes `issuer`
     std::vector<Certificate> intermediates;  ///< CA certificates between issuer and anchor, and the issuer unless it is
                                              ///< the anchor; then their older ones
     std::vector<std::string> warnings;  ///< keyUsage missing (CACERT-10), certificates dropped and why (BAD-27, BAD-28)
@@ -44,6 +45,7 @@ struct CaExpectation {
     ParseLimits limits{};
     RaRule ras{};
     LegacyPermissions legacy{};  ///< `sha1_reply` lets certificates below the anchor be signed with SHA-1
+    bool by_password = false;    ///< requests may be encrypted under the challenge: a set without an RSA key will do
 };
 
 /// Authenticates a set and gives out the roles. An RA counts only when the issuing CA itself issued it, or,

@@ -1,6 +1,7 @@
 // Replies: verified before anything in them is believed (MSG-20).
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -50,6 +51,37 @@ Result<CertRep> read_cert_rep(ByteView body, const ReplyExpectation& expected);
 /// floor or unknown, key transport other than PKCS#1 v1.5, BAD-96, BAD-97, BAD-99), scep_decrypt.
 Result<Secret> open_envelope(ByteView envelope, const Certificate& recipient, EVP_PKEY* key,
                              const LegacyPermissions& legacy, const ParseLimits& limits);
+
+/// What has to be agreed upon to take out a content key that is wrapped for an EC key (RFC 5753 §3.1). Public.
+struct KeyAgreement {
+    PublicKey originator;        ///< the sender's ephemeral key, on the curve of the recipient's
+    std::string digest;          ///< libcrypto's name of the key derivation's hash
+    Bytes wrap_algorithm;        ///< AlgorithmIdentifier of the key wrap, as received
+    Bytes user_keying_material;  ///< empty: none
+    Bytes wrapped_key;
+};
+
+/// What an EC key opens replies with, since it cannot decrypt (ENV-12).
+struct EcRecipient {
+    /// Agrees by the key of the certificate that signed the request, and unwraps: the content key. A failure of
+    /// scep_algorithm is passed on; all others look like an envelope that does not open.
+    std::function<Result<Secret>(const KeyAgreement&)> agree;
+    /// The challenge, asked for only when the reply is encrypted under it; null: such a reply is for nobody here.
+    std::function<Result<Secret>()> password = nullptr;
+};
+
+/// An envelope's content.
+struct OpenedEnvelope {
+    Secret content;
+    std::vector<std::string> warnings;  ///< tolerated deviations
+};
+
+/// As open_envelope() above, for a `recipient` with an EC key: by key agreement where the envelope names it by issuer
+/// and serial or by its subject key identifier, else by the challenge where there is one recipient by password. A wrong
+/// challenge, a wrong point and a key that does not unwrap are the same scep_decrypt. Errors also: those of
+/// EcRecipient::password; scep_envelope for more than ParseLimits::max_pbkdf2 iterations (ENV-19, BAD-100).
+Result<OpenedEnvelope> open_envelope(ByteView envelope, const Certificate& recipient, const EcRecipient& key,
+                                     const LegacyPermissions& legacy, const ParseLimits& limits);
 
 /// The certificates of a degenerate SignedData (DEG-1…7), unordered. Errors: scep_inner, scep_no_certificate.
 Result<std::vector<Certificate>> read_degenerate(ByteView content, const ParseLimits& limits);

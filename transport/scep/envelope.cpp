@@ -11,6 +11,8 @@ namespace hwenroll::scep {
 namespace {
 
 constexpr std::size_t max_recipients = 64;
+constexpr BerTag agreement_tag = tag::context(1);
+constexpr BerTag password_tag = tag::context(3);
 constexpr std::string_view oid_auth_enveloped_data = "1.2.840.113549.1.9.16.1.23";
 
 /// The choices of RecipientInfo that are not key transport, by the number of their tag.
@@ -39,6 +41,11 @@ void read_recipients(EnvelopedData& data, BerReader& fields, BerFault& fault) {
         if (value.tag == tag::sequence) {
             data.recipients.push_back(read_key_trans(value, recipients, fault));
         } else {
+            if (value.tag == agreement_tag) {
+                data.agreements.push_back(value);
+            } else if (value.tag == password_tag) {
+                data.passwords.push_back(value);
+            }
             const bool known =
                 value.tag.tag_class == TagClass::context && value.tag.number < other_recipient_kinds.size();
             data.other_recipients.emplace_back(other_recipient_kinds[known ? value.tag.number : 0]);

@@ -20,7 +20,9 @@ struct KeyTransRecipient {
 /// Borrowed from the message.
 struct EnvelopedData {
     std::vector<KeyTransRecipient> recipients;
-    std::vector<std::string> other_recipients;  ///< what they are, e.g. "password"
+    std::vector<BerValue> agreements;  ///< KeyAgreeRecipientInfos, unread: one for somebody else may be anything
+    std::vector<BerValue> passwords;   ///< PasswordRecipientInfos, likewise
+    std::vector<std::string> other_recipients;  ///< what those two and all others are, e.g. "password"
     std::string content_type;
     AlgorithmId content_algorithm;
     std::optional<Bytes> encrypted_content;

@@ -291,7 +291,8 @@ Result<CaSet> NextSet::authenticate_next() {
                                     .now = in_force(pool_, expected_.now),
                                     .limits = expected_.limits,
                                     .ras = expected_.ras,
-                                    .legacy = expected_.legacy});
+                                    .legacy = expected_.legacy,
+                                    .by_password = expected_.by_password});
     if (!set && set.error().code() == ErrorCode::ca_certificate) {
         const Error& cause = set.error();
         return refuse("the next CA is not acceptable", cause.what() + (cause.why().empty() ? "" : ": " + cause.why()));

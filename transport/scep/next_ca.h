@@ -38,6 +38,7 @@ struct NextCaExpectation {
     ParseLimits limits{};
     RaRule ras{};  ///< which certificates of the next set are its RAs
     LegacyPermissions legacy{};
+    bool by_password = false;  ///< CaExpectation::by_password
 };
 
 /// The next CA, verified.

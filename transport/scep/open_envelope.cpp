@@ -12,6 +12,8 @@
 #include "transport/scep/cert_rep.h"
 #include "transport/scep/content_cipher.h"
 #include "transport/scep/envelope.h"
+#include "transport/scep/key_agree_recipient.h"
+#include "transport/scep/password_recipient.h"
 #include "transport/scep/reply_algorithms.h"
 
 namespace hwenroll::scep {
@@ -24,12 +26,8 @@ tl::unexpected<Error> cannot_open() {
     return fail(ErrorCode::scep_decrypt, "the envelope of the reply cannot be opened");
 }
 
-/// The recipient that is ours (ENV-10): no other key is tried, and a second one for us is left alone.
-Result<const KeyTransRecipient*> find_recipient(const EnvelopedData& data, const Certificate& ours) {
-    const auto found = std::ranges::find_if(data.recipients, [&](const auto& r) { return names(r.id, ours); });
-    if (found != data.recipients.end()) {
-        return &*found;
-    }
+/// Nobody in the envelope is who we are (ENV-10).
+tl::unexpected<Error> not_for_us(const EnvelopedData& data) {
     std::string others;
     for (const auto& recipient : data.recipients) {
         others += (others.empty() ? "" : ", ") + describe(recipient.id);
@@ -39,6 +37,12 @@ Result<const KeyTransRecipient*> find_recipient(const EnvelopedData& data, const
     }
     return fail(ErrorCode::scep_recipient, "the reply is not encrypted for the certificate that signed the request",
                 "it is for " + (others.empty() ? std::string("nobody") : printable(others, 300)));
+}
+
+/// The recipient that is ours: no other key is tried, and a second one for us is left alone.
+Result<const KeyTransRecipient*> find_recipient(const EnvelopedData& data, const Certificate& ours) {
+    const auto found = std::ranges::find_if(data.recipients, [&](const auto& r) { return names(r.id, ours); });
+    return found == data.recipients.end() ? not_for_us(data) : Result<const KeyTransRecipient*>(&*found);
 }
 
 Status check_key_transport(const KeyTransRecipient& recipient) {
@@ -123,14 +127,15 @@ bool is_one_value(ByteView content, const ParseLimits& limits) {
     return size && *size == content.size();
 }
 
-}  // namespace
+/// An envelope but for its key, checked.
+struct Content {
+    const CipherInfo* cipher = nullptr;
+    ByteView iv;
+    const Bytes* octets = nullptr;
+    ContentDecryptor decryptor;
+};
 
-Result<Secret> open_for_recipient(const EnvelopedData& data, const KeyTransRecipient& recipient, EVP_PKEY* key,
-                                  std::size_t modulus_size, const LegacyPermissions& legacy,
-                                  const ParseLimits& limits) {
-    if (Status transport = check_key_transport(recipient); !transport) {
-        return fail(std::move(transport).error());
-    }
+Result<Content> content_of(const EnvelopedData& data, const LegacyPermissions& legacy) {
     const auto cipher = find_cipher(data, legacy);
     if (!cipher) {
         return fail(cipher.error());
@@ -142,17 +147,96 @@ Result<Secret> open_for_recipient(const EnvelopedData& data, const KeyTransRecip
     if (!data.encrypted_content) {
         return fail(ErrorCode::scep_envelope, "the envelope holds no encrypted content");
     }
-    const Result<ContentDecryptor> decryptor = ContentDecryptor::load(**cipher);
+    Result<ContentDecryptor> decryptor = ContentDecryptor::load(**cipher);
     if (!decryptor) {
         return fail(decryptor.error());
     }
-    Result<Secret> content = content_key(recipient, key, modulus_size, (*cipher)->key_size).map([&](Secret secret) {
-        return decryptor->decrypt(secret.reveal(), *iv, *data.encrypted_content);
-    });
-    if (content && !is_one_value(content->reveal(), limits)) {
+    return Content{*cipher, *iv, &*data.encrypted_content, *std::move(decryptor)};
+}
+
+/// Only one complete value is handed out (ENV-15).
+Result<Secret> decrypt(const Content& content, const Secret& key, const ParseLimits& limits) {
+    Secret plaintext = content.decryptor.decrypt(key.reveal(), content.iv, *content.octets);
+    if (!is_one_value(plaintext.reveal(), limits)) {
         return cannot_open();
     }
-    return content;
+    return plaintext;
+}
+
+/// What agreeing yields if that is a key of the right length, a random one otherwise.
+Result<Secret> agreed_key(const EcRecipient& key, const KeyAgreement& agreement, std::size_t key_size) {
+    Result<Secret> agreed = key.agree(agreement);
+    if (!agreed && agreed.error().code() == ErrorCode::scep_algorithm) {
+        return agreed;
+    }
+    if (agreed && agreed->size() == key_size) {
+        return agreed;
+    }
+    Bytes random(key_size);
+    if (RAND_priv_bytes(random.data(), static_cast<int>(random.size())) != 1) {
+        return fail(openssl_error("cannot draw a random content key"));
+    }
+    return Secret(std::move(random));
+}
+
+/// What our certificate is to agree upon; nothing where no recipient by key agreement is it. One that is malformed is
+/// the sender's fault only if nobody else's is ours.
+Result<std::optional<KeyAgreement>> find_agreement(const EnvelopedData& data, const Certificate& ours) {
+    std::optional<Error> malformed;
+    for (const BerValue& value : data.agreements) {
+        const auto recipient = read_key_agree_recipient(value);
+        if (!recipient) {
+            malformed = recipient.error();
+            continue;
+        }
+        const auto key = std::ranges::find_if(recipient->keys, [&](const auto& one) { return names(one.id, ours); });
+        if (key != recipient->keys.end()) {
+            auto agreement = agreement_of(*recipient, *key, ours);
+            return agreement ? Result<std::optional<KeyAgreement>>(*std::move(agreement)) : fail(agreement.error());
+        }
+    }
+    return malformed ? Result<std::optional<KeyAgreement>>(fail(*malformed)) : std::optional<KeyAgreement>();
+}
+
+Result<OpenedEnvelope> open_by_password(const EnvelopedData& data, const Secret& password, const Content& content,
+                                        const ParseLimits& limits) {
+    const auto recipient = read_password_recipient(data.passwords.front());
+    if (!recipient) {
+        return fail(recipient.error());
+    }
+    auto key = unwrap_by_password(*recipient, password, content.cipher->key_size, limits.max_pbkdf2);
+    if (!key) {
+        return fail(key.error());
+    }
+    auto plaintext = decrypt(content, key->key, limits);
+    if (!plaintext) {
+        return fail(plaintext.error());
+    }
+    OpenedEnvelope opened{*std::move(plaintext), {}};
+    constexpr std::uint32_t few_iterations = 1000;
+    if (key->iterations < few_iterations) {
+        opened.warnings.push_back(fmt::format(
+            "the reply is encrypted under the challenge by only {} iterations of PBKDF2, so that it can be guessed "
+            "fast (ENV-19)",
+            key->iterations));
+    }
+    return opened;
+}
+
+}  // namespace
+
+Result<Secret> open_for_recipient(const EnvelopedData& data, const KeyTransRecipient& recipient, EVP_PKEY* key,
+                                  std::size_t modulus_size, const LegacyPermissions& legacy,
+                                  const ParseLimits& limits) {
+    if (Status transport = check_key_transport(recipient); !transport) {
+        return fail(std::move(transport).error());
+    }
+    const auto content = content_of(data, legacy);
+    if (!content) {
+        return fail(content.error());
+    }
+    const auto secret = content_key(recipient, key, modulus_size, content->cipher->key_size);
+    return secret ? decrypt(*content, *secret, limits) : fail(secret.error());
 }
 
 Result<Secret> open_envelope(ByteView envelope, const Certificate& recipient, EVP_PKEY* key,
@@ -168,6 +252,35 @@ Result<Secret> open_envelope(ByteView envelope, const Certificate& recipient, EV
     // The certificate's key, not the private one: some providers do not tell the size of the modulus.
     const auto modulus_size = static_cast<std::size_t>(EVP_PKEY_get_size(recipient.public_key().get()));
     return open_for_recipient(*data, **ours, key, modulus_size, legacy, limits);
+}
+
+Result<OpenedEnvelope> open_envelope(ByteView envelope, const Certificate& recipient, const EcRecipient& key,
+                                     const LegacyPermissions& legacy, const ParseLimits& limits) {
+    const Result<EnvelopedData> data = parse_enveloped_data(envelope, limits);
+    if (!data) {
+        return fail(data.error());
+    }
+    const bool by_password = key.password && data->passwords.size() == 1;
+    const auto agreement = find_agreement(*data, recipient);
+    if (!agreement && !(by_password && agreement.error().code() == ErrorCode::scep_envelope)) {
+        return fail(agreement.error());
+    }
+    const bool agrees = agreement && *agreement;
+    if (!agrees && !by_password) {
+        // Nothing tells two recipients by password apart, and each would cost its iterations.
+        return not_for_us(*data);
+    }
+    const auto content = content_of(*data, legacy);
+    if (!content) {
+        return fail(content.error());
+    }
+    if (agrees) {
+        const auto secret = agreed_key(key, **agreement, content->cipher->key_size);
+        auto plaintext = secret ? decrypt(*content, *secret, limits) : fail(secret.error());
+        return plaintext ? Result<OpenedEnvelope>(OpenedEnvelope{*std::move(plaintext), {}}) : fail(plaintext.error());
+    }
+    const auto password = key.password();
+    return password ? open_by_password(*data, *password, *content, limits) : fail(password.error());
 }
 
 }  // namespace hwenroll::scep

@@ -5,13 +5,14 @@
 
 #include <fmt/format.h>
 #include <openssl/err.h>
-#include <openssl/rand.h>
 #include <openssl/rsa.h>
 
+#include "transport/scep/content_encryption.h"
 #include "transport/scep/der_writer.h"
 #include "transport/scep/digests.h"
 #include "transport/scep/digital_signature.h"
 #include "transport/scep/object_identifiers.h"
+#include "transport/scep/password_recipient.h"
 #include "transport/scep/reply_algorithms.h"
 #include "transport/scep/signed_data.h"
 #include "transport/scep/string_types.h"
@@ -32,39 +33,6 @@ Bytes issuer_and_serial(const Certificate& certificate) {
 
 // ----- EnvelopedData -----
 
-// libcrypto's own CMS_encrypt frees buffers with the plaintext, hence with the challenge, without overwriting them.
-
-/// An encrypted content and what it was encrypted with.
-struct EncryptedContent {
-    Secret key;
-    Bytes iv;
-    Bytes octets;
-};
-
-Result<EncryptedContent> encrypt(ByteView plaintext, const CipherInfo& info) {
-    const OpenSslPtr<EVP_CIPHER> cipher(EVP_CIPHER_fetch(nullptr, info.libcrypto_name, nullptr));
-    const OpenSslPtr<EVP_CIPHER_CTX> context(EVP_CIPHER_CTX_new());
-    Bytes key(info.key_size);
-    Bytes iv(info.iv_size);
-    Bytes octets(plaintext.size() + EVP_MAX_BLOCK_LENGTH);
-    int size = 0;
-    int tail = 0;
-    const bool good =
-        cipher && context && EVP_EncryptInit_ex2(context.get(), cipher.get(), nullptr, nullptr, nullptr) == 1 &&
-        EVP_CIPHER_CTX_rand_key(context.get(), key.data()) == 1 &&
-        RAND_bytes(iv.data(), static_cast<int>(iv.size())) == 1 &&
-        EVP_EncryptInit_ex2(context.get(), nullptr, key.data(), iv.data(), nullptr) == 1 &&
-        EVP_EncryptUpdate(context.get(), octets.data(), &size, plaintext.data(), static_cast<int>(plaintext.size())) ==
-            1 &&
-        EVP_EncryptFinal_ex(context.get(), octets.data() + size, &tail) == 1;
-    EncryptedContent result{Secret(std::move(key)), std::move(iv), std::move(octets)};
-    if (!good) {
-        return fail(openssl_error(fmt::format("a request cannot be encrypted in {}", to_text(info.cipher))));
-    }
-    result.octets.resize(static_cast<std::size_t>(size) + static_cast<std::size_t>(tail));
-    return result;
-}
-
 /// RSAES-PKCS1-v1_5 (ALG-8).
 Result<Bytes> wrap(const Secret& content_key, const Certificate& recipient) {
     const PublicKey& key = recipient.public_key();
@@ -82,21 +50,13 @@ Result<Bytes> wrap(const Secret& content_key, const Certificate& recipient) {
 }
 
 /// ContentInfo(EnvelopedData version 0) with a KeyTransRecipientInfo version 0 (RFC 5652 §6, ENV-3, ENV-4).
-Bytes enveloped_data(const EncryptedContent& content, ByteView wrapped_key, const Certificate& recipient,
-                     const CipherInfo& info) {
+Bytes enveloped_for(const Certificate& recipient, ByteView wrapped_key, const EncryptedContent& content,
+                    const CipherInfo& info) {
     const Bytes recipient_info =
         der::constructed(der::tag_sequence, {der::small_integer(0), issuer_and_serial(recipient),
                                              der::algorithm_with_null(oid_rsa_encryption),
                                              der::value(der::tag_octet_string, wrapped_key)});
-    const Bytes algorithm = der::constructed(
-        der::tag_sequence, {der::object_identifier(info.oid), der::value(der::tag_octet_string, content.iv)});
-    constexpr std::uint8_t encrypted_content = 0x80;  // [0] IMPLICIT OCTET STRING
-    const Bytes content_info = der::constructed(der::tag_sequence, {der::object_identifier(oid_data), algorithm,
-                                                                    der::value(encrypted_content, content.octets)});
-    const Bytes body = der::constructed(
-        der::tag_sequence, {der::small_integer(0), der::value(der::tag_set, recipient_info), content_info});
-    return der::constructed(der::tag_sequence,
-                            {der::object_identifier(oid_enveloped_data), der::value(der::tag_context(0), body)});
+    return enveloped_data(0, recipient_info, content, info);
 }
 
 // ----- SignedData -----
@@ -213,7 +173,7 @@ Result<Bytes> seal(ByteView message_data, const Certificate& recipient, ContentC
     }
     ERR_clear_error();
     const CipherInfo& info = cipher_info(cipher);
-    auto content = encrypt(message_data, info);
+    auto content = encrypt_content(message_data, info);
     if (!content) {
         return fail(std::move(content).error());
     }
@@ -221,7 +181,29 @@ Result<Bytes> seal(ByteView message_data, const Certificate& recipient, ContentC
     if (!wrapped) {
         return fail(std::move(wrapped).error());
     }
-    return enveloped_data(*content, *wrapped, recipient, info);
+    return enveloped_for(recipient, *wrapped, *content, info);
+}
+
+Result<Bytes> seal_by_password(ByteView message_data, const Secret& challenge, ContentCipher cipher) {
+    if (challenge.empty()) {
+        return fail(ErrorCode::challenge_source, "a request cannot be encrypted without a challenge",
+                    "the CA has no RSA key that it could be encrypted for");
+    }
+    if (cipher == ContentCipher::des) {  // RFC 8894 §2.9: must not be used
+        return fail(ErrorCode::ca_algorithm, fmt::format("a request may not be encrypted in {}", to_text(cipher)));
+    }
+    ERR_clear_error();
+    const CipherInfo& info = cipher_info(cipher);
+    auto content = encrypt_content(message_data, info);
+    if (!content) {
+        return fail(std::move(content).error());
+    }
+    auto recipient = password_recipient_info(content->key, challenge, cipher);
+    if (!recipient) {
+        return fail(std::move(recipient).error());
+    }
+    constexpr std::uint8_t version_with_password = 3;  // RFC 5652 §6.1
+    return enveloped_data(version_with_password, *recipient, *content, info);
 }
 
 Bytes cert_poll_data(const DistinguishedName& issuer, const DistinguishedName& subject) {

@@ -16,6 +16,15 @@ namespace hwenroll::scep {
 /// crypto.
 Result<Bytes> seal(ByteView message_data, const Certificate& recipient, ContentCipher cipher);
 
+/// Encrypts messageData under the challenge, for a CA without an RSA key: ContentInfo(EnvelopedData v3), one
+/// PasswordRecipientInfo by PBKDF2 with HMAC-SHA-256 and id-alg-PWRI-KEK (ENV-5, ENV-6). DER. Without a challenge
+/// nothing is encrypted and the error is challenge_source (ENV-8, ENV-9). Errors also: ca_algorithm (single DES),
+/// crypto.
+Result<Bytes> seal_by_password(ByteView message_data, const Secret& challenge, ContentCipher cipher);
+
+/// Below this many octets a challenge that encrypts can be guessed from one captured message (ENV-9, RFC 8894 §7.3).
+inline constexpr std::size_t least_password = 16;
+
 /// messageData of a CertPoll (MSG-22): issuer = subject of the issuing CA, subject = that of the request.
 Bytes cert_poll_data(const DistinguishedName& issuer, const DistinguishedName& subject);
 

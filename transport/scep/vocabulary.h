@@ -86,7 +86,8 @@ struct ParseLimits {
     int max_path = 10;           ///< certificates between leaf and anchor
     Seconds min_lifetime{3600};  ///< that an issued certificate must have left, or a tenth of a whole lifetime
     Seconds clock_skew{300};     ///< by which clocks may differ; see for_lifetime()
-    bool judges_time = true;     ///< false while the clock is not trusted: no validity period refuses anything (K1, K7)
+    std::uint32_t max_pbkdf2 = 10'000'000;  ///< iterations of a reply that is encrypted under the challenge (ENV-19)
+    bool judges_time = true;  ///< false while the clock is not trusted: no validity period refuses anything (K1, K7)
 };
 
 /// The part of a time limit that applies to a certificate of this lifetime: min(limit, 1 % of the lifetime), and at

@@ -87,15 +87,16 @@ const Fault faults[] = {
     {"undefined_token", "token = ", "token = \"elsewhere\"",
      "E-CONFIG-REFERENCE identity.web: hwenroll.toml:10:9: there is no [token.elsewhere]; define it or correct the "
      "name"},
-    {"later_ec", "subject", "subject = \"CN=a\"\nkey = \"ec:p256\"",
-     "E-CONFIG-UNSUPPORTED identity.web: hwenroll.toml:12:7: 'key' asks for what this version cannot do: enroll an EC "
-     "key; use \"rsa:2048\", \"rsa:3072\" or \"rsa:4096\""},
+    {"ec_without_envelope", "subject", "subject = \"CN=a\"\nkey = \"ec:p256\"",
+     "E-CONFIG-VALUE identity.web: hwenroll.toml:12:7: 'key' is an EC key, and [ca.corp] does not say how replies "
+     "reach "
+     "one: SCEP encrypts the reply for the key that asked, and an EC key cannot decrypt; ask the CA's operator which "
+     "of "
+     "the three it does and set 'envelope' of [ca.corp] to \"agree\" (ECDH with the EC key), \"password\" (under the "
+     "challenge) or \"token-rsa\" (to an RSA key beside it on the token), or use \"rsa:2048\""},
     {"handle_on_pkcs11", "subject", "subject = \"CN=a\"\nkey = \"existing:handle:0x81010001\"",
      "E-CONFIG-VALUE identity.web: hwenroll.toml:12:7: 'key' names a handle of a TPM, and [token.lab] is of type "
      "\"pkcs11\"; name an object, as in existing:pkcs11:id=%9a, or a token of type \"tpm2\""},
-    {"later_envelope", "url", "url = \"http://ca/\"\nenvelope = \"password\"",
-     "E-CONFIG-UNSUPPORTED ca.corp: hwenroll.toml:7:12: 'envelope' asks for what this version cannot do: receive a "
-     "reply otherwise than by RSA key transport; use \"auto\" and an RSA key"},
     {"later_crl", "url", "url = \"http://ca/\"\ncrl = \"scep\"",
      "E-CONFIG-UNSUPPORTED ca.corp: hwenroll.toml:7:7: 'crl' asks for what this version cannot do: fetch CRLs; use "
      "\"off\""},

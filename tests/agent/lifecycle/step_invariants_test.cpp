@@ -53,6 +53,8 @@ class Life {
                                              {Resync::poll, Resync::same}}[static_cast<std::size_t>(seed % 4)];
         if (seed % 3 == 0) {
             policy.signer_mark = {0xEE};
+        } else {
+            policy.envelope_key = seed % 5 == 0;
         }
         adoption_ = seed % 7 == 0 ? Adoption::first : seed % 7 == 1 ? Adoption::amid : Adoption::none;
     }
@@ -242,7 +244,8 @@ class Life {
             return one_in(3) ? Event(failure(ErrorCode::token_full)) : failed();
         }
         token.insert(effect.key_id);
-        return KeyReady{effect.key_id};
+        reached["envelope key"] += effect.envelope ? 1 : 0;
+        return KeyReady{effect.key_id, {}, {}, {}, {}, effect.envelope};
     }
     Event answer(const PrepareRequest& effect) {
         if (one_in(8)) {
@@ -251,7 +254,9 @@ class Life {
         Transaction transaction = prepared();
         transaction.id = effect.transaction_id;
         const IdentityState& state = transition.state;
-        if (effect.purpose == Purpose::renewal || effect.purpose == Purpose::shadow) {
+        if (state.enrollment->envelope_key) {
+            transaction.signer_key = state.enrollment->envelope_key;
+        } else if (effect.purpose == Purpose::renewal || effect.purpose == Purpose::shadow) {
             transaction.type = effect.by_renewal_req ? scep::MessageType::renewal_req : scep::MessageType::pkcs_req;
             if (state.enrollment->key.id != state.current->key.id) {
                 transaction.signer_key = state.current->key;
@@ -392,8 +397,8 @@ TEST(StepInvariants, generated_lives_reach_all_that_there_is) {
             reached[what] += times;
         }
     }
-    for (const char* what :
-         {"first", "renewed", "shadow", "switch", "hold", "pending", "re-enrollment", "destroyed", "operator"}) {
+    for (const char* what : {"first", "renewed", "shadow", "switch", "hold", "pending", "re-enrollment", "destroyed",
+                             "operator", "envelope key"}) {
         EXPECT_GT(reached[what], 20) << what;
     }
 }

@@ -62,6 +62,8 @@ IdentityState full_state() {
     state.enrollment->authority = {0x30, 0, 1};
     state.enrollment->forced = true;
     state.enrollment->restarted = true;
+    state.enrollment->envelope_key =
+        lifecycle::KeyRecord{Bytes(16, 12), {7, 0}, false, "envelope key's pem", "lab", "handle:0x81000011"};
     state.next = lifecycle::Credential{{Bytes(16, 7), {6}}, issued(), 5, {}, 17, {1, 0}, {2, 0}};
     state.current = lifecycle::Credential{{Bytes(16, 8), {9}}, issued(), 4, now, 0xFFFFFFFF, {3}, {4}};
     state.current->key.pem = "current's pem";
@@ -522,7 +524,8 @@ TEST_F(StoreTest, S17_version_5_is_brought_up_and_says_where_its_keys_are) {
     ASSERT_TRUE(open().commit("web", "lab", state, {}, now));
     run_sql(
         "ALTER TABLE keys DROP COLUMN uri; ALTER TABLE keys DROP COLUMN token; "
-        "ALTER TABLE retired_keys DROP COLUMN token; DROP TABLE generations; PRAGMA user_version=5");
+        "ALTER TABLE retired_keys DROP COLUMN token; DROP TABLE generations; DROP TABLE envelope_keys; "
+        "PRAGMA user_version=5");
     Store store = open();
     const auto brought = store.identity("web");
     ASSERT_TRUE(brought) << brought.error().line();
@@ -531,6 +534,30 @@ TEST_F(StoreTest, S17_version_5_is_brought_up_and_says_where_its_keys_are) {
     EXPECT_EQ(brought->current->key.token, "lab");
     ASSERT_EQ(brought->retired.size(), state.retired.size());
     EXPECT_EQ(brought->retired[0].key.token, "lab");
+}
+
+TEST_F(StoreTest, S17_version_6_is_brought_up_and_knows_envelope_keys_from_then_on) {
+    IdentityState state = full_state();
+    state.enrollment->envelope_key.reset();
+    ASSERT_TRUE(open().commit("web", "lab", state, {}, now));
+    run_sql("DROP TABLE envelope_keys; PRAGMA user_version=6");
+    ASSERT_EQ(*open().identity("web"), state);
+    ASSERT_TRUE(open().commit("web", "lab", full_state(), {}, now));
+    EXPECT_EQ(*open().identity("web"), full_state());
+}
+
+TEST_F(StoreTest, T24_invariant_9_an_envelope_key_has_an_owner_from_its_id_on) {
+    IdentityState state;
+    state.phase = Phase::need_key;
+    state.enrollment = lifecycle::Enrollment{{Bytes(16, 1), {2}}, {}, {}, {}};
+    state.enrollment->envelope_key = lifecycle::KeyRecord{Bytes(16, 2), {}, false, {}, "lab"};
+    Store store = open();
+    ASSERT_TRUE(store.commit("web", "lab", state, {}, now));
+    EXPECT_EQ(*store.identity("web"), state);
+    EXPECT_THAT(known_keys(store), testing::UnorderedElementsAre(Bytes(16, 1), Bytes(16, 2)));
+    // A phase that says that it is there contradicts the record.
+    run_sql("UPDATE identities SET phase=3");
+    EXPECT_EQ(store.identity("web").error().code(), ErrorCode::state_database);
 }
 
 TEST_F(StoreTest, P15_knows_a_key_that_another_identity_has_adopted) {

@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+#include "keystore/openssl/self_test.h"
 #include "tests/keystore/public_half.h"
 #include "tests/keystore/software_token.h"
 #include "tests/lab_ca/asn1_reader.h"
@@ -157,6 +158,34 @@ TEST(AgreedKey, with_a_key_of_another_kind_never_reaches_the_token) {
     const auto key = open_agreed_key(token, token.key(), some(ec.key().public_key));
     ASSERT_FALSE(key);
     EXPECT_EQ(key.error().code(), ErrorCode::token_operation);
+}
+
+TEST(AgreementSelfTest, T20_TOK_3_passes_for_each_curve) {
+    for (const KeySpec spec : {KeySpec::ec_p256, KeySpec::ec_p384}) {
+        SoftwareToken token(spec);
+        const Status passed = agreement_self_test(token, token.key());
+        EXPECT_TRUE(passed) << passed.error().line();
+    }
+}
+
+TEST(AgreementSelfTest, T20_TOK_3_finds_another_key_behind_the_handle_and_one_that_does_not_agree) {
+    SoftwareToken swapped(KeySpec::ec_p256);
+    const KeyReference key = swapped.key();
+    swapped.swap_key();
+    EXPECT_EQ(agreement_self_test(swapped, key).error().code(), ErrorCode::token_self_test);
+    SoftwareToken refusing(KeySpec::ec_p256);
+    refusing.fail_with(Error(ErrorCode::token_operation, "no", "CKR_KEY_FUNCTION_NOT_PERMITTED"));
+    const Status refused = agreement_self_test(refusing, refusing.key());
+    EXPECT_EQ(refused.error().code(), ErrorCode::token_self_test);
+    EXPECT_EQ(refused.error().why(), "CKR_KEY_FUNCTION_NOT_PERMITTED");
+    SoftwareToken rsa(KeySpec::rsa_2048);
+    EXPECT_EQ(agreement_self_test(rsa, rsa.key()).error().code(), ErrorCode::token_self_test);
+}
+
+TEST(AgreementSelfTest, T20_a_token_in_trouble_says_so) {
+    SoftwareToken token(KeySpec::ec_p256);
+    token.fail_with(Error(ErrorCode::token_absent, "gone"));
+    EXPECT_EQ(agreement_self_test(token, token.key()).error().code(), ErrorCode::token_absent);
 }
 
 }  // namespace

@@ -1,5 +1,5 @@
 // Opening of envelopes (ENV-*, SEC-9, BAD-91 … BAD-106).
-// Not here: BAD-102 and BAD-104 (no key agreement in this version; the count of failures is the lifecycle's).
+// Not here: BAD-100 and BAD-102 (ec_envelope_test.cpp), BAD-104 (the count of failures is the lifecycle's).
 #include "transport/scep/envelope.h"
 
 #include <functional>
@@ -120,8 +120,8 @@ TEST(Envelope, spoilt_envelopes_are_refused_for_what_is_wrong) {
          [](auto& e) {
              e.recipient_id = asn1::sequence({world().request_signer.issuer().der(), asn1::integer(9)});
          }},
-        {"BAD-100, BAD-101 password", ErrorCode::scep_recipient, "password", other_recipient(0xA3)},
-        {"BAD-102 key agreement", ErrorCode::scep_recipient, "key agreement", other_recipient(0xA1)},
+        {"BAD-101 password", ErrorCode::scep_recipient, "password", other_recipient(0xA3)},
+        {"by key agreement", ErrorCode::scep_recipient, "key agreement", other_recipient(0xA1)},
         {"BAD-96", ErrorCode::scep_algorithm, "des-cbc-reply",
          [](auto& e) {
              e.cipher_oid = "1.3.14.3.2.7";

@@ -16,9 +16,11 @@ using test::Key;
 using test::present;
 using testing::AllOf;
 using testing::Contains;
+using testing::Each;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::Not;
 using testing::SizeIs;
 using testing::UnorderedElementsAre;
 
@@ -775,6 +777,26 @@ TEST(Authenticate, BAD_38_ENV_7_with_EC_certificates_only_there_is_no_recipient)
     EXPECT_EQ(authenticate_now({root}, root).error().code(), ErrorCode::ca_no_recipient);
     EXPECT_EQ(authenticate_now({root, sign}, root).error().code(), ErrorCode::ca_no_recipient)
         << "an RA that may only sign";
+}
+
+TEST(Authenticate, ENV_5_where_requests_may_go_under_the_challenge_an_EC_issuer_receives_them_if_nobody_else_can) {
+    const Key ec = test::new_ec_key();
+    const Certificate root = test::self_signed(test::ca_spec("CN=EC root"), ec);
+    const Certificate sign = test::issued(test::ra_spec("CN=RA", "digitalSignature"), test::rsa_key(3), root, ec);
+    const Certificate encrypt = test::issued(test::ra_spec("CN=RA 2", "keyEncipherment"), test::rsa_key(4), root, ec);
+    const auto by_password = [&](const std::vector<Certificate>& received) {
+        return authenticate(received, {.pinned = {root.fingerprint()}, .now = present(), .by_password = true});
+    };
+    for (const auto& received : {std::vector{root}, std::vector{root, sign}}) {
+        const auto set = by_password(received);
+        ASSERT_TRUE(set) << set.error().line();
+        EXPECT_EQ(set->recipient, root);
+        EXPECT_THAT(set->warnings, Each(Not(HasSubstr("keyEncipherment"))));
+    }
+    const auto rsa = by_password({root, sign, encrypt});
+    ASSERT_TRUE(rsa) << rsa.error().line();
+    EXPECT_EQ(rsa->recipient, encrypt);
+    EXPECT_THAT(authenticate_now({root}, root).error().line(), HasSubstr("set envelope = \"password\""));
 }
 
 TEST(Authenticate, an_expired_RA_is_not_used) {

@@ -1,0 +1,57 @@
+#include "agent/config/envelope_rule.h"
+
+#include <fmt/format.h>
+
+namespace hwenroll::config {
+namespace {
+
+std::optional<EnvelopeObjection> challenge_objection(EnvelopeMode mode, const AuthoritySettings& authority) {
+    const bool password = mode == EnvelopeMode::password;
+    const char* const word = password ? "password" : "token-rsa";
+    const char* const why = password ? "its replies are encrypted under the challenge, which a late one needs again"
+                                     : "each of its renewals is a first request to the CA";
+    if (!authority.challenge) {
+        return EnvelopeObjection{
+            ErrorCode::config_missing,
+            fmt::format("'key' under envelope = \"{}\" needs a 'challenge' in [ca.{}]", word, authority.name), why,
+            "add a line like challenge = \"file:/etc/hwenroll/corp.challenge\""};
+    }
+    if (authority.challenge->kind == SecretSource::Kind::command) {
+        return EnvelopeObjection{
+            ErrorCode::config_value,
+            fmt::format(
+                "'key' under envelope = \"{}\" needs a challenge that can be read again, and that of [ca.{}] is "
+                "a command's, which counts as good for one use",
+                word, authority.name),
+            why, "use a challenge of \"file:\" or \"credential:\", or envelope = \"agree\""};
+    }
+    return std::nullopt;
+}
+
+}  // namespace
+
+std::optional<EnvelopeObjection> envelope_objection(const IdentitySettings& identity,
+                                                    const AuthoritySettings& authority) {
+    if (!is_ec(identity.key)) {
+        return std::nullopt;
+    }
+    const EnvelopeMode mode = envelope_for(identity.key, authority.envelope);
+    if (mode == EnvelopeMode::automatic) {
+        return EnvelopeObjection{
+            ErrorCode::config_value,
+            fmt::format("'key' is an EC key, and [ca.{}] does not say how replies reach one", authority.name),
+            "SCEP encrypts the reply for the key that asked, and an EC key cannot decrypt",
+            fmt::format("ask the CA's operator which of the three it does and set 'envelope' of [ca.{}] to \"agree\" "
+                        "(ECDH with the EC key), \"password\" (under the challenge) or \"token-rsa\" (to an RSA key "
+                        "beside it on the token), or use \"rsa:2048\"",
+                        authority.name)};
+    }
+    if (mode == EnvelopeMode::token_rsa && identity.signer) {
+        return EnvelopeObjection{ErrorCode::config_unsupported,
+                                 "'key' under envelope = \"token-rsa\" cannot be enrolled by a 'signer'",
+                                 "both would sign the request", "remove 'signer', or use another 'envelope'"};
+    }
+    return mode == EnvelopeMode::agree ? std::nullopt : challenge_objection(mode, authority);
+}
+
+}  // namespace hwenroll::config

@@ -1,0 +1,289 @@
+// Identities with EC keys, in each of the three ways that replies reach one (ENV-12 to ENV-14), over the real programs.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include "base/pem.h"
+#include "tests/e2e/daemon_world.h"
+#include "tests/e2e/enrollment_world.h"
+#include "tests/e2e/tpm_consumer.h"
+#include "tests/support/clock_file.h"
+#include "tests/support/software_tpm.h"
+
+namespace hwenroll::test {
+namespace {
+
+using nlohmann::json;
+using testing::AllOf;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Not;
+
+constexpr const char* pkcs_req = "19";
+constexpr const char* renewal_req = "17";
+constexpr const char* cert_poll = "20";
+constexpr TimePoint beginning = std::chrono::sys_days(std::chrono::year(2030) / 1 / 1);
+
+/// A way for replies, and what the CA is told for it.
+struct Way {
+    const char* envelope;
+    std::vector<std::string> ca_options;
+    const char* renewal_type;  ///< message type of a renewal
+    int most_keys;             ///< on the token at once, up to the end of the first enrollment
+};
+
+void PrintTo(const Way& way, std::ostream* out) {
+    *out << way.envelope << (way.ca_options.size() > 2 ? ", EC CA" : "");
+}
+
+class EcIdentity : public testing::Test {
+ protected:
+    void start(const Way& way, std::vector<std::string> more = {}) {
+        std::vector<std::string> options{
+            "--clock-file", clock_.path().string(), "--lifetime", std::to_string(120L * 86400), "--renewal", "both"};
+        options.insert(options.end(), way.ca_options.begin(), way.ca_options.end());
+        options.insert(options.end(), more.begin(), more.end());
+        world_.start_lab_ca(options);
+        configure(way.envelope);
+    }
+
+    void configure(const std::string& envelope, ConfigurationChanges changes = {}) {
+        changes.key = "ec:p256";
+        changes.ca_extra += "envelope = \"" + envelope + "\"\n";
+        changes.identity_extra =
+            "san = [\"dns:web01.example.com\"]\nretire_after = \"0s\"\npoll = { start = \"1s\", max = \"1s\" }\n";
+        world_.configure(changes);
+    }
+
+    [[nodiscard]] RunResult once() const {
+        return world_.once({{"HWENROLL_CLOCK_FILE=" + clock_.path().string()}, {}, {}});
+    }
+
+    void expect_ok() const {
+        const RunResult result = once();
+        EXPECT_EQ(result.exit_code, 0) << result.err;
+        world_.expect_published(clock_.now());
+        world_.expect_no_canary({result.out, result.err});
+        EXPECT_EQ(leaf().public_key().text(), "EC P-256");
+    }
+
+    [[nodiscard]] Certificate leaf() const {
+        return certificates_from_pem(read_file(world_.live() / "cert.pem")).value().front();
+    }
+
+    /// The CA's log of enrollment messages and polls, without a finding of its lint.
+    [[nodiscard]] std::vector<std::string> types() const {
+        std::vector<std::string> out;
+        for (const std::string& line : world_.requests()) {
+            const json record = json::parse(line);
+            EXPECT_TRUE(record["findings"].empty()) << line;
+            if (record["operation"] == "PKIOperation") {
+                out.push_back(record["messageType"].get<std::string>());
+            }
+        }
+        return out;
+    }
+
+    EnrollmentWorld world_;
+    ClockFile clock_{world_.directory() / "clock", beginning};
+};
+
+const Way agree{"agree", {"--reply-envelope", "auto"}, renewal_req, 1};
+const Way password{"password", {"--reply-envelope", "pwri"}, renewal_req, 1};
+const Way password_of_ec_ca{"password", {"--reply-envelope", "pwri", "--ca-key", "ec"}, renewal_req, 1};
+const Way token_rsa{"token-rsa", {"--reply-envelope", "auto"}, pkcs_req, 2};
+
+class EcIdentityByEachWay : public EcIdentity, public testing::WithParamInterface<Way> {};
+
+TEST_P(EcIdentityByEachWay, ENV_12_ENV_13_ENV_14_REN_3_is_enrolled_and_renewed) {
+    start(GetParam());
+    expect_ok();
+    EXPECT_THAT(types(), ElementsAre(pkcs_req));
+    const Certificate first = leaf();
+
+    clock_.set(beginning + std::chrono::days(91));
+    expect_ok();
+    EXPECT_THAT(types(), ElementsAre(pkcs_req, GetParam().renewal_type));
+    EXPECT_NE(leaf().public_key(), first.public_key());
+    EXPECT_GT(leaf().not_after(), first.not_after());
+}
+
+TEST_P(EcIdentityByEachWay, SM_9_SM_10_SM_16_is_polled_over_restarts_until_the_certificate_comes) {
+    start(GetParam(), {"--pending", "2"});
+    const RunResult first = once();
+    EXPECT_EQ(first.exit_code, 75) << first.err;
+    EXPECT_EQ(world_.objects("Private Key Object"), GetParam().most_keys);
+    clock_.advance(Seconds(5));
+    const RunResult second = once();
+    EXPECT_EQ(second.exit_code, 75) << second.err;
+    EXPECT_EQ(world_.objects("Private Key Object"), GetParam().most_keys) << "the same keys";
+    clock_.advance(Seconds(5));
+    expect_ok();
+    EXPECT_THAT(types(), ElementsAre(pkcs_req, cert_poll, cert_poll));
+}
+
+INSTANTIATE_TEST_SUITE_P(Ways, EcIdentityByEachWay, testing::Values(agree, password, password_of_ec_ca, token_rsa));
+
+TEST_F(EcIdentity, is_enrolled_beside_an_rsa_identity_of_the_same_ca_whatever_envelope_says) {
+    start(password_of_ec_ca);
+    const std::string configuration = read_file(world_.config());
+    write_file(world_.config(), configuration +
+                                    "[identity.other]\nca = \"corp\"\ntoken = \"lab\"\nkey = \"rsa:2048\"\n"
+                                    "subject = \"CN=other\"\n");
+    const RunResult result = once();
+    EXPECT_EQ(result.exit_code, 0) << result.err;
+    const auto other =
+        certificates_from_pem(read_file(world_.live().parent_path().parent_path() / "other" / "current" / "cert.pem"));
+    ASSERT_TRUE(other) << other.error().line();
+    EXPECT_EQ(other->front().public_key().text(), "RSA 2048");
+    EXPECT_THAT(types(), ElementsAre(pkcs_req, pkcs_req));
+}
+
+TEST_F(EcIdentity, TOK_2_without_a_way_for_replies_nothing_is_asked) {
+    start(agree);
+    configure("auto");
+    const RunResult result = once();
+    EXPECT_EQ(result.exit_code, 78);
+    EXPECT_THAT(result.err, AllOf(HasSubstr("E-CONFIG-VALUE identity.web"), HasSubstr("\"agree\""),
+                                  HasSubstr("\"password\""), HasSubstr("\"token-rsa\"")));
+    EXPECT_THAT(world_.requests(), IsEmpty());
+    EXPECT_EQ(world_.objects("Private Key Object"), 0);
+}
+
+TEST_F(EcIdentity, ENV_13_a_challenge_for_one_use_is_refused_before_anything_is_asked) {
+    start(agree);
+    for (const char* envelope : {"password", "token-rsa"}) {
+        configure(envelope, {.challenge = "exec:/usr/bin/otp"});
+        const RunResult result = once();
+        EXPECT_EQ(result.exit_code, 78);
+        EXPECT_THAT(result.err, AllOf(HasSubstr("E-CONFIG-VALUE identity.web"), HasSubstr("a command's")));
+        const RunResult checked = world_.hwenroll({"check-config"});
+        EXPECT_EQ(checked.exit_code, 78);
+        EXPECT_THAT(checked.out + checked.err, HasSubstr("a command's"));
+    }
+    EXPECT_THAT(world_.requests(), IsEmpty());
+}
+
+TEST_F(EcIdentity, ENV_9_an_empty_challenge_sends_no_request) {
+    start(password);
+    write_file(world_.directory() / "empty.challenge", "", 0600);
+    for (const char* envelope : {"password", "token-rsa"}) {
+        configure(envelope, {.challenge = "file:" + (world_.directory() / "empty.challenge").string()});
+        const RunResult result = once();
+        EXPECT_EQ(result.exit_code, 78) << result.err;
+        EXPECT_THAT(result.err, HasSubstr("E-CHALLENGE-SOURCE web: "));
+    }
+    EXPECT_THAT(types(), IsEmpty());
+}
+
+TEST_F(EcIdentity, ENV_9_a_short_challenge_that_encrypts_is_warned_of) {
+    write_file(world_.directory() / "corp.challenge", "canary", 0600);
+    start(password);
+    const RunResult result = once();
+    EXPECT_EQ(result.exit_code, 0) << result.err;
+    EXPECT_THAT(result.err, HasSubstr("fewer than 16 characters"));
+    world_.expect_no_canary({result.out, result.err});
+}
+
+TEST_F(EcIdentity, ENV_7_ENV_8_a_ca_without_an_rsa_key_is_sent_nothing_that_is_not_encrypted) {
+    start(password_of_ec_ca);
+    for (const char* envelope : {"agree", "token-rsa"}) {
+        configure(envelope);
+        const RunResult result = once();
+        EXPECT_EQ(result.exit_code, 76) << result.err;
+        EXPECT_THAT(result.err, AllOf(HasSubstr("E-CA-NO-RECIPIENT"), HasSubstr("envelope = \"password\"")));
+    }
+    EXPECT_THAT(types(), IsEmpty());
+}
+
+TEST_F(EcIdentity, ENV_12_a_reply_in_another_way_than_the_configured_is_not_opened) {
+    start(password);
+    configure("agree");
+    const RunResult result = once();
+    EXPECT_EQ(result.exit_code, 76) << result.err;
+    EXPECT_THAT(result.err, AllOf(HasSubstr("E-SCEP-RECIPIENT"), HasSubstr("a recipient by password")));
+}
+
+TEST_F(EcIdentity, BAD_101_a_reply_under_the_challenge_to_an_rsa_key_is_not_opened) {
+    start({"token-rsa", {"--reply-envelope", "pwri-always"}, pkcs_req, 2});
+    const RunResult result = once();
+    EXPECT_EQ(result.exit_code, 76) << result.err;
+    EXPECT_THAT(result.err, HasSubstr("E-SCEP-RECIPIENT"));
+    EXPECT_EQ(world_.objects("Private Key Object"), 2) << "the request is still open";
+}
+
+TEST_F(EcIdentity, BAD_100_ENV_19_a_reply_that_costs_too_much_is_not_opened) {
+    start(password, {"--reply-iterations", "20001"});
+    const std::string configuration = read_file(world_.config());
+    write_file(world_.config(), configuration + "[limits]\nmax_pbkdf2 = 20000\n");
+    const RunResult result = once();
+    EXPECT_EQ(result.exit_code, 76) << result.err;
+    EXPECT_THAT(result.err, AllOf(HasSubstr("E-SCEP-ENVELOPE"), HasSubstr("20001 iterations")));
+    write_file(world_.config(), configuration + "[limits]\nmax_pbkdf2 = 20001\n");
+    expect_ok();
+}
+
+TEST_F(EcIdentity, ENV_13_a_late_reply_is_opened_with_the_challenge_as_it_is_then) {
+    start(password, {"--pending", "1"});
+    EXPECT_EQ(once().exit_code, 75);
+    // Whoever changes it on one side only locks the reply away, and the request is made anew once that is put right.
+    write_file(world_.directory() / "corp.challenge", "canary-of-another-time", 0600);
+    clock_.advance(Seconds(5));
+    const RunResult wrong = once();
+    EXPECT_EQ(wrong.exit_code, 76) << wrong.err;
+    EXPECT_THAT(wrong.err, HasSubstr("E-SCEP-DECRYPT"));
+    EXPECT_FALSE(std::filesystem::exists(world_.live()));
+    write_file(world_.directory() / "corp.challenge", canary_challenge, 0600);
+    clock_.advance(Seconds(3600));
+    EXPECT_EQ(once().exit_code, 75);
+    clock_.advance(Seconds(5));
+    expect_ok();
+}
+
+TEST_F(EcIdentity, T24_an_envelope_key_of_an_open_request_is_no_orphan) {
+    start(token_rsa, {"--pending", "1"});
+    EXPECT_EQ(once().exit_code, 75);
+    const RunResult purged = world_.hwenroll({"token", "purge", "lab"});
+    EXPECT_EQ(purged.exit_code, 0) << purged.err;
+    EXPECT_THAT(purged.out, Not(HasSubstr("to destroy"))) << "nothing is unneeded";
+    EXPECT_EQ(world_.objects("Private Key Object"), 2) << purged.out;
+    clock_.advance(Seconds(5));
+    expect_ok();
+}
+
+/// With a TPM's own ECDH.
+TEST(EcIdentityOnTpm, ENV_12_TOK_3_is_enrolled_and_renewed_by_key_agreement) {
+    SoftwareTpm tpm;
+    DaemonWorld world(lives_with_rollover());
+    world.configure({.token = "type = \"tpm2\"\ntcti = \"" + tpm.tcti() + "\"\n",
+                     .ca_extra = "envelope = \"agree\"\n",
+                     .key = "ec:p256"});
+    world.start_daemon();
+    world.eventually("the enrollment", [&] { return world.word() == "OK"; });
+    expect_signs_for_consumers(world, tpm, (world.live() / "key.pem").string());
+    world.go_to_day(91);
+    world.eventually("the renewal", [&] { return world.word() == "OK" && world.generation() == "gen-002"; });
+    EXPECT_THAT(world.messages(), ElementsAre(pkcs_req, renewal_req));
+    expect_signs_for_consumers(world, tpm, (world.live() / "key.pem").string());
+    EXPECT_EQ(world.stop_daemon(), 0);
+}
+
+/// An RSA key beside an EC key, both wrapped by a TPM: what is destroyed is gone from the database too.
+TEST(EcIdentityOnTpm, ENV_14_an_envelope_key_is_nowhere_once_the_certificate_is_there) {
+    SoftwareTpm tpm;
+    DaemonWorld world(lives_with_rollover());
+    world.configure({.token = "type = \"tpm2\"\ntcti = \"" + tpm.tcti() + "\"\n",
+                     .ca_extra = "envelope = \"token-rsa\"\n",
+                     .key = "ec:p256"});
+    world.start_daemon();
+    world.eventually("the enrollment", [&] { return world.word() == "OK"; });
+    world.eventually("the envelope key's end", [&] {
+        return world.command({"history", "web"}).out.find("destroyed") != std::string::npos;
+    });
+    EXPECT_EQ(world.leaf()->public_key().text(), "EC P-256");
+    EXPECT_EQ(world.stop_daemon(), 0);
+}
+
+}  // namespace
+}  // namespace hwenroll::test

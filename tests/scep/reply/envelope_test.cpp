@@ -34,7 +34,7 @@ bool opens_to(const Result<Secret>& opened, const Bytes& plaintext) {
 }
 
 // ENV-10, ENV-16, ALG-9
-TEST(Envelope, good_envelopes_open) {
+TEST(Envelope, ALG_9_ENV_10_ENV_16_BAD_92_good_envelopes_open) {
     struct Good {
         const char* id;
         std::function<void(ForgedEnvelope&)> change;
@@ -106,7 +106,7 @@ struct BadEnvelope {
     std::function<void(ForgedEnvelope&)> spoil;
 };
 
-TEST(Envelope, spoilt_envelopes_are_refused_for_what_is_wrong) {
+TEST(Envelope, ENV_17_BAD_91_BAD_96_to_BAD_99_spoilt_envelopes_are_refused_for_what_is_wrong) {
     const auto other_recipient = [](std::uint8_t tag) {
         return [tag](ForgedEnvelope& e) {
             e.recipient_id = test::issuer_and_serial(world().other);
@@ -188,7 +188,7 @@ Bytes trailing_garbage() {
 }
 
 // SEC-9, ENV-15, BAD-93, BAD-94, BAD-95, BAD-103, BAD-106: one face for all of them.
-TEST(Envelope, SEC_9_every_failure_behind_the_recipient_check_looks_the_same) {
+TEST(Envelope, SEC_9_ENV_15_BAD_93_to_BAD_95_every_failure_behind_the_recipient_check_looks_the_same) {
     struct Unopenable {
         const char* id;
         std::function<void(ForgedEnvelope&)> spoil;
@@ -249,7 +249,7 @@ class OpeningToken : public test::CountingToken {
 };
 
 // SEC-9 (2), TOK-1, BAD-103: one private operation for an envelope of ours, none for one that cannot be.
-TEST(Envelope, the_token_is_asked_once_and_only_for_what_can_be_a_ciphertext) {
+TEST(Envelope, SEC_9_TOK_1_TOK_6_BAD_103_the_token_is_asked_once_and_only_for_what_can_be_a_ciphertext) {
     const auto token = std::make_shared<OpeningToken>(world().client_key);
     const OpenSslPtr<EVP_PKEY> key = test::token_key(token, world().client_key);
     const auto open_on_token = [&](const ForgedEnvelope& envelope) {

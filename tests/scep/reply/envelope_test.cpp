@@ -75,6 +75,15 @@ TEST(Envelope, ALG_9_ENV_10_ENV_16_BAD_92_good_envelopes_open) {
     }
 }
 
+TEST(Envelope, ENV_20_originator_and_unprotected_attributes_are_ignored) {
+    ForgedEnvelope envelope;
+    envelope.originator = asn1::tagged(0, {asn1::tagged(0, {world().other.der()})});
+    envelope.unprotected_attributes = asn1::tagged(
+        1, {asn1::sequence({asn1::oid("1.2.840.113549.1.9.4"), asn1::set({asn1::octet_string(Bytes(32, 1))})})});
+    const auto opened = open(envelope);
+    EXPECT_TRUE(opens_to(opened, envelope.plaintext)) << (opened ? "other content" : opened.error().line());
+}
+
 // ENV-10: the certificate that we make for a first request can be named by its subject key identifier (version 2).
 TEST(Envelope, ENV_10_openssl_addresses_our_own_signer_certificate_by_its_key_identifier) {
     const auto signer = build_signer_certificate(
@@ -106,7 +115,7 @@ struct BadEnvelope {
     std::function<void(ForgedEnvelope&)> spoil;
 };
 
-TEST(Envelope, ENV_17_BAD_91_BAD_96_to_BAD_99_spoilt_envelopes_are_refused_for_what_is_wrong) {
+TEST(Envelope, ENV_17_SEC_10_BAD_91_BAD_96_to_BAD_99_spoilt_envelopes_are_refused_for_what_is_wrong) {
     const auto other_recipient = [](std::uint8_t tag) {
         return [tag](ForgedEnvelope& e) {
             e.recipient_id = test::issuer_and_serial(world().other);

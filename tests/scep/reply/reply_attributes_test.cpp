@@ -174,7 +174,7 @@ TEST(ReplyAttributes, MSG_20_attributes_are_not_looked_at_before_the_signature_i
 }
 
 // BAD-76: a reply to an earlier poll of the same transaction has another nonce.
-TEST(ReplyAttributes, SEC_6_BAD_76_a_replay_of_an_earlier_reply_is_refused) {
+TEST(ReplyAttributes, SEC_6_N15_BAD_76_a_replay_of_an_earlier_reply_is_refused) {
     const Bytes earlier = ForgedReply().build();
     ReplyExpectation next = world().expectation;
     next.sender_nonce.value[0] ^= 0xFFU;

@@ -44,7 +44,7 @@ TEST(Daemon, REN_3_REN_4_a_certificate_is_renewed_with_a_new_key_and_the_old_key
     EXPECT_EQ(world.stop_daemon(), 0);
 }
 
-TEST(Daemon, REN_6_C22_a_refused_RenewalReq_is_followed_by_one_PKCSReq) {
+TEST(Daemon, REN_6_C22_Q_ILM_1_a_refused_RenewalReq_is_followed_by_one_PKCSReq) {
     DaemonWorld world({"--lifetime", std::to_string(120 * day_seconds), "--backdate", "0", "--renewal", "19", "--caps",
                        "AES,SHA-256,POSTPKIOperation,Renewal,SCEPStandard"});
     world.start_daemon();
@@ -55,7 +55,26 @@ TEST(Daemon, REN_6_C22_a_refused_RenewalReq_is_followed_by_one_PKCSReq) {
     EXPECT_EQ(world.stop_daemon(), 0);
 }
 
-TEST(Daemon, REN_2_ROLL_14_the_cisco_example_with_the_machine_off_over_the_switch) {
+TEST(Daemon, CSR_6_Q_STEP_3_a_renewal_brings_the_challenge_where_the_ca_wants_it) {
+    DaemonWorld world({"--lifetime", std::to_string(120 * day_seconds), "--backdate", "0", "--renewal", "both"});
+    const ChildOptions options{{"HWENROLL_CLOCK_FILE=" + world.clock_path().string()}, {}, {}};
+    const auto source = world.directory() / "mine.challenge";
+    write_file(source, canary_challenge, 0600);
+    world.configure({.challenge = "file:" + source.string(), .ca_extra = "renewal_challenge = \"send\""});
+    ASSERT_EQ(world.once(options).exit_code, 0);
+    // The lab CA judges a challenge that comes along, and wants none: only one that was sent can be wrong.
+    write_file(source, "not-the-right-one", 0600);
+    world.go_to_day(91);
+    const RunResult refused = world.once(options);
+    EXPECT_EQ(refused.exit_code, 76) << refused.err;
+    EXPECT_THAT(refused.err, HasSubstr("E-CA-REJECTED web: "));
+    write_file(source, canary_challenge, 0600);
+    const RunResult renewed = world.once(options);
+    EXPECT_EQ(renewed.exit_code, 0) << renewed.err;
+    EXPECT_EQ(world.generation(), "gen-002");
+}
+
+TEST(Daemon, REN_2_ROLL_14_Q_CISCO_4_the_cisco_example_with_the_machine_off_over_the_switch) {
     DaemonWorld world(cisco_example());
     world.start_daemon();
     world.eventually("the enrollment", [&] { return world.word() == "OK"; });

@@ -1,4 +1,6 @@
 // A first enrollment end to end: the real agent, worker and token against two SCEP servers.
+#include <atomic>
+#include <regex>
 #include <set>
 
 #include <gmock/gmock.h>
@@ -6,6 +8,7 @@
 
 #include "base/pem.h"
 #include "tests/e2e/enrollment_world.h"
+#include "tests/e2e/tampering_proxy.h"
 #include "tests/support/private_network.h"
 
 namespace hwenroll::test {
@@ -39,7 +42,7 @@ void expect_requests(const EnrollmentWorld& world, const std::vector<std::string
     }
 }
 
-TEST(Enrollment, HTTP_7_by_post_against_the_lab_ca) {
+TEST(Enrollment, HTTP_7_HTTP_20_CAPS_1_CACERT_1_by_post_against_the_lab_ca) {
     EnrollmentWorld world;
     world.start_lab_ca();
     world.configure();
@@ -48,7 +51,42 @@ TEST(Enrollment, HTTP_7_by_post_against_the_lab_ca) {
     EXPECT_THAT(world.requests()[2], HasSubstr("\"method\":\"POST\""));
 }
 
-TEST(Enrollment, HTTP_11_by_get_where_the_ca_does_not_announce_post) {
+TEST(Enrollment, CT_4_HTTP_5_HTTP_10_a_message_alone_has_a_body_and_its_type) {
+    EnrollmentWorld world;
+    world.start_lab_ca();
+    world.configure();
+    ASSERT_EQ(world.once().exit_code, 0);
+    const auto requests = world.requests();
+    ASSERT_EQ(requests.size(), 3U);
+    for (std::size_t i = 0; i < 2; ++i) {
+        EXPECT_THAT(requests[i], AllOf(HasSubstr("\"method\":\"GET\""), HasSubstr("\"bodyLength\":0,"),
+                                       HasSubstr("\"contentType\":null")));
+    }
+    EXPECT_THAT(requests[2], AllOf(HasSubstr("\"method\":\"POST\""), Not(HasSubstr("\"bodyLength\":0,")),
+                                   HasSubstr("\"contentType\":\"application/x-pki-message\"")));
+}
+
+TEST(Enrollment, CT_5_CT_6_the_labels_of_answers_decide_nothing) {
+    EnrollmentWorld world;
+    world.start_lab_ca();
+    std::atomic<int> relabelled = 0;
+    const TamperingProxy proxy(
+        world.port(),
+        [&relabelled](const std::string& response) {
+            static const std::regex label("content-type: [^\r]*", std::regex::icase);
+            relabelled += std::regex_search(response.substr(0, response.find("\r\n\r\n")), label) ? 1 : 0;
+            return std::regex_replace(response, label, "Content-Type: image/png",
+                                      std::regex_constants::format_first_only);
+        },
+        "operation=");
+    world.configure({.url = "http://127.0.0.1:" + std::to_string(proxy.port()) + "/scep"});
+    const RunResult result = world.once();
+    EXPECT_EQ(result.exit_code, 0) << result.err;
+    EXPECT_EQ(relabelled, 3) << "capabilities, certificates and the reply";
+    world.expect_published();
+}
+
+TEST(Enrollment, HTTP_11_SEC_2_by_get_where_the_ca_does_not_announce_post) {
     EnrollmentWorld world;
     world.start_lab_ca({"--no-post"});
     world.configure();

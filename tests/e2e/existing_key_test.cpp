@@ -113,14 +113,14 @@ TEST_F(ExistingKey, of_two_that_fit_none_is_taken) {
     EXPECT_EQ(world_.objects("Private Key Object"), 2);
 }
 
-TEST_F(ExistingKey, that_is_too_short_is_refused) {
+TEST_F(ExistingKey, CSR_5_that_is_too_short_is_refused) {
     make_key("01", "short", {}, "rsa:1024");
     world_.configure({.key = "existing:pkcs11:id=%01"});
     expect_refusal(78, "E-CONFIG-UNSUPPORTED");
     EXPECT_EQ(world_.objects("Private Key Object"), 1);
 }
 
-TEST_F(ExistingKey, T20_that_cannot_decrypt_is_named_before_anything_is_sent) {
+TEST_F(ExistingKey, T20_TOK_2_that_cannot_decrypt_is_named_before_anything_is_sent) {
     make_key("9a", "signs");
     for (const auto& [value, name] :
          {std::pair{"0x68", "CKR_KEY_FUNCTION_NOT_PERMITTED"}, std::pair{"0x70", "CKR_MECHANISM_INVALID"}}) {

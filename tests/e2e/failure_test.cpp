@@ -118,14 +118,14 @@ class Failure : public testing::Test {
     std::string error_;
 };
 
-TEST_F(Failure, BAD_25_wrong_fingerprint) {
+TEST_F(Failure, BAD_25_SEC_3_wrong_fingerprint) {
     world_.start_lab_ca();
     world_.configure({.fingerprint = "SHA256:" + std::string(64, 'A')});
     expect_failure(76, "E-CA-FINGERPRINT");
     EXPECT_EQ(operations(), 0) << "the challenge is not used (CACERT-5)";
 }
 
-TEST_F(Failure, FI_2_wrong_challenge_and_a_new_one_is_tried_at_once) {
+TEST_F(Failure, FI_2_CSR_8_wrong_challenge_and_a_new_one_is_tried_at_once) {
     world_.start_lab_ca();
     const auto path = world_.directory() / "mine.challenge";
     write_file(path, "not-the-right-one", 0600);
@@ -397,7 +397,7 @@ TEST_F(Failure, CAPS_7_a_set_without_a_usable_algorithm_is_not_kept) {
     EXPECT_EQ(next.exit_code, 0) << next.err;
 }
 
-TEST_F(Failure, CAPS_8_a_connection_that_is_closed_on_GetCACaps_is_tried_twice) {
+TEST_F(Failure, CAPS_8_Q_NDES_1_a_connection_that_is_closed_on_GetCACaps_is_tried_twice) {
     world_.start_lab_ca();
     std::atomic<int> asked = 0;
     const TamperingProxy proxy(
@@ -450,6 +450,18 @@ TEST_F(Failure, HTTP_13_a_post_that_is_not_found_has_no_long_url) {
     world_.configure({.url = proxied(proxy)});
     expect_failure(76, "E-CA-HTTP-REFUSED");
     EXPECT_THAT(error_, AllOf(HasSubstr("PKIOperation by POST"), HasSubstr("404"), Not(HasSubstr("characters"))));
+}
+
+TEST_F(Failure, N12_HTTP_27_a_post_that_is_refused_is_an_error_and_no_get_follows) {
+    world_.start_lab_ca();
+    const TamperingProxy proxy(world_.port(), [](const std::string&) {
+        return http_response("405 Method Not Allowed", "text/plain", "no POST here");
+    });
+    world_.configure({.url = proxied(proxy)});
+    expect_failure(76, "E-CA-HTTP-REFUSED");
+    EXPECT_THAT(error_, AllOf(HasSubstr("405"), HasSubstr("http = \"get\"")));
+    EXPECT_EQ(operations(), 1);
+    EXPECT_THAT(world_.requests().back(), HasSubstr("\"method\":\"POST\""));
 }
 
 TEST_F(Failure, HTTP_28_retry_after_is_waited_for) {

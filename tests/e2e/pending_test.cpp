@@ -70,7 +70,7 @@ class Pending : public testing::Test {
     EnrollmentWorld world_;
 };
 
-TEST_F(Pending, SM_6_SM_9_SM_10_is_polled_under_the_same_transaction_and_key_until_the_certificate_comes) {
+TEST_F(Pending, SM_6_SM_9_SM_10_MSG_24_is_polled_under_the_same_transaction_and_key_until_the_certificate_comes) {
     start({"--pending", "2"});
     expect_pending();
     EXPECT_EQ(status()["state"], "PENDING");

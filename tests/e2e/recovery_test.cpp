@@ -135,7 +135,7 @@ TEST_F(Recovery, SM_15_another_key_type_replaces_the_key_that_was_not_certified_
     EXPECT_THAT(text.out, HasSubstr("(3072 bit)"));
 }
 
-TEST_F(Recovery, invariant_4_a_lost_answer_is_asked_for_again_under_the_same_transaction) {
+TEST_F(Recovery, RT_2_SM_8_invariant_4_a_lost_answer_is_asked_for_again_under_the_same_transaction) {
     {
         const TamperingProxy proxy(world_.port(), answers_lost());
         world_.configure({.url = url_of(proxy)});

@@ -137,7 +137,7 @@ TEST_F(Refusal, MSG_14_a_reason_is_given_by_failInfo_alone) {
         4);
 }
 
-TEST_F(Refusal, K6_a_clock_that_differs_from_the_ca_s_is_told_with_the_difference) {
+TEST_F(Refusal, K6_FI_3_a_clock_that_differs_from_the_ca_s_is_told_with_the_difference) {
     const ClockFile clock(world_.directory() / "ca.clock",
                           std::chrono::floor<Seconds>(std::chrono::system_clock::now()) + std::chrono::hours(2), 1);
     world_.start_lab_ca({"--clock-file", clock.path().string(), "--backdate", "86400"});

@@ -64,13 +64,13 @@ class ResyncOrder : public testing::Test {
     EnrollmentWorld world_;
 };
 
-TEST_F(ResyncOrder, RT_3_same_first_gets_the_certificate_that_was_issued_by_the_same_request) {
+TEST_F(ResyncOrder, N6_RT_2_RT_3_Q_OXI_4_same_first_gets_the_certificate_that_was_issued_by_the_same_request) {
     lose_and_run_again("lose", "");
     EXPECT_THAT(sent(), ElementsAre(pkcs_req, pkcs_req));
     EXPECT_EQ(issued(), 1U);
 }
 
-TEST_F(ResyncOrder, RT_4_poll_first_gets_the_certificate_that_was_issued_without_another_request) {
+TEST_F(ResyncOrder, N6_RT_4_poll_first_gets_the_certificate_that_was_issued_without_another_request) {
     lose_and_run_again("lose", "poll,new");
     EXPECT_THAT(sent(), ElementsAre(pkcs_req, cert_poll));
     EXPECT_EQ(issued(), 1U);

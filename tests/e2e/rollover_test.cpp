@@ -115,7 +115,7 @@ std::vector<std::string> near_its_end() {
             "--auto-rollover", std::to_string(30 * day),  "--backdate", "0"};
 }
 
-TEST(SuccessorSearch, ROLL_1_a_single_run_ends_with_a_search_that_brings_none) {
+TEST(SuccessorSearch, HTTP_5_ROLL_1_a_single_run_ends_with_a_search_that_brings_none) {
     DaemonWorld world(near_its_end());
     const ChildOptions options{{"HWENROLL_CLOCK_FILE=" + world.clock_path().string()}, {}, {}};
     world.go_to_day(60);
@@ -126,6 +126,8 @@ TEST(SuccessorSearch, ROLL_1_a_single_run_ends_with_a_search_that_brings_none) {
     EXPECT_FALSE(again.timed_out);
     EXPECT_EQ(again.exit_code, 0) << again.err;
     EXPECT_THAT(world.requests().back(), HasSubstr("\"operation\":\"GetNextCACert\""));
+    EXPECT_THAT(world.requests().back(), HasSubstr("\"method\":\"GET\""));
+    EXPECT_THAT(world.requests().back(), HasSubstr("\"bodyLength\":0,"));
 }
 
 TEST(SuccessorSearch, X14_a_ca_may_leave_the_configuration_while_it_is_asked_for_its_successor) {

@@ -70,7 +70,7 @@ class CardIdentity : public testing::Test {
     std::unique_ptr<DaemonWorld> world_;
 };
 
-TEST_F(CardIdentity, T4_goes_on_with_the_same_transaction_when_the_card_is_back_and_is_renewed) {
+TEST_F(CardIdentity, T4_TOK_9_SM_17_goes_on_with_the_same_transaction_when_the_card_is_back_and_is_renewed) {
     start("01");
     reader_->remove();
     pass_until("the card is missed", [this] { return world_->said("E-TOKEN-ABSENT"); });

@@ -68,7 +68,7 @@ TEST(MustFollow, BAD_9_at_most_max_redirects) {
 
 class Redirected : public Exchange {};
 
-TEST_F(Redirected, HTTP_16_get_follows_three_and_reports_where_it_ended) {
+TEST_F(Redirected, HTTP_16_N10_get_follows_three_and_reports_where_it_ended) {
     ScriptedServer last({answer(reply(200, "here", "Content-Type: a/b\r\n"))});
     ScriptedServer server(
         {{receive(), send(moved(301, "/two")), receive(), send(moved(307, "three?operation=GetCACaps")), receive(),
@@ -82,7 +82,7 @@ TEST_F(Redirected, HTTP_16_get_follows_three_and_reports_where_it_ended) {
     EXPECT_THAT(last.requests().at(0), HasSubstr("Cache-Control: no-cache"));
 }
 
-TEST_F(Redirected, BAD_9_a_loop_ends) {
+TEST_F(Redirected, BAD_9_N10_a_loop_ends) {
     ScriptedServer server({{receive(), send(moved(302, "/loop")), receive(), send(moved(302, "/loop")), receive(),
                             send(moved(302, "/loop")), receive(), send(moved(302, "/loop")), receive()}});
     const Error error = fetch_error(get(server.url("/loop")), ErrorCode::ca_redirect);
@@ -90,7 +90,7 @@ TEST_F(Redirected, BAD_9_a_loop_ends) {
     EXPECT_EQ(4U, server.requests().size()) << "the request and three redirects";
 }
 
-TEST_F(Redirected, BAD_8_post_goes_nowhere_else) {
+TEST_F(Redirected, BAD_8_N10_post_goes_nowhere_else) {
     ScriptedServer other({answer(reply(200, "x"))});
     ScriptedServer server({answer(moved(302, other.url("/login"))), answer(moved(308, other.url("/login")))});
     for (int i = 0; i < 2; ++i) {

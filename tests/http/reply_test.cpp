@@ -241,7 +241,7 @@ TEST_F(Reply, BAD_16_a_second_reply_on_the_connection_is_ignored) {
     EXPECT_EQ(2U, server.connections());
 }
 
-TEST_F(Reply, what_is_not_HTTP_1) {
+TEST_F(Reply, what_is_not_HTTP_of_version_1) {
     error_from(answer("SSH-2.0-OpenSSH_9.2\r\n"), ErrorCode::ca_http);
     error_from(answer("<html>hello</html>\r\n\r\n"), ErrorCode::ca_http);
     error_from(answer(std::string("HTTP/1.1 200 OK\r\nX: a\0b\r\n\r\n", 27)), ErrorCode::ca_http);

@@ -32,7 +32,7 @@ class Request : public Exchange {
     }
 };
 
-TEST_F(Request, HTTP_17_get_has_exactly_these_fields) {
+TEST_F(Request, HTTP_17_N15_Q_OXI_2_get_has_exactly_these_fields) {
     ScriptedServer server({answer(reply(200, "x"))});
     ASSERT_TRUE(fetch(get(server.url("/cgi-bin/pkiclient.exe?operation=GetCACaps"))));
     const std::string request = only(server);
@@ -44,7 +44,7 @@ TEST_F(Request, HTTP_17_get_has_exactly_these_fields) {
     EXPECT_EQ(request.size(), request.find("\r\n\r\n") + 4) << "no body";
 }
 
-TEST_F(Request, HTTP_8_HTTP_9_post_has_exactly_these_fields_and_octets) {
+TEST_F(Request, HTTP_8_HTTP_9_Q_OXI_2_post_has_exactly_these_fields_and_octets) {
     ScriptedServer server({answer(reply(200, "x"))});
     const Bytes body{0x30, 0x00, 0x0D, 0x0A, 0xFF, 0x00};
     ASSERT_TRUE(fetch(post(server.url("/scep?operation=PKIOperation"), body)));
@@ -57,7 +57,7 @@ TEST_F(Request, HTTP_8_HTTP_9_post_has_exactly_these_fields_and_octets) {
     EXPECT_EQ(as_text(body), request.substr(request.find("\r\n\r\n") + 4));
 }
 
-TEST_F(Request, HTTP_9_a_large_post_waits_for_no_100_and_is_not_chunked) {
+TEST_F(Request, HTTP_9_Q_NDES_12_a_large_post_waits_for_no_100_and_is_not_chunked) {
     ScriptedServer server({answer(reply(200, "x"))});
     const Bytes body(3U << 20U, 0x5A);  // above libcurl's threshold for Expect
     ASSERT_TRUE(fetch(post(server.url(), body)));
@@ -77,7 +77,7 @@ TEST_F(Request, HTTP_8_an_empty_post_says_so) {
     EXPECT_EQ(1U, fields(only(server)).count("Content-Length: 0"));
 }
 
-TEST_F(Request, HTTP_11_the_query_goes_out_as_it_is) {
+TEST_F(Request, HTTP_11_Q_OXI_2_the_query_goes_out_as_it_is) {
     ScriptedServer server({answer(reply(200, "x"))});
     ASSERT_TRUE(fetch(get(server.url("/a/../b.dll/?x=1&operation=PKIOperation&message=MII%2Fa%2BA%3D%3D"))));
     EXPECT_THAT(only(server),

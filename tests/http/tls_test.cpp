@@ -80,7 +80,7 @@ TEST_F(Tls, HTTP_15_a_server_under_tls_ca_is_reached) {
     EXPECT_EQ(200, response->status);
 }
 
-TEST_F(Tls, N17_an_unknown_server_is_not_talked_to) {
+TEST_F(Tls, N17_HTTP_15_an_unknown_server_is_not_talked_to) {
     const TlsServer server(directory, "good");
     for (const char* ca : {"", "other"}) {
         const Error error = fetch_error(trusting(server.url(), ca), ErrorCode::ca_unreachable);

@@ -161,17 +161,18 @@ class ScriptedServer::Connection {
     std::string input_;
 };
 
-ScriptedServer::ScriptedServer(std::vector<Script> scripts) : scripts_(std::move(scripts)) {
+ScriptedServer::ScriptedServer(std::vector<Script> scripts, std::uint32_t address_of_server)
+    : address_(address_of_server), scripts_(std::move(scripts)) {
     listener_ = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     stop_ = eventfd(0, EFD_CLOEXEC);
     sockaddr_in address{};
     address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    address.sin_addr.s_addr = htonl(address_);
     auto* const generic = reinterpret_cast<sockaddr*>(&address);
     socklen_t size = sizeof address;
     if (scripts_.empty() || stop_ < 0 || bind(listener_, generic, size) != 0 || listen(listener_, 64) != 0 ||
         getsockname(listener_, generic, &size) != 0) {
-        throw std::runtime_error("cannot listen on 127.0.0.1");
+        throw std::runtime_error("cannot listen on the loopback interface");
     }
     port_ = ntohs(address.sin_port);
     acceptor_ = std::thread([this] { accept_all(); });
@@ -211,7 +212,7 @@ void ScriptedServer::accept_all() {
 }
 
 std::string ScriptedServer::url(std::string_view path) const {
-    return fmt::format("http://127.0.0.1:{}{}", port_, path);
+    return fmt::format("http://127.0.0.{}:{}{}", address_ & 0xFFU, port_, path);
 }
 
 std::vector<std::string> ScriptedServer::requests() const {

@@ -43,14 +43,16 @@ Step reset();
 class ScriptedServer {
  public:
     using Script = std::vector<Step>;
+    static constexpr std::uint32_t usual_address = 0x7F000001;
 
     /// The n-th connection plays the n-th script and is closed at its end; later ones play the last.
-    explicit ScriptedServer(std::vector<Script> scripts);
+    /// `address`: another one of 127.0.0.0/24, in the order of a host's octets.
+    explicit ScriptedServer(std::vector<Script> scripts, std::uint32_t address = usual_address);
     ScriptedServer(const ScriptedServer&) = delete;
     ScriptedServer& operator=(const ScriptedServer&) = delete;
     ~ScriptedServer();
 
-    /// `http://127.0.0.1:PORT` and `path`.
+    /// `http://ADDRESS:PORT` and `path`.
     [[nodiscard]] std::string url(std::string_view path = "/scep") const;
     [[nodiscard]] std::uint16_t port() const { return port_; }
     /// What was received so far, octet for octet, in order of arrival. Thread-safe.
@@ -65,6 +67,7 @@ class ScriptedServer {
     void record(std::string request);
     bool await_recorded(std::size_t count);
 
+    std::uint32_t address_;
     std::vector<Script> scripts_;
     int listener_ = -1;
     int stop_ = -1;  ///< an eventfd, readable once the server ends

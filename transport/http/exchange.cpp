@@ -1,5 +1,6 @@
 #include "transport/http/exchange.h"
 
+#include <algorithm>
 #include <deque>
 #include <map>
 #include <utility>
@@ -17,6 +18,11 @@ bool libcurl_ready() {
 
 /// Between two exchanges of one errand. An agent that rests for months has no use for more.
 constexpr long kept_connections = 1;
+
+/// libcurl 7.88 prepares the connection to a name's next address, once the one before was refused or swallowed, but
+/// makes it only when it is called again, for which it arranges neither socket nor timer. An exchange without a socket
+/// is looked at this often.
+constexpr long stall_check_ms = 100;
 
 }  // namespace
 
@@ -46,11 +52,14 @@ class Client::Impl {
     void finish(Exchanges::iterator exchange, Result<Response> outcome);
     void deliver();
     void arm_timer();
+    [[nodiscard]] bool is_stalled(const Exchange& exchange) const;
+    void nudge_stalled();
 
     Reactor& reactor_;
     std::string user_agent_;
     MultiPtr multi_;
     Exchanges exchanges_;
+    std::map<curl_socket_t, CURL*> watched_;
     std::deque<ExchangeId> finished_;  ///< whose `done` is due; ids of cancelled ones may be among them
     ExchangeId last_id_ = 0;
 };
@@ -74,8 +83,13 @@ Client::Impl::~Impl() {
     reactor_.set_timer(std::nullopt);
 }
 
-int Client::Impl::on_socket_change(CURL* /*easy*/, curl_socket_t fd, int events, void* self, void* /*socket*/) {
+int Client::Impl::on_socket_change(CURL* easy, curl_socket_t fd, int events, void* self, void* /*socket*/) {
     const bool forget = events == CURL_POLL_REMOVE;
+    if (forget) {
+        static_cast<Impl*>(self)->watched_.erase(fd);
+    } else {
+        static_cast<Impl*>(self)->watched_[fd] = easy;
+    }
     const auto wants = [&](int direction) {
         return !forget && (static_cast<unsigned>(events) & static_cast<unsigned>(direction)) != 0;
     };
@@ -117,6 +131,9 @@ void Client::Impl::cancel(ExchangeId id) {
 void Client::Impl::act(curl_socket_t fd, int events) {
     if (multi_ != nullptr) {
         int running = 0;
+        if (fd == CURL_SOCKET_TIMEOUT) {
+            nudge_stalled();
+        }
         curl_multi_socket_action(multi_.get(), fd, events, &running);
         collect();
     }
@@ -179,10 +196,32 @@ void Client::Impl::arm_timer() {
     if (multi_ != nullptr) {
         curl_multi_timeout(multi_.get(), &delay);
     }
+    for (const auto& [id, exchange] : exchanges_) {
+        if (is_stalled(exchange)) {
+            delay = delay < 0 ? stall_check_ms : std::min(delay, stall_check_ms);
+        }
+    }
     if (!finished_.empty()) {
         delay = 0;
     }
     reactor_.set_timer(delay < 0 ? std::nullopt : std::optional(std::chrono::milliseconds(delay)));
+}
+
+bool Client::Impl::is_stalled(const Exchange& exchange) const {
+    return exchange.transfer != nullptr && std::ranges::none_of(watched_, [&](const auto& watch) {
+               return watch.second == exchange.transfer->handle();
+           });
+}
+
+/// The end of a pause makes libcurl look at a transfer at once. Without a connection in the making there is none to
+/// pause, which it says and we need not know.
+void Client::Impl::nudge_stalled() {
+    for (const auto& [id, exchange] : exchanges_) {
+        if (is_stalled(exchange)) {
+            static_cast<void>(curl_easy_pause(exchange.transfer->handle(), CURLPAUSE_RECV));
+            static_cast<void>(curl_easy_pause(exchange.transfer->handle(), CURLPAUSE_CONT));
+        }
+    }
 }
 
 Client::Client(Reactor& reactor, std::string user_agent)

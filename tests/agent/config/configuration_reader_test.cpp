@@ -100,6 +100,18 @@ TEST(Configuration, shows_all_faults_of_a_section_at_once) {
     EXPECT_EQ(all.findings.size(), 3U);
 }
 
+TEST(Configuration, CACERT_3_a_ca_without_address_or_fingerprint_is_disabled_with_what_uses_it) {
+    for (const char* key : {"url", "fingerprint"}) {
+        const Configuration all = must_read(with_line(least, key, ""));
+        ASSERT_FALSE(all.findings.empty()) << key;
+        EXPECT_EQ(all.findings.front().error.code(), ErrorCode::config_missing) << key;
+        EXPECT_TRUE(all.is_disabled(Part::authority, "corp")) << key;
+        EXPECT_TRUE(all.is_disabled(Part::identity, "web")) << key;
+        EXPECT_TRUE(all.authorities.empty()) << key;
+        EXPECT_TRUE(all.identities.empty()) << key;
+    }
+}
+
 TEST(Configuration, F1_a_fault_of_one_identity_leaves_the_others) {
     const Configuration all = must_read(std::string(least) + "[identity.mail]\nca = \"corp\"\ntoken = \"lab\"\n");
     EXPECT_TRUE(all.identities.contains("web"));
@@ -172,7 +184,7 @@ TEST(Configuration, the_network_of_a_token_is_a_flag) {
     EXPECT_NE(lines_of(refused.findings)[0].find("true or false"), std::string::npos);
 }
 
-TEST(Configuration, HTTP_3_a_preset_completes_a_host_and_leaves_a_url) {
+TEST(Configuration, HTTP_3_HTTP_2_Q_CISCO_2_a_preset_completes_a_host_and_leaves_a_url) {
     const auto urls = [](const std::string& lines) {
         return must_read(with_line(least, "url", lines)).authorities.at("corp").urls;
     };

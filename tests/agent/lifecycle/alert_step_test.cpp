@@ -41,7 +41,7 @@ std::vector<long> days_of_alerts(Walk& walk, TimePoint end) {
     }
 }
 
-TEST(AlertStep, invariant_11_a_minute_after_its_renewal_point_without_success_an_identity_alerts) {
+TEST(AlertStep, invariant_11_REN_5_a_minute_after_its_renewal_point_without_success_an_identity_alerts) {
     Walk walk;
     stuck(walk);
     EXPECT_EQ(alert(walk), std::nullopt) << "not while it has only begun";
@@ -61,7 +61,7 @@ TEST(AlertStep, invariant_11_the_alert_comes_again_at_60_days_weekly_and_at_7_da
                                        400, 401, 402}));
 }
 
-TEST(AlertStep, invariant_11_an_expired_certificate_alerts_at_its_end) {
+TEST(AlertStep, invariant_11_REN_5_an_expired_certificate_alerts_at_its_end) {
     Walk walk;
     stuck(walk).due_at(start + 399 * day + 12 * hour);
     walk.due_at(start + 400 * day);

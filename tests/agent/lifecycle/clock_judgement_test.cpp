@@ -34,7 +34,7 @@ Judge at_noon() {
     return judge;
 }
 
-TEST(ClockJudgement, K1_a_time_before_the_program_was_made_is_never_believed) {
+TEST(ClockJudgement, K1_SEC_16_a_time_before_the_program_was_made_is_never_believed) {
     Judge judge;
     EXPECT_FALSE(judge.trusts(TimePoint{}, Seconds(10)));
     EXPECT_FALSE(judge.trusts(built - Seconds(1), Seconds(20), true));

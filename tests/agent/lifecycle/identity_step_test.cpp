@@ -46,7 +46,7 @@ TEST(IdentityStep, RT_5_the_request_and_its_nonce_are_in_the_state_before_the_se
     EXPECT_TRUE(walk.only<SendRequest>());
 }
 
-TEST(IdentityStep, MSG_7_invariant_4_a_resend_keeps_the_transaction_id_and_takes_a_fresh_nonce) {
+TEST(IdentityStep, MSG_7_RT_6_invariant_4_a_resend_keeps_the_transaction_id_and_takes_a_fresh_nonce) {
     Walk walk;
     walk.to_sent();
     const Transaction before = *walk.state.enrollment->transaction;
@@ -69,7 +69,7 @@ TEST(IdentityStep, SM_5_an_issued_certificate_is_stored_and_published_under_a_ne
     EXPECT_EQ(std::get<PublishGeneration>(walk.effects[0]).generation, 1U);
 }
 
-TEST(IdentityStep, RT_9_a_restart_before_the_publish_is_known_publishes_the_same_generation) {
+TEST(IdentityStep, RT_9_SM_16_a_restart_before_the_publish_is_known_publishes_the_same_generation) {
     Walk walk;
     walk.to_publish().on(Started{});
     ASSERT_TRUE(walk.only<PublishGeneration>());
@@ -126,7 +126,7 @@ TEST(IdentityStep, RT_7_the_factor_between_polls_is_the_configurations) {
     }
 }
 
-TEST(IdentityStep, SM_9_a_restart_does_not_poll_before_its_time) {
+TEST(IdentityStep, SM_9_SM_16_a_restart_does_not_poll_before_its_time) {
     Walk walk;
     walk.to_sent().on(RequestPending{}).on(Started{});
     EXPECT_TRUE(walk.effects.empty());

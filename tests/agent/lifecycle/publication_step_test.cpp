@@ -93,7 +93,7 @@ TEST(PublicationStep, the_outcome_of_another_generation_s_delivery_is_nothing) {
     EXPECT_EQ(walk.on(undelivered(7)).state, before);
 }
 
-TEST(PublicationStep, a_replaced_key_is_kept_until_consumers_were_told_and_then_for_its_time) {
+TEST(PublicationStep, CERT_11_a_replaced_key_is_kept_until_consumers_were_told_and_then_for_its_time) {
     Walk walk;
     walk.rules.delivers = true;
     walk.to_valid().on(Delivered{1}).due_at(start + 18 * hour).send();
@@ -172,7 +172,7 @@ TEST(PublicationStep, a_retired_key_that_the_configuration_names_is_kept) {
     EXPECT_TRUE(walk.state.retired.empty()) << "it is somebody else's from now on";
 }
 
-TEST(PublicationStep, REN_3_the_key_that_a_pending_renewal_is_answered_to_is_not_destroyed) {
+TEST(PublicationStep, REN_3_TOK_10_the_key_that_a_pending_renewal_is_answered_to_is_not_destroyed) {
     Walk walk;
     to_renewed(walk);
     const Bytes old = walk.state.retired.at(0).key.id;

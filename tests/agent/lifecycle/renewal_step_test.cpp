@@ -11,7 +11,7 @@ IssuedRecord renewed() {
     return certificate(0x33, start + 18 * hour, day);
 }
 
-TEST(RenewalStep, REN_2_SM_13_at_the_renewal_point_a_renewal_begins_with_a_new_key) {
+TEST(RenewalStep, REN_2_SM_13_CSR_7_at_the_renewal_point_a_renewal_begins_with_a_new_key) {
     Walk walk;
     walk.to_valid().due_at(start + 18 * hour - Seconds(1));
     EXPECT_TRUE(walk.effects.empty());
@@ -88,7 +88,7 @@ TEST(RenewalStep, REN_6_a_renewal_by_pkcs_req_that_is_refused_holds) {
     EXPECT_EQ(walk.state.phase, Phase::valid) << "what is published stays valid";
 }
 
-TEST(RenewalStep, C4_invariant_3_a_certificate_that_ends_no_later_is_asked_for_again_with_another_key) {
+TEST(RenewalStep, C4_Q_NDES_8_invariant_3_a_certificate_that_ends_no_later_is_asked_for_again_with_another_key) {
     Walk walk;
     walk.to_renewal_sent();
     const Bytes key = walk.state.enrollment->key.id;
@@ -164,7 +164,7 @@ TEST(RenewalStep, SM_14_a_pending_renewal_that_is_refused_after_the_end_of_its_s
     EXPECT_EQ(walk.effect<PrepareRequest>().purpose, Purpose::reenrollment);
 }
 
-TEST(RenewalStep, SM_14_a_held_renewal_is_enrolled_anew_once_at_expiry_and_then_slowly) {
+TEST(RenewalStep, SM_14_Q_OKTA_1_a_held_renewal_is_enrolled_anew_once_at_expiry_and_then_slowly) {
     Walk walk;
     walk.to_renewal_sent().at(start + day - hour).on(rejected(scep::FailInfo::bad_request));
     ASSERT_EQ(attempt_phase(walk.state), Phase::held);
@@ -213,7 +213,7 @@ TEST(RenewalStep, RT_8_no_retry_is_later_than_a_tenth_of_what_remains) {
     }
 }
 
-TEST(RenewalStep, new_key_reuse_renews_with_the_current_key) {
+TEST(RenewalStep, CSR_7_new_key_reuse_renews_with_the_current_key) {
     Walk walk;
     walk.rules.new_key = KeyRule::reuse;
     walk.to_renewal();
@@ -243,7 +243,7 @@ TEST(RenewalStep, T19_a_full_token_under_require_waits) {
     EXPECT_GT(walk.state.wait.until, walk.now);
 }
 
-TEST(RenewalStep, T19_a_full_token_loses_retired_keys_first_and_sooner) {
+TEST(RenewalStep, T19_TOK_7_a_full_token_loses_retired_keys_first_and_sooner) {
     Walk walk;
     walk.rules.new_key = KeyRule::prefer;
     walk.rules.retire_after = 10 * day;
@@ -312,7 +312,7 @@ TEST(RenewalStep, T19_a_key_of_another_kind_is_not_taken_from_the_current_certif
     EXPECT_NE(walk.state.enrollment->key.id, walk.state.current->key.id);
 }
 
-TEST(RenewalStep, another_content_is_renewed_with_a_new_key_at_once) {
+TEST(RenewalStep, REN_7_another_content_is_renewed_with_a_new_key_at_once) {
     Walk walk;
     walk.rules.new_key = KeyRule::reuse;
     walk.rules.content_mark = {1};

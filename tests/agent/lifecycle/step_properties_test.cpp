@@ -95,7 +95,7 @@ TEST(StepProperties, invariant_1_a_published_credential_is_replaced_only_by_a_pu
         }));
 }
 
-TEST(StepProperties, invariant_4_one_transaction_at_a_time_with_one_id_until_it_ends) {
+TEST(StepProperties, invariant_4_MSG_25_one_transaction_at_a_time_with_one_id_until_it_ends) {
     EXPECT_TRUE(over_sequences("transaction", [](const IdentityState& before, const Event& event, const Transition& t,
                                                  const Policy&, TimePoint) {
         if (!before.enrollment || !before.enrollment->transaction || !t.state.enrollment ||

@@ -37,7 +37,7 @@ TEST(OrphanKeys, F4_are_those_that_no_configured_identity_has_in_the_state) {
     EXPECT_THAT(identities(orphans_among({key(ours, "", "handle:0x81000010")}, {{}, {"web"}, {}})), ElementsAre(""));
 }
 
-TEST(OrphanKeys, F4_T19_are_never_what_somebody_else_has_made_or_the_configuration_names) {
+TEST(OrphanKeys, F4_T19_TOK_7_are_never_what_somebody_else_has_made_or_the_configuration_names) {
     EXPECT_THAT(orphans_among({key({0x9A}, "hwenroll web"), key(ours, "web"), key(ours, ""),
                                key({0x81, 0x01, 0, 1}, "", "handle:0x81010001")},
                               {}),

@@ -18,7 +18,7 @@ std::string line(std::optional<FailInfo> fail_info, std::string_view text, std::
     return rejection({fail_info, text, hresult}, noon).about("web").line();
 }
 
-TEST(Rejection, FI_2_the_advice_is_about_the_reason_that_the_text_mentions) {
+TEST(Rejection, FI_2_Q_OXI_6_the_advice_is_about_the_reason_that_the_text_mentions) {
     // Texts of the lab CA, NDES and others.
     for (const char* text :
          {"the challengePassword is wrong", "Challenge mismatch",
@@ -54,7 +54,7 @@ TEST(Rejection, FI_0_FI_1_FI_3_FI_4_the_other_values_have_advice_whatever_the_te
     EXPECT_THAT(line(FailInfo::bad_cert_id, ""), HasSubstr("does not know the transaction"));
 }
 
-TEST(Rejection, K6_badTime_is_told_with_how_far_the_clocks_are_apart) {
+TEST(Rejection, K6_SIG_8_badTime_is_told_with_how_far_the_clocks_are_apart) {
     const auto dated = [](Seconds later) {
         return rejection({FailInfo::bad_time, "", {}, noon + later}, noon).about("web").line();
     };

@@ -109,7 +109,7 @@ TEST_F(StoreTest, an_unknown_identity_has_the_initial_state) {
     EXPECT_EQ(*open().identity("web"), IdentityState{});
 }
 
-TEST_F(StoreTest, every_field_of_an_identity_comes_back_after_a_restart) {
+TEST_F(StoreTest, SM_16_every_field_of_an_identity_comes_back_after_a_restart) {
     ASSERT_TRUE(open().commit("web", "lab", full_state(), "note", now));
     EXPECT_EQ(*open().identity("web"), full_state());
 }

@@ -254,7 +254,7 @@ TEST_F(SwappingToken, T7_a_signature_by_another_key_does_not_get_out) {
     EXPECT_EQ(calls("C_SignInit"), 1);
 }
 
-TEST_F(SwappingToken, T7_an_opening_by_another_key_fails_the_self_test) {
+TEST_F(SwappingToken, T7_TOK_4_an_opening_by_another_key_fails_the_self_test) {
     const auto token = scripted("C_DecryptInit:1:swap");
     const Status opens = opening_self_test(*token, key_);
     ASSERT_FALSE(opens);

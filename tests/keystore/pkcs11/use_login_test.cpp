@@ -95,7 +95,7 @@ TEST_F(UseLogin, T14_T10_is_not_made_with_the_last_try) {
 using OpeningTest = UseLogin;
 
 // T20: the key may not, or the token has no such mechanism.
-TEST_F(OpeningTest, T20_says_which_answer_the_token_gave) {
+TEST_F(OpeningTest, T20_TOK_4_says_which_answer_the_token_gave) {
     for (const auto& [rv, name] :
          {std::pair{"0x68", "CKR_KEY_FUNCTION_NOT_PERMITTED"}, std::pair{"0x70", "CKR_MECHANISM_INVALID"}}) {
         const auto token = scripted(std::string("C_DecryptInit:*:rv=") + rv);

@@ -67,7 +67,7 @@ Result<IssuedCertificate> enroll(const CapturedExchange& exchange, const LegacyP
 class CapturedReply : public ::testing::TestWithParam<CapturedServer> {};
 
 // MSG-20, ENV-10, ENV-16, DEG-3, CERT-1, CERT-2: no more permissions than the server needs.
-TEST_P(CapturedReply, ends_in_a_certificate_for_the_captured_key) {
+TEST_P(CapturedReply, Q_MICRO_1_ends_in_a_certificate_for_the_captured_key) {
     const CapturedExchange exchange = load_exchange(GetParam().name, GetParam().ca_set);
     const auto issued = enroll(exchange, GetParam().needed, GetParam().subject);
     ASSERT_TRUE(issued) << issued.error().line();
@@ -77,7 +77,7 @@ TEST_P(CapturedReply, ends_in_a_certificate_for_the_captured_key) {
 }
 
 // CAPS-14, ALG-9, SIG-15: each permission is needed, and its lack is said by name.
-TEST_P(CapturedReply, C27_is_refused_without_each_permission_that_it_needs) {
+TEST_P(CapturedReply, C27_CAPS_14_Q_STEP_2_is_refused_without_each_permission_that_it_needs) {
     const CapturedExchange exchange = load_exchange(GetParam().name, GetParam().ca_set);
     struct Case {
         bool LegacyPermissions::*permission;
@@ -99,7 +99,7 @@ TEST_P(CapturedReply, C27_is_refused_without_each_permission_that_it_needs) {
 }
 
 // CERT-5 with servers.md: micromdm and step-ca reverse the RDNs.
-TEST_P(CapturedReply, is_refused_under_the_exact_subject_rule_when_the_server_changed_the_order) {
+TEST_P(CapturedReply, CERT_5_is_refused_under_the_exact_subject_rule_when_the_server_changed_the_order) {
     const CapturedExchange exchange = load_exchange(GetParam().name, GetParam().ca_set);
     const auto reply = read_cert_rep(exchange.reply, exchange.expectation);
     ASSERT_TRUE(reply);
@@ -119,7 +119,7 @@ TEST_P(CapturedReply, is_refused_under_the_exact_subject_rule_when_the_server_ch
 }
 
 // SEC-9, ENV-15: behind the outer signature too an altered octet leads to no other certificate than the intact one.
-TEST_P(CapturedReply, keeps_its_envelope_safe_against_altered_octets) {
+TEST_P(CapturedReply, SEC_9_ENV_15_keeps_its_envelope_safe_against_altered_octets) {
     const CapturedExchange exchange = load_exchange(GetParam().name, GetParam().ca_set);
     const Bytes envelope = read_cert_rep(exchange.reply, exchange.expectation).value().envelope;
     const IssueExpectation issue = test::issue_expectation(exchange, GetParam().subject);
@@ -157,7 +157,7 @@ TEST(CapturedFailures, BAD_97_step_ca_with_gcm_is_refused_by_name) {
 }
 
 // FI-2, MSG-13: a wrong challenge is a FAILURE, not an error of the protocol.
-TEST(CapturedFailures, a_wrong_challenge_is_reported_as_bad_request) {
+TEST(CapturedFailures, FI_2_MSG_13_a_wrong_challenge_is_reported_as_bad_request) {
     const CapturedExchange exchange = load_exchange("micromdm210-badchallenge.43", "micromdm210.GetCACert.bin");
     const auto reply = read_cert_rep(exchange.reply, exchange.expectation);
     ASSERT_TRUE(reply) << reply.error().line();
@@ -167,7 +167,7 @@ TEST(CapturedFailures, a_wrong_challenge_is_reported_as_bad_request) {
 }
 
 // HTTP-22, HTTP-30: what servers say in plain text where a CertRep or a set should be.
-TEST(CapturedFailures, a_text_is_no_reply_and_is_shown) {
+TEST(CapturedFailures, HTTP_22_Q_STEP_1_a_text_is_no_reply_and_is_shown) {
     const CapturedExchange exchange = load_exchange("step-aes.64", "step-aes.GetCACert.bin");
     const auto reply = read_cert_rep(test::capture("step-aes.GetNextCACert.bin"), exchange.expectation);
     ASSERT_FALSE(reply);

@@ -34,7 +34,7 @@ bool opens_to(const Result<Secret>& opened, const Bytes& plaintext) {
 }
 
 // ENV-10, ENV-16, ALG-9
-TEST(Envelope, good_envelopes_open) {
+TEST(Envelope, ALG_9_ENV_10_ENV_16_BAD_92_good_envelopes_open) {
     struct Good {
         const char* id;
         std::function<void(ForgedEnvelope&)> change;
@@ -75,6 +75,15 @@ TEST(Envelope, good_envelopes_open) {
     }
 }
 
+TEST(Envelope, ENV_20_originator_and_unprotected_attributes_are_ignored) {
+    ForgedEnvelope envelope;
+    envelope.originator = asn1::tagged(0, {asn1::tagged(0, {world().other.der()})});
+    envelope.unprotected_attributes = asn1::tagged(
+        1, {asn1::sequence({asn1::oid("1.2.840.113549.1.9.4"), asn1::set({asn1::octet_string(Bytes(32, 1))})})});
+    const auto opened = open(envelope);
+    EXPECT_TRUE(opens_to(opened, envelope.plaintext)) << (opened ? "other content" : opened.error().line());
+}
+
 // ENV-10: the certificate that we make for a first request can be named by its subject key identifier (version 2).
 TEST(Envelope, ENV_10_openssl_addresses_our_own_signer_certificate_by_its_key_identifier) {
     const auto signer = build_signer_certificate(
@@ -106,7 +115,7 @@ struct BadEnvelope {
     std::function<void(ForgedEnvelope&)> spoil;
 };
 
-TEST(Envelope, spoilt_envelopes_are_refused_for_what_is_wrong) {
+TEST(Envelope, ENV_17_SEC_10_BAD_91_BAD_96_to_BAD_99_spoilt_envelopes_are_refused_for_what_is_wrong) {
     const auto other_recipient = [](std::uint8_t tag) {
         return [tag](ForgedEnvelope& e) {
             e.recipient_id = test::issuer_and_serial(world().other);
@@ -188,7 +197,7 @@ Bytes trailing_garbage() {
 }
 
 // SEC-9, ENV-15, BAD-93, BAD-94, BAD-95, BAD-103, BAD-106: one face for all of them.
-TEST(Envelope, SEC_9_every_failure_behind_the_recipient_check_looks_the_same) {
+TEST(Envelope, SEC_9_ENV_15_BAD_93_to_BAD_95_every_failure_behind_the_recipient_check_looks_the_same) {
     struct Unopenable {
         const char* id;
         std::function<void(ForgedEnvelope&)> spoil;
@@ -249,7 +258,7 @@ class OpeningToken : public test::CountingToken {
 };
 
 // SEC-9 (2), TOK-1, BAD-103: one private operation for an envelope of ours, none for one that cannot be.
-TEST(Envelope, the_token_is_asked_once_and_only_for_what_can_be_a_ciphertext) {
+TEST(Envelope, SEC_9_TOK_1_TOK_6_BAD_103_the_token_is_asked_once_and_only_for_what_can_be_a_ciphertext) {
     const auto token = std::make_shared<OpeningToken>(world().client_key);
     const OpenSslPtr<EVP_PKEY> key = test::token_key(token, world().client_key);
     const auto open_on_token = [&](const ForgedEnvelope& envelope) {

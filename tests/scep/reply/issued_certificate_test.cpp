@@ -36,7 +36,7 @@ CertificateSpec leaf_with(const std::function<void(CertificateSpec&)>& change) {
 }
 
 // DEG-1, DEG-2, DEG-6, DEG-7, BAD-122
-TEST(Degenerate, odd_sets_are_read) {
+TEST(Degenerate, DEG_1_DEG_2_DEG_6_BAD_122_odd_sets_are_read) {
     const Bytes leaf = issued_leaf().der();
     const Bytes ca = world().ca.der();
     EXPECT_EQ(read_degenerate(test::degenerate({leaf, ca}), {}).value().size(), 2U);
@@ -54,7 +54,7 @@ TEST(Degenerate, odd_sets_are_read) {
 }
 
 // BAD-105, BAD-107, BAD-32 (limit), BAD-34
-TEST(Degenerate, what_is_no_set_of_certificates_is_refused) {
+TEST(Degenerate, DEG_7_BAD_105_BAD_107_what_is_no_set_of_certificates_is_refused) {
     const Bytes leaf = issued_leaf().der();
     Bytes damaged = leaf;
     damaged[8] ^= 0xFFU;
@@ -75,7 +75,7 @@ TEST(Degenerate, what_is_no_set_of_certificates_is_refused) {
     EXPECT_EQ(read_degenerate(test::degenerate(std::vector<Bytes>(64, leaf)), {}).value().size(), 1U);
 }
 
-TEST(IssuedCertificate, C13_what_was_asked_for_is_accepted_in_any_order) {
+TEST(IssuedCertificate, C13_DEG_3_Q_CISCO_3_what_was_asked_for_is_accepted_in_any_order) {
     const Certificate leaf = issued_leaf();
     for (const auto& received : {std::vector{leaf}, std::vector{leaf, world().ca}, std::vector{world().ca, leaf}}) {
         const auto result = accept(received);
@@ -92,66 +92,101 @@ struct BadIssue {
     Certificate leaf;
 };
 
-std::string extension_of_unknown_kind() {
-    return "critical,DER:0500";
-}
-
-// BAD-108, BAD-109, BAD-111 … BAD-113, BAD-116 … BAD-120, BAD-124, CERT-4 … CERT-9
-TEST(IssuedCertificate, C5_C6_C8_C11_certificates_that_were_not_asked_for_are_refused) {
-    using std::chrono::days;
-    using std::chrono::hours;
-    using std::chrono::minutes;
-    const auto now = test::present();
-    const auto extension = [](const char* name, const std::string& value) {
-        return [name, value](CertificateSpec& s) { s.extensions.emplace_back(name, value); };
-    };
-    const auto replaced_serial = [](const char* hex) {
-        return test::edited(
-            issued_leaf(),
-            [&](X509* x) {
-                BIGNUM* number = nullptr;
-                BN_hex2bn(&number, hex);
-                const OpenSslPtr<BIGNUM> owned(number);
-                const OpenSslPtr<ASN1_INTEGER> serial(BN_to_ASN1_INTEGER(number, nullptr));
-                X509_set_serialNumber(x, serial.get());
-            },
-            world().ca_key);
-    };
-    const BadIssue cases[] = {
-        {"BAD-108 only the CA", ErrorCode::scep_key_mismatch, world().ca},
-        {"BAD-109, BAD-124 another key", ErrorCode::scep_key_mismatch,
-         test::issued(leaf_spec(), world().other_key, world().ca, world().ca_key)},
-        {"BAD-110 unknown CA", ErrorCode::scep_chain,
-         test::issued(leaf_spec(), world().client_key, world().other, world().other_key)},
-        {"BAD-110 CA of the same name", ErrorCode::scep_chain,
-         test::issued(leaf_spec(), world().client_key, world().ca, world().other_key)},
-        {"BAD-111", ErrorCode::scep_certificate,
-         issued_leaf(leaf_with([](auto& s) { s.subject = "CN=web02.example.com,O=Example"; }))},
-        {"BAD-112", ErrorCode::scep_certificate,
-         issued_leaf(leaf_with(extension("basicConstraints", "critical,CA:TRUE")))},
-        {"BAD-113 expired", ErrorCode::scep_certificate,
-         issued_leaf(leaf_with([&](auto& s) { s.not_after = now - minutes(1); }))},
-        {"BAD-113 not yet valid", ErrorCode::scep_certificate,
-         issued_leaf(leaf_with([&](auto& s) { s.not_before = now + hours(1); }))},
-        {"CERT-4 about to expire", ErrorCode::scep_certificate,
-         issued_leaf(leaf_with([&](auto& s) { s.not_after = now + minutes(30); }))},
-        {"BAD-116", ErrorCode::scep_certificate,
-         issued_leaf(leaf_with(extension("1.2.3.4.5", extension_of_unknown_kind())))},
-        {"BAD-117 SAN missing", ErrorCode::scep_certificate,
-         issued_leaf(leaf_with([](auto& s) { s.extensions[2].second = "DNS:web01.example.com"; }))},
-        {"BAD-119 negative", ErrorCode::scep_certificate, replaced_serial("-05")},
-        {"BAD-119 21 octets", ErrorCode::scep_certificate,
-         replaced_serial("7F0102030405060708090A0B0C0D0E0F1011121314")},
-        {"CERT-9 SHA-1", ErrorCode::scep_algorithm, issued_leaf(leaf_with([](auto& s) { s.digest = EVP_sha1(); }))},
-        {"CERT-9 MD5", ErrorCode::scep_algorithm, issued_leaf(leaf_with([](auto& s) { s.digest = EVP_md5(); }))},
-    };
+void expect_refused(const std::vector<BadIssue>& cases) {
     for (const BadIssue& one : cases) {
         SCOPED_TRACE(one.id);
         const auto result = accept({one.leaf});
         ASSERT_FALSE(result);
         EXPECT_EQ(result.error().code(), one.code) << result.error().line();
     }
-    (void)days(1);
+}
+
+std::string extension_of_unknown_kind() {
+    return "critical,DER:0500";
+}
+
+Certificate leaf_with_extension(const char* name, const std::string& value) {
+    return issued_leaf(leaf_with([&](CertificateSpec& s) { s.extensions.emplace_back(name, value); }));
+}
+
+Certificate leaf_with_serial(const char* hex) {
+    return test::edited(
+        issued_leaf(),
+        [&](X509* x) {
+            BIGNUM* number = nullptr;
+            BN_hex2bn(&number, hex);
+            const OpenSslPtr<BIGNUM> owned(number);
+            const OpenSslPtr<ASN1_INTEGER> serial(BN_to_ASN1_INTEGER(number, nullptr));
+            X509_set_serialNumber(x, serial.get());
+        },
+        world().ca_key);
+}
+
+TEST(IssuedCertificate, C5_CERT_1_DEG_3_BAD_108_BAD_109_BAD_124_a_certificate_has_our_key) {
+    expect_refused({
+        {"BAD-108 only the CA", ErrorCode::scep_key_mismatch, world().ca},
+        {"BAD-109, BAD-124 another key", ErrorCode::scep_key_mismatch,
+         test::issued(leaf_spec(), world().other_key, world().ca, world().ca_key)},
+    });
+}
+
+TEST(IssuedCertificate, CERT_2_BAD_110_a_certificate_chains_to_the_anchor) {
+    expect_refused({
+        {"BAD-110 unknown CA", ErrorCode::scep_chain,
+         test::issued(leaf_spec(), world().client_key, world().other, world().other_key)},
+        {"BAD-110 CA of the same name", ErrorCode::scep_chain,
+         test::issued(leaf_spec(), world().client_key, world().ca, world().other_key)},
+    });
+}
+
+TEST(IssuedCertificate, C6_CERT_5_CERT_6_BAD_111_BAD_117_subject_and_names_are_those_asked_for) {
+    expect_refused({
+        {"BAD-111", ErrorCode::scep_certificate,
+         issued_leaf(leaf_with([](auto& s) { s.subject = "CN=web02.example.com,O=Example"; }))},
+        {"BAD-117 SAN missing", ErrorCode::scep_certificate,
+         issued_leaf(leaf_with([](auto& s) { s.extensions[2].second = "DNS:web01.example.com"; }))},
+    });
+}
+
+TEST(IssuedCertificate, C11_CERT_7_BAD_112_a_certificate_is_no_ca) {
+    expect_refused({
+        {"BAD-112", ErrorCode::scep_certificate, leaf_with_extension("basicConstraints", "critical,CA:TRUE")},
+    });
+}
+
+TEST(IssuedCertificate, C8_CERT_4_BAD_113_a_certificate_is_valid_now_and_for_long_enough) {
+    using std::chrono::hours;
+    using std::chrono::minutes;
+    const auto now = test::present();
+    expect_refused({
+        {"BAD-113 expired", ErrorCode::scep_certificate,
+         issued_leaf(leaf_with([&](auto& s) { s.not_after = now - minutes(1); }))},
+        {"BAD-113 not yet valid", ErrorCode::scep_certificate,
+         issued_leaf(leaf_with([&](auto& s) { s.not_before = now + hours(1); }))},
+        {"CERT-4 about to expire", ErrorCode::scep_certificate,
+         issued_leaf(leaf_with([&](auto& s) { s.not_after = now + minutes(30); }))},
+    });
+}
+
+TEST(IssuedCertificate, CERT_8_BAD_116_an_unknown_critical_extension_is_refused) {
+    expect_refused({
+        {"BAD-116", ErrorCode::scep_certificate, leaf_with_extension("1.2.3.4.5", extension_of_unknown_kind())},
+    });
+}
+
+TEST(IssuedCertificate, BAD_119_an_absurd_serial_is_refused) {
+    expect_refused({
+        {"BAD-119 negative", ErrorCode::scep_certificate, leaf_with_serial("-05")},
+        {"BAD-119 21 octets", ErrorCode::scep_certificate,
+         leaf_with_serial("7F0102030405060708090A0B0C0D0E0F1011121314")},
+    });
+}
+
+TEST(IssuedCertificate, CERT_9_a_weak_signature_is_refused) {
+    expect_refused({
+        {"CERT-9 SHA-1", ErrorCode::scep_algorithm, issued_leaf(leaf_with([](auto& s) { s.digest = EVP_sha1(); }))},
+        {"CERT-9 MD5", ErrorCode::scep_algorithm, issued_leaf(leaf_with([](auto& s) { s.digest = EVP_md5(); }))},
+    });
 }
 
 // BAD-120: the algorithm inside and outside the signed part must be one.
@@ -169,7 +204,7 @@ TEST(IssuedCertificate, BAD_120_two_signature_algorithms_do_not_verify) {
 }
 
 // CERT-9 with the permission; BAD-118 (year 9999), BAD-119 (zero): accepted, with a word where one is due.
-TEST(IssuedCertificate, unusual_certificates_are_accepted) {
+TEST(IssuedCertificate, CERT_4_CERT_9_BAD_118_BAD_119_unusual_certificates_are_accepted) {
     const Certificate sha1 = issued_leaf(leaf_with([](auto& s) { s.digest = EVP_sha1(); }));
     EXPECT_TRUE(accept({sha1}, [](auto& e) { e.legacy.sha1_reply = true; }));
     using namespace std::chrono;
@@ -203,7 +238,7 @@ TEST(IssuedCertificate, unusual_certificates_are_accepted) {
     EXPECT_TRUE(soon) << soon.error().line();
 }
 
-TEST(IssuedCertificate, K1_K7_a_clock_that_is_not_trusted_refuses_none_and_says_so) {
+TEST(IssuedCertificate, K1_K7_SEC_16_a_clock_that_is_not_trusted_refuses_none_and_says_so) {
     const auto untrusted = [](auto change) {
         return accept({issued_leaf(leaf_with(change))}, [](IssueExpectation& e) { e.limits.judges_time = false; });
     };
@@ -242,7 +277,7 @@ TEST(IssuedCertificate, C8_one_that_expires_too_soon_is_refused) {
 }
 
 // CERT-5 and the rules of `accept`
-TEST(IssuedCertificate, C6_the_subject_rule_decides_about_other_subjects) {
+TEST(IssuedCertificate, C6_CERT_5_BAD_111_the_subject_rule_decides_about_other_subjects) {
     using Rule = IssueExpectation::Subject;
     const Certificate reordered = issued_leaf(leaf_with([](auto& s) { s.subject = "O=Example,CN=web01.example.com"; }));
     const Certificate different = issued_leaf(leaf_with([](auto& s) { s.subject = "CN=other"; }));
@@ -257,7 +292,7 @@ TEST(IssuedCertificate, C6_the_subject_rule_decides_about_other_subjects) {
 }
 
 // CERT-6, BAD-117, servers.md: micromdm leaves names out
-TEST(IssuedCertificate, C6_the_rule_for_names_decides_and_says_how_to_change_it) {
+TEST(IssuedCertificate, C6_CERT_6_BAD_117_the_rule_for_names_decides_and_says_how_to_change_it) {
     const Certificate none = issued_leaf(leaf_with([](auto& s) { s.extensions.pop_back(); }));
     const auto refused = accept({none});
     ASSERT_FALSE(refused);
@@ -276,7 +311,7 @@ TEST(IssuedCertificate, C6_the_rule_for_names_decides_and_says_how_to_change_it)
 }
 
 // CERT-6: usages
-TEST(IssuedCertificate, C10_missing_usages_are_warnings_or_errors_as_configured) {
+TEST(IssuedCertificate, C10_CERT_6_missing_usages_are_warnings_or_errors_as_configured) {
     const Certificate less = issued_leaf(leaf_with([](auto& s) {
         s.extensions[0].second = "critical,digitalSignature";
         s.extensions[1].second = "clientAuth";
@@ -294,7 +329,7 @@ TEST(IssuedCertificate, C10_missing_usages_are_warnings_or_errors_as_configured)
 }
 
 // DEG-3, DEG-4, BAD-115
-TEST(IssuedCertificate, C13_the_new_certificate_for_our_key_is_chosen) {
+TEST(IssuedCertificate, C13_DEG_3_DEG_4_BAD_115_the_new_certificate_for_our_key_is_chosen) {
     const Certificate old = issued_leaf();
     const Certificate newer = issued_leaf(leaf_with([](auto& s) {
         s.serial = 4712;
@@ -307,7 +342,7 @@ TEST(IssuedCertificate, C13_the_new_certificate_for_our_key_is_chosen) {
 }
 
 // The newest is not taken when it is the one in use or ends no later than that; an earlier notBefore is no objection.
-TEST(IssuedCertificate, BAD_114_DEG_4_C8_a_renewal_must_bring_a_later_certificate) {
+TEST(IssuedCertificate, BAD_114_DEG_4_C8_REN_7_a_renewal_must_bring_a_later_certificate) {
     const auto with = [](long serial, Seconds begins, Seconds ends) {
         return issued_leaf(leaf_with([&](auto& s) {
             s.serial = serial;
@@ -380,7 +415,7 @@ struct Intermediate {
 };
 
 // DEG-8, CERT-2, CERT-3
-TEST(IssuedCertificate, DEG_8_C12_the_chain_is_built_from_the_reply_and_the_trusted_set) {
+TEST(IssuedCertificate, C12_DEG_8_CERT_2_CERT_3_the_chain_is_built_from_the_reply_and_the_trusted_set) {
     const Intermediate issuing;
     const auto known = [&](auto& e) {
         e.issuer = issuing.certificate;
@@ -403,7 +438,7 @@ TEST(IssuedCertificate, DEG_8_C12_the_chain_is_built_from_the_reply_and_the_trus
 }
 
 // BAD-29, BAD-37, CERT-9 for intermediates
-TEST(IssuedCertificate, an_unfit_intermediate_breaks_the_chain) {
+TEST(IssuedCertificate, CACERT_6_CERT_9_BAD_29_BAD_37_an_unfit_intermediate_breaks_the_chain) {
     const auto judged = [](const Intermediate& issuing) {
         return accept({issuing.leaf(), issuing.certificate}).error();
     };
@@ -436,7 +471,7 @@ TEST(IssuedCertificate, name_constraints_hold) {
 }
 
 // BAD-30, BAD-31: names and loops lead nowhere and do not hang.
-TEST(IssuedCertificate, BAD_31_cross_signed_loops_and_twins_are_bounded) {
+TEST(IssuedCertificate, BAD_30_BAD_31_cross_signed_loops_and_twins_are_bounded) {
     const test::Key a_key = test::rsa_key(5);
     const test::Key b_key = test::rsa_key(6);
     const Certificate a = test::self_signed(test::ca_spec("CN=A"), a_key);
@@ -459,7 +494,7 @@ TEST(IssuedCertificate, BAD_31_cross_signed_loops_and_twins_are_bounded) {
 }
 
 // BAD-121, DEG-5
-TEST(IssuedCertificate, BAD_121_a_root_in_the_reply_is_dropped_with_a_note) {
+TEST(IssuedCertificate, DEG_5_BAD_121_a_root_in_the_reply_is_dropped_with_a_note) {
     const Certificate root = test::self_signed(test::ca_spec("CN=Foreign Root"), test::rsa_key(5));
     const auto result = accept({issued_leaf(), root});
     ASSERT_TRUE(result) << result.error().line();

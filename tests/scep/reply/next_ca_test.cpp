@@ -62,7 +62,7 @@ Certificate next_self_signed(const std::function<void(test::CertificateSpec&)>& 
 // ----- the message -----
 
 // BAD-134: the label of the body is nobody's word, so the function does not even see it.
-TEST(NextCa, ROLL_2_BAD_134_the_next_CA_is_read_from_the_signed_content) {
+TEST(NextCa, CT_3_ROLL_2_BAD_134_the_next_CA_is_read_from_the_signed_content) {
     const auto read = read_set({rollover_world().next});
     ASSERT_TRUE(read) << read.error().line();
     EXPECT_EQ(read->set.anchor, rollover_world().next);

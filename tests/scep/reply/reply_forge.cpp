@@ -197,7 +197,8 @@ Bytes ForgedEnvelope::build() const {
     const Bytes content_info =
         asn1::sequence({asn1::oid("1.2.840.113549.1.7.1"), cipher_id, content_absent ? ByteView() : ByteView(content)});
     const Bytes data =
-        asn1::sequence({asn1::integer(0), asn1::set({asn1::joined(more_recipients), recipient}), content_info});
+        asn1::sequence({asn1::integer(0), originator, asn1::set({asn1::joined(more_recipients), recipient}),
+                        content_info, unprotected_attributes});
     return asn1::sequence({asn1::oid(content_info_oid), asn1::tagged(0, {data})});
 }
 

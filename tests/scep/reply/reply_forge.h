@@ -53,6 +53,8 @@ struct ForgedEnvelope {
     bool content_absent = false;
     bool content_in_pieces = false;
     std::vector<Bytes> more_recipients;  ///< encoded RecipientInfos before ours
+    Bytes originator;                    ///< encoded originatorInfo
+    Bytes unprotected_attributes;        ///< encoded
     std::string content_info_oid = "1.2.840.113549.1.7.3";
 
     /// For the request's signer, with the issued certificate inside.

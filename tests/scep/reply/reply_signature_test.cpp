@@ -43,81 +43,7 @@ struct BadReply {
     std::function<void(ForgedReply&)> spoil;
 };
 
-// BAD-43 … BAD-48, BAD-50 … BAD-59, BAD-61, BAD-66, BAD-69
-TEST(ReplySignature, spoilt_replies_are_refused_for_what_is_wrong) {
-    const auto client = [](ForgedReply& reply) {
-        reply.signer_id = test::issuer_and_serial(world().request_signer);
-        reply.signer_key = world().client_key;
-    };
-    const BadReply cases[] = {
-        {"BAD-43 no signer", ErrorCode::scep_signature, [](auto& r) { r.signers = 0; }},
-        {"BAD-44 two signers", ErrorCode::scep_signature, [](auto& r) { r.signers = 2; }},
-        {"BAD-45 signature of zeros", ErrorCode::scep_signature, [](auto& r) { r.signature = Bytes(256, 0); }},
-        {"BAD-45 of zeros, over unsorted attributes", ErrorCode::scep_signature,
-         [](auto& r) {
-             r.reversed_attributes = true;
-             r.signature = Bytes(256, 0);
-         }},
-        {"BAD-46 unknown signer embedded", ErrorCode::scep_signer,
-         [&](auto& r) {
-             client(r);
-             r.certificates = {world().request_signer.der()};
-         }},
-        {"BAD-47 another client of the CA", ErrorCode::scep_signer,
-         [](auto& r) {
-             r.signer_id = test::issuer_and_serial(world().other);
-             r.signer_key = world().other_key;
-             r.certificates = {world().other.der(), world().ca.der()};
-         }},
-        {"BAD-50 our own request reflected", ErrorCode::scep_signer,
-         [&](auto& r) {
-             client(r);
-             r.attribute("2.16.840.1.113733.1.9.2").values = {asn1::printable_string("19")};
-         }},
-        {"BAD-51 no attributes", ErrorCode::scep_attribute, [](auto& r) { r.no_attributes = true; }},
-        {"BAD-52 wrong messageDigest", ErrorCode::scep_signature, [](auto& r) { r.message_digest = Bytes(32, 1); }},
-        {"BAD-52 short messageDigest", ErrorCode::scep_signature, [](auto& r) { r.message_digest = Bytes(1, 1); }},
-        {"BAD-53 no messageDigest", ErrorCode::scep_attribute, [](auto& r) { r.message_digest = Bytes{}; }},
-        {"BAD-54 contradicting contentType", ErrorCode::scep_attribute,
-         [](auto& r) { r.content_type_attribute = "1.2.840.113549.1.7.3"; }},
-        {"BAD-55 unsigned attributes", ErrorCode::scep_attribute, [](auto& r) { r.attributes_unsigned = true; }},
-        {"BAD-56 MD5", ErrorCode::scep_algorithm,
-         [](auto& r) {
-             r.digest = "MD5";
-             r.digest_oid = "1.2.840.113549.2.5";
-         }},
-        {"BAD-57 SHA-1", ErrorCode::scep_algorithm,
-         [](auto& r) {
-             r.digest = "SHA1";
-             r.digest_oid = "1.3.14.3.2.26";
-         }},
-        {"BAD-58 ECDSA with an RSA key", ErrorCode::scep_algorithm,
-         [](auto& r) { r.signature_oid = "1.2.840.10045.4.3.2"; }},
-        {"BAD-59 other digest signed than named", ErrorCode::scep_signature,
-         [](auto& r) {
-             r.digest = "SHA1";
-             r.message_digest = sha256(*r.content);
-         }},
-        {"BAD-61 PSS", ErrorCode::scep_algorithm, [](auto& r) { r.signature_oid = "1.2.840.113549.1.1.10"; }},
-        {"digest and signature algorithm disagree", ErrorCode::scep_algorithm,
-         [](auto& r) { r.signature_oid = "1.2.840.113549.1.1.13"; }},
-        {"BAD-66 OID of 500 kB", ErrorCode::scep_structure,
-         [](auto& r) {
-             r.certificates.clear();
-             r.signature_oid = "1.2.3.4";
-             r.signer_id = asn1::sequence({asn1::value(0x06, {Bytes(500000, 0x01)}), asn1::integer(1)});
-         }},
-        {"BAD-69 trusted issuer and serial, another key", ErrorCode::scep_signature,
-         [](auto& r) {
-             r.signer_key = world().other_key;
-             r.certificates = {
-                 test::edited(
-                     world().ra, [](X509* x) { X509_set_pubkey(x, world().other_key.get()); }, world().other_key)
-                     .der()};
-         }},
-        {"unknown content type", ErrorCode::scep_structure,
-         [](auto& r) { r.content_type = "1.2.840.113549.1.9.16.1.4"; }},
-    };
+void expect_refused(const std::vector<BadReply>& cases) {
     for (const BadReply& one : cases) {
         SCOPED_TRACE(one.id);
         ForgedReply reply;
@@ -128,11 +54,155 @@ TEST(ReplySignature, spoilt_replies_are_refused_for_what_is_wrong) {
     }
 }
 
-// BAD-41, BAD-42, BAD-15, BAD-62, BAD-63
-TEST(ReplySignature, bodies_that_are_no_signed_data_are_refused_by_their_structure) {
-    const Bytes good = ForgedReply().build();
-    Bytes trailing = good;
+void sign_as_client(ForgedReply& reply) {
+    reply.signer_id = test::issuer_and_serial(world().request_signer);
+    reply.signer_key = world().client_key;
+}
+
+TEST(ReplySignature, SIG_10_BAD_43_BAD_44_a_reply_has_exactly_one_signer) {
+    expect_refused({
+        {"BAD-43 no signer", ErrorCode::scep_signature, [](auto& r) { r.signers = 0; }},
+        {"BAD-44 two signers", ErrorCode::scep_signature, [](auto& r) { r.signers = 2; }},
+    });
+}
+
+TEST(ReplySignature, BAD_45_another_signature_does_not_verify) {
+    expect_refused({
+        {"BAD-45 signature of zeros", ErrorCode::scep_signature, [](auto& r) { r.signature = Bytes(256, 0); }},
+        {"BAD-45 of zeros, over unsorted attributes", ErrorCode::scep_signature,
+         [](auto& r) {
+             r.reversed_attributes = true;
+             r.signature = Bytes(256, 0);
+         }},
+    });
+}
+
+TEST(ReplySignature, SIG_12_SIG_19_BAD_46_BAD_47_whoever_is_neither_ca_nor_ra_signs_nothing) {
+    expect_refused({
+        {"BAD-46 unknown signer embedded", ErrorCode::scep_signer,
+         [](auto& r) {
+             sign_as_client(r);
+             r.certificates = {world().request_signer.der()};
+         }},
+        {"BAD-47 another client of the CA", ErrorCode::scep_signer,
+         [](auto& r) {
+             r.signer_id = test::issuer_and_serial(world().other);
+             r.signer_key = world().other_key;
+             r.certificates = {world().other.der(), world().ca.der()};
+         }},
+    });
+}
+
+TEST(ReplySignature, BAD_50_our_own_request_is_no_reply) {
+    expect_refused({
+        {"BAD-50 our own request reflected", ErrorCode::scep_signer,
+         [](auto& r) {
+             sign_as_client(r);
+             r.attribute("2.16.840.1.113733.1.9.2").values = {asn1::printable_string("19")};
+         }},
+    });
+}
+
+TEST(ReplySignature, MSG_2_SIG_18_BAD_51_BAD_55_attributes_must_be_signed) {
+    expect_refused({
+        {"BAD-51 no attributes", ErrorCode::scep_attribute, [](auto& r) { r.no_attributes = true; }},
+        {"BAD-55 unsigned attributes", ErrorCode::scep_attribute, [](auto& r) { r.attributes_unsigned = true; }},
+    });
+}
+
+TEST(ReplySignature, SIG_16_BAD_52_BAD_53_BAD_54_digest_and_content_type_are_those_of_the_content) {
+    expect_refused({
+        {"BAD-52 wrong messageDigest", ErrorCode::scep_signature, [](auto& r) { r.message_digest = Bytes(32, 1); }},
+        {"BAD-52 short messageDigest", ErrorCode::scep_signature, [](auto& r) { r.message_digest = Bytes(1, 1); }},
+        {"BAD-53 no messageDigest", ErrorCode::scep_attribute, [](auto& r) { r.message_digest = Bytes{}; }},
+        {"BAD-54 contradicting contentType", ErrorCode::scep_attribute,
+         [](auto& r) { r.content_type_attribute = "1.2.840.113549.1.7.3"; }},
+    });
+}
+
+TEST(ReplySignature, SIG_15_BAD_56_BAD_57_MD5_and_SHA_1_are_refused) {
+    expect_refused({
+        {"BAD-56 MD5", ErrorCode::scep_algorithm,
+         [](auto& r) {
+             r.digest = "MD5";
+             r.digest_oid = "1.2.840.113549.2.5";
+         }},
+        {"BAD-57 SHA-1", ErrorCode::scep_algorithm,
+         [](auto& r) {
+             r.digest = "SHA1";
+             r.digest_oid = "1.3.14.3.2.26";
+         }},
+    });
+}
+
+TEST(ReplySignature, BAD_58_BAD_59_BAD_61_algorithms_that_do_not_belong_together_are_refused) {
+    expect_refused({
+        {"BAD-58 ECDSA with an RSA key", ErrorCode::scep_algorithm,
+         [](auto& r) { r.signature_oid = "1.2.840.10045.4.3.2"; }},
+        {"BAD-59 other digest signed than named", ErrorCode::scep_signature,
+         [](auto& r) {
+             r.digest = "SHA1";
+             r.message_digest = sha256(*r.content);
+         }},
+        {"BAD-61 PSS", ErrorCode::scep_algorithm, [](auto& r) { r.signature_oid = "1.2.840.113549.1.1.10"; }},
+        {"digest and signature algorithm disagree", ErrorCode::scep_algorithm,
+         [](auto& r) { r.signature_oid = "1.2.840.113549.1.1.13"; }},
+    });
+}
+
+TEST(ReplySignature, BAD_66_an_object_identifier_of_500_kB_is_refused) {
+    expect_refused({
+        {"BAD-66 OID of 500 kB", ErrorCode::scep_structure,
+         [](auto& r) {
+             r.certificates.clear();
+             r.signature_oid = "1.2.3.4";
+             r.signer_id = asn1::sequence({asn1::value(0x06, {Bytes(500000, 0x01)}), asn1::integer(1)});
+         }},
+    });
+}
+
+TEST(ReplySignature, BAD_69_a_trusted_certificate_wins_over_one_of_its_issuer_and_serial) {
+    expect_refused({
+        {"BAD-69 trusted issuer and serial, another key", ErrorCode::scep_signature,
+         [](auto& r) {
+             r.signer_key = world().other_key;
+             r.certificates = {
+                 test::edited(
+                     world().ra, [](X509* x) { X509_set_pubkey(x, world().other_key.get()); }, world().other_key)
+                     .der()};
+         }},
+    });
+}
+
+TEST(ReplySignature, SIG_17_content_of_another_type_is_refused) {
+    expect_refused({
+        {"unknown content type", ErrorCode::scep_structure,
+         [](auto& r) { r.content_type = "1.2.840.113549.1.9.16.1.4"; }},
+    });
+}
+
+void expect_no_structure(const std::vector<std::pair<const char*, Bytes>>& cases) {
+    for (const auto& [id, body] : cases) {
+        SCOPED_TRACE(id);
+        const auto result = read(body);
+        ASSERT_FALSE(result);
+        EXPECT_EQ(result.error().code(), ErrorCode::scep_structure) << result.error().line();
+    }
+}
+
+TEST(ReplySignature, BAD_15_BAD_41_BAD_42_bodies_that_are_no_signed_data_are_refused) {
+    Bytes trailing = ForgedReply().build();
     trailing.push_back(0);
+    expect_no_structure({
+        {"BAD-15 garbage behind", trailing},
+        {"BAD-41 OCTET STRING", asn1::octet_string(Bytes(200, 1))},
+        {"BAD-41 a certificate", world().ca.der()},
+        {"BAD-41 SEQUENCE of nothing", asn1::sequence({})},
+        {"BAD-42 EnvelopedData outermost", test::ForgedEnvelope().build()},
+    });
+}
+
+TEST(ReplySignature, SEC_11_BAD_62_BAD_63_nesting_and_indefinite_lengths_are_bounded) {
     Bytes without_end = [] {
         ForgedReply reply;
         reply.ber = true;
@@ -143,25 +213,14 @@ TEST(ReplySignature, bodies_that_are_no_signed_data_are_refused_by_their_structu
     for (int i = 0; i < 60; ++i) {
         deep = asn1::sequence({deep});
     }
-    const std::vector<std::pair<const char*, Bytes>> cases{
-        {"BAD-15 garbage behind", trailing},
-        {"BAD-41 OCTET STRING", asn1::octet_string(Bytes(200, 1))},
-        {"BAD-41 a certificate", world().ca.der()},
-        {"BAD-41 SEQUENCE of nothing", asn1::sequence({})},
-        {"BAD-42 EnvelopedData outermost", test::ForgedEnvelope().build()},
+    expect_no_structure({
         {"BAD-62 nested too deeply", asn1::sequence({deep})},
         {"BAD-63 no end-of-contents", without_end},
-    };
-    for (const auto& [id, body] : cases) {
-        SCOPED_TRACE(id);
-        const auto result = read(body);
-        ASSERT_FALSE(result);
-        EXPECT_EQ(result.error().code(), ErrorCode::scep_structure) << result.error().line();
-    }
+    });
 }
 
 // HTTP-22, BAD-7, BAD-12, BAD-5 (size)
-TEST(ReplySignature, bodies_from_elsewhere_are_named_for_what_they_are) {
+TEST(ReplySignature, HTTP_22_BAD_7_BAD_12_bodies_from_elsewhere_are_named_for_what_they_are) {
     const auto html = read(to_bytes(as_bytes("\r\n <!DOCTYPE html><html><title>Login \x1b[31m</title>")));
     ASSERT_FALSE(html);
     EXPECT_EQ(html.error().code(), ErrorCode::ca_not_scep);
@@ -179,7 +238,7 @@ TEST(ReplySignature, bodies_from_elsewhere_are_named_for_what_they_are) {
 }
 
 // BAD-48, SIG-14; the design's rule for `now`
-TEST(ReplySignature, BAD_48_the_signer_must_be_valid_now) {
+TEST(ReplySignature, SIG_14_BAD_48_the_signer_must_be_valid_now) {
     const Bytes body = ForgedReply().build();
     for (const TimePoint when :
          {world().ra.not_after() + std::chrono::hours(1), world().ra.not_before() - std::chrono::hours(1)}) {
@@ -190,7 +249,7 @@ TEST(ReplySignature, BAD_48_the_signer_must_be_valid_now) {
 }
 
 // SIG-15, SEC-11
-TEST(ReplySignature, a_weak_or_absurd_signer_key_is_refused) {
+TEST(ReplySignature, SIG_15_SEC_11_a_weak_or_absurd_signer_key_is_refused) {
     const test::Key weak = test::new_rsa_key(1024);
     const Certificate certificate =
         test::issued(test::ra_spec("CN=Weak RA", "digitalSignature"), weak, world().ca, world().ca_key);
@@ -206,7 +265,7 @@ TEST(ReplySignature, a_weak_or_absurd_signer_key_is_refused) {
 }
 
 // SIG-14: a missing bit is tolerated and told.
-TEST(ReplySignature, a_signer_without_digital_signature_is_taken_with_a_warning) {
+TEST(ReplySignature, SIG_14_a_signer_without_digital_signature_is_taken_with_a_warning) {
     const Certificate certificate =
         test::issued(test::ra_spec("CN=Odd RA", "keyEncipherment"), world().ra_key, world().ca, world().ca_key);
     ForgedReply reply;
@@ -216,13 +275,25 @@ TEST(ReplySignature, a_signer_without_digital_signature_is_taken_with_a_warning)
     EXPECT_THAT(result->warnings, Contains(HasSubstr("keyUsage")));
 }
 
+struct GoodReply {
+    const char* id;
+    std::function<void(ForgedReply&)> change;
+};
+
+void expect_taken(const std::vector<GoodReply>& cases) {
+    for (const GoodReply& one : cases) {
+        SCOPED_TRACE(one.id);
+        ForgedReply reply;
+        one.change(reply);
+        const auto result = read(reply.build(), [](ReplyExpectation& e) { e.legacy.sha1_reply = true; });
+        ASSERT_TRUE(result) << result.error().line();
+        EXPECT_EQ(result->envelope, *reply.content);
+    }
+}
+
 // SIG-7, SIG-11, SIG-12, BAD-57, BAD-64, BAD-68, xipki's form (SIG-17)
-TEST(ReplySignature, unusual_but_good_replies_are_taken) {
-    struct Good {
-        const char* id;
-        std::function<void(ForgedReply&)> change;
-    };
-    const Good cases[] = {
+TEST(ReplySignature, SIG_7_SIG_11_BAD_64_BAD_68_unusual_but_good_replies_are_taken) {
+    expect_taken({
         {"BAD-68 no certificates", [](auto& r) { r.certificates.clear(); }},
         {"SHA-1 with permission",
          [](auto& r) {
@@ -247,12 +318,6 @@ TEST(ReplySignature, unusual_but_good_replies_are_taken) {
              r.ber = true;
              r.piece = 1;
          }},
-        {"MSG-3 attributes unsorted", [](auto& r) { r.reversed_attributes = true; }},
-        {"MSG-3 sent unsorted, signed sorted",
-         [](auto& r) {
-             r.reversed_attributes = true;
-             r.sign_sorted = true;
-         }},
         {"xipki: content labelled envelopedData",
          [](auto& r) {
              r.ber = true;
@@ -260,19 +325,22 @@ TEST(ReplySignature, unusual_but_good_replies_are_taken) {
          }},
         {"a broken certificate beside it", [](auto& r) { r.certificates = {asn1::sequence({asn1::null()})}; }},
         {"an unknown kind of certificate", [](auto& r) { r.certificates.push_back(asn1::tagged(3, {asn1::null()})); }},
-    };
-    for (const Good& one : cases) {
-        SCOPED_TRACE(one.id);
-        ForgedReply reply;
-        one.change(reply);
-        const auto result = read(reply.build(), [](ReplyExpectation& e) { e.legacy.sha1_reply = true; });
-        ASSERT_TRUE(result) << result.error().line();
-        EXPECT_EQ(result->envelope, *reply.content);
-    }
+    });
+}
+
+TEST(ReplySignature, MSG_3_attributes_in_another_order_than_that_of_DER_verify) {
+    expect_taken({
+        {"MSG-3 attributes unsorted", [](auto& r) { r.reversed_attributes = true; }},
+        {"MSG-3 sent unsorted, signed sorted",
+         [](auto& r) {
+             r.reversed_attributes = true;
+             r.sign_sorted = true;
+         }},
+    });
 }
 
 // SIG-7: EC certificates sign with ECDSA.
-TEST(ReplySignature, an_ec_signer_is_taken) {
+TEST(ReplySignature, SIG_7_an_ec_signer_is_taken) {
     const test::Key key = test::new_ec_key();
     const Certificate certificate =
         test::issued(test::ra_spec("CN=EC RA", "digitalSignature"), key, world().ca, world().ca_key);

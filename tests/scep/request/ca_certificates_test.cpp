@@ -61,7 +61,7 @@ TEST(CaCertificates, SEC_18_captured_bodies_with_any_octet_changed_do_no_harm) {
     }
 }
 
-TEST(CaCertificates, a_reply_that_is_not_SCEP_is_named_as_such) {
+TEST(CaCertificates, HTTP_22_a_reply_that_is_not_SCEP_is_named_as_such) {
     for (const std::string& body :
          {std::string(), std::string("<html><body>login"), std::string("operation not implemented")}) {
         EXPECT_EQ(parse(as_bytes(body)).error().code(), ErrorCode::ca_not_scep) << body;
@@ -76,7 +76,7 @@ TEST(CaCertificates, BAD_36_CT_7_PEM_is_refused_by_name) {
     EXPECT_THAT(parsed.error().line(), HasSubstr("PEM"));
 }
 
-TEST(CaCertificates, CT_6_one_certificate_or_a_set_of_one_are_the_same) {
+TEST(CaCertificates, CACERT_2_CT_6_Q_OXI_3_one_certificate_or_a_set_of_one_are_the_same) {
     EXPECT_THAT(parse(some_ca().der()).value(), ElementsAre(some_ca()));
     EXPECT_THAT(parse(test::certificates_only({some_ca()})).value(), ElementsAre(some_ca()));
 }
@@ -137,7 +137,7 @@ TEST(CaCertificates, DEG_6_other_kinds_of_certificate_are_skipped) {
     EXPECT_THAT(parse(body).value(), ElementsAre(some_ca()));
 }
 
-TEST(CaCertificates, BAD_40_a_set_with_a_signer_is_read_like_one_without) {
+TEST(CaCertificates, DEG_2_BAD_40_a_set_with_a_signer_is_read_like_one_without) {
     EXPECT_THAT(subjects(parse(test::capture("micromdm210-badchallenge.43.rep.der"))), SizeIs(1));
 }
 

@@ -60,7 +60,7 @@ Result<CaSet> authenticate_now(const std::vector<Certificate>& received, const C
 
 // ----- the anchor -----
 
-TEST(Authenticate, CACERT_5_a_single_CA_has_every_role) {
+TEST(Authenticate, CACERT_5_SEC_8_a_single_CA_has_every_role) {
     const auto set = authenticate_now({pki().root}, pki().root);
     ASSERT_TRUE(set) << set.error().line();
     EXPECT_EQ(set->anchor, pki().root);
@@ -239,7 +239,7 @@ TEST(Authenticate, CACERT_9_of_siblings_the_newest_issues_and_a_warning_says_so)
     }
 }
 
-TEST(Authenticate, BAD_39_the_order_of_the_set_does_not_matter) {
+TEST(Authenticate, CACERT_2_BAD_39_the_order_of_the_set_does_not_matter) {
     std::vector<Certificate> received{pki().root, pki().intermediate, pki().ra("Sign", "digitalSignature"),
                                       pki().ra("Encrypt", "keyEncipherment"), pki().ra("Client", "", "clientAuth")};
     std::ranges::sort(received, {}, &Certificate::der);
@@ -559,7 +559,7 @@ TEST(RaRule, BAD_28_a_pin_does_not_replace_the_path_to_the_anchor) {
     EXPECT_THAT(set.error().line(), AllOf(HasSubstr(fingerprint_text(foreign)), HasSubstr("does not chain")));
 }
 
-TEST(RaRule, SEC_4_an_added_CA_with_RA_is_undecidable_and_gets_no_challenge) {
+TEST(RaRule, SEC_4_SEC_3_an_added_CA_with_RA_is_undecidable_and_gets_no_challenge) {
     const Sibling sibling;
     const std::vector<Certificate> received{sibling.ra, pki().root, sibling.ca, pki().intermediate};
     for (const RaRule& rule : {RaRule{}, any_issued}) {
@@ -733,7 +733,7 @@ TEST(RaRule, Q_STEP_1_the_decrypter_of_step_ca_counts_when_it_is_pinned_or_issue
     EXPECT_EQ(authenticate_by(any_issued, received)->recipient, decrypter);
 }
 
-TEST(Authenticate, CACERT_9_Q_NDES_4_two_RAs_for_two_purposes) {
+TEST(Authenticate, CACERT_9_Q_NDES_4_SEC_8_two_RAs_for_two_purposes) {
     const Certificate sign = pki().ra("MSCEP-RA sign", "digitalSignature", request_agent);
     const Certificate encrypt = pki().ra("MSCEP-RA encrypt", "keyEncipherment", request_agent);
     const auto set = authenticate_now({encrypt, pki().root, sign, pki().intermediate}, pki().root);
@@ -742,7 +742,7 @@ TEST(Authenticate, CACERT_9_Q_NDES_4_two_RAs_for_two_purposes) {
     EXPECT_THAT(set->signers, UnorderedElementsAre(pki().intermediate, sign, encrypt));
 }
 
-TEST(Authenticate, ENV_2_the_order_of_recipients) {
+TEST(Authenticate, ENV_2_Q_OXI_5_the_order_of_recipients) {
     test::CertificateSpec newer_spec = test::ra_spec("CN=RA newer", "keyEncipherment");
     newer_spec.not_before = present() - hours(1);
     const Certificate newer = test::issued(newer_spec, test::rsa_key(3), pki().intermediate, pki().intermediate_key);
@@ -760,7 +760,7 @@ TEST(Authenticate, ENV_2_the_order_of_recipients) {
     }
 }
 
-TEST(Authenticate, ENV_2_an_EC_CA_with_an_RSA_RA) {
+TEST(Authenticate, ENV_2_Q_EJBCA_4_an_EC_CA_with_an_RSA_RA) {
     const Key ec = test::new_ec_key();
     const Certificate root = test::self_signed(test::ca_spec("CN=EC root"), ec);
     const Certificate ra = test::issued(test::ra_spec("CN=RA", "keyEncipherment"), test::rsa_key(3), root, ec);
@@ -799,7 +799,7 @@ TEST(Authenticate, ENV_5_where_requests_may_go_under_the_challenge_an_EC_issuer_
     EXPECT_THAT(authenticate_now({root}, root).error().line(), HasSubstr("set envelope = \"password\""));
 }
 
-TEST(Authenticate, an_expired_RA_is_not_used) {
+TEST(Authenticate, Q_NDES_11_an_expired_RA_is_not_used) {
     test::CertificateSpec spec = test::ra_spec("CN=RA", "keyEncipherment");
     spec.not_before = present() - days(20);
     spec.not_after = present() - days(2);
@@ -810,7 +810,7 @@ TEST(Authenticate, an_expired_RA_is_not_used) {
     EXPECT_THAT(set->warnings, ElementsAre(AllOf(HasSubstr("expired"), HasSubstr(fingerprint_text(expired)))));
 }
 
-TEST(Authenticate, CACERT_10_missing_key_usages_are_warnings) {
+TEST(Authenticate, CACERT_10_Q_NDES_5_missing_key_usages_are_warnings) {
     test::CertificateSpec spec = test::ca_spec("CN=Root");
     spec.extensions[1].second = "critical,keyCertSign,cRLSign";
     const Certificate bare = test::self_signed(spec, test::rsa_key(1));

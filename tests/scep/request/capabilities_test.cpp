@@ -118,7 +118,7 @@ TEST(Capabilities, CAPS_10_SCEPStandard_implies_AES_POST_and_SHA_256_and_nothing
                  capabilities.sha1 || capabilities.sha512);
 }
 
-TEST(Capabilities, CAPS_11_CAPS_12_renewal_and_the_next_CA_need_their_own_words) {
+TEST(Capabilities, CAPS_11_CAPS_12_Q_EJBCA_2_renewal_and_the_next_CA_need_their_own_words) {
     EXPECT_TRUE(parse("Renewal").allows_renewal());
     EXPECT_FALSE(parse("Renewal").allows_next_ca());
     EXPECT_TRUE(parse("GetNextCACert").allows_next_ca());
@@ -187,7 +187,7 @@ TEST(Algorithms, ALG_5_SHA_512_when_it_is_the_only_good_digest) {
     EXPECT_EQ(choose("AES\nSHA-512\nSHA-1").value(), (Algorithms{Digest::sha512, ContentCipher::aes128}));
 }
 
-TEST(Algorithms, ALG_2_ALG_3_triple_DES_only_by_the_operators_leave) {
+TEST(Algorithms, ALG_2_ALG_3_Q_DOG_2_triple_DES_only_by_the_operators_leave) {
     for (const char* body : {"DES3\nSHA-256", "SHA-256"}) {
         const auto refused = choose(body);
         ASSERT_FALSE(refused) << body;
@@ -222,7 +222,7 @@ Capabilities after(std::string_view before, std::string_view now) {
     return without_downgrade(parse(now), parse(before));
 }
 
-TEST(Capabilities, CAPS_13_what_was_once_seen_is_kept_with_a_warning) {
+TEST(Capabilities, CAPS_13_SEC_5_what_was_once_seen_is_kept_with_a_warning) {
     const Capabilities kept = after("AES\nSHA-256\nPOSTPKIOperation\nRenewal", "DES3\nSHA-1");
     EXPECT_EQ(to_text(kept), "AES, DES3, POSTPKIOperation, SHA-1, SHA-256") << "Renewal may go";
     ASSERT_THAT(kept.warnings, SizeIs(1));

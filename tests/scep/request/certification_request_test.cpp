@@ -55,11 +55,13 @@ std::string structure(ByteView der) {
     return OpenSslProgram::run({"asn1parse", "-inform", "DER", "-in", openssl.file("der", der)}).out;
 }
 
-TEST(CertificationRequest, CSR_1_CSR_3_openssl_verifies_it_and_sees_what_was_asked_for) {
+TEST(CertificationRequest, CSR_1_CSR_3_MSG_21_openssl_verifies_it_and_sees_what_was_asked_for) {
     const auto csr = build_csr(web_request(), test::rsa_key(1).get(), secret("secret"));
     const std::string text = shown(csr);
     EXPECT_THAT(text, HasSubstr("Version: 1 (0x0)"));
     EXPECT_THAT(text, HasSubstr("Subject: O=Example,CN=web01.example.com"));
+    EXPECT_THAT(text, ContainsRegex("challengePassword *:secret\n"));
+    EXPECT_THAT(text, HasSubstr("Public-Key: (2048 bit)"));
     EXPECT_THAT(text, ContainsRegex("X509v3 Key Usage: critical\n *Digital Signature, Key Encipherment\n"));
     EXPECT_THAT(text, ContainsRegex("X509v3 Extended Key Usage: *\n *TLS Web Server Authentication, TLS Web Client "
                                     "Authentication, 1.3.6.1.5.5.8.2.2\n"));
@@ -91,7 +93,7 @@ TEST(CertificationRequest, an_EC_key_signs_too) {
                 AllOf(HasSubstr("ecdsa-with-SHA384"), HasSubstr("NIST CURVE: P-384")));
 }
 
-TEST(CertificationRequest, CSR_2_the_challenge_is_a_PrintableString_where_it_can_be) {
+TEST(CertificationRequest, CSR_2_Q_NDES_7_the_challenge_is_a_PrintableString_where_it_can_be) {
     const auto csr = build_csr(web_request(), test::rsa_key(1).get(), secret("Pa55 word'()+,-./:=?"));
     ASSERT_TRUE(csr);
     EXPECT_THAT(structure(csr->reveal()),
@@ -208,7 +210,7 @@ TEST(CertificationRequest, CSR_3_check_names_the_entry_that_is_wrong) {
     EXPECT_EQ(check(CertificationRequest{}).error().code(), ErrorCode::config_value);
 }
 
-TEST(CertificationRequest, CSR_1_TOK_1_a_token_key_signs_once_and_openssl_verifies) {
+TEST(CertificationRequest, CSR_1_TOK_1_SEC_12_a_token_key_signs_once_and_openssl_verifies) {
     const auto token = std::make_shared<test::CountingToken>(test::rsa_key(1));
     const auto key = test::token_key(token, test::rsa_key(1));
     const auto csr = build_csr(web_request(), key.get(), secret(canary));
@@ -217,7 +219,7 @@ TEST(CertificationRequest, CSR_1_TOK_1_a_token_key_signs_once_and_openssl_verifi
     EXPECT_EQ(token->decryptions, 0);
 }
 
-TEST(CertificationRequest, CSR_1_a_key_that_signs_wrongly_fails_the_self_test) {
+TEST(CertificationRequest, CSR_1_CERT_11_REN_8_TOK_5_a_key_that_signs_wrongly_fails_the_self_test) {
     const auto csr = build_csr(web_request(), test::faulty_rsa_key(test::rsa_key(1)).get(), secret(canary));
     ASSERT_FALSE(csr);
     EXPECT_EQ(csr.error().code(), ErrorCode::token_self_test) << csr.error().line();

@@ -116,11 +116,11 @@ TEST(Seal, every_envelope_has_its_own_key_and_IV) {
     EXPECT_NE(tail(*one), tail(*other));
 }
 
-TEST(Seal, CAPS_14_single_DES_is_never_used) {
+TEST(Seal, CAPS_14_Q_AWS_1_single_DES_is_never_used) {
     EXPECT_EQ(seal(as_bytes(payload), ca(), ContentCipher::des).error().code(), ErrorCode::ca_algorithm);
 }
 
-TEST(Seal, ENV_8_a_recipient_that_cannot_decrypt_gets_nothing) {
+TEST(Seal, ENV_8_SEC_3_a_recipient_that_cannot_decrypt_gets_nothing) {
     const Certificate ec = test::self_signed(test::ca_spec("CN=EC"), test::new_ec_key());
     const auto envelope = seal(as_bytes(payload), ec, ContentCipher::aes128);
     ASSERT_FALSE(envelope);
@@ -170,7 +170,7 @@ TEST(SignMessage, MSG_1_openssl_verifies_it_and_finds_the_whole_envelope) {
     EXPECT_THAT(verified.text, ContainsRegex(":pkcs7-data\n.*cont \\[ 0 \\] *\n.*prim: OCTET STRING"));
 }
 
-TEST(SignMessage, SIG_9_it_is_DER_with_sorted_attributes) {
+TEST(SignMessage, SIG_9_Q_EJBCA_3_it_is_DER_with_sorted_attributes) {
     const auto der = sign_message(message(), test::rsa_key(1).get());
     ASSERT_TRUE(der);
     EXPECT_EQ(test::der_fault(*der), "");
@@ -187,7 +187,7 @@ TEST(SignMessage, SIG_9_it_is_DER_with_sorted_attributes) {
     EXPECT_NE(place("object: undefined (2.16.840.1.113733.1.9.7)"), std::string::npos);
 }
 
-TEST(SignMessage, MSG_2_to_MSG_7_each_attribute_once_with_one_value_of_the_right_type) {
+TEST(SignMessage, MSG_2_MSG_4_MSG_5_MSG_7_each_attribute_once_with_one_value_of_the_right_type) {
     const auto der = sign_message(message(), test::rsa_key(1).get());
     ASSERT_TRUE(der);
     const std::string text = structure(*der);
@@ -327,7 +327,7 @@ TEST(RenewalReq, SIG_3_REN_3_openssl_verifies_the_current_signer_up_to_the_CA_an
 }
 
 // REN-6, CAPS-11: most servers renew by PKCSReq, with the same signer.
-TEST(RenewalReq, REN_6_ROLL_10_the_certificate_in_use_signs_a_PKCSReq_for_a_new_key_too) {
+TEST(RenewalReq, REN_6_ROLL_10_Q_NDES_9_the_certificate_in_use_signs_a_PKCSReq_for_a_new_key_too) {
     const CertificationRequest contents{DistinguishedName::from_text("CN=web01").value(), {}, {"digitalSignature"}, {}};
     const auto csr = build_csr(contents, test::new_ec_key().get(), {});
     ASSERT_TRUE(csr) << csr.error().line();

@@ -22,7 +22,7 @@ TEST(Vocabulary, spells_messages_as_the_RFC_does) {
     EXPECT_EQ(to_text(FailInfo::bad_cert_id), "badCertId");
 }
 
-TEST(Vocabulary, HTTP_1_spells_operations_as_on_the_wire) {
+TEST(Vocabulary, HTTP_1_CACERT_12_spells_operations_as_on_the_wire) {
     EXPECT_EQ(to_text(Operation::get_ca_caps), "GetCACaps");
     EXPECT_EQ(to_text(Operation::get_ca_cert), "GetCACert");
     EXPECT_EQ(to_text(Operation::get_next_ca_cert), "GetNextCACert");
@@ -41,7 +41,7 @@ TEST(Vocabulary, names_algorithms) {
     EXPECT_EQ(to_text(ContentCipher::aes256), "AES-256-CBC");
 }
 
-TEST(Vocabulary, MSG_5_transaction_ids_are_32_upper_case_hexadecimal_characters) {
+TEST(Vocabulary, MSG_5_Q_OXI_1_transaction_ids_are_32_upper_case_hexadecimal_characters) {
     const TransactionId id = transaction_id_from(
         {0x00, 0x01, 0x0A, 0xA0, 0xFF, 0x7F, 0x80, 0xDE, 0xAD, 0xBE, 0xEF, 0x12, 0x34, 0x56, 0x78, 0x9A});
     EXPECT_EQ(id.value, "00010AA0FF7F80DEADBEEF123456789A");

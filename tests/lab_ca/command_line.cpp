@@ -258,6 +258,7 @@ void declare(CLI::App& app, Arguments& arguments) {
     declare_admission(app, arguments);
     declare_decision(app, arguments);
     declare_rollover(app, arguments);
+    declare_deployment(app, arguments.deployment);
 }
 
 Result<LabCaOptions> options_of(const Arguments& arguments) {
@@ -289,7 +290,10 @@ Result<LabCaOptions> options_of(const Arguments& arguments) {
     options.manufacturers = *std::move(manufacturers);
     options.faults = *std::move(faults);
     options.signing_time_window = Seconds(arguments.signing_time_window);
-    options.issuer_in_reply = !arguments.leaf_only;
+    apply(arguments.deployment, options);
+    if (arguments.leaf_only) {
+        options.reply.certificates = ReplyCertificates::leaf;
+    }
     return options;
 }
 

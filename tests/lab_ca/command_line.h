@@ -6,6 +6,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "tests/lab_ca/deployment.h"
 #include "tests/lab_ca/lab_ca.h"
 
 namespace hwenroll::lab_ca {
@@ -46,6 +47,7 @@ struct Arguments {
     std::string shadow_issuer = "next";
     std::string shadow_reply_signer = "current";
     std::vector<std::string> faults;
+    DeploymentArguments deployment;
 };
 
 /// Declares every option; `arguments` must outlive the parsing.

@@ -1,10 +1,14 @@
 #include "tests/lab_ca/scep_reply.h"
 
+#include <algorithm>
 #include <array>
 
 #include <openssl/rand.h>
+#include <openssl/rsa.h>
 
+#include "tests/lab_ca/ber_form.h"
 #include "tests/lab_ca/scep_request.h"
+#include "tests/lab_ca/shaped_reply.h"
 
 namespace hwenroll::lab_ca {
 namespace {
@@ -48,14 +52,37 @@ bool add_attributes(CMS_SignerInfo* signer, const CertRep& reply, TimePoint now)
              add_attribute(signer, fail_info_text_oid, V_ASN1_UTF8STRING, as_bytes(reply.rejection->text))));
 }
 
-Result<Bytes> write_envelope(ByteView content, const Certificate& recipient) {
+bool add_recipient(CMS_ContentInfo* cms, const Certificate& recipient, const ReplyShape& shape) {
+    const unsigned int flags = CMS_KEY_PARAM | (shape.key_identifier ? CMS_USE_KEYID : 0U);
+    CMS_RecipientInfo* info = CMS_add1_recipient_cert(cms, recipient.get(), flags);
+    if (info == nullptr || !shape.oaep) {
+        return info != nullptr;
+    }
+    return EVP_PKEY_CTX_set_rsa_padding(CMS_RecipientInfo_get0_pkey_ctx(info), RSA_PKCS1_OAEP_PADDING) == 1;
+}
+
+Result<Bytes> write_envelope(ByteView content, const Certificate& recipient, const ReplyShape& shape,
+                             OSSL_LIB_CTX* context) {
     const OpenSslPtr<BIO> in(BIO_new_mem_buf(content.data(), static_cast<int>(content.size())));
-    const OpenSslPtr<CMS_ContentInfo> cms(CMS_encrypt(nullptr, in.get(), EVP_aes_128_cbc(), CMS_BINARY | CMS_PARTIAL));
-    if (!cms || CMS_add1_recipient_cert(cms.get(), recipient.get(), 0) == nullptr ||
+    const OpenSslPtr<EVP_CIPHER> cipher(EVP_CIPHER_fetch(context, shape.cipher.c_str(), nullptr));
+    const OpenSslPtr<CMS_ContentInfo> cms(
+        cipher ? CMS_encrypt_ex(nullptr, in.get(), cipher.get(), CMS_BINARY | CMS_PARTIAL, context, nullptr) : nullptr);
+    if (!cms || !add_recipient(cms.get(), recipient, shape) ||
         CMS_final(cms.get(), in.get(), nullptr, CMS_BINARY) != 1) {
         return fail(openssl_error("cannot encrypt a reply"));
     }
-    return der(cms.get());
+    return shape.indefinite ? indefinite_form(der(cms.get())) : der(cms.get());
+}
+
+/// The SUCCESS's certificates-only message; `certificates` has the issued one first.
+Result<Bytes> write_content(std::vector<Certificate> certificates, ReplyOrder order) {
+    if (order == ReplyOrder::sorted) {
+        return write_certificates(certificates);
+    }
+    if (order == ReplyOrder::leaf_last) {
+        std::rotate(certificates.begin(), certificates.begin() + 1, certificates.end());
+    }
+    return write_certificates_in_order(certificates);
 }
 
 }  // namespace
@@ -81,23 +108,28 @@ Result<Bytes> write_certificates(const std::vector<Certificate>& certificates) {
     return der(cms.get());
 }
 
-Result<Bytes> write_cert_rep(const CertRep& reply, const Certificate& signer, EVP_PKEY* key, TimePoint now) {
+Result<Bytes> write_cert_rep(const CertRep& reply, const Certificate& signer, EVP_PKEY* key, TimePoint now,
+                             const ReplyShape& shape, OSSL_LIB_CTX* context) {
     Bytes content;
     if (reply.status == PkiStatus::success) {
-        const auto inner = write_certificates(reply.certificates);
-        auto envelope = inner ? write_envelope(*inner, *reply.encryption_for) : inner;
+        const auto inner = write_content(reply.certificates, shape.order);
+        auto envelope = inner ? write_envelope(*inner, *reply.encryption_for, shape, context) : inner;
         if (!envelope) {
             return envelope;
         }
         content = *std::move(envelope);
     }
+    if (needs_own_writer(reply, shape)) {
+        return write_shaped_rep(reply, content, signer, key, now, shape);
+    }
     // Without messageData the whole pkcsPKIEnvelope is left out (MSG-18), not empty: hence detached.
     const unsigned int flags = CMS_BINARY | CMS_NOSMIMECAP | (content.empty() ? CMS_DETACHED : 0U);
     const OpenSslPtr<BIO> in(BIO_new_mem_buf(content.empty() ? "" : static_cast<const void*>(content.data()),
                                              static_cast<int>(content.size())));
+    const OpenSslPtr<EVP_MD> digest(EVP_MD_fetch(nullptr, shape.digest.c_str(), nullptr));
     const OpenSslPtr<CMS_ContentInfo> cms(CMS_sign(nullptr, nullptr, nullptr, nullptr, flags | CMS_PARTIAL));
     CMS_SignerInfo* info =
-        cms ? CMS_add1_signer(cms.get(), signer.get(), key, EVP_sha256(), flags | CMS_PARTIAL) : nullptr;
+        cms && digest ? CMS_add1_signer(cms.get(), signer.get(), key, digest.get(), flags | CMS_PARTIAL) : nullptr;
     if (info == nullptr || !add_attributes(info, reply, now) || CMS_final(cms.get(), in.get(), nullptr, flags) != 1) {
         return fail(openssl_error("cannot sign a reply"));
     }

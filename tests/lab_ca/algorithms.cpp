@@ -69,6 +69,16 @@ const DigestAlgorithm* digest_of(std::string_view oid) {
     return found == digests.end() ? nullptr : found;
 }
 
+const DigestAlgorithm* digest_by_name(std::string_view name) {
+    const auto* found = std::find_if(digests.begin(), digests.end(), [&](const auto& d) { return d.name == name; });
+    return found == digests.end() ? nullptr : found;
+}
+
+const ContentCipher* cipher_by_name(std::string_view name) {
+    const auto* found = std::find_if(ciphers.begin(), ciphers.end(), [&](const auto& c) { return c.name == name; });
+    return found == ciphers.end() ? nullptr : found;
+}
+
 const DigestAlgorithm* digest_of_signature(std::string_view oid) {
     const auto* found = std::find_if(digests.begin(), digests.end(), [&](const auto& d) {
         return d.rsa_signature_oid == oid || d.ecdsa_signature_oid == oid;

@@ -32,6 +32,10 @@ struct ContentCipher {
 /// The digest of that OID, or nullptr. MD5 is unknown here: RFC 8894 §2.9 forbids it.
 const DigestAlgorithm* digest_of(std::string_view oid);
 
+/// The digest or cipher of that name of libcrypto's, or nullptr.
+const DigestAlgorithm* digest_by_name(std::string_view name);
+const ContentCipher* cipher_by_name(std::string_view name);
+
 /// The digest that an RSA or ECDSA signature algorithm OID names, or nullptr.
 const DigestAlgorithm* digest_of_signature(std::string_view oid);
 

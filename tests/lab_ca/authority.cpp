@@ -4,7 +4,7 @@
 #include <array>
 
 #include <fmt/format.h>
-#include <openssl/pem.h>
+#include <openssl/ec.h>
 #include <openssl/rand.h>
 #include <openssl/rsa.h>
 #include <openssl/x509v3.h>
@@ -46,25 +46,33 @@ bool sign(X509* certificate, EVP_PKEY* key) {
     return X509_sign(certificate, key, EVP_sha256()) > 0;
 }
 
-Result<Certificate> self_signed_root(EVP_PKEY* key, const AuthorityTerms& terms) {
+/// What a CA's key is for: an EC key encrypts nothing.
+const char* usage_of(const AuthorityTerms& terms) {
+    return terms.ec_key ? "critical,digitalSignature,keyCertSign,cRLSign"
+                        : "critical,digitalSignature,keyEncipherment,keyCertSign,cRLSign";
+}
+
+Result<Certificate> ca_certificate(EVP_PKEY* key, const AuthorityTerms& terms) {
     auto subject = DistinguishedName::from_text(terms.subject);
     if (!subject) {
         return fail(subject.error());
     }
     const OpenSslPtr<X509_NAME> name = subject->to_x509_name();
     const OpenSslPtr<X509> x509(X509_new());
-    X509* root = x509.get();
-    if (!x509 || X509_set_version(root, X509_VERSION_3) != 1 || !set_random_serial(root) ||
-        !set_validity(root, terms.not_before, terms.not_after) || X509_set_subject_name(root, name.get()) != 1 ||
-        X509_set_issuer_name(root, name.get()) != 1 || X509_set_pubkey(root, key) != 1 ||
-        !add_extension(root, root, NID_basic_constraints, "critical,CA:TRUE") ||
-        !add_extension(root, root, NID_key_usage,
-                       terms.ec_key ? "critical,digitalSignature,keyCertSign,cRLSign"
-                                    : "critical,digitalSignature,keyEncipherment,keyCertSign,cRLSign") ||
-        !add_extension(root, root, NID_subject_key_identifier, "hash") || !sign(root, key)) {
+    X509* ca = x509.get();
+    X509* issuer = terms.issuer == nullptr ? ca : terms.issuer->certificate.get();
+    const auto* issuer_name = terms.issuer == nullptr ? name.get() : X509_get_subject_name(issuer);
+    if (!x509 || X509_set_version(ca, X509_VERSION_3) != 1 || !set_random_serial(ca) ||
+        !set_validity(ca, terms.not_before, terms.not_after) || X509_set_subject_name(ca, name.get()) != 1 ||
+        X509_set_issuer_name(ca, issuer_name) != 1 || X509_set_pubkey(ca, key) != 1 ||
+        !add_extension(ca, issuer, NID_basic_constraints, "critical,CA:TRUE") ||
+        !add_extension(ca, issuer, NID_key_usage, usage_of(terms)) ||
+        !add_extension(ca, issuer, NID_subject_key_identifier, "hash") ||
+        (terms.issuer != nullptr && !add_extension(ca, issuer, NID_authority_key_identifier, "keyid:always")) ||
+        !sign(ca, terms.issuer == nullptr ? key : terms.issuer->key.get())) {
         return fail(openssl_error("cannot make the lab CA's certificate"));
     }
-    return Certificate::from_der(der_of([&](unsigned char** out) { return i2d_X509(root, out); }));
+    return Certificate::from_der(der_of([&](unsigned char** out) { return i2d_X509(ca, out); }));
 }
 
 Result<OpenSslPtr<EVP_PKEY>> make_key(bool ec = false) {
@@ -145,20 +153,20 @@ Outcome<void> add_requested_usage(const CertificationRequest& request, IssueUsag
 
 Result<SigningIdentity> make_root(const AuthorityTerms& terms) {
     auto key = make_key(terms.ec_key);
-    auto certificate = key ? self_signed_root(key->get(), terms) : fail(key.error());
+    auto certificate = key ? ca_certificate(key->get(), terms) : fail(key.error());
     if (!certificate) {
         return fail(certificate.error());
     }
     return SigningIdentity{*std::move(key), *std::move(certificate)};
 }
 
-Result<SigningIdentity> Authority::make_ra(TimePoint now) const {
+Result<SigningIdentity> Authority::make_ra(TimePoint now, const RaTerms& terms) const {
     auto key = make_key();
     if (!key) {
         return fail(key.error());
     }
     X509* issuer = certificate_->get();
-    const auto name = DistinguishedName::from_text("CN=hwenroll lab RA,O=hwenroll lab");
+    const auto name = DistinguishedName::from_text(terms.subject);
     const OpenSslPtr<X509> x509(X509_new());
     X509* ra = x509.get();
     if (!name || !x509 || X509_set_version(ra, X509_VERSION_3) != 1 || !set_random_serial(ra) ||
@@ -166,8 +174,8 @@ Result<SigningIdentity> Authority::make_ra(TimePoint now) const {
         X509_set_subject_name(ra, name->to_x509_name().get()) != 1 ||
         X509_set_issuer_name(ra, X509_get_subject_name(issuer)) != 1 || X509_set_pubkey(ra, key->get()) != 1 ||
         !add_extension(ra, issuer, NID_basic_constraints, "critical,CA:FALSE") ||
-        !add_extension(ra, issuer, NID_key_usage, "critical,digitalSignature") ||
-        !add_extension(ra, issuer, NID_ext_key_usage, "1.3.6.1.5.5.7.3.28") ||
+        !add_extension(ra, issuer, NID_key_usage, terms.key_usage) ||
+        !add_extension(ra, issuer, NID_ext_key_usage, terms.purpose) ||
         !add_extension(ra, issuer, NID_authority_key_identifier, "keyid:always") || !sign(ra, key_.get())) {
         return fail(openssl_error("cannot make the lab RA's certificate"));
     }
@@ -186,55 +194,15 @@ Result<Authority> Authority::open(const std::filesystem::path& directory, const 
         return fail(ErrorCode::input_file, fmt::format("cannot make the directory '{}'", directory.string()),
                     error.message());
     }
+    auto identity = load_or_make(directory, name, [&] { return make_root(terms); });
+    if (!identity) {
+        return fail(identity.error());
+    }
     Authority authority;
     authority.directory_ = directory;
-    authority.name_ = name;
-    // The certificate is written last: without it the key was never in use.
-    const Status ready =
-        std::filesystem::exists(directory / (name + ".pem")) ? authority.load() : authority.create(terms);
-    if (!ready) {
-        return fail(ready.error());
-    }
+    authority.key_ = std::move(identity->key);
+    authority.certificate_ = std::move(identity->certificate);
     return authority;
-}
-
-Status Authority::create(const AuthorityTerms& terms) {
-    auto root = make_root(terms);
-    if (!root) {
-        return fail(root.error());
-    }
-    key_ = std::move(root->key);
-    certificate_ = std::move(root->certificate);
-    const OpenSslPtr<BIO> pem(BIO_new(BIO_s_mem()));
-    char* text = nullptr;
-    if (PEM_write_bio_PKCS8PrivateKey(pem.get(), key_.get(), nullptr, nullptr, 0, nullptr, nullptr) != 1) {
-        return fail(openssl_error("cannot encode the lab CA's key"));
-    }
-    const auto size = static_cast<std::size_t>(BIO_get_mem_data(pem.get(), &text));
-    Status written = write_file(directory_ / (name_ + ".key"), {text, size}, 0600);
-    return written ? write_file(directory_ / (name_ + ".pem"), to_pem(*certificate_), 0644) : written;
-}
-
-Status Authority::load() {
-    const auto key_text = read_file(directory_ / (name_ + ".key"));
-    const auto certificate_text = read_file(directory_ / (name_ + ".pem"));
-    if (!key_text || !certificate_text) {
-        return fail(key_text ? certificate_text.error() : key_text.error());
-    }
-    const OpenSslPtr<BIO> in(BIO_new_mem_buf(key_text->data(), static_cast<int>(key_text->size())));
-    key_.reset(PEM_read_bio_PrivateKey(in.get(), nullptr, nullptr, nullptr));
-    auto certificates = certificates_from_pem(*certificate_text);
-    if (!key_ || !certificates) {
-        return fail(ErrorCode::input_file, fmt::format("cannot read the CA '{}' in '{}'", name_, directory_.string()),
-                    take_openssl_errors(), "start with an empty directory to make a new CA");
-    }
-    certificate_ = certificates->front();
-    if (X509_check_private_key(certificate_->get(), key_.get()) != 1) {
-        return fail(ErrorCode::input_file,
-                    fmt::format("{0}.key and {0}.pem in '{1}' do not belong together", name_, directory_.string()), {},
-                    "start with an empty directory to make a new CA");
-    }
-    return {};
 }
 
 Outcome<Certificate> Authority::issue(const CertificationRequest& request, const IssuePolicy& policy, TimePoint from) {

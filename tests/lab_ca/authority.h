@@ -1,4 +1,4 @@
-// One generation of the CA: a root with its key in a file, and the certificates it issues.
+// One generation of the CA, with its key in a file, and the certificates it issues.
 #pragma once
 
 #include <filesystem>
@@ -6,6 +6,7 @@
 
 #include "base/certificate.h"
 #include "tests/lab_ca/certification_request.h"
+#include "tests/lab_ca/identity_files.h"
 
 namespace hwenroll::lab_ca {
 
@@ -27,17 +28,19 @@ struct AuthorityTerms {
     TimePoint not_before;
     TimePoint not_after;
     std::string subject = "CN=hwenroll lab CA,O=hwenroll lab";
-    bool ec_key = false;  ///< P-256 in place of RSA: requests come under the challenge (SRV-4)
+    bool ec_key = false;  ///< P-256 in place of RSA 2048; such a CA signs only, requests come under the challenge
+    const SigningIdentity* issuer = nullptr;  ///< borrowed; nullptr: self-signed
 };
 
-/// A key with its certificate.
-struct SigningIdentity {
-    OpenSslPtr<EVP_PKEY> key;
-    Certificate certificate;
-};
-
-/// A self-signed CA that is kept nowhere. Error code: crypto.
+/// A CA that is kept nowhere. Error code: crypto.
 Result<SigningIdentity> make_root(const AuthorityTerms& terms);
+
+/// What a registration authority may do, in the notation of x509v3_config(5).
+struct RaTerms {
+    const char* subject = "CN=hwenroll lab RA,O=hwenroll lab";
+    const char* key_usage = "critical,digitalSignature";
+    const char* purpose = "1.3.6.1.5.5.7.3.28";  ///< id-kp-cmcRA, RFC 6402 §2.10
+};
 
 /// Key and certificate of one CA. In its directory: NAME.pem, NAME.key (0600), serial (the last one, hexadecimal) and
 /// issued/SERIAL.pem. Movable; used by one thread.
@@ -58,17 +61,13 @@ class Authority {
     /// what cannot be issued or the CA has ended; a text that begins with "internal" when the CA itself fails.
     Outcome<Certificate> issue(const CertificationRequest& request, const IssuePolicy& policy, TimePoint from);
 
-    /// A registration authority (extendedKeyUsage id-kp-cmcRA, RFC 6402 §2.10) that only signs, valid from `now` to
-    /// the end of this CA, and kept nowhere. Error code: crypto.
-    [[nodiscard]] Result<SigningIdentity> make_ra(TimePoint now) const;
+    /// A registration authority, valid from `now` to the end of this CA, and kept nowhere. Error code: crypto.
+    [[nodiscard]] Result<SigningIdentity> make_ra(TimePoint now, const RaTerms& terms = {}) const;
 
  private:
     Authority() = default;
-    Status create(const AuthorityTerms& terms);
-    Status load();
 
     std::filesystem::path directory_;
-    std::string name_;
     OpenSslPtr<EVP_PKEY> key_;
     std::optional<Certificate> certificate_;
 };

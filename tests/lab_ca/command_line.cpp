@@ -276,6 +276,7 @@ void declare(CLI::App& app, Arguments& arguments) {
     declare_admission(app, arguments);
     declare_decision(app, arguments);
     declare_rollover(app, arguments);
+    declare_deployment(app, arguments.deployment);
 }
 
 Result<LabCaOptions> options_of(const Arguments& arguments) {
@@ -307,9 +308,12 @@ Result<LabCaOptions> options_of(const Arguments& arguments) {
     options.manufacturers = *std::move(manufacturers);
     options.faults = *std::move(faults);
     options.signing_time_window = Seconds(arguments.signing_time_window);
-    options.issuer_in_reply = !arguments.leaf_only;
     options.reply_envelope = value_of(envelope_words, arguments.reply_envelope);
     options.reply_iterations = arguments.reply_iterations;
+    apply(arguments.deployment, options);
+    if (arguments.leaf_only) {
+        options.reply.certificates = ReplyCertificates::leaf;
+    }
     return options;
 }
 

@@ -6,6 +6,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "tests/lab_ca/deployment.h"
 #include "tests/lab_ca/lab_ca.h"
 
 namespace hwenroll::lab_ca {
@@ -49,6 +50,7 @@ struct Arguments {
     std::string ca_key = "rsa";
     std::string reply_envelope = "auto";
     int reply_iterations = 10'000;
+    DeploymentArguments deployment;
 };
 
 /// Declares every option; `arguments` must outlive the parsing.

@@ -11,15 +11,18 @@ std::string name_of_generation(std::size_t number) {
 
 }  // namespace
 
-Result<Generations> Generations::open(std::filesystem::path directory, RolloverPolicy policy, TimePoint now) {
+Result<Generations> Generations::open(std::filesystem::path directory, RolloverPolicy policy, TimePoint now,
+                                      const FirstAuthority& first) {
     if (policy.auto_rollover && *policy.auto_rollover >= policy.lifetime) {
         return fail(ErrorCode::config_value, "the next CA would appear before its predecessor begins", {},
                     "let --auto-rollover be less than --ca-lifetime");
     }
     Generations out(std::move(directory), std::move(policy));
     const RolloverPolicy& terms = out.policy_;
-    Status added = out.add(
-        AuthorityTerms{.not_before = now - terms.backdate, .not_after = now + terms.lifetime, .ec_key = terms.ec_key});
+    Status added = out.add(AuthorityTerms{.not_before = now - terms.backdate,
+                                          .not_after = now + terms.lifetime,
+                                          .ec_key = terms.ec_key || first.ec_key,
+                                          .issuer = first.issuer});
     while (added &&
            std::filesystem::exists(out.directory_ / (name_of_generation(out.generations_.size() + 1) + ".pem"))) {
         added = out.add({});

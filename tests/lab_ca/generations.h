@@ -24,6 +24,12 @@ struct RolloverPolicy {
     bool ec_key = false;         ///< AuthorityTerms::ec_key of every generation
 };
 
+/// How the first generation differs from an RSA root.
+struct FirstAuthority {
+    bool ec_key = false;
+    const SigningIdentity* issuer = nullptr;  ///< borrowed while it is made
+};
+
 /// All generations, in DIR as Authority keeps them: the first is `ca`, the others `ca-2`, `ca-3`, … Which of them
 /// counts follows from the certificates and the time alone, so a restart or a jump of the clock changes nothing. A next
 /// CA begins exactly when it was due, whether or not anything was asked of this CA at that time. Movable; used by one
@@ -31,7 +37,8 @@ struct RolloverPolicy {
 class Generations {
  public:
     /// Loads the generations, or makes the first. Error codes: input_file, crypto, config_value.
-    static Result<Generations> open(std::filesystem::path directory, RolloverPolicy policy, TimePoint now);
+    static Result<Generations> open(std::filesystem::path directory, RolloverPolicy policy, TimePoint now,
+                                    const FirstAuthority& first = {});
 
     /// Makes those that are due at `now`, at most 32 at a time. Error codes: input_file, crypto.
     Status advance(TimePoint now);

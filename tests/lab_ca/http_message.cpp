@@ -124,8 +124,11 @@ std::string http_date(TimePoint time) {
 }
 
 Bytes to_wire(const HttpReply& reply, bool keep_alive) {
-    std::string head = fmt::format("HTTP/1.1 {} {}\r\nContent-Type: {}\r\nContent-Length: {}\r\n", reply.status,
-                                   reason_of(reply.status), reply.content_type, reply.body.size());
+    std::string head = fmt::format("HTTP/1.{} {} {}\r\nContent-Type: {}\r\n", reply.minor_version, reply.status,
+                                   reason_of(reply.status), reply.content_type);
+    if (reply.minor_version != 0) {
+        head += fmt::format("Content-Length: {}\r\n", reply.body.size());
+    }
     for (const HttpHeader& header : reply.headers) {
         head += fmt::format("{}: {}\r\n", header.name, header.value);
     }

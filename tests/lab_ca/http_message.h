@@ -54,6 +54,7 @@ struct HttpReply {
     Bytes body;
     std::vector<HttpHeader> headers;  ///< besides Content-Type, Content-Length and Connection
     Delivery delivery{};
+    int minor_version = 1;  ///< 0: HTTP/1.0 without Content-Length, and the connection ends with the body
 };
 
 /// A reply of text/plain; `text` gets a final newline.

@@ -173,7 +173,8 @@ void HttpServer::answer_requests(Connection& connection, HttpService& service, M
         const HttpRequest request = connection.reader.take();
         const HttpReply reply = service.answer(request);
         const Delivery& delivery = reply.delivery;
-        connection.close_after = !request.keep_alive() || delivery.end != Delivery::End::regular;
+        connection.close_after =
+            !request.keep_alive() || delivery.end != Delivery::End::regular || reply.minor_version == 0;
         if (delivery.end == Delivery::End::reset) {
             reset_on_close(connection.socket.get());
             connection.finished = true;

@@ -35,11 +35,12 @@ bool shows_ra(NextCaForm form) {
 
 }  // namespace
 
-LabCa::LabCa(LabCaOptions options, const Clock& clock, Generations generations, Ledger ledger, AlgorithmFloor floor)
+LabCa::LabCa(LabCaOptions options, const Clock& clock, Holdings holdings, AlgorithmFloor floor)
     : options_(std::move(options)),
       clock_(clock),
-      generations_(std::move(generations)),
-      ledger_(std::move(ledger)),
+      generations_(std::move(holdings.generations)),
+      hierarchy_(std::move(holdings.hierarchy)),
+      ledger_(std::move(holdings.ledger)),
       floor_(std::move(floor)),
       authorization_(options_.challenge.copy(), admission_of(options_)),
       faults_(options_.faults),
@@ -55,16 +56,34 @@ Result<std::unique_ptr<LabCa>> LabCa::open(LabCaOptions options, const Clock& cl
     if (!floor) {
         return fail(floor.error());
     }
-    auto generations = Generations::open(options.directory, options.rollover, clock.now());
+    if (options.reply.cipher == "DES-CBC" && !options.allow_weak_requests) {
+        return fail(ErrorCode::config_value, "a CA without weak algorithms cannot answer in single DES", {},
+                    "add --allow-weak-requests");
+    }
+    auto holdings = open_holdings(options, clock.now());
+    if (!holdings) {
+        return fail(holdings.error());
+    }
+    return std::unique_ptr<LabCa>(new LabCa(std::move(options), clock, *std::move(holdings), *std::move(floor)));
+}
+
+Result<LabCa::Holdings> LabCa::open_holdings(const LabCaOptions& options, TimePoint now) {
+    auto hierarchy = Hierarchy::open(options.directory, options.hierarchy, options.rollover, now);
+    if (!hierarchy) {
+        return fail(hierarchy.error());
+    }
+    auto generations = Generations::open(options.directory, options.rollover, now, hierarchy->first_authority());
     if (!generations) {
         return fail(generations.error());
+    }
+    if (const Status added = hierarchy->add_ras(options.directory, generations->at(1), now); !added) {
+        return fail(added.error());
     }
     auto ledger = Ledger::open(options.directory);
     if (!ledger) {
         return fail(ledger.error());
     }
-    return std::unique_ptr<LabCa>(
-        new LabCa(std::move(options), clock, *std::move(generations), *std::move(ledger), *std::move(floor)));
+    return Holdings{*std::move(generations), *std::move(hierarchy), *std::move(ledger)};
 }
 
 Capabilities LabCa::capabilities(std::optional<std::size_t> next) const {
@@ -76,13 +95,13 @@ Capabilities LabCa::capabilities(std::optional<std::size_t> next) const {
     } else if (options_.rollover.auto_rollover && !out.has(next_ca_keyword)) {
         out.keywords.emplace_back(next_ca_keyword);
     }
-    return out;
+    return announced(std::move(out), options_.caps.form);
 }
 
 LabCa::Exchange LabCa::begin(const HttpRequest& request, TimePoint now) const {
     const std::size_t current = generations_.current(now);
     const auto next = generations_.next(now);
-    Exchange exchange{request, now, current, next, current, current, capabilities(next), {}};
+    Exchange exchange{request, now, current, next, current, current, capabilities(next), options_.reply, {}};
     exchange.record.time = now;
     exchange.record.request = &request;
     exchange.record.findings = lint_http(request, exchange.capabilities);
@@ -98,7 +117,9 @@ HttpReply LabCa::answer(const HttpRequest& request) {
         return text_reply(500, advanced.error().line());
     }
     Exchange exchange = begin(request, now);
-    HttpReply reply = faults_.any() ? answer_with_faults(exchange) : dispatch(exchange);
+    auto refused = refused_by(options_.manner, request);
+    HttpReply reply = refused ? *std::move(refused) : faults_.any() ? answer_with_faults(exchange) : dispatch(exchange);
+    reply = dressed(options_.manner, std::move(reply));
     const Delivery::End end = reply.delivery.end;
     const bool answered = end != Delivery::End::unanswered && end != Delivery::End::reset;
     reply.headers.push_back({"Date", http_date(now)});
@@ -140,7 +161,7 @@ HttpReply LabCa::dispatch(Exchange& exchange) {
         return reply;
     }
     if (operation == "GetCACaps") {
-        return reply_of("text/plain", to_bytes(as_bytes(exchange.capabilities.text())));
+        return caps_reply(exchange.capabilities, options_.caps);
     }
     if (operation == "GetCACert") {
         return ca_certificate(exchange);
@@ -165,12 +186,19 @@ Result<const SigningIdentity*> LabCa::ra_of(const Exchange& exchange) {
 
 HttpReply LabCa::ca_certificate(const Exchange& exchange) {
     const Certificate& certificate = generations_.at(exchange.current).certificate();
-    if (!shows_ra(options_.shadow.form)) {
+    std::vector<Certificate> shown = hierarchy_.certificates(certificate);
+    if (shows_ra(options_.shadow.form)) {
+        const auto ra = ra_of(exchange);
+        if (!ra) {
+            return text_reply(500, ra.error().line());
+        }
+        shown.push_back((*ra)->certificate);
+    }
+    if (shown.size() == 1) {
         return reply_of(ca_certificate_type, certificate.der());
     }
-    const auto ra = ra_of(exchange);
-    const auto both = ra ? write_certificates({certificate, (*ra)->certificate}) : fail(ra.error());
-    return both ? reply_of(ca_and_ra_type, *both) : text_reply(500, both.error().line());
+    const auto set = write_certificates(shown);
+    return set ? reply_of(ca_and_ra_type, *set) : text_reply(500, set.error().line());
 }
 
 HttpReply LabCa::next_ca_certificate(const Exchange& exchange) {

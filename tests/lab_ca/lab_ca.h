@@ -8,13 +8,17 @@
 #include "base/secret.h"
 #include "tests/lab_ca/authorization.h"
 #include "tests/lab_ca/capabilities.h"
+#include "tests/lab_ca/caps_reply.h"
 #include "tests/lab_ca/faults.h"
 #include "tests/lab_ca/generations.h"
+#include "tests/lab_ca/hierarchy.h"
+#include "tests/lab_ca/http_manner.h"
 #include "tests/lab_ca/http_server.h"
 #include "tests/lab_ca/ledger.h"
 #include "tests/lab_ca/lint.h"
 #include "tests/lab_ca/lint_log.h"
 #include "tests/lab_ca/next_ca_reply.h"
+#include "tests/lab_ca/repetition.h"
 #include "tests/lab_ca/reply_envelope.h"
 #include "tests/lab_ca/scep_reply.h"
 
@@ -60,8 +64,14 @@ struct LabCaOptions {
     std::vector<FaultRule> faults;
     NoProgress no_progress = NoProgress::never;
     std::vector<Certificate> manufacturers;  ///< whose certificates may sign a first request (SIG-4)
-    bool issuer_in_reply = true;             ///< SRV-12: some clients take whichever certificate comes first in the SET
     Seconds signing_time_window{300};
+    CapsPolicy caps;
+    HttpManner manner;
+    HierarchyPolicy hierarchy;
+    ReplyShape reply;
+    RepetitionPolicy repetition;
+    int undecodable_status =
+        0;  ///< HTTP status of a request that cannot be opened; 0: a CertRep where possible (SRV-17)
     ReplyEnvelope reply_envelope = ReplyEnvelope::by_key;
     int reply_iterations = 10'000;  ///< of PBKDF2, where a reply is encrypted under the challenge
 };
@@ -82,7 +92,15 @@ class LabCa final : public HttpService {
     void refused(const HttpRequest& understood, int status) override;
 
  private:
-    LabCa(LabCaOptions options, const Clock& clock, Generations generations, Ledger ledger, AlgorithmFloor floor);
+    /// What the CA keeps in its directory.
+    struct Holdings {
+        Generations generations;
+        Hierarchy hierarchy;
+        Ledger ledger;
+    };
+
+    LabCa(LabCaOptions options, const Clock& clock, Holdings holdings, AlgorithmFloor floor);
+    static Result<Holdings> open_holdings(const LabCaOptions& options, TimePoint now);
 
     /// One message and what is settled about it. Generations by number.
     struct Exchange {
@@ -93,6 +111,7 @@ class LabCa final : public HttpService {
         std::size_t recipient;  ///< for which the request is enveloped
         std::size_t answerer;   ///< which signs the reply
         Capabilities capabilities;
+        ReplyShape shape;
         LintRecord record;
     };
 
@@ -113,6 +132,7 @@ class LabCa final : public HttpService {
     // PKIOperation, in pki_operation.cpp
     HttpReply pki_operation(Exchange& exchange);
     HttpReply answer_message(Exchange& exchange, ByteView message);
+    Result<Bytes> write_reply(const Exchange& exchange, const CertRep& reply) const;
     Outcome<CertRep> process(Exchange& exchange, const ScepRequest& request, ByteView message);
     Outcome<SignerKind> verify(const Exchange& exchange, const ScepRequest& request);
     Outcome<Bytes> open_for_us(Exchange& exchange, const ScepRequest& request, const EnvelopedDataSyntax& envelope);
@@ -123,11 +143,13 @@ class LabCa final : public HttpService {
     Outcome<CertRep> proceed(Exchange& exchange, const ScepRequest& request, Transaction& transaction);
     Outcome<Certificate> decide(const Exchange& exchange, const std::string& transaction_id, Transaction& transaction);
     [[nodiscard]] bool makes_no_progress(const ScepRequest& request, const Application& application) const;
-    [[nodiscard]] CertRep success(const ScepRequest& request, const Certificate& issued, std::size_t generation) const;
+    [[nodiscard]] Outcome<CertRep> success(const Exchange& exchange, const ScepRequest& request,
+                                           const Certificate& issued, std::size_t generation) const;
 
     LabCaOptions options_;
     const Clock& clock_;
     Generations generations_;
+    Hierarchy hierarchy_;
     Ledger ledger_;
     AlgorithmFloor floor_;
     Authorization authorization_;

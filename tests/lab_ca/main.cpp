@@ -35,9 +35,11 @@ Result<HttpServer> listen_on(const std::string& listen) {
     return HttpServer::listen(host, port);
 }
 
-Status announce(const std::string& listen, std::uint16_t port, const std::string& ready_file) {
-    const std::string address = fmt::format("{}:{}", listen.substr(0, listen.rfind(':')), port);
-    const std::string url = fmt::format("http://{}/scep", address);
+Status announce(const Arguments& arguments, std::uint16_t port) {
+    const std::string& ready_file = arguments.ready_file;
+    const auto& paths = arguments.deployment.manner.paths;
+    const std::string address = fmt::format("{}:{}", arguments.listen.substr(0, arguments.listen.rfind(':')), port);
+    const std::string url = fmt::format("http://{}{}", address, paths.empty() ? "/scep" : paths.front());
     fmt::print("listening on {} {}\n", address, url);
     std::fflush(stdout);
     if (ready_file.empty()) {
@@ -78,7 +80,7 @@ Status serve(const Arguments& arguments) {
     if (!server) {
         return fail(server.error());
     }
-    if (Status announced = announce(arguments.listen, server->port(), arguments.ready_file); !announced) {
+    if (Status announced = announce(arguments, server->port()); !announced) {
         return announced;
     }
     return server->run(**ca, stop.get());
@@ -90,6 +92,7 @@ int run(int argc, char** argv) {
     declare(app, arguments);
     try {
         app.parse(argc, argv);
+        fill_in_emulation(app, arguments.deployment);
     } catch (const CLI::ParseError& error) {
         const int code = app.exit(error);
         return code == 0 ? 0 : error_info(ErrorCode::usage).exit_code;

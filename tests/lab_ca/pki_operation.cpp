@@ -42,6 +42,11 @@ bool undecided(const Transaction& transaction, TimePoint now) {
            (transaction.pending > 0 || now < transaction.undecided_until || transaction.approval == Approval::awaited);
 }
 
+/// Clients that make the transactionID of their key renew that key under the transactionID of its first request.
+bool renews_result(const ScepRequest& request, const Transaction& known) {
+    return known.decision && *known.decision && **known.decision == *request.signer_certificate;
+}
+
 CertRep pending_reply(const ScepRequest& request) {
     CertRep reply;
     reply.transaction_id = request.transaction_id;
@@ -55,7 +60,7 @@ CertRep pending_reply(const ScepRequest& request) {
 HttpReply LabCa::pki_operation(Exchange& exchange) {
     const HttpRequest& http = exchange.http;
     if (http.method == "POST") {
-        return exchange.capabilities.has("POSTPKIOperation") ? answer_message(exchange, http.body)
+        return options_.capabilities.has("POSTPKIOperation") ? answer_message(exchange, http.body)
                                                              : method_not_allowed("GET");
     }
     if (http.method != "GET") {
@@ -71,14 +76,19 @@ HttpReply LabCa::answer_message(Exchange& exchange, ByteView message) {
     const auto request = read_scep_request(message);
     if (!request) {
         record.findings.push_back({"MSG-1", request.error().line()});
-        return text_reply(400, request.error().line());
+        const int status = options_.undecodable_status == 0 ? 400 : options_.undecodable_status;
+        return text_reply(status, request.error().line());
     }
     record.message_type = request->message_type_text;
     record.transaction_id = request->transaction_id;
     append(record.findings, lint_signed_data(*request, exchange.capabilities));
     append(record.findings, freshness_.check_nonce(request->sender_nonce));
 
+    follow_digest(exchange.shape, request->signer().digest);
     auto outcome = process(exchange, *request, message);
+    if (!outcome && outcome.error().fail_info == FailInfo::bad_message_check && options_.undecodable_status != 0) {
+        return text_reply(options_.undecodable_status, outcome.error().text);
+    }
     const CertRep reply =
         outcome ? *std::move(outcome) : failure(request->transaction_id, request->sender_nonce, outcome.error());
     record.pki_status = static_cast<int>(reply.status);
@@ -86,9 +96,19 @@ HttpReply LabCa::answer_message(Exchange& exchange, ByteView message) {
     if (!reply.certificates.empty()) {
         record.serial = to_hex(reply.certificates.front().serial());
     }
-    const Authority& answerer = generations_.at(exchange.answerer);
-    auto der = write_cert_rep(reply, answerer.certificate(), answerer.key(), exchange.now);
-    return der ? pki_message(*std::move(der)) : text_reply(500, der.error().line());
+    auto octets = write_reply(exchange, reply);
+    return octets ? pki_message(*std::move(octets)) : text_reply(500, octets.error().line());
+}
+
+Result<Bytes> LabCa::write_reply(const Exchange& exchange, const CertRep& reply) const {
+    ReplyShape shape = exchange.shape;
+    const ReplyShape usual;
+    shape.cipher = shape.cipher.empty() ? usual.cipher : shape.cipher;
+    shape.digest = shape.digest.empty() ? usual.digest : shape.digest;
+    const Authority& ca = generations_.at(exchange.answerer);
+    const SigningIdentity* ra = hierarchy_.signer();
+    return write_cert_rep(reply, ra == nullptr ? ca.certificate() : ra->certificate,
+                          ra == nullptr ? ca.key() : ra->key.get(), exchange.now, shape, floor_.context());
 }
 
 /// The order is that in which a message can be believed: signature, time, envelope, content.
@@ -139,18 +159,21 @@ Outcome<Bytes> LabCa::open_for_us(Exchange& exchange, const ScepRequest& request
     if (exchange.next && names(envelope, generations_.at(*exchange.next).certificate())) {
         exchange.recipient = *exchange.next;
     }
-    const Authority& recipient = generations_.at(exchange.recipient);
+    const Authority& ca = generations_.at(exchange.recipient);
+    const SigningIdentity* ra = hierarchy_.recipient();
+    const Certificate& recipient = ra == nullptr ? ca.certificate() : ra->certificate;
+    follow_cipher(exchange.shape, envelope.cipher);
     Findings& findings = exchange.record.findings;
     const bool by_password = is_by_password(envelope);
-    append(findings, by_password ? lint_password_envelope(*request.signed_data.content, recipient.certificate())
-                                 : lint_envelope(envelope, recipient.certificate(), exchange.capabilities));
+    append(findings, by_password ? lint_password_envelope(*request.signed_data.content, recipient)
+                                 : lint_envelope(envelope, recipient, exchange.capabilities));
     if (envelope.iv) {
         append(findings, freshness_.check_iv(*envelope.iv));
     }
     if (by_password) {
         return open_password_envelope(*request.signed_data.content, options_.challenge);
     }
-    return open_message(envelope, recipient.certificate(), recipient.key(), floor_);
+    return open_message(envelope, recipient, ra == nullptr ? ca.key() : ra->key.get(), floor_);
 }
 
 Outcome<LabCa::Application> LabCa::read_application(Exchange& exchange, const ScepRequest& request, SignerKind signer,
@@ -178,7 +201,11 @@ Outcome<CertRep> LabCa::enroll(Exchange& exchange, const ScepRequest& request, A
         return reject(FailInfo::bad_request, "the signer's certificate is revoked");
     }
     // Before the challenge: a request that was answered already may come again though its challenge was used up.
-    if (Transaction* known = ledger_.find(request.transaction_id); known != nullptr) {
+    if (Transaction* known = ledger_.find(request.transaction_id);
+        known != nullptr && !renews_result(request, *known)) {
+        if (const auto fresh = check_transaction(options_.repetition, known); !fresh) {
+            return passed_on(fresh.error());
+        }
         if (known->request.public_key() == csr.public_key()) {
             return proceed(exchange, request, *known);
         }
@@ -186,6 +213,11 @@ Outcome<CertRep> LabCa::enroll(Exchange& exchange, const ScepRequest& request, A
     }
     if (const auto admitted = authorization_.admit(request, csr, application.signer); !admitted) {
         return passed_on(admitted.error());
+    }
+    if (const auto free =
+            check_subject(options_.repetition, ledger_, csr.subject(), *request.signer_certificate, exchange.now);
+        !free) {
+        return passed_on(free.error());
     }
     const DecisionPolicy& policy = options_.decision;
     const bool no_progress = makes_no_progress(request, application);
@@ -228,7 +260,7 @@ Outcome<CertRep> LabCa::proceed(Exchange& exchange, const ScepRequest& request, 
     if (!*transaction.decision) {
         return passed_on(transaction.decision->error());
     }
-    return success(request, **transaction.decision, transaction.generation);
+    return success(exchange, request, **transaction.decision, transaction.generation);
 }
 
 /// By the CA that the request was enveloped for, unless that one has ended in the meantime.
@@ -280,15 +312,18 @@ Outcome<CertRep> LabCa::poll(Exchange& exchange, const ScepRequest& request, Byt
     return proceed(exchange, request, *known);
 }
 
-CertRep LabCa::success(const ScepRequest& request, const Certificate& issued, std::size_t generation) const {
+Outcome<CertRep> LabCa::success(const Exchange& exchange, const ScepRequest& request, const Certificate& issued,
+                                std::size_t generation) const {
+    auto certificates =
+        reply_certificates(exchange.shape, issued, generations_.at(generation).certificate(), hierarchy_.root());
+    if (!certificates) {
+        return internal(certificates.error());
+    }
     CertRep reply;
     reply.transaction_id = request.transaction_id;
     reply.recipient_nonce = request.sender_nonce;
     reply.status = PkiStatus::success;
-    reply.certificates = {issued};
-    if (options_.issuer_in_reply) {
-        reply.certificates.push_back(generations_.at(generation).certificate());
-    }
+    reply.certificates = *std::move(certificates);
     reply.encryption_for = request.signer_certificate;
     const bool ec_signer = request.signer_certificate->public_key().is_ec();
     if (options_.reply_envelope == ReplyEnvelope::always_password ||

@@ -1,11 +1,13 @@
 #include "tests/lab_ca/scep_reply.h"
 
+#include <algorithm>
 #include <array>
 
 #include <openssl/rand.h>
 
 #include "tests/lab_ca/reply_envelope.h"
 #include "tests/lab_ca/scep_request.h"
+#include "tests/lab_ca/shaped_reply.h"
 
 namespace hwenroll::lab_ca {
 namespace {
@@ -49,6 +51,17 @@ bool add_attributes(CMS_SignerInfo* signer, const CertRep& reply, TimePoint now)
              add_attribute(signer, fail_info_text_oid, V_ASN1_UTF8STRING, as_bytes(reply.rejection->text))));
 }
 
+/// The SUCCESS's certificates-only message; `certificates` has the issued one first.
+Result<Bytes> write_content(std::vector<Certificate> certificates, ReplyOrder order) {
+    if (order == ReplyOrder::sorted) {
+        return write_certificates(certificates);
+    }
+    if (order == ReplyOrder::leaf_last) {
+        std::rotate(certificates.begin(), certificates.begin() + 1, certificates.end());
+    }
+    return write_certificates_in_order(certificates);
+}
+
 }  // namespace
 
 CertRep failure(std::string transaction_id, Bytes recipient_nonce, Rejection rejection) {
@@ -72,25 +85,30 @@ Result<Bytes> write_certificates(const std::vector<Certificate>& certificates) {
     return der(cms.get());
 }
 
-Result<Bytes> write_cert_rep(const CertRep& reply, const Certificate& signer, EVP_PKEY* key, TimePoint now) {
+Result<Bytes> write_cert_rep(const CertRep& reply, const Certificate& signer, EVP_PKEY* key, TimePoint now,
+                             const ReplyShape& shape, OSSL_LIB_CTX* context) {
     Bytes content;
     if (reply.status == PkiStatus::success) {
-        const auto inner = write_certificates(reply.certificates);
+        const auto inner = write_content(reply.certificates, shape.order);
         auto envelope = !inner           ? inner
                         : reply.password ? write_password_envelope(*inner, *reply.password, reply.iterations)
-                                         : write_envelope(*inner, *reply.encryption_for);
+                                         : write_envelope(*inner, *reply.encryption_for, shape, context);
         if (!envelope) {
             return envelope;
         }
         content = *std::move(envelope);
     }
+    if (needs_own_writer(reply, shape)) {
+        return write_shaped_rep(reply, content, signer, key, now, shape);
+    }
     // Without messageData the whole pkcsPKIEnvelope is left out (MSG-18), not empty: hence detached.
     const unsigned int flags = CMS_BINARY | CMS_NOSMIMECAP | (content.empty() ? CMS_DETACHED : 0U);
     const OpenSslPtr<BIO> in(BIO_new_mem_buf(content.empty() ? "" : static_cast<const void*>(content.data()),
                                              static_cast<int>(content.size())));
+    const OpenSslPtr<EVP_MD> digest(EVP_MD_fetch(nullptr, shape.digest.c_str(), nullptr));
     const OpenSslPtr<CMS_ContentInfo> cms(CMS_sign(nullptr, nullptr, nullptr, nullptr, flags | CMS_PARTIAL));
     CMS_SignerInfo* info =
-        cms ? CMS_add1_signer(cms.get(), signer.get(), key, EVP_sha256(), flags | CMS_PARTIAL) : nullptr;
+        cms && digest ? CMS_add1_signer(cms.get(), signer.get(), key, digest.get(), flags | CMS_PARTIAL) : nullptr;
     if (info == nullptr || !add_attributes(info, reply, now) || CMS_final(cms.get(), in.get(), nullptr, flags) != 1) {
         return fail(openssl_error("cannot sign a reply"));
     }

@@ -8,6 +8,7 @@
 #include "base/certificate.h"
 #include "base/secret.h"
 #include "tests/lab_ca/outcome.h"
+#include "tests/lab_ca/reply_shape.h"
 
 namespace hwenroll::lab_ca {
 
@@ -29,9 +30,11 @@ struct CertRep {
 /// The CertRep for a request that was refused or answered.
 CertRep failure(std::string transaction_id, Bytes recipient_nonce, Rejection rejection);
 
-/// DER of the message: SHA-256, AES-128-CBC, encrypted to `encryption_for` or under `password`, signed by `key` of
-/// `signer` with `now` as signingTime. Error code: crypto.
-Result<Bytes> write_cert_rep(const CertRep& reply, const Certificate& signer, EVP_PKEY* key, TimePoint now);
+/// The message, encrypted to `encryption_for` or under `password`, signed by `key` of `signer` with `now` as
+/// signingTime: by default in DER with SHA-256 and AES-128-CBC. `context` must have the shape's cipher; nullptr is the
+/// default one. Error codes: crypto, scep_structure.
+Result<Bytes> write_cert_rep(const CertRep& reply, const Certificate& signer, EVP_PKEY* key, TimePoint now,
+                             const ReplyShape& shape = {}, OSSL_LIB_CTX* context = nullptr);
 
 /// A certificates-only SignedData (RFC 8894 §3.4) in DER. Error code: crypto.
 Result<Bytes> write_certificates(const std::vector<Certificate>& certificates);

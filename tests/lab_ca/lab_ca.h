@@ -91,6 +91,7 @@ class LabCa final : public HttpService {
         std::size_t answerer;   ///< which signs the reply
         Capabilities capabilities;
         LintRecord record;
+        std::optional<CertRep> answer{};  ///< before it was encoded
     };
 
     /// A PKCS#10 that was read, with the kind of its message's signer.

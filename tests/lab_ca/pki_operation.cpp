@@ -78,8 +78,9 @@ HttpReply LabCa::answer_message(Exchange& exchange, ByteView message) {
     append(record.findings, freshness_.check_nonce(request->sender_nonce));
 
     auto outcome = process(exchange, *request, message);
-    const CertRep reply =
+    exchange.answer =
         outcome ? *std::move(outcome) : failure(request->transaction_id, request->sender_nonce, outcome.error());
+    const CertRep& reply = *exchange.answer;
     record.pki_status = static_cast<int>(reply.status);
     record.rejection = reply.rejection;
     if (!reply.certificates.empty()) {

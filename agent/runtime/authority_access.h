@@ -77,6 +77,9 @@ class AuthorityAccess : public std::enable_shared_from_this<AuthorityAccess> {
     /// A search for the successor is under way.
     [[nodiscard]] bool seeking() const { return seeking_; }
 
+    /// Why the last search in this process brought no successor; nothing: it brought one, or there was none.
+    [[nodiscard]] const std::optional<Error>& seek_failure() const { return state_.seek_failure; }
+
     /// When tick() has something to do; nothing: not by time alone.
     [[nodiscard]] std::optional<TimePoint> next_due();
 

@@ -26,6 +26,19 @@ observe::LogRecord alert_record(const std::string& identity, const IdentityNews&
             observe::alert_message_id};
 }
 
+/// What kept a successor of a CA from being known. That there is none yet is no failure (ROLL-4).
+std::vector<Error> failed_searches(const config::Configuration& configuration, Agent& agent) {
+    std::vector<Error> errors;
+    for (const auto& [name, settings] : configuration.authorities) {
+        const AuthorityAccess* authority = agent.find_authority(name);
+        const std::optional<Error> failure = authority == nullptr ? std::nullopt : authority->seek_failure();
+        if (failure && failure->code() != ErrorCode::ca_no_next) {
+            errors.push_back(*failure);
+        }
+    }
+    return errors;
+}
+
 }  // namespace
 
 int combined_exit_code(const std::vector<Error>& errors) {
@@ -104,6 +117,9 @@ RunOutcome run_once(const config::Configuration& configuration, const keystore::
         if (error) {
             errors.push_back(*error);
         }
+    }
+    for (const Error& error : failed_searches(configuration, agent)) {
+        errors.push_back(error);
     }
     if (stopped) {
         agent.interrupt(login_patience);

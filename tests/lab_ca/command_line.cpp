@@ -72,7 +72,7 @@ void declare_service(CLI::App& app, Arguments& arguments) {
     app.add_option("--fault", arguments.faults,
                    "OPERATION:N:ACTION spoils the N-th (* every) GetCACaps, GetCACert, GetNextCACert, PKCSReq, "
                    "RenewalReq or CertPoll; actions: drop, reset, status-NNN and replay without processing; lose, "
-                   "delay-MS, truncate, drip[-MS] and body-bitflip after it; repeatable")
+                   "delay-MS, truncate, drip[-MS], body-bitflip and mutate-ID (BAD-1, …) after it; repeatable")
         ->allow_extra_args(false);
 }
 

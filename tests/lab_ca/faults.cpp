@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <exception>
 
 #include <fmt/format.h>
 
@@ -12,6 +13,7 @@
 namespace hwenroll::lab_ca {
 namespace {
 
+constexpr std::string_view mutate_word = "mutate-";
 constexpr int default_drip = 20;  // ms between octets: a CertRep takes the better part of a minute
 
 struct ActionName {
@@ -43,6 +45,11 @@ std::optional<int> number_of(std::string_view text, int min, int max) {
 }
 
 bool read_action(std::string_view text, FaultRule& rule) {
+    if (text.starts_with(mutate_word)) {
+        rule.action = FaultAction::mutate;
+        rule.mutator = find_mutator(text.substr(mutate_word.size()));
+        return rule.mutator != nullptr;
+    }
     for (const ActionName& known : action_names) {
         if (text == known.name && known.fallback >= 0) {
             rule.action = known.action;
@@ -57,6 +64,15 @@ bool read_action(std::string_view text, FaultRule& rule) {
         }
     }
     return false;
+}
+
+/// What a mutator cannot make is no reply that a client should be judged by.
+void mutate(const Mutator& mutator, const MutationScene& scene, HttpReply& reply) {
+    try {
+        mutator.apply(scene, reply);
+    } catch (const std::exception& failure) {
+        reply = text_reply(500, failure.what());
+    }
 }
 
 std::string_view word_of(const std::optional<MessageType>& type) {
@@ -94,10 +110,13 @@ Result<FaultRule> FaultRule::from_text(std::string_view text) {
 }
 
 std::string to_text(const FaultRule& rule) {
+    const std::string place = fmt::format("{}:{}:", rule.operation, rule.nth ? std::to_string(*rule.nth) : "*");
+    if (rule.mutator != nullptr) {
+        return fmt::format("{}{}{}", place, mutate_word, rule.mutator->id);
+    }
     const auto* const known = std::find_if(action_names.begin(), action_names.end(),
                                            [&](const ActionName& name) { return name.action == rule.action; });
-    return fmt::format("{}:{}:{}{}", rule.operation, rule.nth ? std::to_string(*rule.nth) : "*", known->name,
-                       known->max > 0 ? fmt::format("-{}", rule.number) : "");
+    return fmt::format("{}{}{}", place, known->name, known->max > 0 ? fmt::format("-{}", rule.number) : "");
 }
 
 const FaultRule* Faults::meet(const std::string& operation) {
@@ -125,7 +144,8 @@ std::optional<HttpReply> Faults::instead(const FaultRule& rule) const {
     return reply;
 }
 
-HttpReply Faults::spoilt(const std::string& operation, const FaultRule* rule, HttpReply reply) {
+HttpReply Faults::spoilt(const std::string& operation, const FaultRule* rule, const MutationScene& scene,
+                         HttpReply reply) {
     last_.insert_or_assign(operation, reply);
     if (rule == nullptr) {
         return reply;
@@ -147,6 +167,9 @@ HttpReply Faults::spoilt(const std::string& operation, const FaultRule* rule, Ht
             if (!reply.body.empty()) {
                 reply.body[reply.body.size() / 2] ^= 0x01U;
             }
+            break;
+        case FaultAction::mutate:
+            mutate(*rule->mutator, scene, reply);
             break;
         default:  // in place of processing
             break;

@@ -8,6 +8,7 @@
 
 #include "base/result.h"
 #include "tests/lab_ca/http_message.h"
+#include "tests/lab_ca/mutator.h"
 
 namespace hwenroll::lab_ca {
 
@@ -21,17 +22,19 @@ enum class FaultAction {
     truncate,  ///< half of the answer's body, then the connection is closed
     drip,      ///< the answer octet by octet, with that many milliseconds between them
     bitflip,   ///< one bit in the middle of the body is wrong
+    mutate,    ///< by the rule's mutator
 };
 
 struct FaultRule {
     std::string operation;        ///< GetCACaps, GetCACert, GetNextCACert, PKCSReq, RenewalReq or CertPoll
     std::optional<unsigned> nth;  ///< from 1; absent: every one
     FaultAction action = FaultAction::drop;
-    int number = 0;  ///< milliseconds or status
+    int number = 0;                    ///< milliseconds or status
+    const Mutator* mutator = nullptr;  ///< of FaultAction::mutate
 
     /// From `OPERATION:N:ACTION`, with `*` for every one: `PKCSReq:1:lose`, `GetCACert:*:status-503`,
-    /// `CertPoll:2:delay-1500`. Actions are drop, reset, status-NNN, replay, lose, delay-MS, truncate, drip[-MS] and
-    /// body-bitflip. Error code: usage.
+    /// `CertPoll:2:delay-1500`, `PKCSReq:1:mutate-BAD-45`. Actions are drop, reset, status-NNN, replay, lose, delay-MS,
+    /// truncate, drip[-MS], body-bitflip and mutate-ID with the id of a mutator. Error code: usage.
     static Result<FaultRule> from_text(std::string_view text);
 };
 
@@ -48,8 +51,8 @@ class Faults {
     /// The answer that takes the place of processing; absent where the request is to be processed.
     [[nodiscard]] std::optional<HttpReply> instead(const FaultRule& rule) const;
 
-    /// `reply`, spoilt where `rule` says so, and remembered for a replay.
-    HttpReply spoilt(const std::string& operation, const FaultRule* rule, HttpReply reply);
+    /// `reply`, spoilt where `rule` says so, and remembered for a replay as it was.
+    HttpReply spoilt(const std::string& operation, const FaultRule* rule, const MutationScene& scene, HttpReply reply);
 
  private:
     std::vector<FaultRule> rules_;

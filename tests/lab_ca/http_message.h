@@ -40,12 +40,14 @@ struct Delivery {
     enum class End {
         regular,
         unanswered,  ///< nothing is sent and the connection is closed
-        reset,       ///< nothing is sent and the connection is reset (TCP RST)
+        reset,       ///< nothing but `wire` is sent and the connection is reset (TCP RST)
         truncated,   ///< it is closed after half of the body
     };
     End end = End::regular;
     std::chrono::milliseconds delay{0};  ///< before the first octet
     std::chrono::milliseconds pause{0};  ///< between octets; 0: all at once
+    Bytes wire{};                        ///< unless empty: what is sent in place of the reply; then it is closed
+    Bytes endless{};                     ///< unless empty: sent behind it again and again until the client closes
 };
 
 struct HttpReply {

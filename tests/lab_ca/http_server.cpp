@@ -137,7 +137,8 @@ void HttpServer::accept_all(MonotonicTime now) {
         connections_.push_back(Connection{.socket = std::move(socket),
                                           .reader = HttpRequestReader(limits_),
                                           .out = {},
-                                          .deadline = now + idle_limit});
+                                          .deadline = now + idle_limit,
+                                          .endless = {}});
     }
 }
 
@@ -173,17 +174,19 @@ void HttpServer::answer_requests(Connection& connection, HttpService& service, M
         const HttpRequest request = connection.reader.take();
         const HttpReply reply = service.answer(request);
         const Delivery& delivery = reply.delivery;
-        connection.close_after =
-            !request.keep_alive() || delivery.end != Delivery::End::regular || reply.minor_version == 0;
-        if (delivery.end == Delivery::End::reset) {
+        connection.close_after = !request.keep_alive() || delivery.end != Delivery::End::regular ||
+                                 !delivery.wire.empty() || reply.minor_version == 0;
+        connection.reset = delivery.end == Delivery::End::reset;
+        if (delivery.end == Delivery::End::unanswered) {
+            return;
+        }
+        if (connection.reset && delivery.wire.empty()) {
             reset_on_close(connection.socket.get());
             connection.finished = true;
             return;
         }
-        if (delivery.end == Delivery::End::unanswered) {
-            return;
-        }
-        const Bytes wire = to_wire(reply, !connection.close_after);
+        connection.endless = delivery.endless;
+        const Bytes wire = delivery.wire.empty() ? to_wire(reply, !connection.close_after) : delivery.wire;
         append(delivery.end == Delivery::End::truncated ? without_half_of_body(wire, reply) : ByteView(wire));
         connection.pause = delivery.pause;
         if (delivery.delay.count() > 0) {
@@ -222,9 +225,18 @@ void HttpServer::send_pending(Connection& connection, MonotonicTime now) {
             connection.deadline = connection.send_from + idle_limit;
         }
     }
-    connection.out.clear();
+    connection.out = connection.endless;
     connection.sent = 0;
+    if (!connection.out.empty()) {
+        connection.deadline = now + idle_limit;
+        return;
+    }
     connection.pause = {};
+    if (connection.reset) {
+        reset_on_close(connection.socket.get());
+        connection.finished = true;
+        return;
+    }
     if (connection.close_after && !connection.draining) {
         // Closing with unread octets in the socket would reset it and could take the reply away from the client.
         shutdown(connection.socket.get(), SHUT_WR);

@@ -58,6 +58,8 @@ class HttpServer {
         MonotonicTime deadline;
         MonotonicTime send_from{};
         std::chrono::milliseconds pause{0};  ///< between octets
+        Bytes endless;                       ///< sent again and again
+        bool reset = false;                  ///< when all is sent
     };
 
     HttpServer(FileDescriptor socket, std::uint16_t port, HttpLimits limits);

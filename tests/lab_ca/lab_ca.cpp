@@ -146,7 +146,10 @@ HttpReply LabCa::answer_with_faults(Exchange& exchange) {
             return *std::move(reply);
         }
     }
-    return faults_.spoilt(operation, rule, dispatch(exchange));
+    HttpReply reply = dispatch(exchange);
+    const Authority* next = exchange.next ? &generations_.at(*exchange.next) : nullptr;
+    const MutationScene scene{exchange.http, exchange.now, generations_.at(exchange.answerer), next, exchange.answer};
+    return faults_.spoilt(operation, rule, scene, std::move(reply));
 }
 
 HttpReply LabCa::dispatch(Exchange& exchange) {

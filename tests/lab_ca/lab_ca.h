@@ -113,6 +113,7 @@ class LabCa final : public HttpService {
         Capabilities capabilities;
         ReplyShape shape;
         LintRecord record;
+        std::optional<CertRep> answer{};  ///< before it was encoded
     };
 
     /// A PKCS#10 that was read, with the kind of its message's signer.

@@ -67,7 +67,7 @@ TEST_F(LabCaTest, HTTP_7_get_is_a_finding_where_post_is_announced) {
     EXPECT_THAT(findings(), Contains("HTTP-7"));
 }
 
-TEST_F(LabCaTest, SRV_1_the_other_operations) {
+TEST_F(LabCaTest, SRV_1_BADC_10_the_other_operations) {
     const HttpReply caps = ca_->answer(get_request("operation=GetCACaps"));
     EXPECT_EQ(as_text(caps.body), "AES\nPOSTPKIOperation\nSCEPStandard\nSHA-256\n");
     EXPECT_EQ(caps.content_type, "text/plain");
@@ -352,7 +352,7 @@ TEST_F(LabCaTest, unknown_message_types_and_contents_are_badRequest) {
     expect_refused(recipe, "2/2");
 }
 
-TEST_F(LabCaTest, SRV_17_undecodable_messages_are_http_400) {
+TEST_F(LabCaTest, SRV_17_BADC_9_undecodable_messages_are_http_400) {
     const Bytes good = request({});
     for (const Bytes& message : {Bytes{}, Bytes{0x30}, Bytes(1000, 0x30), ca_->certificate().der(),
                                  Bytes(good.begin(), good.end() - 1), to_bytes(as_bytes("<html>"))}) {

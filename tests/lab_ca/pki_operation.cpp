@@ -89,8 +89,9 @@ HttpReply LabCa::answer_message(Exchange& exchange, ByteView message) {
     if (!outcome && outcome.error().fail_info == FailInfo::bad_message_check && options_.undecodable_status != 0) {
         return text_reply(options_.undecodable_status, outcome.error().text);
     }
-    const CertRep reply =
+    exchange.answer =
         outcome ? *std::move(outcome) : failure(request->transaction_id, request->sender_nonce, outcome.error());
+    const CertRep& reply = *exchange.answer;
     record.pki_status = static_cast<int>(reply.status);
     record.rejection = reply.rejection;
     if (!reply.certificates.empty()) {

@@ -221,7 +221,7 @@ TEST_F(ControlServer, does_nothing_that_stands_behind_garbage) {
     EXPECT_THAT(service_.asked, testing::IsEmpty());
 }
 
-TEST_F(ControlServer, takes_a_request_of_the_limit_and_none_that_is_larger) {
+TEST_F(ControlServer, H13_takes_a_request_of_the_limit_and_none_that_is_larger) {
     start({.max_request = 1000});
     const std::string head = R"({"method":"io.hwenroll.Agent.Status","x":")";
     RawClient good(path());
@@ -233,7 +233,7 @@ TEST_F(ControlServer, takes_a_request_of_the_limit_and_none_that_is_larger) {
     EXPECT_TRUE(ends(bad));
 }
 
-TEST_F(ControlServer, serves_as_many_clients_as_it_says_and_no_more) {
+TEST_F(ControlServer, H13_serves_as_many_clients_as_it_says_and_no_more) {
     start({.max_clients = 5, .reserved_clients = 2});
     peers_.standard = {4711, 4711, 1};
     std::vector<std::unique_ptr<RawClient>> clients;
@@ -258,7 +258,7 @@ TEST_F(ControlServer, serves_as_many_clients_as_it_says_and_no_more) {
     EXPECT_TRUE(ask(late, "Status").contains("parameters"));
 }
 
-TEST_F(ControlServer, is_not_held_up_by_clients_that_do_nothing) {
+TEST_F(ControlServer, H13_is_not_held_up_by_clients_that_do_nothing) {
     RawClient silent(path());
     RawClient halfway(path());
     halfway.send("{\"method\":");

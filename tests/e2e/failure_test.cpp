@@ -350,7 +350,7 @@ TEST_F(Failure, BAD_45_a_flipped_octet_in_the_signature) {
     expect_failure(76, "E-SCEP-SIGNATURE");
 }
 
-TEST_F(Failure, BAD_11_a_server_error_with_text) {
+TEST_F(Failure, BAD_11_Q_EJBCA_2_Q_OXI_6_a_server_error_with_text) {
     world_.start_lab_ca();
     const TamperingProxy proxy(world_.port(), [](const std::string&) {
         return http_response("500 Internal Server Error", "text/plain", "out of order");

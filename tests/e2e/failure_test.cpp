@@ -309,7 +309,7 @@ TEST_F(Failure, N3_ca_unreachable_and_the_next_run_succeeds) {
     world_.expect_published();
 }
 
-TEST_F(Failure, BAD_7_html_for_a_reply) {
+TEST_F(Failure, BAD_7_N11_html_for_a_reply) {
     world_.start_lab_ca();
     const TamperingProxy proxy(world_.port(), [](const std::string&) {
         return http_response("200 OK", "text/html", "<html><body>Please log in</body></html>");
@@ -350,7 +350,7 @@ TEST_F(Failure, BAD_45_a_flipped_octet_in_the_signature) {
     expect_failure(76, "E-SCEP-SIGNATURE");
 }
 
-TEST_F(Failure, BAD_11_a_server_error_with_text) {
+TEST_F(Failure, BAD_11_Q_EJBCA_2_Q_OXI_6_a_server_error_with_text) {
     world_.start_lab_ca();
     const TamperingProxy proxy(world_.port(), [](const std::string&) {
         return http_response("500 Internal Server Error", "text/plain", "out of order");

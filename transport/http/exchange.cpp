@@ -57,9 +57,9 @@ class Client::Impl {
 
     Reactor& reactor_;
     std::string user_agent_;
+    std::map<curl_socket_t, CURL*> watched_;  ///< before multi_, whose end may take sockets off it
     MultiPtr multi_;
     Exchanges exchanges_;
-    std::map<curl_socket_t, CURL*> watched_;
     std::deque<ExchangeId> finished_;  ///< whose `done` is due; ids of cancelled ones may be among them
     ExchangeId last_id_ = 0;
 };

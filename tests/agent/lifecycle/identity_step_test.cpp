@@ -145,7 +145,7 @@ TEST(IdentityStep, SM_10_a_poll_that_is_answered_with_success_goes_on_to_publish
     EXPECT_EQ(walk.state.phase, Phase::need_publish);
 }
 
-TEST(IdentityStep, SM_11_a_transaction_that_stays_undecided_is_given_up_and_the_key_is_kept) {
+TEST(IdentityStep, SM_11_BAD_123_a_transaction_that_stays_undecided_is_given_up_and_the_key_is_kept) {
     Walk walk;
     walk.to_sent().on(RequestPending{});
     walk.now = start + walk.rules.poll.give_up;

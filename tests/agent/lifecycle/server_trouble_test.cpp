@@ -15,8 +15,8 @@ struct Trouble {
     Seconds longest_wait{0};
 };
 
-/// Answers all that is sent by a 500 until `end`.
-Trouble until(Walk& walk, TimePoint end) {
+/// Answers all that is sent by `failure` until `end`.
+Trouble until(Walk& walk, TimePoint end, const EffectFailed& failure) {
     Trouble trouble;
     while (walk.now < end) {
         if (walk.emits<RaiseAlert>()) {
@@ -28,7 +28,7 @@ Trouble until(Walk& walk, TimePoint end) {
         }
         if (walk.emits<SendRequest>() || walk.emits<SendPoll>()) {
             trouble.sends.push_back(walk.now);
-            walk.on(failure(ErrorCode::ca_http));
+            walk.on(failure);
             continue;
         }
         const TimePoint next = std::max(walk.due().value_or(end), walk.now + Seconds(1));
@@ -47,7 +47,7 @@ TEST(ServerTrouble, HTTP_30_a_server_that_answers_500_for_ever_is_asked_ever_mor
     walk.to_sent().on(CertificateIssued{certificate(0x30, start, 400 * day)}).published();
     const TimePoint renewal = start + 300 * day;
     walk.due_at(renewal).send();
-    const Trouble trouble = until(walk, start + 400 * day);
+    const Trouble trouble = until(walk, start + 400 * day, failure(ErrorCode::ca_http));
     EXPECT_GE(between(trouble.sends, renewal, renewal + hour), 5) << "it may have been a hiccup";
     EXPECT_LE(between(trouble.sends, renewal, renewal + day), 20);
     for (long passed = 301; passed < 360; ++passed) {
@@ -59,6 +59,26 @@ TEST(ServerTrouble, HTTP_30_a_server_that_answers_500_for_ever_is_asked_ever_mor
     EXPECT_LE(trouble.alerts.front(), renewal + minute + Seconds(1));
     EXPECT_GE(between(trouble.alerts, start + 393 * day, start + 400 * day), 6) << "daily in the last week";
     EXPECT_TRUE(walk.state.current) << "the certificate stays";
+}
+
+// Each of them costs a decryption on the token, which somebody may want to watch.
+TEST(ServerTrouble, SEC_9_BAD_104_replies_that_do_not_open_are_few_an_hour_and_then_one_a_day) {
+    Walk walk;
+    walk.to_sent().on(CertificateIssued{certificate(0x30, start, 400 * day)}).published();
+    const TimePoint renewal = start + 300 * day;
+    walk.due_at(renewal).send();
+    const EffectFailed unopened{Error(ErrorCode::scep_decrypt, "the reply does not open"), true};
+    const Trouble trouble = until(walk, start + 399 * day, unopened);
+    ASSERT_GE(trouble.sends.size(), 100U);
+    for (const TimePoint sent : trouble.sends) {
+        EXPECT_LE(between(trouble.sends, sent, sent + hour), 7);
+    }
+    EXPECT_LE(between(trouble.sends, renewal, renewal + 20 * day), 48 + 20) << "the cap, and one a day from then on";
+    for (long passed = 321; passed < 360; ++passed) {
+        EXPECT_LE(between(trouble.sends, start + passed * day, start + (passed + 1) * day), 1) << "day " << passed;
+    }
+    ASSERT_FALSE(trouble.alerts.empty());
+    EXPECT_LE(trouble.alerts.front(), renewal + minute + Seconds(1));
 }
 
 }  // namespace

@@ -107,7 +107,7 @@ TEST(StatusError, HTTP_28_retry_after_is_kept_for_what_passes_only) {
     EXPECT_EQ(status_error(post_request(), busy).retry_after(), std::nullopt);
 }
 
-TEST(StatusError, HTTP_13_Q_NDES_12_a_long_get_url_is_named_with_its_length_and_what_the_ca_lacks) {
+TEST(StatusError, HTTP_13_Q_NDES_12_BAD_17_a_long_get_url_is_named_with_its_length_and_what_the_ca_lacks) {
     for (const int status : {400, 404, 414}) {
         EXPECT_THAT(status_error(get_request(), answer(status)).line(),
                     AllOf(HasSubstr("6012 characters"), HasSubstr("does not announce POST")))

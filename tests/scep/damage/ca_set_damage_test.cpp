@@ -48,12 +48,12 @@ void expect_same_roles(const CaSet& a, const CaSet& b, std::size_t at) {
     EXPECT_EQ(a.intermediates, b.intermediates) << at;
 }
 
-TEST_P(DamagedCaSet, cut_at_any_length_is_an_error) {
+TEST_P(DamagedCaSet, SEC_18_cut_at_any_length_is_an_error) {
     test::for_each_cut(GetParam(), body_,
                        [&](const Bytes& cut) { EXPECT_FALSE(parse_ca_certificates(cut, {})) << cut.size(); });
 }
 
-TEST_P(DamagedCaSet, with_one_octet_altered_gives_no_role_to_a_stranger) {
+TEST_P(DamagedCaSet, SEC_18_with_one_octet_altered_gives_no_role_to_a_stranger) {
     ASSERT_TRUE(roles_of(recorded_)) << roles_of(recorded_).error().line();
     std::size_t refused = 0;
     test::for_each_flip(GetParam(), body_, test::three_flips(), [&](const Bytes& damaged, std::size_t at) {

@@ -33,7 +33,7 @@ bool same(const NextCa& a, const NextCa& b) {
            a.set.signers == b.set.signers && a.set.intermediates == b.set.intermediates;
 }
 
-TEST_P(DamagedNextCa, cut_at_any_length_is_an_error) {
+TEST_P(DamagedNextCa, SEC_18_cut_at_any_length_is_an_error) {
     test::for_each_cut(GetParam(), body_, [&](const Bytes& cut) {
         const auto result = read_next_ca(cut, rollover_world().expectation);
         ASSERT_FALSE(result) << cut.size();

@@ -25,7 +25,7 @@ void expect_same(const CertRep& a, const CertRep& b, std::size_t at) {
     EXPECT_EQ(a.signer, b.signer) << at;
 }
 
-TEST_P(DamagedReply, cut_at_any_length_is_an_error) {
+TEST_P(DamagedReply, SEC_18_cut_at_any_length_is_an_error) {
     const bool definite = exchange_.reply[1] != 0x80;
     test::for_each_cut(GetParam(), exchange_.reply, [&](const Bytes& cut) {
         const auto reply = read_cert_rep(cut, exchange_.expectation);
@@ -36,7 +36,7 @@ TEST_P(DamagedReply, cut_at_any_length_is_an_error) {
     });
 }
 
-TEST_P(DamagedReply, with_one_octet_altered_is_an_error_or_says_the_same) {
+TEST_P(DamagedReply, SEC_18_with_one_octet_altered_is_an_error_or_says_the_same) {
     const auto intact = read_cert_rep(exchange_.reply, exchange_.expectation);
     ASSERT_TRUE(intact) << intact.error().line();
     std::size_t refused = 0;

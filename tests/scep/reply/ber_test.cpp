@@ -61,7 +61,7 @@ struct Malformed {
 };
 
 // BAD-63, BAD-65: every way to be wrong has its code and its offset.
-TEST(CheckBer, names_what_is_wrong) {
+TEST(CheckBer, BAD_65_names_what_is_wrong) {
     const Malformed cases[] = {
         {"empty", {}, ErrorCode::scep_structure},
         {"tag alone", {0x30}, ErrorCode::scep_structure},

@@ -197,7 +197,7 @@ Bytes trailing_garbage() {
 }
 
 // SEC-9, ENV-15, BAD-93, BAD-94, BAD-95, BAD-103, BAD-106: one face for all of them.
-TEST(Envelope, SEC_9_ENV_15_BAD_93_to_BAD_95_every_failure_behind_the_recipient_check_looks_the_same) {
+TEST(Envelope, SEC_9_ENV_15_BAD_93_to_BAD_95_BAD_106_every_failure_behind_the_recipient_check_looks_the_same) {
     struct Unopenable {
         const char* id;
         std::function<void(ForgedEnvelope&)> spoil;

@@ -61,7 +61,7 @@ void expect_refused(const std::vector<BadAttribute>& cases) {
     }
 }
 
-TEST(ReplyAttributes, MSG_4_BAD_70_BAD_71_BAD_72_the_transaction_is_ours_to_the_letter) {
+TEST(ReplyAttributes, C26_MSG_4_BAD_70_to_BAD_72_the_transaction_is_ours_to_the_letter) {
     expect_refused({
         {"BAD-70", ErrorCode::scep_transaction, with(transaction_id, asn1::printable_string("ANOTHER"))},
         {"BAD-71", ErrorCode::scep_transaction,
@@ -70,7 +70,7 @@ TEST(ReplyAttributes, MSG_4_BAD_70_BAD_71_BAD_72_the_transaction_is_ours_to_the_
     });
 }
 
-TEST(ReplyAttributes, MSG_8_MSG_10_BAD_73_BAD_74_BAD_75_the_nonce_is_ours_to_the_octet) {
+TEST(ReplyAttributes, C26_MSG_8_MSG_10_BAD_73_to_BAD_75_the_nonce_is_ours_to_the_octet) {
     Bytes shorter = nonce();
     shorter.resize(8);
     Bytes longer = nonce();

@@ -190,7 +190,7 @@ void expect_no_structure(const std::vector<std::pair<const char*, Bytes>>& cases
     }
 }
 
-TEST(ReplySignature, BAD_15_BAD_41_BAD_42_bodies_that_are_no_signed_data_are_refused) {
+TEST(ReplySignature, BAD_15_BAD_18_BAD_41_BAD_42_bodies_that_are_no_signed_data_are_refused) {
     Bytes trailing = ForgedReply().build();
     trailing.push_back(0);
     expect_no_structure({

@@ -222,7 +222,7 @@ Capabilities after(std::string_view before, std::string_view now) {
     return without_downgrade(parse(now), parse(before));
 }
 
-TEST(Capabilities, CAPS_13_SEC_5_what_was_once_seen_is_kept_with_a_warning) {
+TEST(Capabilities, CAPS_13_SEC_5_BAD_23_what_was_once_seen_is_kept_with_a_warning) {
     const Capabilities kept = after("AES\nSHA-256\nPOSTPKIOperation\nRenewal", "DES3\nSHA-1");
     EXPECT_EQ(to_text(kept), "AES, DES3, POSTPKIOperation, SHA-1, SHA-256") << "Renewal may go";
     ASSERT_THAT(kept.warnings, SizeIs(1));

@@ -14,6 +14,7 @@ namespace {
 using lifecycle::HoldReason;
 using lifecycle::Phase;
 using std::chrono::hours;
+using testing::AllOf;
 using testing::HasSubstr;
 using testing::MatchesRegex;
 
@@ -81,6 +82,17 @@ TEST(HostileRun, BAD_10_H11_no_redirect_leads_from_https_to_http) {
     EXPECT_FALSE(after.authority.current) << "though the CA there is the right one";
     world.set({});
     EXPECT_EQ(world.once().exit_code, 0);
+}
+
+TEST(HostileRun, C15_an_expired_RA_is_named_and_the_CA_takes_its_place) {
+    HostileWorld& world = HostileWorld::instance();
+    world.go_to(Stage::beginning);
+    world.set({.faults = {"GetCACert:*:mutate-BAD-48-set"}});
+    world.advance(hours(72));
+    const RunResult result = world.once();
+    EXPECT_EQ(result.exit_code, 0) << result.err;
+    EXPECT_THAT(result.err, AllOf(HasSubstr("CN=RA of yesterday"), HasSubstr("it expired at 2030-01-02T23:59:00Z")));
+    EXPECT_EQ(world.anchors(), std::vector<Certificate>{world.ca()});
 }
 
 // SEC-9: whoever holds the RA's key may not use the agent as an oracle at will. Invariant 5 counts such replies as any.

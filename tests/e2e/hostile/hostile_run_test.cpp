@@ -124,6 +124,30 @@ TEST(HostileRun, BAD_104_invariant_5_replies_that_cannot_be_opened_end_in_a_hold
     EXPECT_EQ(world.once().exit_code, 0) << "one try a day";
 }
 
+// SM-11: a request that is never decided is made anew in the end, with the same key.
+TEST(HostileRun, BAD_123_a_ca_that_says_PENDING_for_ever_is_given_up_after_the_configured_time) {
+    HostileWorld& world = HostileWorld::instance();
+    world.go_to(Stage::pending);
+    const Belongings before = world.look();
+    world.set({.faults = {"CertPoll:*:mutate-BAD-123"}});
+    for (int day = 1; day <= 6; ++day) {
+        world.advance(hours(24));
+        EXPECT_EQ(world.once().exit_code, 75);
+        EXPECT_EQ(world.look().identity.enrollment->transaction->id.value,
+                  before.identity.enrollment->transaction->id.value)
+            << "day " << day;
+    }
+    world.advance(hours(48));
+    EXPECT_EQ(world.once().exit_code, 75);
+    const Belongings after = world.look();
+    EXPECT_NE(after.identity.enrollment->transaction->id.value, before.identity.enrollment->transaction->id.value);
+    EXPECT_EQ(after.identity.enrollment->key, before.identity.enrollment->key);
+    EXPECT_TRUE(after.published.empty());
+    world.set({});
+    world.advance(hours(25));
+    EXPECT_EQ(world.once().exit_code, 0);
+}
+
 // Four identities at one CA that never ends an answer: each exchange ends at its deadline.
 TEST(HostileRun, H12_slow_answers_to_many_identities_end_at_their_deadlines) {
     HostileWorld& world = HostileWorld::instance();

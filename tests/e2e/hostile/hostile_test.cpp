@@ -111,6 +111,14 @@ class HostileReply : public testing::TestWithParam<HostileRow> {
         EXPECT_LE(identity.wait.until, HostileWorld::instance().now() + hours(25));
     }
 
+    /// CACERT-5: no request, and so no challenge, goes to a CA that is not the right one.
+    static void expect_no_message(const HostileRow& row) {
+        const bool of_ca = row.settings.faults.front().starts_with("GetCAC");
+        if (of_ca && error_info(row.code).name.starts_with("E-CA-")) {
+            EXPECT_EQ(HostileWorld::instance().messages(), 0U);
+        }
+    }
+
     /// The fault is gone: the certificate comes with the key and the transaction that there were.
     static void expect_recovery(const Belongings& before, const HostileRow& row) {
         HostileWorld& world = HostileWorld::instance();
@@ -188,6 +196,7 @@ TEST_P(HostileReply, ends_as_its_class_says) {
     }
     expect_nothing_taken(before, after, row);
     expect_class(before, after, row);
+    expect_no_message(row);
     expect_recovery(before, row);
 }
 

@@ -14,6 +14,7 @@ namespace hwenroll::test {
 /// hours, or held with a try a day, and its error says what has to change.
 enum class End {
     works,    ///< what is wrong does no harm
+    nothing,  ///< it is as if there were no answer yet, which is no failure
     retried,  ///< T: the same step again, later
     lasting,  ///< P: nothing helps but a change, which the error names
     pending,  ///< K: the transaction goes on being polled

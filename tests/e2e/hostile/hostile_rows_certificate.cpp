@@ -18,7 +18,7 @@ std::vector<HostileRow> certificate_rows() {
         reply("BAD-112", End::retried, ErrorCode::scep_certificate),
         reply("BAD-113", End::retried, ErrorCode::scep_certificate),
         reply("BAD-113b", End::retried, ErrorCode::scep_certificate),
-        renewal_reply("BAD-113c", End::retried, ErrorCode::scep_certificate),
+        renewal_reply("BAD-113c", End::retried, ErrorCode::scep_no_progress),
         renewal_reply("BAD-114", End::retried, ErrorCode::scep_no_progress).with_identity("new_key = \"reuse\"\n"),
         reply("BAD-115", End::works),
         reply("BAD-116", End::retried, ErrorCode::scep_certificate),
@@ -42,12 +42,13 @@ std::vector<HostileRow> certificate_rows() {
 
 std::vector<HostileRow> rollover_rows() {
     return {
-        next_ca("BAD-125", End::retried, ErrorCode::ca_next),
-        next_ca("BAD-126", End::retried, ErrorCode::ca_next),
-        next_ca("BAD-126b", End::retried, ErrorCode::ca_next),
+        next_ca("BAD-125", End::retried, ErrorCode::scep_signature),
+        next_ca("BAD-126", End::retried, ErrorCode::scep_signer),
+        next_ca("BAD-126b", End::retried, ErrorCode::scep_signer),
         next_ca("BAD-127", End::works),
         next_ca("BAD-128", End::retried, ErrorCode::ca_next),
-        next_ca("BAD-129", End::retried, ErrorCode::ca_next),
+        // There is no successor yet (ROLL-4): asked again, and people are told when the certificate nears its end.
+        next_ca("BAD-129", End::nothing),
         next_ca("BAD-130", End::retried, ErrorCode::ca_next),
         next_ca("BAD-130b", End::retried, ErrorCode::ca_next),
         next_ca("BAD-130c", End::retried, ErrorCode::ca_next),

@@ -26,8 +26,7 @@ std::vector<HostileRow> signed_data_rows() {
         reply("BAD-48", End::retried, ErrorCode::scep_signer)
             .from(Stage::beginning)
             .under({"GetCACert:*:mutate-BAD-48-set", "PKCSReq:1:drop", "PKCSReq:2:mutate-BAD-48"})
-            .after_runs(1, hours(36), hours(14))
-            .saying("RA of yesterday"),
+            .after_runs(1, hours(36), hours(14)),
         reply("BAD-50", End::retried, ErrorCode::scep_signer),
         reply("BAD-51", End::retried, ErrorCode::scep_attribute),
         reply("BAD-52", End::retried, ErrorCode::scep_signature),

@@ -14,6 +14,7 @@ namespace {
 using lifecycle::HoldReason;
 using lifecycle::Phase;
 using std::chrono::hours;
+using testing::AllOf;
 using testing::HasSubstr;
 using testing::MatchesRegex;
 
@@ -83,6 +84,17 @@ TEST(HostileRun, BAD_10_H11_no_redirect_leads_from_https_to_http) {
     EXPECT_EQ(world.once().exit_code, 0);
 }
 
+TEST(HostileRun, C15_an_expired_RA_is_named_and_the_CA_takes_its_place) {
+    HostileWorld& world = HostileWorld::instance();
+    world.go_to(Stage::beginning);
+    world.set({.faults = {"GetCACert:*:mutate-BAD-48-set"}});
+    world.advance(hours(72));
+    const RunResult result = world.once();
+    EXPECT_EQ(result.exit_code, 0) << result.err;
+    EXPECT_THAT(result.err, AllOf(HasSubstr("CN=RA of yesterday"), HasSubstr("it expired at 2030-01-02T23:59:00Z")));
+    EXPECT_EQ(world.anchors(), std::vector<Certificate>{world.ca()});
+}
+
 // SEC-9: whoever holds the RA's key may not use the agent as an oracle at will. Invariant 5 counts such replies as any.
 TEST(HostileRun, BAD_104_invariant_5_replies_that_cannot_be_opened_end_in_a_hold_with_one_try_a_day) {
     constexpr std::uint32_t most_messages = 48;
@@ -110,6 +122,30 @@ TEST(HostileRun, BAD_104_invariant_5_replies_that_cannot_be_opened_end_in_a_hold
     world.set({});
     world.advance(hours(25));
     EXPECT_EQ(world.once().exit_code, 0) << "one try a day";
+}
+
+// SM-11: a request that is never decided is made anew in the end, with the same key.
+TEST(HostileRun, BAD_123_a_ca_that_says_PENDING_for_ever_is_given_up_after_the_configured_time) {
+    HostileWorld& world = HostileWorld::instance();
+    world.go_to(Stage::pending);
+    const Belongings before = world.look();
+    world.set({.faults = {"CertPoll:*:mutate-BAD-123"}});
+    for (int day = 1; day <= 6; ++day) {
+        world.advance(hours(24));
+        EXPECT_EQ(world.once().exit_code, 75);
+        EXPECT_EQ(world.look().identity.enrollment->transaction->id.value,
+                  before.identity.enrollment->transaction->id.value)
+            << "day " << day;
+    }
+    world.advance(hours(48));
+    EXPECT_EQ(world.once().exit_code, 75);
+    const Belongings after = world.look();
+    EXPECT_NE(after.identity.enrollment->transaction->id.value, before.identity.enrollment->transaction->id.value);
+    EXPECT_EQ(after.identity.enrollment->key, before.identity.enrollment->key);
+    EXPECT_TRUE(after.published.empty());
+    world.set({});
+    world.advance(hours(25));
+    EXPECT_EQ(world.once().exit_code, 0);
 }
 
 // Four identities at one CA that never ends an answer: each exchange ends at its deadline.

@@ -245,6 +245,17 @@ std::vector<std::pair<std::string, std::string>> HostileWorld::issued() const {
     return out;
 }
 
+std::size_t HostileWorld::messages() const {
+    const auto log = directory() / "ca" / "lint.jsonl";
+    const std::string text = std::filesystem::exists(log) ? read_file(log) : "";
+    const std::string mark = "\"operation\":\"PKIOperation\"";
+    std::size_t count = 0;
+    for (auto at = text.find(mark); at != std::string::npos; at = text.find(mark, at + 1)) {
+        ++count;
+    }
+    return count;
+}
+
 long HostileWorld::peak_memory() {
     rusage usage{};
     getrusage(RUSAGE_CHILDREN, &usage);

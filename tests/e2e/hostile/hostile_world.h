@@ -78,6 +78,9 @@ class HostileWorld {
     /// What the lab CA has issued, oldest first: transactionID and serial number.
     [[nodiscard]] std::vector<std::pair<std::string, std::string>> issued() const;
 
+    /// PKIOperations that the lab CA has seen.
+    [[nodiscard]] std::size_t messages() const;
+
     /// The most that any program that was started has had in memory so far, in KiB.
     static long peak_memory();
 

@@ -68,7 +68,11 @@ int scep_decode(const CommandContext& context, const std::filesystem::path& file
     }
     const auto dump = scep::dump(as_bytes(*body), recipient.get(), scep::ParseLimits{});
     if (!dump) {
-        return report(Error(dump.error()).about(file.string()));
+        // The code's own next step is for an agent that had this from a CA.
+        const Error& error = dump.error();
+        return report(Error(error.code(), error.what(), error.why(),
+                            "save the whole body of the request or reply as it came, and decode that")
+                          .about(file.string()));
     }
     if (context.output.json) {
         print_json("scep decode", to_json(*dump));

@@ -304,12 +304,16 @@ TEST_F(Command, scep_decode_prints_messages_and_names_the_offset_of_malformed_on
     const RunResult reply = run({program("hwenroll"), "scep", "decode", data + "step-aes.64.rep.der", "--recipient-key",
                                  data + "client-key.pem", "--json"});
     EXPECT_EQ(reply.exit_code, 0) << reply.err;
-    EXPECT_THAT(reply.out, HasSubstr("SUCCESS"));
+    const json body = json::parse(reply.out);
+    EXPECT_EQ(body["schema"], 1);
+    EXPECT_EQ(body["command"], "scep decode");
+    EXPECT_EQ(body["kind"], "CertRep SUCCESS");
+    EXPECT_THAT(body["lines"].dump(), HasSubstr("\"opened\""));
     const std::string cut = (world_.directory() / "cut.der").string();
     write_file(cut, read_file(data + "step-aes.64.rep.der").substr(0, 500));
     const RunResult malformed = run({program("hwenroll"), "scep", "decode", cut});
     EXPECT_EQ(malformed.exit_code, 76);
-    EXPECT_THAT(malformed.err, AllOf(HasSubstr("E-"), HasSubstr("cut.der")));
+    EXPECT_THAT(malformed.err, AllOf(HasSubstr("E-SCEP-STRUCTURE "), HasSubstr("cut.der"), HasSubstr("octet 500: ")));
     const RunResult missing = run({program("hwenroll"), "scep", "decode", "/nowhere"});
     EXPECT_EQ(missing.exit_code, 66);
     EXPECT_THAT(missing.err, HasSubstr("E-INPUT-FILE "));

@@ -28,10 +28,15 @@ Status check_reply_type(const SignedData& message, std::vector<std::string>& war
 Status take_envelope(SignedData& message, CertRep& reply) {
     const bool empty = !message.content || message.content->empty();
     if (reply.status == PkiStatus::success) {
-        if (empty) {
+        if (!message.content) {
             return fail(ErrorCode::scep_envelope, "the reply says SUCCESS but holds no envelope", {},
-                        "Dogtag answers so while a request waits for approval: have it approved; otherwise report it "
-                        "to the CA's vendor");
+                        "report it to the CA's vendor");
+        }
+        if (empty) {  // Q-DOG-1
+            reply.status = PkiStatus::pending;
+            reply.warnings.emplace_back(
+                "the reply says SUCCESS with an envelope of no octets: taken for PENDING, which Dogtag means by it");
+            return {};
         }
         reply.envelope = *std::move(message.content);
         return {};

@@ -33,6 +33,12 @@ class DumpWriter {
 /// Subject, issuer, validity, key, fingerprint and extensions.
 void dump_certificate(const Certificate& certificate, DumpWriter out);
 
+/// Issuer, times, number and how many it revokes; false, with nothing written, when `der` is no CRL.
+bool dump_revocation_list(ByteView der, DumpWriter out);
+
+/// Each CRL of the SignedData in `content_info`, which was read before.
+void dump_revocation_lists(ByteView content_info, DumpWriter out);
+
 /// Subject, key, signature and attributes; of the challengePassword only its type and length.
 void dump_request(X509_REQ* request, DumpWriter out);
 

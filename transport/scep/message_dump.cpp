@@ -13,6 +13,7 @@
 #include "transport/scep/dump_signed_data.h"
 #include "transport/scep/dump_writer.h"
 #include "transport/scep/envelope.h"
+#include "transport/scep/message_text.h"
 #include "transport/scep/object_identifiers.h"
 #include "transport/scep/reply_algorithms.h"
 
@@ -23,6 +24,7 @@ namespace {
 struct Tools {
     EVP_PKEY* recipient_key;
     const ParseLimits& limits;
+    ByteView value;  ///< the whole message
 };
 
 OpenSslPtr<X509_REQ> request_from(ByteView der) {
@@ -66,6 +68,7 @@ void dump_plaintext(ByteView content, const Tools& tools, DumpWriter out) {
     } else if (const auto data = parse_signed_data(content, tools.limits)) {
         out.line("content", "set of certificates");
         dump_signed_data(*data, out.nested());
+        dump_revocation_lists(content, out.nested());
     } else if (DumpWriter inner = out.nested(); !dump_names(content, inner)) {
         out.line("content", fmt::format("{} octets of an unknown kind", content.size()));
     }
@@ -83,6 +86,9 @@ void open_with_key(const EnvelopedData& data, const Tools& tools, DumpWriter& ou
             return;
         }
         out.line("not opened", content.error().what());
+    }
+    if (data.recipients.empty()) {
+        out.line("not opened", "no recipient by key transport");
     }
 }
 
@@ -143,6 +149,7 @@ void note_signer_of_renewal(const SignedData& data, DumpWriter& out) {
 void dump_signed_message(const SignedData& data, const Tools& tools, MessageDump& result) {
     DumpWriter out(result);
     const std::string type = dump_signed_data(data, out);
+    dump_revocation_lists(tools.value, out);
     if (data.signers.empty()) {
         result.kind = "GetCACert set";
         return;
@@ -190,7 +197,7 @@ Result<MessageDump> dump_text(ByteView body) {
     return result;
 }
 
-/// A certificate or a request; false when the value is neither.
+/// A certificate, a request or a CRL; false when the value is none of them.
 bool dump_bare(ByteView value, MessageDump& result) {
     if (const auto certificate = Certificate::from_der(value)) {
         result.kind = "certificate";
@@ -203,12 +210,36 @@ bool dump_bare(ByteView value, MessageDump& result) {
         dump_request(request.get(), DumpWriter(result));
         return true;
     }
-    return false;
+    result.kind = "CRL";
+    return dump_revocation_list(value, DumpWriter(result));
 }
 
 bool begins_with_a_sequence(ByteView body) {
     constexpr std::uint8_t sequence = 0x30;
     return body.size() > 1 && body[0] == sequence && (body[1] >= 0x7F || body[1] < 0x20);
+}
+
+/// A message behind a text, or the text of GetCACaps.
+Result<MessageDump> dump_any_text(ByteView body, EVP_PKEY* recipient_key, const ParseLimits& limits) {
+    const auto message = read_text_message(body);
+    if (!message) {
+        return fail(message.error());
+    }
+    if (!*message) {
+        return dump_text(body);
+    }
+    const TextMessage& text = **message;
+    if (!begins_with_a_sequence(text.octets)) {
+        return fail(ErrorCode::scep_structure, "this is no SCEP message",
+                    fmt::format("octet 0 of {}: it does not begin as one", text.form));
+    }
+    auto result = dump(text.octets, recipient_key, limits);
+    if (!result) {
+        return fail(ErrorCode::scep_structure, result.error().what(),
+                    fmt::format("{} (of {})", result.error().why(), text.form));
+    }
+    result->lines.insert(result->lines.begin(), DumpLine{0, "read from", printable(text.form)});
+    return result;
 }
 
 }  // namespace
@@ -221,22 +252,25 @@ Result<MessageDump> dump(ByteView body, EVP_PKEY* recipient_key, const ParseLimi
     const Result<std::size_t> size = check_ber(body, limits.max_depth);
     if (!size) {
         if (!begins_with_a_sequence(body)) {
-            return dump_text(body);
+            return dump_any_text(body, recipient_key, limits);
         }
-        return fail(ErrorCode::scep_structure, size.error().what(), size.error().why());
+        const Error& error = size.error();
+        return fail(ErrorCode::scep_structure, error.what(),
+                    error.code() == ErrorCode::ca_truncated ? fmt::format("octet {}: {}", body.size(), error.why())
+                                                            : error.why());
     }
-    const Tools tools{recipient_key, limits};
+    const ByteView value = body.first(*size);
+    const Tools tools{recipient_key, limits, value};
     MessageDump result;
     if (*size != body.size()) {
         result.notes.push_back(fmt::format("{} octets behind the message were ignored", body.size() - *size));
     }
-    const ByteView value = body.first(*size);
     const auto info = parse_content_info(value, limits);
     if (!info) {
         if (dump_bare(value, result)) {
             return result;
         }
-        return begins_with_a_sequence(body) ? fail(info.error()) : dump_text(body);
+        return begins_with_a_sequence(body) ? fail(info.error()) : dump_any_text(body, recipient_key, limits);
     }
     if (info->type == oid_enveloped_data) {
         result.kind = "envelope";

@@ -25,7 +25,8 @@ struct MessageDump {
     std::vector<std::string> notes;  ///< deviations from RFC 8894 that a reader should see
 };
 
-/// Reads a PKIOperation body, a GetCACert body, a certificate, a CSR or capabilities text. With `recipient_key` (a
+/// Reads a PKIOperation body, a GetCACert or GetNextCACert body, a certificate, a CSR, a CRL or capabilities text; also
+/// what was saved as text, see read_text_message(). With `recipient_key` (a
 /// software key) an envelope is opened too; the challengePassword inside a CSR is never shown. Single DES is opened.
 /// Error code: scep_structure, with the offset at which reading failed and the reason.
 Result<MessageDump> dump(ByteView body, EVP_PKEY* recipient_key, const ParseLimits& limits);

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include "agent/store/store.h"
 #include "base/pem.h"
 #include "tests/e2e/daemon_world.h"
 #include "tests/e2e/enrollment_world.h"
@@ -269,18 +270,50 @@ TEST(EcIdentityOnTpm, ENV_12_TOK_3_is_enrolled_and_renewed_by_key_agreement) {
     EXPECT_EQ(world.stop_daemon(), 0);
 }
 
+/// All that the state directory has on the disk.
+std::string state_octets(const DaemonWorld& world) {
+    std::string octets;
+    for (const auto& entry : std::filesystem::directory_iterator(world.directory() / "state")) {
+        octets += entry.is_regular_file() ? read_file(entry.path()) : "";
+    }
+    return octets;
+}
+
+/// A line of the envelope key's PEM that stands nowhere else.
+std::string envelope_key_line(const DaemonWorld& world) {
+    auto store = store::Store::open_read_only(world.directory() / "state");
+    const auto state = store ? store->identity("web") : fail(store.error());
+    if (!state || !state->enrollment || !state->enrollment->envelope_key) {
+        return {};
+    }
+    const std::string& pem = state->enrollment->envelope_key->pem;
+    const std::size_t first = pem.find('\n', pem.find('\n') + 1) + 1;
+    return pem.substr(first, pem.find('\n', first) - first);
+}
+
 /// An RSA key beside an EC key, both wrapped by a TPM: what is destroyed is gone from the database too.
 TEST(EcIdentityOnTpm, ENV_14_an_envelope_key_is_nowhere_once_the_certificate_is_there) {
     SoftwareTpm tpm;
-    DaemonWorld world(lives_with_rollover());
+    std::vector<std::string> options = lives_with_rollover();
+    options.emplace_back("--pending-until-approved");
+    DaemonWorld world(options);
     world.configure({.token = "type = \"tpm2\"\ntcti = \"" + tpm.tcti() + "\"\n",
                      .ca_extra = "envelope = \"token-rsa\"\n",
                      .key = "ec:p256"});
     world.start_daemon();
-    world.eventually("the enrollment", [&] { return world.word() == "OK"; });
+    world.eventually("the request", [&] { return world.word() == "PENDING"; });
+    const std::string line = envelope_key_line(world);
+    ASSERT_GT(line.size(), 32U);
+    EXPECT_THAT(state_octets(world), HasSubstr(line)) << "or nothing is proved below";
+    EXPECT_EQ(world.approve_all(), 1U);
+    world.eventually("the enrollment", [&] {
+        world.advance(Seconds(61));
+        return world.word() == "OK";
+    });
     world.eventually("the envelope key's end", [&] {
         return world.command({"history", "web"}).out.find("destroyed") != std::string::npos;
     });
+    EXPECT_THAT(state_octets(world), Not(HasSubstr(line)));
     EXPECT_EQ(world.leaf()->public_key().text(), "EC P-256");
     EXPECT_EQ(world.stop_daemon(), 0);
 }

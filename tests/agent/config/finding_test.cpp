@@ -89,11 +89,9 @@ const Fault faults[] = {
      "name"},
     {"ec_without_envelope", "subject", "subject = \"CN=a\"\nkey = \"ec:p256\"",
      "E-CONFIG-VALUE identity.web: hwenroll.toml:12:7: 'key' is an EC key, and [ca.corp] does not say how replies "
-     "reach "
-     "one: SCEP encrypts the reply for the key that asked, and an EC key cannot decrypt; ask the CA's operator which "
-     "of "
-     "the three it does and set 'envelope' of [ca.corp] to \"agree\" (ECDH with the EC key), \"password\" (under the "
-     "challenge) or \"token-rsa\" (to an RSA key beside it on the token), or use \"rsa:2048\""},
+     "reach one (SCEP encrypts the reply for the key that asked, and an EC key cannot decrypt); ask the CA's operator "
+     "which of the three it does and set 'envelope' of [ca.corp] to \"agree\" (ECDH with the EC key), \"password\" "
+     "(under the challenge) or \"token-rsa\" (to an RSA key beside it on the token), or use \"rsa:2048\""},
     {"handle_on_pkcs11", "subject", "subject = \"CN=a\"\nkey = \"existing:handle:0x81010001\"",
      "E-CONFIG-VALUE identity.web: hwenroll.toml:12:7: 'key' names a handle of a TPM, and [token.lab] is of type "
      "\"pkcs11\"; name an object, as in existing:pkcs11:id=%9a, or a token of type \"tpm2\""},

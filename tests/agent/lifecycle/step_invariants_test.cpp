@@ -660,9 +660,10 @@ std::string every_key_is_listed(const Life& life) {
     for (const RetiredKey& one : state.retired) {
         listed.insert(one.key.id);
     }
-    for (const auto* one : {state.next ? &state.next->key : nullptr, state.current ? &state.current->key : nullptr,
-                            state.shadow ? &state.shadow->credential.key : nullptr,
-                            state.enrollment ? &state.enrollment->key : nullptr}) {
+    for (const auto* one :
+         {state.next ? &state.next->key : nullptr, state.current ? &state.current->key : nullptr,
+          state.shadow ? &state.shadow->credential.key : nullptr, state.enrollment ? &state.enrollment->key : nullptr,
+          state.enrollment && state.enrollment->envelope_key ? &*state.enrollment->envelope_key : nullptr}) {
         if (one != nullptr) {
             listed.insert(one->id);
         }
@@ -677,6 +678,17 @@ TEST(StepInvariants, invariant_9_no_key_on_the_token_is_unlisted) {
 TEST(StepInvariants, invariant_9_a_machine_that_forgets_retired_keys_is_found) {
     EXPECT_TRUE(is_found(every_key_is_listed, with([](const IdentityState&, const Event&, const Policy&,
                                                       Transition& t) { t.state.retired.clear(); })));
+}
+
+TEST(StepInvariants, invariant_9_ENV_14_a_machine_that_forgets_an_envelope_key_is_found) {
+    EXPECT_TRUE(is_found(
+        every_key_is_listed, with([](const IdentityState& before, const Event& event, const Policy&, Transition& t) {
+            if (std::holds_alternative<CertificateIssued>(event) && before.enrollment &&
+                before.enrollment->envelope_key) {
+                std::erase_if(t.state.retired,
+                              [&](const RetiredKey& one) { return one.key.id == before.enrollment->envelope_key->id; });
+            }
+        })));
 }
 
 std::string manufacturer_s_key_stays(const Life& life) {

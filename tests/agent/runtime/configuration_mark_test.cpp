@@ -63,6 +63,8 @@ INSTANTIATE_TEST_SUITE_P(
         Change{"proxy", [](Settings& s) { s.authority.proxy = "http://p/"; }},
         Change{"tls_ca", [](Settings& s) { s.authority.tls_ca = "/ca.pem"; }},
         Change{"resync", [](Settings& s) { s.authority.resync = {config::Resync::poll}; }},
+        Change{"envelope", [](Settings& s) { s.authority.envelope = config::EnvelopeMode::password; }},
+        Change{"max_pbkdf2", [](Settings& s) { s.limits.max_pbkdf2 = 1000; }},
         Change{"bind", [](Settings& s) { s.authority.bind = "eth0"; }},
         Change{"module", [](Settings& s) { s.token.module = "/m.so"; }, true},
         Change{"uri", [](Settings& s) { s.token.uri = "pkcs11:token=x"; }, true},
@@ -72,6 +74,19 @@ INSTANTIATE_TEST_SUITE_P(
         Change{"min_lifetime", [](Settings& s) { s.limits.min_lifetime = Seconds(1); }},
         Change{"clock_skew", [](Settings& s) { s.limits.clock_skew = Seconds(1); }}),
     [](const auto& test) { return test.param.key; });
+
+TEST(RequestMark, SM_15_ENV_12_another_envelope_is_another_request_of_an_ec_key_only) {
+    Settings before;
+    before.identity.key = config::KeyType::ec_p256;
+    for (const auto mode :
+         {config::EnvelopeMode::password, config::EnvelopeMode::token_rsa, config::EnvelopeMode::agree}) {
+        Settings after = before;
+        after.authority.envelope = mode;
+        EXPECT_NE(before.request(), after.request());
+        EXPECT_EQ(content_mark(before.identity), content_mark(after.identity)) << "the certificate stays what it is";
+        before = after;
+    }
+}
 
 struct SignerFacts {
     config::SignerSettings signer{"maker", config::ExistingKey{{1}, ""}, "/idevid.pem", "/chain.pem"};

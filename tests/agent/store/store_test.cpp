@@ -178,7 +178,7 @@ TEST_F(StoreTest, T17_retired_keys_are_known_keys) {
     Store store = open();
     ASSERT_TRUE(store.commit("web", "lab", full_state(), {}, now));
     EXPECT_THAT(known_keys(store), testing::UnorderedElementsAre(Bytes(16, 1), Bytes(16, 7), Bytes(16, 8), Bytes(16, 9),
-                                                                 Bytes(16, 10), Bytes(16, 11)));
+                                                                 Bytes(16, 10), Bytes(16, 11), Bytes(16, 12)));
 }
 
 TEST_F(StoreTest, a_commit_replaces_the_whole_state) {

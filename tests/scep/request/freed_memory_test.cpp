@@ -11,6 +11,7 @@
 
 #include "tests/scep/request/counting_token.h"
 #include "tests/scep/request/test_pki.h"
+#include "transport/scep/cert_rep.h"
 #include "transport/scep/certification_request.h"
 #include "transport/scep/pki_message.h"
 
@@ -111,6 +112,23 @@ TEST(FreedMemory, the_inspection_sees_what_both_allocators_release) {
               }),
               1);
     EXPECT_EQ(blocks_with_challenge([] { const Secret copy(as_bytes(challenge)); }), 0);
+}
+
+TEST(FreedMemory, SEC_2_ENV_6_sealing_under_the_challenge_and_opening_under_it_leaves_none) {
+    ASSERT_TRUE(installed);
+    const test::Key ec = test::new_ec_key();
+    const Certificate certificate = test::self_signed(test::ca_spec("CN=web01"), ec);
+    // A certificate would do; any one value does.
+    const Bytes content = certificate.der();
+    const EcRecipient recipient{[](const KeyAgreement&) { return Result<Secret>(Secret()); },
+                                [] { return Result<Secret>(Secret(as_bytes(challenge))); }};
+    EXPECT_EQ(blocks_with_challenge([&] {
+                  const auto sealed = seal_by_password(content, Secret(as_bytes(challenge)), ContentCipher::aes128);
+                  ASSERT_TRUE(sealed) << sealed.error().line();
+                  const auto opened = open_envelope(*sealed, certificate, recipient, {}, {});
+                  ASSERT_TRUE(opened) << opened.error().line();
+              }),
+              0);
 }
 
 TEST(FreedMemory, SEC_2_building_and_sealing_a_request_leaves_no_challenge) {

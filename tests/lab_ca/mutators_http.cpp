@@ -97,6 +97,7 @@ void send_endlessly(HttpReply& reply) {
 }
 
 constexpr std::chrono::seconds drip{10};
+constexpr std::string_view steering_text = "\x1b[2J\x1b]0;owned\x07\nE-OK web: all is well\r\xe2\x80\xae\xff\n";
 
 constexpr std::array table{
     Mutator{"BAD-1", "closes the connection before the status line",
@@ -128,6 +129,12 @@ constexpr std::array table{
             [](const Scene&, HttpReply& reply) { redirect(reply, "file:///etc/passwd"); }},
     Mutator{"BAD-11", "answers with status 500 and a text",
             [](const Scene&, HttpReply& reply) { reply = text_reply(500, "challenge password is wrong"); }},
+    Mutator{"BAD-11b", "answers with status 500 and a text that would steer a terminal and forge a line",
+            [](const Scene&, HttpReply& reply) { reply = text_reply(500, steering_text); }},
+    Mutator{"BAD-11c", "answers with status 500 and a reason phrase that would steer a terminal",
+            [](const Scene&, HttpReply& reply) {
+                reply.delivery.wire = octets("HTTP/1.1 500 \x1b[2J\x1b]0;owned\x07\xe2\x80\xae\r\n\r\n");
+            }},
     Mutator{"BAD-12", "sends an empty body", [](const Scene&, HttpReply& reply) { reply.body.clear(); }},
     Mutator{"BAD-13", "sends a gzip bomb",
             [](const Scene&, HttpReply& reply) {

@@ -33,6 +33,7 @@ struct HostileRow {
     Seconds first_wait{0};
     bool held = false;  ///< End::lasting by a hold
 
+    /// Another id than the mutator's.
     HostileRow named(std::string name) const;
     HostileRow saying(std::string what) const;
     HostileRow from(Stage earlier) const;

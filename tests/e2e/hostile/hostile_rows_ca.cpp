@@ -26,6 +26,8 @@ std::vector<HostileRow> http_rows() {
         ca_set("BAD-9c", End::lasting, ErrorCode::ca_redirect),
         reply("BAD-9b", End::lasting, ErrorCode::ca_redirect),
         reply("BAD-11", End::retried, ErrorCode::ca_http).saying("challenge password is wrong"),
+        reply("BAD-11b", End::retried, ErrorCode::ca_http).saying("\\x1b[2J"),
+        reply("BAD-11c", End::retried, ErrorCode::ca_http),
         reply("BAD-12", End::retried, ErrorCode::ca_not_scep),
         reply("BAD-13", End::retried, ErrorCode::ca_http),
         reply("BAD-14", End::retried, ErrorCode::ca_http),
@@ -36,6 +38,10 @@ std::vector<HostileRow> http_rows() {
             .from(Stage::beginning)
             .announcing(by_get)
             .saying("GET URL of"),
+        // A portal that answers everything with its page (CAPS-9).
+        capabilities("BAD-7", End::lasting, ErrorCode::ca_algorithm).named("BAD-7_GetCACaps"),
+        ca_set("BAD-7", End::retried, ErrorCode::ca_not_scep).named("BAD-7_GetCACert").saying("Please log in"),
+        ca_set("BAD-5", End::retried, ErrorCode::ca_too_big).named("BAD-5_GetCACert"),
         reply("BAD-18", End::retried, ErrorCode::scep_structure),
     };
 }

@@ -56,6 +56,10 @@ std::vector<HostileRow> rollover_rows() {
         next_ca("BAD-132", End::retried, ErrorCode::ca_next),
         shadow_reply("BAD-133", End::retried, ErrorCode::scep_rollover_issuer),
         next_ca("BAD-134", End::works),
+        next_ca("BAD-1", End::retried, ErrorCode::ca_closed),
+        next_ca("BAD-5", End::retried, ErrorCode::ca_too_big),
+        next_ca("BAD-7", End::retried, ErrorCode::ca_not_scep),
+        next_ca("BAD-12", End::retried, ErrorCode::ca_not_scep),
     };
 }
 

@@ -75,6 +75,16 @@ INSTANTIATE_TEST_SUITE_P(
                     Arguments{"--no-sender-nonce"}, Arguments{"--no-signing-time"}, Arguments{"--http-1.0"}),
     [](const auto& one) { return as_name(one.param); });
 
+TEST(EnrollmentAtStrangeReplies, ENV_18_SEC_10_a_content_key_by_OAEP_is_refused_by_name) {
+    EnrollmentWorld world;
+    world.start_lab_ca({"--reply-oaep"});
+    world.configure();
+    const RunResult result = world.once();
+    EXPECT_EQ(result.exit_code, 76);
+    EXPECT_THAT(result.err, AllOf(HasSubstr("E-SCEP-ALGORITHM web: "), HasSubstr("rsaesOaep")));
+    EXPECT_FALSE(std::filesystem::exists(world.live()));
+}
+
 class EnrollmentUnderARoot : public testing::Test {
  protected:
     void enroll_with(const char* pinned) {

@@ -1,9 +1,10 @@
-// The lab CA with clients that we did not write (SRV-21): strongSwan's pki and Debian's scepclient. What they leave in
-// lint.jsonl is known of them (what they are in the wild), so that a new finding is a fault of the CA's lint or a new
-// release of theirs.
+// The lab CA with clients that we did not write (SRV-21): strongSwan's pki, scepclient and certmonger. What they leave
+// in lint.jsonl is known of them (what they are in the wild), so that a new finding is a fault of the CA's lint or a
+// new release of theirs.
 #include <cstdlib>
 #include <set>
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
@@ -264,6 +265,51 @@ TEST_F(Scepclient, SRV_21_SRV_8_SRV_9_renews_its_key_under_the_same_transactionI
     EXPECT_EQ(sent[1]["transactionID"], sent[0]["transactionID"]);
     EXPECT_EQ(sent[1]["answer"]["pkiStatus"], 0);
     EXPECT_NE(sent[1]["answer"]["serial"], sent[0]["answer"]["serial"]) << "another certificate";
+}
+
+/// certmonger-session on a bus of the test's own: GET whatever is announced, AES and SHA-256.
+class Certmonger : public ForeignClient {
+ protected:
+    void SetUp() override {
+        require({{"getcert", "certmonger"}, {"dbus-run-session", "dbus-daemon"}, {"dbus-send", "dbus-bin"}});
+        std::filesystem::create_directory(path("home"));
+    }
+
+    /// Commands of getcert, after which the daemon that they started is ended.
+    [[nodiscard]] RunResult run_script(const std::string& commands) const {
+        const std::string end =
+            "dbus-send --session --print-reply --dest=org.freedesktop.DBus / "
+            "org.freedesktop.DBus.GetConnectionUnixProcessID string:org.fedorahosted.certmonger | "
+            "awk '/uint32/ { print $2 }' | xargs kill\n";
+        return run({"dbus-run-session", "--", "sh", "-euc", commands + end},
+                   {{"HOME=" + path("home")}, world_.directory().path(), {}}, std::chrono::minutes(2));
+    }
+};
+
+TEST_F(Certmonger, SRV_21_SRV_8_enrolls_by_get_and_renews_its_key_by_a_PKCSReq_of_its_certificate) {
+    world_.start_lab_ca({"--no-post", "--renewal", "both"});
+    const std::string here = world_.directory().path().string();
+    const RunResult done = run_script(
+        fmt::format("getcert add-scep-ca -s -c lab -u {1} -R {0}/ca/ca.pem -N {0}/ca/ca.pem\n"
+                    "getcert request -s -c lab -I gateway -k {0}/key.pem -f {0}/cert.pem -N CN=gateway.example.com "
+                    "-D gateway.example.com -L {2} -w\n"
+                    "cp {0}/cert.pem {0}/first.pem\n"
+                    "getcert resubmit -s -i gateway -w\n",
+                    here, world_.url(), canary_challenge));
+    ASSERT_EQ(done.exit_code, 0) << done.out << done.err;
+    expect_verified(path("first.pem"), path("ca/ca.pem"));
+    expect_verified(path("cert.pem"), path("ca/ca.pem"));
+    EXPECT_NE(text_of(path("cert.pem"), "-serial"), text_of(path("first.pem"), "-serial"));
+    EXPECT_EQ(text_of(path("cert.pem"), "-pubkey"), text_of(path("first.pem"), "-pubkey"));
+    const auto sent = messages();
+    ASSERT_EQ(sent.size(), 2U);
+    for (const json& message : sent) {
+        EXPECT_EQ(message["method"], "GET");
+        EXPECT_EQ(message["messageType"], "19");
+        EXPECT_EQ(message["transactionID"], sent[0]["transactionID"]);
+    }
+    EXPECT_EQ(findings(sent[0]), (std::set<std::string>{"HTTP-17", "SIG-1", "SIG-2"}));
+    EXPECT_EQ(findings(sent[1]), (std::set<std::string>{"CSR-6", "HTTP-17", "SIG-3"}));
 }
 
 }  // namespace

@@ -11,8 +11,8 @@ using Words = std::map<std::string, Value>;
 using Setting = std::pair<std::string, std::string>;
 
 template <class Value>
-void add_word(CLI::App& app, const char* name, Value& value, Words<Value> words, const char* text) {
-    app.add_option(name, value, text)->transform(CLI::CheckedTransformer(std::move(words)))->option_text("WORD");
+void add_word(CLI::App& app, const char* name, Value& value, const Words<Value>& words, const char* text) {
+    app.add_option(name, value, text)->transform(CLI::CheckedTransformer(words))->option_text("WORD");
 }
 
 /// What is set by giving the option, where the default is the other value.

@@ -83,6 +83,20 @@ TEST(Seal, ENV_1_ENV_5_openssl_opens_it_whatever_the_cipher) {
     }
 }
 
+// ALG-8: by OAEP only when it is asked for, and then with SHA-256 written out in the parameters (RFC 4055 §4.1).
+TEST(Seal, ALG_8_by_OAEP_openssl_opens_it_too) {
+    for (const ContentCipher cipher : {ContentCipher::aes128, ContentCipher::aes256}) {
+        const auto envelope = seal(as_bytes(payload), ca(), cipher, KeyTransport::oaep);
+        ASSERT_TRUE(envelope) << envelope.error().line();
+        EXPECT_EQ(opened_by_openssl(*envelope), payload) << to_text(cipher);
+        EXPECT_EQ(test::der_fault(*envelope), "");
+        const std::string text = structure(*envelope);
+        EXPECT_EQ(occurrences(text, ":rsaesOaep"), 1U);
+        EXPECT_EQ(occurrences(text, ":sha256"), 2U) << "of the hash and of MGF1";
+        EXPECT_EQ(occurrences(text, ":rsaEncryption"), 0U);
+    }
+}
+
 TEST(Seal, ENV_3_ENV_4_ALG_8_one_recipient_by_issuer_and_serial_with_PKCS1_and_AES_128) {
     const auto envelope = seal(as_bytes(payload), ca(), ContentCipher::aes128);
     ASSERT_TRUE(envelope);

@@ -55,11 +55,14 @@ Status check_existing(const std::string& name, const keystore::KeyDescription& k
 struct RequestPlan {
     config::IdentitySettings identity;
     std::optional<config::SecretSource> challenge;
+    config::ChallengeEncoding challenge_encoding{};
     scep::LegacyPermissions legacy;
+    scep::AlgorithmChoice algorithms;  ///< what the configuration fixes
     SharedAuthority authority;
     lifecycle::KeyRecord key;
-    scep::TransactionId transaction_id;
-    Bytes certificate_serial;  ///< 16 random octets for the self-signed certificate
+    config::TransactionIdRule transaction_id_rule;
+    scep::TransactionId transaction_id;  ///< drawn at random, for where the rule says so
+    Bytes certificate_serial;            ///< 16 random octets for the self-signed certificate
     TimePoint now;
     lifecycle::Purpose purpose = lifecycle::Purpose::first;
     bool by_renewal_req = true;                         ///< PrepareRequest::by_renewal_req
@@ -73,15 +76,16 @@ struct RequestPlan {
 /// uses of the key (two signatures, one decryption). What the current certificate or a manufacturer's signs needs no
 /// other certificate, and no challenge unless the configuration says so (REN-3, REN-6, SIG-4). Errors:
 /// challenge_source, ca_algorithm, ca_no_recipient, token_self_test, those of the token.
-Result<lifecycle::Transaction> prepare_request(const SharedToken& token, const RequestPlan& plan);
+Result<lifecycle::RequestPrepared> prepare_request(const SharedToken& token, const RequestPlan& plan);
 
 /// What a message is signed from.
 struct MessagePlan {
     scep::MessageType type = scep::MessageType::pkcs_req;
     lifecycle::Transaction transaction;
-    lifecycle::KeyRecord signer;            ///< the key that signs: Transaction::signer_key, or the enrollment's own
-    SharedAuthority authority;              ///< a CertPoll's recipient and issuer
-    std::optional<TimePoint> signing_time;  ///< none while the clock is not trusted
+    lifecycle::KeyRecord signer;  ///< the key that signs: Transaction::signer_key, or the enrollment's own
+    SharedAuthority authority;    ///< a CertPoll's recipient and issuer
+    scep::KeyTransport key_transport = scep::KeyTransport::pkcs1;  ///< of a CertPoll
+    std::optional<TimePoint> signing_time;                         ///< none while the clock is not trusted
 };
 
 /// One use of the signer's key (one signature), on the token that holds it. Errors: those of the token, crypto.

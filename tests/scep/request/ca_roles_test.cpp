@@ -769,7 +769,7 @@ TEST(Authenticate, CACERT_9_Q_NDES_4_two_RAs_for_two_purposes) {
     EXPECT_THAT(set->signers, UnorderedElementsAre(pki().intermediate, sign, encrypt));
 }
 
-TEST(Authenticate, ENV_2_the_order_of_recipients) {
+TEST(Authenticate, ENV_2_Q_OXI_5_the_order_of_recipients) {
     test::CertificateSpec newer_spec = test::ra_spec("CN=RA newer", "keyEncipherment");
     newer_spec.not_before = present() - hours(1);
     const Certificate newer = test::issued(newer_spec, test::rsa_key(3), pki().intermediate, pki().intermediate_key);
@@ -883,7 +883,7 @@ TEST(Authenticate, C15_K1_an_RA_does_not_expire_by_a_clock_that_is_not_trusted) 
     EXPECT_EQ(set->recipient, expired);
 }
 
-TEST(Authenticate, CACERT_10_missing_key_usages_are_warnings) {
+TEST(Authenticate, CACERT_10_Q_NDES_5_missing_key_usages_are_warnings) {
     test::CertificateSpec spec = test::ca_spec("CN=Root");
     spec.extensions[1].second = "critical,keyCertSign,cRLSign";
     const Certificate bare = test::self_signed(spec, test::rsa_key(1));

@@ -295,6 +295,18 @@ TEST(SignMessage, SIG_8_no_signingTime_before_the_signer_is_valid) {
     EXPECT_THAT(verified_by_openssl(*valid).text, HasSubstr(":signingTime"));
 }
 
+// SEC-5: nothing but its signature vouches for a RenewalReq.
+TEST(SignMessage, SEC_5_a_RenewalReq_is_never_signed_with_SHA_1) {
+    PkiMessage request = message();
+    request.type = MessageType::renewal_req;
+    request.signer = current();
+    request.digest = Digest::sha1;
+    const auto refused = sign_message(request, test::rsa_key(1).get());
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code(), ErrorCode::crypto);
+    EXPECT_THAT(refused.error().line(), HasSubstr("never signed with SHA-1"));
+}
+
 TEST(SignMessage, ALG_11_every_digest) {
     for (const auto& [digest, text] : std::vector<std::pair<Digest, std::string>>{{Digest::sha1, ":sha1\n"},
                                                                                   {Digest::sha256, ":sha256\n"},

@@ -77,6 +77,10 @@ enum class SignMechanism : std::uint8_t {
 /// Decryption mechanisms. EC keys have none.
 enum class DecryptMechanism : std::uint8_t {
     rsa_pkcs1 = 1,  ///< CKM_RSA_PKCS; input: exactly one modulus length of ciphertext
+    /// RSAES-OAEP (RFC 8017 §7.1) with this hash in its mask generation too and without a label, not offered by every
+    /// token; CKM_RSA_PKCS_OAEP (PKCS#11 v2.40 §2.1.8). Input as above.
+    rsa_oaep_sha1 = 2,
+    rsa_oaep_sha256 = 3,
 };
 
 /// A token: makes, finds, uses and destroys private keys that never leave it. Implementations serialise calls
@@ -134,8 +138,8 @@ class Token {
     virtual Result<Bytes> sign(const KeyReference& key, SignMechanism mechanism, ByteView input) = 0;
 
     /// Decrypts. A padding failure is token_operation; the caller must not let its peer see which error it was
-    /// (SEC-9). An EC key refuses with token_operation. Needs a login. More errors: token_key_missing,
-    /// token_key_mismatch.
+    /// (SEC-9). An EC key refuses with token_operation, and a token that does not offer the mechanism with
+    /// scep_algorithm, whatever the ciphertext is. Needs a login. More errors: token_key_missing, token_key_mismatch.
     virtual Result<Secret> decrypt(const KeyReference& key, DecryptMechanism mechanism, ByteView ciphertext) = 0;
 
     /// ECDH (SP 800-56A §5.7.1.2): the x coordinate of the point that the key shares with `peer`, as long as the

@@ -187,6 +187,9 @@ void read_protocol(SectionReader& reader, AuthoritySettings& authority) {
     reader.read_choice("envelope", authority.envelope, envelope_modes);
     reader.read_choice("challenge_encoding", authority.challenge_encoding, challenge_encodings);
     reader.read_choice("crl", authority.crl, crl_sources);
+    reader.read_choice("cipher", authority.cipher, cipher_choices);
+    reader.read_choice("digest", authority.digest, digest_choices);
+    reader.read_choice("key_transport", authority.key_transport, key_transports);
 }
 
 void read_route(SectionReader& reader, AuthoritySettings& authority) {

@@ -115,6 +115,11 @@ enum class EnvelopeMode : std::uint8_t { automatic, password, token_rsa, agree }
 enum class CrlSource : std::uint8_t { off, scep, cdp };
 enum class ChallengeEncoding : std::uint8_t { automatic, printable, utf8 };
 
+/// How requests are encrypted and signed: by what the CA announces, or as the operator says (ALG-4, ALG-8).
+enum class CipherChoice : std::uint8_t { automatic, aes128, aes192, aes256 };
+enum class DigestChoice : std::uint8_t { automatic, sha256, sha512 };
+enum class KeyTransport : std::uint8_t { pkcs1, oaep };
+
 /// `[ca.NAME]`.
 struct AuthoritySettings {
     std::string name;
@@ -129,6 +134,9 @@ struct AuthoritySettings {
     std::vector<Bytes> next_fingerprints;  ///< RolloverRule::fingerprint only: at least one SHA-256
     EnvelopeMode envelope = EnvelopeMode::automatic;
     CrlSource crl = CrlSource::off;
+    CipherChoice cipher = CipherChoice::automatic;
+    DigestChoice digest = DigestChoice::automatic;
+    KeyTransport key_transport = KeyTransport::pkcs1;
     std::string identifier;  ///< `message` of GetCACaps and GetCACert; may be empty (HTTP-6)
     HttpMethod http = HttpMethod::automatic;
     RenewalType renewal_type = RenewalType::automatic;

@@ -249,9 +249,29 @@ class ConfigurationBuilder {
         const bool has_token =
             check_reference(name, table, reader.at_of("token"), "token", Part::token, sections_.tokens, is_good_token);
         if (!has_ca || !has_token || !check_signer(name, table, is_good_token) || !check_keys(name, table) ||
-            !check_envelope(name, table)) {
+            !check_envelope(name, table) || !check_transaction_id(name, reader)) {
             out_->identities.erase(name);
         }
+    }
+
+    /// Two identities with one transactionID would take each other's answers: the first by name keeps it (MSG-4).
+    bool check_transaction_id(const std::string& name, const SectionReader& reader) {
+        const auto identity = out_->identities.find(name);
+        if (identity == out_->identities.end()) {
+            return true;
+        }
+        const std::string& ca = identity->second.ca;
+        const bool fixed = out_->authorities.at(ca).transaction_id.kind == TransactionIdRule::Kind::fixed;
+        const auto other = std::ranges::find_if(
+            out_->identities, [&](const auto& one) { return one.first != name && one.second.ca == ca; });
+        if (!fixed || other == out_->identities.end()) {
+            return true;
+        }
+        report(Part::identity, name, reader.at_of("ca"), ErrorCode::config_value,
+               fmt::format("[ca.{}] has a fixed 'txid', which [identity.{}] uses", ca, other->first),
+               "two requests under one transactionID would be taken for one",
+               fmt::format("give each its own [ca.NAME], or set txid = \"random\" in [ca.{}]", ca));
+        return false;
     }
 
     /// An object of a PKCS#11 token is looked for on no TPM, and a handle on no PKCS#11 token.

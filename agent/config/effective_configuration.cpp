@@ -174,6 +174,9 @@ void write(SectionWriter& out, const AuthoritySettings& authority) {
     out.text("resync", to_text(authority.resync));
     out.word("envelope", envelope_modes, authority.envelope);
     out.word("crl", crl_sources, authority.crl);
+    out.word("cipher", cipher_choices, authority.cipher);
+    out.word("digest", digest_choices, authority.digest);
+    out.word("key_transport", key_transports, authority.key_transport);
     write_legacy(out, authority.legacy);
     out.optional_text("proxy", authority.proxy);
     out.optional_text("tls_ca", authority.tls_ca.string());

@@ -18,13 +18,6 @@ void refuse_unsupported(SectionReader& reader, const AuthoritySettings& authorit
     if (authority.crl != CrlSource::off) {
         refuse(reader, "crl", "fetch CRLs", "use \"off\"");
     }
-    if (authority.challenge_encoding != ChallengeEncoding::automatic) {
-        refuse(reader, "challenge_encoding", "choose the string type of the challenge",
-               "use \"auto\": PrintableString where the challenge allows it, else UTF8String");
-    }
-    if (authority.transaction_id.kind != TransactionIdRule::Kind::random) {
-        refuse(reader, "txid", "derive the transactionID", "use \"random\"");
-    }
 }
 
 }  // namespace hwenroll::config

@@ -304,6 +304,11 @@ bool awaits_answer(const IdentityState& state) {
     return (phase == Phase::need_submit || phase == Phase::pending) && state.enrollment->transaction;
 }
 
+/// SEC-5: what a message was made with, at the end of what the history says of it.
+std::string with(std::string_view what, const std::string& algorithms) {
+    return algorithms.empty() ? std::string() : fmt::format("; {} {}", what, algorithms);
+}
+
 /// Invariant 5: polls do not count.
 void count_message(Decision& d) {
     const auto& transaction = d.next.enrollment->transaction;
@@ -597,6 +602,7 @@ void on(Decision& d, const RequestPrepared& event) {
         transaction.signer_mark = d.policy.signer_mark;
         d.note += ", signed by the manufacturer's certificate";
     }
+    d.note += with("by", event.algorithms);
     send(d);
 }
 
@@ -625,9 +631,10 @@ void on(Decision& d, const CertificateIssued& event) {
     forget_refusals(d);
     ++d.next.counters.certificates;
     take_certificate(d, event.issued);
+    d.note += with("the reply by", event.algorithms);
 }
 
-void on(Decision& d, const RequestPending& /*event*/) {
+void on(Decision& d, const RequestPending& event) {
     if (!awaits_answer(d.next)) {
         return;
     }
@@ -640,7 +647,7 @@ void on(Decision& d, const RequestPending& /*event*/) {
     d.next.counters.failures = 0;
     d.next.wait = Wait{WaitingFor::ca, d.now + poll_interval(d.policy.poll, life_at_hand(d.next), transaction.polls)};
     d.settled = true;
-    d.note = first ? "the CA answered PENDING" : "";
+    d.note = first ? "the CA answered PENDING" + with("the reply by", event.algorithms) : "";
 }
 
 /// RT-3, RT-4: the next way to find out what became of a request, after a refusal that a lost answer may explain.
@@ -667,7 +674,7 @@ void on(Decision& d, const RequestRejected& event) {
     count_message(d);
     ++d.next.counters.failures;
     d.next.failure = FailureRecord{event.error.code(), event.error.line(), d.now};
-    d.note = event.error.line();
+    d.note = event.error.line() + with("the reply by", event.algorithms);
     // FI-2: permanent for this request; the challenge may be used up, so nothing of it is sent again.
     auto& enrollment = *d.next.enrollment;
     Transaction request = *std::exchange(enrollment.transaction, std::nullopt);

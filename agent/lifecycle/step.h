@@ -40,20 +40,25 @@ struct KeyReady {
 };
 /// The request is built: everything that later sends need.
 struct RequestPrepared {
-    Transaction transaction;  ///< its nonce and counts are set here, not by the runtime
+    Transaction transaction;      ///< its nonce and counts are set here, not by the runtime
+    std::string algorithms = {};  ///< for the history: how it is signed and encrypted, and by whose leave (SEC-5)
 };
 /// The CA has another encryption certificate than the committed envelope is for (design, "Re-sending").
 struct RecipientChanged {};
 /// The CA issued and the certificate was accepted.
 struct CertificateIssued {
     IssuedRecord issued;
+    std::string algorithms = {};  ///< of the reply, for the history
 };
 /// The CA answered PENDING.
-struct RequestPending {};
+struct RequestPending {
+    std::string algorithms = {};  ///< of the reply, for the history
+};
 /// The CA answered FAILURE.
 struct RequestRejected {
     std::optional<scep::FailInfo> fail_info;
     Error error;
+    std::string algorithms = {};  ///< of the reply, for the history
 };
 /// The CA was asked again after a refusal. `changed`: it has another recipient or other algorithms than the request.
 struct AuthorityReconsidered {

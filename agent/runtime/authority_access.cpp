@@ -6,6 +6,8 @@
 #include <fmt/format.h>
 
 #include "agent/runtime/ca_answer.h"
+#include "agent/runtime/legacy_reminder.h"
+#include "agent/runtime/transaction_algorithms.h"
 #include "base/failpoint.h"
 #include "transport/scep/operation_url.h"
 
@@ -361,7 +363,23 @@ Status AuthorityAccess::read_successor(const Result<http::Response>& response) {
 }
 
 std::string AuthorityAccess::notice() {
-    return load() ? lifecycle::candidate_text(state_, settings_.name) : std::string();
+    std::string text = load() ? lifecycle::candidate_text(state_, settings_.name) : std::string();
+    if (at_.clock_trust.trusted()) {
+        const std::string legacy = legacy_notice(settings_.name, settings_.legacy, at_.clock.now());
+        text += (text.empty() || legacy.empty() ? "" : "; ") + legacy;
+    }
+    return text;
+}
+
+/// Each process says it once a day. Under a clock that is not trusted nothing ends.
+void AuthorityAccess::remind_of_legacy() {
+    const TimePoint now = at_.clock.now();
+    const auto due = legacy_notice_due(settings_.legacy, legacy_told_);
+    if (!at_.clock_trust.trusted() || !due || now < *due) {
+        return;
+    }
+    legacy_told_ = now;
+    at_.log.write({observe::Level::warning, legacy_notice(settings_.name, settings_.legacy, now)});
 }
 
 Result<control::Acceptance> AuthorityAccess::accept_successor(const std::optional<Bytes>& wanted) {
@@ -389,6 +407,7 @@ Result<control::Acceptance> AuthorityAccess::accept_successor(const std::optiona
 }
 
 void AuthorityAccess::tick() {
+    remind_of_legacy();
     if (!load() || !advance(lifecycle::AuthorityTick{}) || !must_seek_) {
         return;
     }
@@ -396,7 +415,9 @@ void AuthorityAccess::tick() {
 }
 
 std::optional<TimePoint> AuthorityAccess::next_due() {
-    return load() ? lifecycle::next_due(state_, policy()) : std::nullopt;
+    const auto due = load() ? lifecycle::next_due(state_, policy()) : std::nullopt;
+    const auto reminder = at_.clock_trust.trusted() ? legacy_notice_due(settings_.legacy, legacy_told_) : std::nullopt;
+    return due && reminder ? std::min(*due, *reminder) : due ? due : reminder;
 }
 
 lifecycle::AuthorityFacts AuthorityAccess::facts() {
@@ -461,7 +482,8 @@ Status AuthorityAccess::accept(scep::Capabilities capabilities, const Result<htt
     }
     // What no request could be made from would only stand in the way of a better answer.
     if (auto usable =
-            scep::choose_algorithms(capabilities, permissions_of(settings_.legacy, now, at_.clock_trust.trusted()));
+            scep::choose_algorithms(capabilities, permissions_of(settings_.legacy, now, at_.clock_trust.trusted()),
+                                    algorithm_choice(settings_));
         !usable) {
         return fail(usable.error());
     }

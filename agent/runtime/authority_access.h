@@ -112,6 +112,7 @@ class AuthorityAccess : public std::enable_shared_from_this<AuthorityAccess> {
     using MakeRequest = std::function<http::Request(const std::string&)>;
 
     Status load();
+    void remind_of_legacy();
     Status advance(const lifecycle::AuthorityEvent& event);
     [[nodiscard]] lifecycle::AuthorityPolicy policy() const;
     [[nodiscard]] std::vector<Bytes> pins() const;
@@ -139,6 +140,7 @@ class AuthorityAccess : public std::enable_shared_from_this<AuthorityAccess> {
     std::uint64_t revision_ = 0;
     lifecycle::AuthorityState state_;
     bool loaded_ = false;
+    std::optional<TimePoint> legacy_told_;  ///< when this process last said that `legacy` ends
     bool must_fetch_ = false;
     std::optional<Seconds> refused_for_;
     bool must_seek_ = false;

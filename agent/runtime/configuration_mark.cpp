@@ -108,6 +108,10 @@ Bytes configuration_mark(const config::IdentitySettings& identity, const config:
                         authority.challenge ? authority.challenge->text() : std::string(),
                         to_text(challenge_file(authority)), authority.legacy.des_cbc_reply, authority.legacy.des3,
                         authority.legacy.sha1_reply, authority.legacy.sha1_request, static_cast<int>(authority.http));
+    text +=
+        fmt::format("{} {} {} {}\n", static_cast<int>(authority.challenge_encoding), static_cast<int>(authority.cipher),
+                    static_cast<int>(authority.digest), static_cast<int>(authority.key_transport));
+    text += fmt::format("{} {}\n", static_cast<int>(authority.transaction_id.kind), authority.transaction_id.fixed);
     for (const std::vector<Bytes>* const list : {&authority.fingerprints, &authority.ra_fingerprints}) {
         for (const Bytes& fingerprint : *list) {
             text += to_hex(fingerprint) + '\n';

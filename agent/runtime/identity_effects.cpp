@@ -8,6 +8,7 @@
 #include "agent/runtime/identity_runner.h"
 #include "agent/runtime/published_files.h"
 #include "agent/runtime/system_clock.h"
+#include "agent/runtime/transaction_algorithms.h"
 #include "base/failpoint.h"
 #include "transport/scep/operation_url.h"
 
@@ -33,8 +34,8 @@ keystore::KeySpec spec_of(config::KeyType type) {
 
 /// A request made now would be encrypted for another certificate or by other algorithms than this one.
 bool is_for_another_authority(const lifecycle::RefusedRequest& request, const Authority& authority,
-                              const scep::LegacyPermissions& legacy) {
-    const auto algorithms = scep::choose_algorithms(authority.capabilities, legacy);
+                              const scep::LegacyPermissions& legacy, const scep::AlgorithmChoice& choice) {
+    const auto algorithms = scep::choose_algorithms(authority.capabilities, legacy, choice);
     return request.recipient != authority.set.recipient.fingerprint() ||
            (algorithms && (algorithms->digest != request.digest || algorithms->cipher != request.cipher));
 }
@@ -165,9 +166,12 @@ void IdentityRunner::prepare(const lifecycle::PrepareRequest& effect, const Shar
     const TimePoint now = at_.clock.now();
     RequestPlan plan{settings_,
                      authority_->settings().challenge,
+                     authority_->settings().challenge_encoding,
                      permissions_of(authority_->settings().legacy, now, at_.clock_trust.trusted()),
+                     algorithm_choice(authority_->settings()),
                      authority,
                      state_.enrollment->key,
+                     authority_->settings().transaction_id,
                      effect.transaction_id,
                      *std::move(serial),
                      now,
@@ -188,7 +192,7 @@ void IdentityRunner::prepare(const lifecycle::PrepareRequest& effect, const Shar
                     for (const std::string& warning : prepared->warnings) {
                         warn(warning);
                     }
-                    dispatch(lifecycle::RequestPrepared{std::move(prepared->transaction)});
+                    dispatch(std::move(prepared->event));
                 });
 }
 
@@ -208,7 +212,8 @@ void IdentityRunner::run(const lifecycle::ReconsiderAuthority& effect) {
         }
         const bool changed = is_for_another_authority(
             request, **authority,
-            permissions_of(authority_->settings().legacy, at_.clock.now(), at_.clock_trust.trusted()));
+            permissions_of(authority_->settings().legacy, at_.clock.now(), at_.clock_trust.trusted()),
+            algorithm_choice(authority_->settings()));
         if (changed && error_) {
             const Error refusal = *std::exchange(error_, std::nullopt);
             say(refusal.line());
@@ -231,7 +236,13 @@ void IdentityRunner::sign(scep::MessageType type, const SharedAuthority& authori
         state_.enrollment->transaction->recipient != authority->set.recipient.fingerprint()) {
         return dispatch(lifecycle::RecipientChanged{});
     }
-    MessagePlan plan{type, *state_.enrollment->transaction, signer(), authority, {}, authority_->settings().challenge};
+    MessagePlan plan{type,
+                     *state_.enrollment->transaction,
+                     signer(),
+                     authority,
+                     algorithm_choice(authority_->settings()).key_transport,
+                     std::nullopt,
+                     authority_->settings().challenge};
     if (at_.clock_trust.trusted()) {
         plan.signing_time = at_.clock.now();  // SIG-8: a wrong one would be answered by badTime
     }

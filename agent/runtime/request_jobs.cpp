@@ -9,6 +9,8 @@
 #include "agent/runtime/issue_expectation.h"
 #include "agent/runtime/rejection.h"
 #include "agent/runtime/secret_reading.h"
+#include "agent/runtime/transaction_algorithms.h"
+#include "agent/runtime/transaction_id.h"
 #include "keystore/openssl/agreed_key.h"
 #include "keystore/openssl/key_provider.h"
 #include "keystore/openssl/self_test.h"
@@ -28,13 +30,27 @@ Error cause(const Error& error, EVP_PKEY* key) {
     return error.code() == ErrorCode::crypto ? keystore::last_key_error(key).value_or(error) : error;
 }
 
-Result<scep::CertificationRequest> request_of(const config::IdentitySettings& identity, scep::Digest digest) {
+scep::ChallengeString challenge_string(config::ChallengeEncoding encoding) {
+    switch (encoding) {
+        case config::ChallengeEncoding::printable:
+            return scep::ChallengeString::printable;
+        case config::ChallengeEncoding::utf8:
+            return scep::ChallengeString::utf8;
+        case config::ChallengeEncoding::automatic:
+            break;
+    }
+    return scep::ChallengeString::automatic;
+}
+
+Result<scep::CertificationRequest> request_of(const RequestPlan& plan, scep::Digest digest) {
+    const config::IdentitySettings& identity = plan.identity;
     scep::CertificationRequest request;
     request.subject = identity.subject;
     request.subject_alt_names = identity.subject_alt_names;
     request.key_usage = identity.key_usage;
     request.extended_key_usage = identity.extended_key_usage;
     request.digest = digest;
+    request.challenge_string = challenge_string(plan.challenge_encoding);
     if (const Status checked = scep::check(request); !checked) {
         return fail(checked.error());
     }
@@ -153,7 +169,10 @@ ReplyVerdict take_certificate(const SharedToken& token, const ReplyPlan& plan, c
         return {refusal(plan, issued.error(), true), std::move(warnings)};
     }
     warnings.insert(warnings.end(), issued->warnings.begin(), issued->warnings.end());
-    return {lifecycle::CertificateIssued{record_of(*issued, plan.authority->set.anchor)}, std::move(warnings)};
+    return {lifecycle::CertificateIssued{
+                record_of(*issued, plan.authority->set.anchor),
+                reply_text(reply.digest, scep::algorithms_of(reply.envelope, *signer, plan.limits))},
+            std::move(warnings)};
 }
 
 /// An envelope key signs everything (ENV-14).
@@ -215,9 +234,9 @@ Result<Challenge> challenge_of(const RequestPlan& plan) {
     return challenge;
 }
 
-Result<Bytes> seal(ByteView data, const Authority& authority, const Secret& password, scep::ContentCipher cipher) {
-    return is_sealed_by_password(authority) ? scep::seal_by_password(data, password, cipher)
-                                            : scep::seal(data, authority.set.recipient, cipher);
+Result<Bytes> seal(ByteView data, const Authority& authority, const Secret& password, const scep::Algorithms& how) {
+    return is_sealed_by_password(authority) ? scep::seal_by_password(data, password, how.cipher)
+                                            : scep::seal(data, authority.set.recipient, how.cipher, how.key_transport);
 }
 
 /// T20: before anything is sent. Where replies come under the challenge, the CSR's signature is the test.
@@ -233,16 +252,22 @@ Status test_opening(const SharedToken& token, const RequestPlan& plan, const key
 }
 
 /// REN-6, SIG-4: 17 where the CA announces it, unless it refused one or the configuration says otherwise. One that a
-/// self-signed certificate signs is no renewal, whoever made it.
-scep::MessageType type_of(const RequestPlan& plan) {
+/// self-signed certificate signs is no renewal, whoever made it; nor is one with SHA-1, since nothing but the signature
+/// vouches for a RenewalReq (SEC-5). Error code: ca_algorithm.
+Result<scep::MessageType> type_of(const RequestPlan& plan, scep::Digest digest) {
     if (!is_signed_by_current(plan) && plan.signer) {
         const auto certificate = Certificate::from_der(plan.signer->certificate);
         if (!certificate || certificate->is_self_issued()) {
             return scep::MessageType::pkcs_req;
         }
     }
+    if (digest == scep::Digest::sha1 && is_vouched_for(plan) && plan.renewal_type == config::RenewalType::renewal_req) {
+        return fail(ErrorCode::ca_algorithm,
+                    "a RenewalReq is never signed with SHA-1, and the CA offers nothing better", {},
+                    "enable SHA-256 on the CA, or set renewal_type = \"auto\"");
+    }
     const bool announced = plan.renewal_type == config::RenewalType::automatic && plan.by_renewal_req &&
-                           plan.authority->capabilities.allows_renewal();
+                           plan.authority->capabilities.allows_renewal() && digest != scep::Digest::sha1;
     const bool renewal_req = plan.renewal_type == config::RenewalType::renewal_req || announced;
     return is_vouched_for(plan) && renewal_req ? scep::MessageType::renewal_req : scep::MessageType::pkcs_req;
 }
@@ -415,13 +440,18 @@ Result<PreparedRequest> prepare_request(const SharedToken& token, const RequestP
     if (!key) {
         return fail(key.error());
     }
-    auto algorithms = scep::choose_algorithms(plan.authority->capabilities, plan.legacy);
+    auto algorithms = scep::choose_algorithms(plan.authority->capabilities, plan.legacy, plan.algorithms);
     if (!algorithms) {
         return fail(algorithms.error());
     }
-    auto request = request_of(plan.identity, algorithms->digest);
+    auto request = request_of(plan, algorithms->digest);
     if (!request) {
         return fail(request.error());
+    }
+    const auto type = type_of(plan, algorithms->digest);
+    const auto id = transaction_id_of(plan.transaction_id_rule, plan.transaction_id, key->public_key, plan.current);
+    if (!type || !id) {
+        return fail(!type ? type.error() : id.error());
     }
     auto challenge = challenge_of(plan);
     if (!challenge) {
@@ -438,13 +468,13 @@ Result<PreparedRequest> prepare_request(const SharedToken& token, const RequestP
     if (const Status opens = test_opening(token, plan, *key); !opens) {
         return fail(opens.error());
     }
-    auto envelope = seal(csr->reveal(), *plan.authority, challenge->password, algorithms->cipher);
+    auto envelope = seal(csr->reveal(), *plan.authority, challenge->password, *algorithms);
     if (!envelope) {
         return fail(envelope.error());
     }
     lifecycle::Transaction transaction;
-    transaction.id = plan.transaction_id;
-    transaction.type = type_of(plan);
+    transaction.id = *id;
+    transaction.type = *type;
     transaction.envelope = *std::move(envelope);
     transaction.subject = plan.identity.subject.der();
     transaction.recipient = plan.authority->set.recipient.fingerprint();
@@ -454,7 +484,7 @@ Result<PreparedRequest> prepare_request(const SharedToken& token, const RequestP
     if (const Status signer = choose_signer(token, plan, handle->get(), transaction); !signer) {
         return fail(signer.error());
     }
-    return PreparedRequest{std::move(transaction), std::move(challenge->warnings)};
+    return PreparedRequest{{std::move(transaction), request_text(*algorithms)}, std::move(challenge->warnings)};
 }
 
 Result<Bytes> sign_request(const SharedToken& token, const MessagePlan& plan) {
@@ -479,7 +509,7 @@ Result<Bytes> sign_request(const SharedToken& token, const MessagePlan& plan) {
             return fail(password.error());
         }
         auto sealed = seal(scep::cert_poll_data(plan.authority->set.issuer.subject(), *subject), *plan.authority,
-                           *password, plan.transaction.cipher);
+                           *password, {plan.transaction.digest, plan.transaction.cipher, plan.key_transport});
         if (!sealed) {
             return fail(sealed.error());
         }
@@ -505,19 +535,22 @@ Result<ReplyVerdict> judge_reply(const SharedToken& token, const ReplyPlan& plan
         // ROLL-12: the CA in force may sign as well as its successor.
         expected.next_signers = std::exchange(expected.signers, plan.authority->predecessor_signers);
     }
+    expected.unused = plan.authority->set.unused;
     auto reply = scep::read_cert_rep(plan.response.body, expected);
     if (!reply) {
         return ReplyVerdict{refusal(plan, explain(plan, reply.error()), false), {}};
     }
+    const std::string digest_text = reply_text(reply->digest);
     switch (reply->status) {
         case scep::PkiStatus::failure:
             return ReplyVerdict{
                 lifecycle::RequestRejected{
                     reply->fail_info,
-                    rejection({reply->fail_info, reply->fail_info_text, reply->hresult, plan.response.date}, plan.now)},
+                    rejection({reply->fail_info, reply->fail_info_text, reply->hresult, plan.response.date}, plan.now),
+                    digest_text},
                 reply->warnings};
         case scep::PkiStatus::pending:
-            return ReplyVerdict{lifecycle::RequestPending{}, reply->warnings};
+            return ReplyVerdict{lifecycle::RequestPending{digest_text}, reply->warnings};
         case scep::PkiStatus::success:
             break;
     }

@@ -55,11 +55,14 @@ Status check_existing(const std::string& name, const keystore::KeyDescription& k
 struct RequestPlan {
     config::IdentitySettings identity;
     std::optional<config::SecretSource> challenge;
+    config::ChallengeEncoding challenge_encoding{};
     scep::LegacyPermissions legacy;
+    scep::AlgorithmChoice algorithms;  ///< what the configuration fixes
     SharedAuthority authority;
     lifecycle::KeyRecord key;
-    scep::TransactionId transaction_id;
-    Bytes certificate_serial;  ///< 16 random octets for the self-signed certificate
+    config::TransactionIdRule transaction_id_rule;
+    scep::TransactionId transaction_id;  ///< drawn at random, for where the rule says so
+    Bytes certificate_serial;            ///< 16 random octets for the self-signed certificate
     TimePoint now;
     lifecycle::Purpose purpose = lifecycle::Purpose::first;
     bool by_renewal_req = true;                             ///< PrepareRequest::by_renewal_req
@@ -73,7 +76,7 @@ struct RequestPlan {
 
 /// A request, and what an operator should read about it.
 struct PreparedRequest {
-    lifecycle::Transaction transaction;
+    lifecycle::RequestPrepared event;
     std::vector<std::string> warnings;
 };
 
@@ -88,9 +91,10 @@ Result<PreparedRequest> prepare_request(const SharedToken& token, const RequestP
 struct MessagePlan {
     scep::MessageType type = scep::MessageType::pkcs_req;
     lifecycle::Transaction transaction;
-    lifecycle::KeyRecord signer;            ///< the key that signs: Transaction::signer_key, or the enrollment's own
-    SharedAuthority authority;              ///< a CertPoll's recipient and issuer
-    std::optional<TimePoint> signing_time;  ///< none while the clock is not trusted
+    lifecycle::KeyRecord signer;  ///< the key that signs: Transaction::signer_key, or the enrollment's own
+    SharedAuthority authority;    ///< a CertPoll's recipient and issuer
+    scep::KeyTransport key_transport = scep::KeyTransport::pkcs1;  ///< of a CertPoll
+    std::optional<TimePoint> signing_time;                         ///< none while the clock is not trusted
     std::optional<config::SecretSource> challenge = {};  ///< what a CertPoll to a CA without an RSA key is sealed under
 };
 

@@ -40,8 +40,8 @@ Result<Bytes> ProviderKey::sign(ByteView input) {
     return kept(std::move(signature));
 }
 
-Result<Secret> ProviderKey::decrypt(ByteView ciphertext) {
-    return kept(token_->decrypt(KeyReference{id_, *public_key_, pem_}, DecryptMechanism::rsa_pkcs1, ciphertext));
+Result<Secret> ProviderKey::decrypt(DecryptMechanism mechanism, ByteView ciphertext) {
+    return kept(token_->decrypt(KeyReference{id_, *public_key_, pem_}, mechanism, ciphertext));
 }
 
 std::optional<Error> ProviderKey::last_error() const {
@@ -58,26 +58,43 @@ int refuse(int reason) {
     return 0;
 }
 
-int accept_only_pkcs1(const OSSL_PARAM* padding) {
+namespace {
+
+/// Whether a pad-mode parameter, which libcrypto passes as a number or as a text, says this.
+bool says(const OSSL_PARAM& padding, int wanted_number, std::string_view wanted_name) {
+    int number = 0;
+    const char* name = nullptr;
+    return padding.data_type == OSSL_PARAM_UTF8_STRING
+               ? OSSL_PARAM_get_utf8_string_ptr(&padding, &name) == 1 && wanted_name == name
+               : OSSL_PARAM_get_int(&padding, &number) == 1 && number == wanted_number;
+}
+
+int answer(OSSL_PARAM* padding, int number, const char* name) {
     if (padding == nullptr) {
         return 1;
     }
-    int number = RSA_PKCS1_PADDING;
-    const char* name = OSSL_PKEY_RSA_PAD_MODE_PKCSV15;
-    const bool read = padding->data_type == OSSL_PARAM_UTF8_STRING ? OSSL_PARAM_get_utf8_string_ptr(padding, &name) == 1
-                                                                   : OSSL_PARAM_get_int(padding, &number) == 1;
-    return read && number == RSA_PKCS1_PADDING && std::string_view(name) == OSSL_PKEY_RSA_PAD_MODE_PKCSV15
+    return padding->data_type == OSSL_PARAM_UTF8_STRING ? OSSL_PARAM_set_utf8_string(padding, name)
+                                                        : OSSL_PARAM_set_int(padding, number);
+}
+
+}  // namespace
+
+int accept_only_pkcs1(const OSSL_PARAM* padding) {
+    return padding == nullptr || says(*padding, RSA_PKCS1_PADDING, OSSL_PKEY_RSA_PAD_MODE_PKCSV15)
                ? 1
                : refuse(PROV_R_ILLEGAL_OR_UNSUPPORTED_PADDING_MODE);
 }
 
+bool says_oaep(const OSSL_PARAM& padding) {
+    return says(padding, RSA_PKCS1_OAEP_PADDING, OSSL_PKEY_RSA_PAD_MODE_OAEP);
+}
+
 int report_pkcs1(OSSL_PARAM* padding) {
-    if (padding == nullptr) {
-        return 1;
-    }
-    return padding->data_type == OSSL_PARAM_UTF8_STRING
-               ? OSSL_PARAM_set_utf8_string(padding, OSSL_PKEY_RSA_PAD_MODE_PKCSV15)
-               : OSSL_PARAM_set_int(padding, RSA_PKCS1_PADDING);
+    return answer(padding, RSA_PKCS1_PADDING, OSSL_PKEY_RSA_PAD_MODE_PKCSV15);
+}
+
+int report_oaep(OSSL_PARAM* padding) {
+    return answer(padding, RSA_PKCS1_OAEP_PADDING, OSSL_PKEY_RSA_PAD_MODE_OAEP);
 }
 
 }  // namespace hwenroll::keystore::openssl

@@ -50,7 +50,7 @@ class ProviderKey {
     Result<Bytes> sign(ByteView input);
 
     /// Decrypts on the token. Keeps the error.
-    Result<Secret> decrypt(ByteView ciphertext);
+    Result<Secret> decrypt(DecryptMechanism mechanism, ByteView ciphertext);
 
     [[nodiscard]] std::optional<Error> last_error() const;
 
@@ -88,12 +88,16 @@ void raise(int reason, const Error& error);
 /// Puts a bare `reason` on libcrypto's queue and yields 0, the provider's word for failure.
 int refuse(int reason);
 
-/// Accepts a pad-mode parameter, number or text, only if it says PKCS#1 v1.5; PSS and OAEP are not asked of tokens.
-/// Null is accepted. Yields 1 or 0.
+/// Accepts a pad-mode parameter, number or text, only if it says PKCS#1 v1.5; PSS is not asked of tokens. Null is
+/// accepted. Yields 1 or 0.
 int accept_only_pkcs1(const OSSL_PARAM* padding);
 
-/// Answers a question for the pad-mode; null is no question. Yields 1 or 0.
+/// Whether a pad-mode parameter says OAEP.
+bool says_oaep(const OSSL_PARAM& padding);
+
+/// Answer a question for the pad-mode; null is no question. Yield 1 or 0.
 int report_pkcs1(OSSL_PARAM* padding);
+int report_oaep(OSSL_PARAM* padding);
 
 extern const OSSL_DISPATCH* const rsa_key_management;
 extern const OSSL_DISPATCH* const ec_key_management;

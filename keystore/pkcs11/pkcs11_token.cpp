@@ -290,10 +290,7 @@ Result<Bytes> Pkcs11Token::sign(const KeyReference& key, SignMechanism mechanism
 }
 
 Result<Secret> Pkcs11Token::decrypt(const KeyReference& key, DecryptMechanism mechanism, ByteView ciphertext) {
-    if (mechanism != DecryptMechanism::rsa_pkcs1) {
-        return fail(ErrorCode::token_operation, "a PKCS#11 token cannot decrypt", "unknown mechanism");
-    }
-    return impl_->with_keys([&](TokenKeys& keys) { return keys.decrypt(key, ciphertext); });
+    return impl_->with_keys([&](TokenKeys& keys) { return keys.decrypt(key, mechanism, ciphertext); });
 }
 
 Result<Secret> Pkcs11Token::agree(const KeyReference& key, const PublicKey& peer) {

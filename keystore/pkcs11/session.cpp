@@ -130,8 +130,13 @@ Outcome<void> Session::begin_sign(CK_OBJECT_HANDLE key, CK_MECHANISM_TYPE type) 
     return {};
 }
 
-Outcome<void> Session::begin_decrypt(CK_OBJECT_HANDLE key) {
-    CK_MECHANISM how = mechanism(CKM_RSA_PKCS);
+Outcome<void> Session::begin_decrypt(CK_OBJECT_HANDLE key, DecryptMechanism wanted) {
+    const bool sha1 = wanted == DecryptMechanism::rsa_oaep_sha1;
+    CK_RSA_PKCS_OAEP_PARAMS oaep{CK_MECHANISM_TYPE{sha1 ? CKM_SHA_1 : CKM_SHA256},
+                                 CK_RSA_PKCS_MGF_TYPE{sha1 ? CKG_MGF1_SHA1 : CKG_MGF1_SHA256}, CKZ_DATA_SPECIFIED,
+                                 nullptr, 0};
+    CK_MECHANISM how = wanted == DecryptMechanism::rsa_pkcs1 ? mechanism(CKM_RSA_PKCS)
+                                                             : CK_MECHANISM{CKM_RSA_PKCS_OAEP, &oaep, sizeof oaep};
     const CK_RV rv = module_->call(&CK_FUNCTION_LIST::C_DecryptInit, handle_, &how, key);
     if (rv != CKR_OK) {
         return call_failed("C_DecryptInit", rv);

@@ -7,6 +7,7 @@
 #include "base/secret.h"
 #include "keystore/pkcs11/attributes.h"
 #include "keystore/pkcs11/module.h"
+#include "keystore/token.h"
 
 namespace hwenroll::keystore::pkcs11 {
 
@@ -45,8 +46,8 @@ class Session {
     /// C_SignInit by `type`, a mechanism without parameters: CKM_RSA_PKCS over a DigestInfo, CKM_ECDSA over a digest.
     Outcome<void> begin_sign(CK_OBJECT_HANDLE key, CK_MECHANISM_TYPE type);
 
-    /// C_DecryptInit by CKM_RSA_PKCS.
-    Outcome<void> begin_decrypt(CK_OBJECT_HANDLE key);
+    /// C_DecryptInit by CKM_RSA_PKCS or CKM_RSA_PKCS_OAEP.
+    Outcome<void> begin_decrypt(CK_OBJECT_HANDLE key, DecryptMechanism mechanism);
 
     /// One C_Login as CKU_CONTEXT_SPECIFIC, for the operation that has begun: what a key with CKA_ALWAYS_AUTHENTICATE
     /// wants before each use (PKCS#11 v2.40 §4.9, §5.6).

@@ -8,6 +8,7 @@
 #include "keystore/ecdh.h"
 #include "keystore/ecdsa_signature.h"
 #include "keystore/login_rules.h"
+#include "keystore/oaep.h"
 
 namespace hwenroll::keystore::pkcs11 {
 
@@ -26,6 +27,13 @@ constexpr std::size_t longest_digest = 64;
 /// Octets of the modulus; of an EC key, those of its curve's order (as long as the field for P-256 and P-384).
 std::size_t octets_of(const KeyReference& key) {
     return (static_cast<std::size_t>(key.public_key.bits()) + 7) / 8;
+}
+
+/// The module has judged the mechanism and seen no ciphertext yet. SoftHSM 2.6.1 says CKR_ARGUMENTS_BAD of OAEP with
+/// another hash than SHA-1. What it says of CKM_RSA_PKCS, which every RSA key needs, is a failure of its own.
+bool is_not_offered(DecryptMechanism mechanism, CK_RV rv) {
+    return mechanism != DecryptMechanism::rsa_pkcs1 &&
+           (rv == CKR_MECHANISM_INVALID || rv == CKR_MECHANISM_PARAM_INVALID || rv == CKR_ARGUMENTS_BAD);
 }
 
 }  // namespace
@@ -552,7 +560,7 @@ TokenKeys::Attempt<Bytes> TokenKeys::sign_once(const KeyReference& key, CK_MECHA
 }
 
 /// Only a stale session or handle is worth a second C_Decrypt, since then there was no first one (SEC-9).
-Result<Secret> TokenKeys::decrypt(const KeyReference& key, ByteView ciphertext) {
+Result<Secret> TokenKeys::decrypt(const KeyReference& key, DecryptMechanism mechanism, ByteView ciphertext) {
     if (!key.public_key.is_rsa()) {
         return fail(ErrorCode::token_operation, fmt::format("token '{}' was not asked to decrypt", name_),
                     fmt::format("a key of kind {} cannot decrypt", key.public_key.text()));
@@ -561,10 +569,11 @@ Result<Secret> TokenKeys::decrypt(const KeyReference& key, ByteView ciphertext) 
         return fail(ErrorCode::token_operation, fmt::format("token '{}' was not asked to decrypt", name_),
                     fmt::format("the ciphertext has {} octets, the modulus {}", ciphertext.size(), octets_of(key)));
     }
-    return recovering<Secret>(one_try, [&] { return decrypt_once(key, ciphertext); });
+    return recovering<Secret>(one_try, [&] { return decrypt_once(key, mechanism, ciphertext); });
 }
 
-TokenKeys::Attempt<Secret> TokenKeys::decrypt_once(const KeyReference& key, ByteView ciphertext) {
+TokenKeys::Attempt<Secret> TokenKeys::decrypt_once(const KeyReference& key, DecryptMechanism mechanism,
+                                                   ByteView ciphertext) {
     const auto able = known(key);
     if (!able) {
         return tl::unexpected(able.error());
@@ -574,7 +583,11 @@ TokenKeys::Attempt<Secret> TokenKeys::decrypt_once(const KeyReference& key, Byte
     }
     failpoint("plaintext-wanted");
     session_spoiled_ = true;  // until the operation has come to its end
-    const auto begun = session_.begin_decrypt(able->handle);
+    const auto begun = session_.begin_decrypt(able->handle, mechanism);
+    if (!begun && is_not_offered(mechanism, begun.error().rv)) {
+        session_spoiled_ = false;
+        return tl::unexpected(Problem{not_offered(name_, mechanism, begun.error().text()), CKR_OK});
+    }
     if (begun) {
         if (const auto let = log_in_for_use(*able); !let) {
             return tl::unexpected(let.error());

@@ -33,7 +33,7 @@ class TokenKeys {
     Result<KeyDescription> generate(KeySpec spec, const KeyId& id, const std::string& label);
     Result<std::optional<KeyDescription>> find(const KeyId& id);
     Result<Bytes> sign(const KeyReference& key, SignMechanism mechanism, ByteView input);
-    Result<Secret> decrypt(const KeyReference& key, ByteView ciphertext);
+    Result<Secret> decrypt(const KeyReference& key, DecryptMechanism mechanism, ByteView ciphertext);
     Result<Secret> agree(const KeyReference& key, const PublicKey& peer);
     Status destroy(const KeyId& id);
 
@@ -83,7 +83,7 @@ class TokenKeys {
     Attempt<void> log_in_for_use(const KnownKey& key);
     Attempt<Bytes> sign_once(const KeyReference& key, CK_MECHANISM_TYPE type, ByteView input,
                              std::size_t signature_size);
-    Attempt<Secret> decrypt_once(const KeyReference& key, ByteView ciphertext);
+    Attempt<Secret> decrypt_once(const KeyReference& key, DecryptMechanism mechanism, ByteView ciphertext);
     Attempt<Secret> agree_once(const KeyReference& key, ByteView point);
     Attempt<void> require_unused(const KeyId& id);
     Outcome<Session::KeyPair> generate_pair(KeySpec spec, const KeyId& id, const std::string& label);

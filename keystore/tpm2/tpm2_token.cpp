@@ -147,10 +147,7 @@ Result<Bytes> Tpm2Token::sign(const KeyReference& key, SignMechanism mechanism, 
 }
 
 Result<Secret> Tpm2Token::decrypt(const KeyReference& key, DecryptMechanism mechanism, ByteView ciphertext) {
-    if (mechanism != DecryptMechanism::rsa_pkcs1) {
-        return fail(ErrorCode::token_operation, "a TPM cannot decrypt", "unknown mechanism");
-    }
-    return impl_->with_keys([&](TpmKeys& keys) { return keys.decrypt(key, ciphertext); });
+    return impl_->with_keys([&](TpmKeys& keys) { return keys.decrypt(key, mechanism, ciphertext); });
 }
 
 Result<Secret> Tpm2Token::agree(const KeyReference& key, const PublicKey& peer) {

@@ -8,6 +8,7 @@
 #include "base/failpoint.h"
 #include "keystore/ecdh.h"
 #include "keystore/ecdsa_signature.h"
+#include "keystore/oaep.h"
 #include "keystore/tpm2/ek_certificate.h"
 #include "keystore/tpm2/encoding.h"
 #include "keystore/tpm2/lockout.h"
@@ -71,6 +72,21 @@ void append_padded(Bytes& out, const TPM2B_ECC_PARAMETER& number, std::size_t si
     const std::size_t given = std::min<std::size_t>(number.size, size);
     out.insert(out.end(), size - given, 0);
     out.insert(out.end(), number.buffer, number.buffer + given);
+}
+
+/// OAEP's hash is that of its mask generation too (part 1 annex B.4).
+TPMT_RSA_DECRYPT scheme_of(DecryptMechanism mechanism) {
+    TPMT_RSA_DECRYPT scheme{TPM2_ALG_RSAES, {}};
+    if (mechanism != DecryptMechanism::rsa_pkcs1) {
+        scheme.scheme = TPM2_ALG_OAEP;
+        scheme.details.oaep.hashAlg = mechanism == DecryptMechanism::rsa_oaep_sha1 ? TPM2_ALG_SHA1 : TPM2_ALG_SHA256;
+    }
+    return scheme;
+}
+
+/// The TPM has judged the scheme and not the ciphertext: an implementation may lack a hash, or OAEP.
+bool is_unknown_scheme(TSS2_RC rc) {
+    return response_of(rc) == TPM2_RC_HASH || response_of(rc) == TPM2_RC_SCHEME;
 }
 
 }  // namespace
@@ -613,7 +629,7 @@ TpmKeys::Attempt<Bytes> TpmKeys::sign_rsa(Visit& visit, const KeyInUse& key, con
     if (!block) {
         return problem(ErrorCode::token_operation, "was not asked to sign", "what is to be signed is too long");
     }
-    const auto made = rsa_decrypt(visit, key, TPM2_ALG_NULL, *block);
+    const auto made = rsa_decrypt(visit, key, TPMT_RSA_DECRYPT{TPM2_ALG_NULL, {}}, *block);
     if (!made) {
         return use_problem("sign", reference.id, made.error());
     }
@@ -639,14 +655,12 @@ TpmKeys::Attempt<Bytes> TpmKeys::sign_ec(Visit& visit, const KeyInUse& key, cons
     return ecdsa_signature_value(numbers);
 }
 
-Outcome<EsysPtr<TPM2B_PUBLIC_KEY_RSA>> TpmKeys::rsa_decrypt(Visit& visit, const KeyInUse& key, TPM2_ALG_ID scheme,
-                                                            ByteView input) {
+Outcome<EsysPtr<TPM2B_PUBLIC_KEY_RSA>> TpmKeys::rsa_decrypt(Visit& visit, const KeyInUse& key,
+                                                            const TPMT_RSA_DECRYPT& scheme, ByteView input) {
     TPM2B_PUBLIC_KEY_RSA block{};
     if (!fill(block, block.buffer, input)) {
         return call_failed("Esys_RSA_Decrypt", TSS2_ESYS_RC_BAD_SIZE);
     }
-    TPMT_RSA_DECRYPT with{};
-    with.scheme = scheme;
     const TPM2B_DATA no_label{};
     const auto session = visit.session(TPMA_SESSION_DECRYPT | TPMA_SESSION_ENCRYPT);
     if (!session) {
@@ -654,14 +668,14 @@ Outcome<EsysPtr<TPM2B_PUBLIC_KEY_RSA>> TpmKeys::rsa_decrypt(Visit& visit, const 
     }
     EsysPtr<TPM2B_PUBLIC_KEY_RSA> plain;
     if (const auto made = visit.connection().call("Esys_RSA_Decrypt", Esys_RSA_Decrypt, key.object.handle(), *session,
-                                                  ESYS_TR_NONE, ESYS_TR_NONE, &block, &with, &no_label, Out(plain));
+                                                  ESYS_TR_NONE, ESYS_TR_NONE, &block, &scheme, &no_label, Out(plain));
         !made) {
         return tl::unexpected(made.error());
     }
     return plain;
 }
 
-Result<Secret> TpmKeys::decrypt(const KeyReference& key, ByteView ciphertext) {
+Result<Secret> TpmKeys::decrypt(const KeyReference& key, DecryptMechanism mechanism, ByteView ciphertext) {
     if (!key.public_key.is_rsa()) {
         return fail(ErrorCode::token_operation, fmt::format("token '{}' was not asked to decrypt", options_.name),
                     fmt::format("a key of kind {} cannot decrypt", key.public_key.text()));
@@ -673,8 +687,12 @@ Result<Secret> TpmKeys::decrypt(const KeyReference& key, ByteView ciphertext) {
     }
     return using_key<Secret>(key, [&](Visit& visit, const KeyInUse& in_use) -> Attempt<Secret> {
         failpoint("plaintext-wanted");
-        const auto plain = rsa_decrypt(visit, in_use, TPM2_ALG_RSAES, ciphertext);
+        const auto plain = rsa_decrypt(visit, in_use, scheme_of(mechanism), ciphertext);
         failpoint("plaintext-made");
+        if (!plain && mechanism != DecryptMechanism::rsa_pkcs1 && is_unknown_scheme(plain.error().rc)) {
+            return tl::unexpected(
+                Problem{not_offered(options_.name, mechanism, plain.error().text()), plain.error().rc});
+        }
         if (!plain) {
             return use_problem("decrypt", key.id, plain.error());
         }

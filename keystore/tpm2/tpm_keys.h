@@ -31,7 +31,7 @@ class TpmKeys {
     Result<std::optional<KeyDescription>> find(const KeyId& id);
     Result<KeyDescription> look_up(const KeyReference& key);
     Result<Bytes> sign(const KeyReference& key, SignMechanism mechanism, ByteView input);
-    Result<Secret> decrypt(const KeyReference& key, ByteView ciphertext);
+    Result<Secret> decrypt(const KeyReference& key, DecryptMechanism mechanism, ByteView ciphertext);
     Result<Secret> agree(const KeyReference& key, const PublicKey& peer);
     Result<KeyEvidence> certify(const KeyReference& key, ByteView nonce);
     Status destroy(const KeyId& id);
@@ -94,8 +94,8 @@ class TpmKeys {
     Attempt<Bytes> sign_ec(Visit& visit, const KeyInUse& key, const KeyReference& reference, ByteView digest);
     Outcome<EsysPtr<TPMT_SIGNATURE>> sign_digest(Visit& visit, const KeyInUse& key, TPM2_ALG_ID scheme,
                                                  TPM2_ALG_ID hash, ByteView digest);
-    Outcome<EsysPtr<TPM2B_PUBLIC_KEY_RSA>> rsa_decrypt(Visit& visit, const KeyInUse& key, TPM2_ALG_ID scheme,
-                                                       ByteView input);
+    Outcome<EsysPtr<TPM2B_PUBLIC_KEY_RSA>> rsa_decrypt(Visit& visit, const KeyInUse& key,
+                                                       const TPMT_RSA_DECRYPT& scheme, ByteView input);
 
     Attempt<KeyEvidence> certify_in(Visit& visit, const KeyInUse& key, const KeyId& id, ByteView nonce);
     [[nodiscard]] tl::unexpected<Problem> attestation_problem(const CallFailure& failure) const;

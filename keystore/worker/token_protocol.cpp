@@ -181,7 +181,7 @@ std::optional<RequestBody> read_request_body(OctetReader& in, Kind kind) {
         }
         case Kind::decrypt: {
             auto key = read_reference(in);
-            const auto mechanism = read_enum(in, DecryptMechanism::rsa_pkcs1);
+            const auto mechanism = read_enum(in, DecryptMechanism::rsa_oaep_sha256);
             const ByteView input = in.octets(max_data);
             return key ? std::optional<RequestBody>(DecryptRequest{std::move(*key), mechanism, to_bytes(input)})
                        : std::nullopt;

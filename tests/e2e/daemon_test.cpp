@@ -74,6 +74,45 @@ TEST(Daemon, CSR_6_Q_STEP_3_a_renewal_brings_the_challenge_where_the_ca_wants_it
     EXPECT_EQ(world.generation(), "gen-002");
 }
 
+// SEC-5: a renewal rests on its signature alone, so that no RenewalReq has one with SHA-1, whatever is announced.
+TEST(Daemon, SEC_5_Q_CISCO_2_with_a_CA_of_SHA_1_only_no_renewal_is_a_RenewalReq) {
+    DaemonWorld world({"--lifetime", std::to_string(120 * day_seconds), "--backdate", "0", "--renewal", "both",
+                       "--caps", "AES,SHA-1,POSTPKIOperation,Renewal", "--allow-weak-requests"});
+    const std::string legacy = "legacy = [\"sha1-request\"]\nlegacy_until = 2031-12-31\n";
+    world.configure({.ca_extra = legacy});
+    world.start_daemon();
+    world.eventually("the enrollment", [&] { return world.word() == "OK"; });
+    world.go_to_day(91);
+    world.eventually("the renewal", [&] { return world.generation() == "gen-002"; });
+    EXPECT_THAT(world.messages(), testing::ElementsAre("19", "19"));
+    EXPECT_THAT(world.command({"history", "web"}).out,
+                HasSubstr("; by SHA-1, AES-128-CBC, RSAES-PKCS1-v1_5, as legacy = [\"sha1-request\"] permits"));
+    world.configure({.ca_extra = legacy + "renewal_type = 17\n"});
+    world.signal(SIGHUP);
+    world.go_to_day(182);
+    world.eventually("the refusal",
+                     [&] { return world.said("E-CA-ALGORITHM web: a RenewalReq is never signed with SHA-1"); });
+    EXPECT_EQ(world.messages().size(), 2U) << "nothing was sent";
+    EXPECT_EQ(world.stop_daemon(), 0);
+}
+
+// Design: warned from 30 days before the end.
+TEST(Daemon, C27_the_end_of_legacy_is_told_from_30_days_before_it) {
+    DaemonWorld world({"--lifetime", std::to_string(120 * day_seconds), "--backdate", "0"});
+    world.configure({.ca_extra = "legacy = [\"des3\"]\nlegacy_until = 2030-03-01\n"});
+    world.start_daemon();
+    world.eventually("the enrollment", [&] { return world.word() == "OK"; });
+    EXPECT_FALSE(world.said("legacy_until"));
+    world.go_to_day(40);
+    const std::string told = "ca corp: legacy = [\"des3\"] ends with 2030-03-01, in 20 d";
+    world.eventually("the reminder", [&] { return world.said(told); });
+    EXPECT_THAT(world.command({"status", "web"}).out, HasSubstr(told));
+    world.go_to_day(41);
+    world.eventually("the next one", [&] { return world.said("ends with 2030-03-01, in 19 d"); });
+    EXPECT_EQ(world.times_said(told), 1U) << "once a day";
+    EXPECT_EQ(world.stop_daemon(), 0);
+}
+
 TEST(Daemon, REN_2_ROLL_14_Q_CISCO_4_the_cisco_example_with_the_machine_off_over_the_switch) {
     DaemonWorld world(cisco_example());
     world.start_daemon();

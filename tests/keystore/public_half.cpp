@@ -43,13 +43,15 @@ bool verifies(const PublicKey& key, ByteView input, ByteView signature) {
            EVP_PKEY_verify(context.get(), signature.data(), signature.size(), input.data(), input.size()) == 1;
 }
 
-Bytes encrypt(const PublicKey& key, std::string_view text) {
+Bytes encrypt(const PublicKey& key, std::string_view text, const EVP_MD* oaep) {
     const OpenSslPtr<EVP_PKEY_CTX> context(EVP_PKEY_CTX_new_from_pkey(nullptr, key.get(), nullptr));
     Bytes out(static_cast<std::size_t>(EVP_PKEY_get_size(key.get())));
     std::size_t size = out.size();
     const ByteView in = as_bytes(text);
     if (EVP_PKEY_encrypt_init(context.get()) != 1 ||
-        EVP_PKEY_CTX_set_rsa_padding(context.get(), RSA_PKCS1_PADDING) != 1 ||
+        EVP_PKEY_CTX_set_rsa_padding(context.get(), oaep == nullptr ? RSA_PKCS1_PADDING : RSA_PKCS1_OAEP_PADDING) !=
+            1 ||
+        (oaep != nullptr && EVP_PKEY_CTX_set_rsa_oaep_md(context.get(), oaep) != 1) ||
         EVP_PKEY_encrypt(context.get(), out.data(), &size, in.data(), in.size()) != 1) {
         throw std::runtime_error("cannot encrypt");
     }

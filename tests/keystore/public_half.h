@@ -26,6 +26,8 @@ Bytes digest(const char* algorithm, std::string_view text);
 
 /// PKCS#1 v1.5 over a DigestInfo, or ECDSA over a digest, in software.
 bool verifies(const PublicKey& key, ByteView input, ByteView signature);
-Bytes encrypt(const PublicKey& key, std::string_view text);
+
+/// By PKCS#1 v1.5, or by OAEP with the hash `oaep` in both places (RFC 8017 §7).
+Bytes encrypt(const PublicKey& key, std::string_view text, const EVP_MD* oaep = nullptr);
 
 }  // namespace hwenroll::keystore::test

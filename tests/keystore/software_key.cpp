@@ -18,6 +18,15 @@ bool uses_pkcs1(EVP_PKEY_CTX* context) {
     return EVP_PKEY_CTX_set_rsa_padding(context, RSA_PKCS1_PADDING) == 1;
 }
 
+bool uses(EVP_PKEY_CTX* context, DecryptMechanism mechanism) {
+    const EVP_MD* const hash = mechanism == DecryptMechanism::rsa_oaep_sha1 ? EVP_sha1() : EVP_sha256();
+    return mechanism == DecryptMechanism::rsa_pkcs1
+               ? uses_pkcs1(context)
+               : EVP_PKEY_CTX_set_rsa_padding(context, RSA_PKCS1_OAEP_PADDING) == 1 &&
+                     EVP_PKEY_CTX_set_rsa_oaep_md(context, hash) == 1 &&
+                     EVP_PKEY_CTX_set_rsa_mgf1_md(context, hash) == 1;
+}
+
 }  // namespace
 
 OpenSslPtr<EVP_PKEY> make_software_key(KeySpec spec) {
@@ -38,11 +47,11 @@ Result<Bytes> sign_in_software(EVP_PKEY* key, ByteView input) {
     return signature;
 }
 
-Result<Secret> decrypt_in_software(EVP_PKEY* key, ByteView ciphertext) {
+Result<Secret> decrypt_in_software(EVP_PKEY* key, ByteView ciphertext, DecryptMechanism mechanism) {
     const auto context = context_of(key);
     Bytes plain(static_cast<std::size_t>(EVP_PKEY_get_size(key)));
     std::size_t size = plain.size();
-    if (EVP_PKEY_decrypt_init(context.get()) != 1 || !uses_pkcs1(context.get()) ||
+    if (EVP_PKEY_decrypt_init(context.get()) != 1 || !uses(context.get(), mechanism) ||
         EVP_PKEY_decrypt(context.get(), plain.data(), &size, ciphertext.data(), ciphertext.size()) != 1) {
         return cannot("cannot decrypt");
     }

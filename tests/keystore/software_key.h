@@ -3,7 +3,7 @@
 
 #include "base/openssl_ptr.h"
 #include "base/secret.h"
-#include "keystore/key_spec.h"
+#include "keystore/token.h"
 
 namespace hwenroll::keystore::test {
 
@@ -13,8 +13,9 @@ OpenSslPtr<EVP_PKEY> make_software_key(KeySpec spec);
 /// PKCS#1 v1.5 over a DigestInfo, or ECDSA over a digest, by the key's kind. Error code: token_operation.
 Result<Bytes> sign_in_software(EVP_PKEY* key, ByteView input);
 
-/// RSAES-PKCS1-v1_5 (RFC 8017 §7.2.2). Error code: token_operation.
-Result<Secret> decrypt_in_software(EVP_PKEY* key, ByteView ciphertext);
+/// RFC 8017 §7. Error code: token_operation.
+Result<Secret> decrypt_in_software(EVP_PKEY* key, ByteView ciphertext,
+                                   DecryptMechanism mechanism = DecryptMechanism::rsa_pkcs1);
 
 /// The x coordinate of the point that the two share. Error code: token_operation.
 Result<Secret> agree_in_software(EVP_PKEY* key, const PublicKey& peer);

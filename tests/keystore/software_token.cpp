@@ -215,14 +215,14 @@ Result<Bytes> SoftwareToken::sign(const KeyReference& key, SignMechanism mechani
     return sign_in_software(*pair, input);
 }
 
-Result<Secret> SoftwareToken::decrypt(const KeyReference& key, DecryptMechanism /*mechanism*/, ByteView ciphertext) {
+Result<Secret> SoftwareToken::decrypt(const KeyReference& key, DecryptMechanism mechanism, ByteView ciphertext) {
     const std::lock_guard lock(device_->mutex);
     const auto pair = use(key);
     if (!pair || key.public_key.is_ec()) {
         return pair ? fail(ErrorCode::token_operation, "the token in memory was not asked to decrypt")
                     : fail(pair.error());
     }
-    return decrypt_in_software(*pair, ciphertext);
+    return decrypt_in_software(*pair, ciphertext, mechanism);
 }
 
 Result<Secret> SoftwareToken::agree(const KeyReference& key, const PublicKey& peer) {

@@ -53,8 +53,8 @@ Outcome<void> Authorization::accept_signer(const ScepRequest& request, SignerKin
     return {};
 }
 
-Outcome<void> Authorization::admit(const ScepRequest& request, const CertificationRequest& csr,
-                                   SignerKind signer) const {
+Outcome<void> Authorization::admit(const ScepRequest& request, const CertificationRequest& csr, SignerKind signer,
+                                   TimePoint now) {
     if (csr.subject().empty()) {
         return reject(FailInfo::bad_request, "the subject is empty");
     }
@@ -74,6 +74,9 @@ Outcome<void> Authorization::admit(const ScepRequest& request, const Certificati
     }
     if (!csr.challenge()) {
         return reject(FailInfo::bad_request, "a challengePassword is required");
+    }
+    if (one_time_) {
+        return one_time_->use(csr.challenge()->value, now);
     }
     if (!same_secret(csr.challenge()->value, challenge_)) {
         return reject(FailInfo::bad_request, "the challengePassword is wrong");

@@ -63,6 +63,9 @@ void declare_service(CLI::App& app, Arguments& arguments) {
     auto* challenge = app.add_option("--challenge", arguments.challenge, "the challenge password of every client");
     app.add_option("--challenge-file", arguments.challenge_file, "a file whose first line is the challenge password")
         ->excludes(challenge);
+    app.add_option("--one-time-challenges", arguments.one_time_challenges,
+                   "each challenge is one of GET /lab/challenge, works once and lives for so many seconds")
+        ->check(CLI::PositiveNumber);
     app.add_option("--ready-file", arguments.ready_file, "a file to write the URL to once requests are served");
     app.add_option("--clock-file", arguments.clock_file,
                    "a virtual clock in place of the system's: 'hwenroll-clock 1 MONOTONIC_NS WALL_SECONDS RATE'");
@@ -299,6 +302,9 @@ Result<LabCaOptions> options_of(const Arguments& arguments) {
     options.issue.backdate = Seconds(arguments.backdate);
     options.issue.usage = value_of(usage_words, arguments.issue_usage);
     options.admission = admission_of(arguments);
+    if (arguments.one_time_challenges > 0) {
+        options.one_time_challenges = Seconds(arguments.one_time_challenges);
+    }
     options.decision = *std::move(decision);
     options.rollover = rollover_of(arguments);
     options.shadow = {value_of(form_words, arguments.next_ca_form), value_of(keyword_words, arguments.next_ca_keyword),

@@ -17,6 +17,7 @@ struct Arguments {
     std::string listen = "127.0.0.1:0";
     std::string challenge;
     std::string challenge_file;
+    long one_time_challenges = 0;
     std::string ready_file;
     std::string clock_file;
     std::string capabilities;

@@ -42,7 +42,7 @@ LabCa::LabCa(LabCaOptions options, const Clock& clock, Holdings holdings, Algori
       hierarchy_(std::move(holdings.hierarchy)),
       ledger_(std::move(holdings.ledger)),
       floor_(std::move(floor)),
-      authorization_(options_.challenge.copy(), admission_of(options_)),
+      authorization_(options_.challenge.copy(), admission_of(options_), options_.one_time_challenges),
       faults_(options_.faults),
       log_(options_.directory / "lint.jsonl") {}
 
@@ -108,7 +108,18 @@ LabCa::Exchange LabCa::begin(const HttpRequest& request, TimePoint now) const {
     return exchange;
 }
 
+HttpReply LabCa::give_challenge() {
+    const auto challenge = authorization_.give_challenge(clock_.now());
+    if (!challenge) {
+        return text_reply(404, "this CA has no challenges that work once");
+    }
+    return *challenge ? text_reply(200, **challenge) : text_reply(500, challenge->error().line());
+}
+
 HttpReply LabCa::answer(const HttpRequest& request) {
+    if (request.path == "/lab/challenge") {
+        return give_challenge();
+    }
     if (is_lab_request(request)) {
         return answer_lab_request(request, ledger_);
     }

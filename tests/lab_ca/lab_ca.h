@@ -58,6 +58,7 @@ struct LabCaOptions {
     bool allow_weak_requests = false;  ///< SHA-1, single DES and 3DES in requests
     IssuePolicy issue;
     AdmissionPolicy admission;
+    std::optional<Seconds> one_time_challenges;  ///< how long each lives; they take the place of `challenge`
     DecisionPolicy decision;
     RolloverPolicy rollover;
     ShadowPolicy shadow;
@@ -126,6 +127,7 @@ class LabCa final : public HttpService {
     [[nodiscard]] Capabilities capabilities(std::optional<std::size_t> next) const;
     HttpReply answer_with_faults(Exchange& exchange);
     HttpReply dispatch(Exchange& exchange);
+    HttpReply give_challenge();
     HttpReply ca_certificate(const Exchange& exchange);
     HttpReply next_ca_certificate(const Exchange& exchange);
     Result<const SigningIdentity*> ra_of(const Exchange& exchange);

@@ -16,6 +16,8 @@ bool is_lab_request(const HttpRequest& request);
 /// - `/lab/approve?transaction=ID` and `/lab/deny?transaction=ID[&text=TEXT]` decide one that awaits approval;
 /// - `/lab/revoke?serial=HEX`: the certificate renews nothing from now on.
 ///
+/// `/lab/challenge`, a challenge that works once, is LabCa's own.
+///
 /// Status 404 when there is no such transaction, certificate or path, 500 when a file cannot be written.
 HttpReply answer_lab_request(const HttpRequest& request, Ledger& ledger);
 

@@ -48,6 +48,33 @@ TEST_F(LedgerTest, SRV_6_a_request_waits_until_it_is_approved) {
     EXPECT_EQ(lab("/lab/approve", transaction_).status, 404) << "it is decided";
 }
 
+// SRV-6, BADC-2, C24
+TEST_F(LedgerTest, SRV_6_BADC_2_a_challenge_that_works_once_is_refused_from_then_on_and_after_its_time) {
+    EXPECT_EQ(lab("/lab/challenge").status, 404) << "not the way of this CA";
+    LabCaOptions once = options();
+    once.one_time_challenges = Seconds(3600);
+    start(std::move(once));
+    const auto given = [&] { return std::string(as_text(lab("/lab/challenge").body)); };
+    const auto text_of = [](const OpenedReply& reply) { return reply.attributes.at("1.3.6.1.5.5.7.24.1").text; };
+    const auto asks_with = [](std::string challenge, std::string id) {
+        RequestRecipe recipe;
+        challenge.erase(challenge.find_last_not_of('\n') + 1);
+        recipe.challenge = std::move(challenge);
+        recipe.transaction_id = std::move(id);
+        return recipe;
+    };
+    EXPECT_EQ(text_of(send({})), "the challengePassword is wrong") << "the static one";
+    const std::string first = given();
+    const std::string second = given();
+    EXPECT_NE(first, second);
+    EXPECT_EQ(send(asks_with(first, "01")).status(), "0");
+    EXPECT_EQ(send(asks_with(first, "01")).status(), "0") << "the same transaction gets the same answer";
+    EXPECT_EQ(text_of(send(asks_with(first, "02"))), "the challengePassword was used before");
+    clock_.advance(Seconds(3600));
+    EXPECT_EQ(text_of(send(asks_with(second, "03"))), "the challengePassword has expired");
+    EXPECT_EQ(send(asks_with(given(), "04")).status(), "0");
+}
+
 TEST_F(LedgerTest, SRV_6_a_request_that_is_denied_is_refused_with_the_text) {
     start(approving_options());
     EXPECT_EQ(send({}).status(), "3");

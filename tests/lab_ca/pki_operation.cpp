@@ -212,7 +212,7 @@ Outcome<CertRep> LabCa::enroll(Exchange& exchange, const ScepRequest& request, A
         }
         return reject(FailInfo::bad_request, "the transactionID belongs to a request for another key");
     }
-    if (const auto admitted = authorization_.admit(request, csr, application.signer); !admitted) {
+    if (const auto admitted = authorization_.admit(request, csr, application.signer, exchange.now); !admitted) {
         return passed_on(admitted.error());
     }
     if (const auto free =

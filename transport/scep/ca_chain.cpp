@@ -168,7 +168,8 @@ void Search::place(const Certificate& candidate, std::size_t parent) {
         chain_.dropped.push_back({candidate, "it links two keys of one CA and has no role outside a rollover"});
     } else if (std::string reason = objection(candidate, chain_.members, parent, now_, limits_, legacy_);
                !reason.empty()) {
-        chain_.dropped.push_back({candidate, std::move(reason), true});
+        const bool expired = limits_.judges_time && candidate.not_after() < now_;
+        chain_.dropped.push_back({candidate, std::move(reason), true, expired});
     } else {
         chain_.members.push_back({candidate, parent, chain_.members[parent].depth + 1});
     }

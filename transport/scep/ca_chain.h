@@ -21,6 +21,7 @@ struct DroppedCertificate {
     Certificate certificate;
     std::string reason;
     bool signed_below_anchor = false;  ///< its issuer is a member: it belongs to this CA but is not acceptable
+    bool expired = false;              ///< that is the reason
 };
 
 /// What became of a received set. Does not depend on the order in which it was received (CACERT-2).

@@ -80,9 +80,7 @@ std::string ra_objection(const Certificate& certificate, const RaRule& rule) {
         case RaRule::Kind::eku:
             return has_ra_purpose(certificate)
                        ? std::string()
-                       : "it is no CA and has neither the purpose cmcRA nor certificate request agent; if the CA's "
-                         "operator says that it is the RA, set ra = \"pinned\" and put its fingerprint into "
-                         "'ra_fingerprints'";
+                       : "it is no CA and has neither the purpose cmcRA nor certificate request agent";
         case RaRule::Kind::pinned:
             return is_pinned(certificate, rule) ? std::string() : "it is no CA and is not in 'ra_fingerprints'";
         case RaRule::Kind::issued_by_ca:
@@ -91,12 +89,26 @@ std::string ra_objection(const Certificate& certificate, const RaRule& rule) {
     return {};
 }
 
+/// The lines that make an RA of `candidate` as well as of those that are RAs already. Nothing in a set vouches for its
+/// end entities, so the CA's operator has to.
+std::string pinning_advice(const Certificate& candidate, const CaChain& chain, const RaRule& rule) {
+    std::string list;
+    for (const ChainMember& member : chain.members) {
+        const Certificate& one = member.certificate;
+        if (one == candidate || (!one.is_ca() && ra_objection(one, rule).empty())) {
+            list += fmt::format("{}\"SHA256:{}\"", list.empty() ? "" : ", ", to_hex(one.fingerprint(), ':'));
+        }
+    }
+    return fmt::format("if the CA's operator says that it is the RA, set ra = \"pinned\" and ra_fingerprints = [{}]",
+                       list);
+}
+
 void warn_of_unused(const Certificate& certificate, const std::string& reason, std::vector<std::string>& warnings) {
     warnings.push_back(fmt::format("certificate {} is not used: {}", identify(certificate), reason));
 }
 
 /// The RAs of any CA in the chain.
-Indices find_ras(const CaChain& chain, const RaRule& rule, std::vector<std::string>& warnings) {
+Indices find_ras(const CaChain& chain, const RaRule& rule, std::vector<UnusedCertificate>& unused) {
     Indices ras;
     for (std::size_t i = 1; i < chain.members.size(); ++i) {
         const Certificate& certificate = chain.members[i].certificate;
@@ -106,10 +118,21 @@ Indices find_ras(const CaChain& chain, const RaRule& rule, std::vector<std::stri
         if (std::string reason = ra_objection(certificate, rule); reason.empty()) {
             ras.push_back(i);
         } else {
-            warn_of_unused(certificate, reason, warnings);
+            unused.push_back({certificate, std::move(reason), pinning_advice(certificate, chain, rule)});
         }
     }
     return ras;
+}
+
+/// What would be RAs had they not expired (C15).
+std::vector<UnusedCertificate> expired_ras(const CaChain& chain, const RaRule& rule) {
+    std::vector<UnusedCertificate> expired;
+    for (const DroppedCertificate& dropped : chain.dropped) {
+        if (dropped.expired && !dropped.certificate.is_ca() && ra_objection(dropped.certificate, rule).empty()) {
+            expired.push_back({dropped.certificate, dropped.reason, "the CA's operator must renew it"});
+        }
+    }
+    return expired;
 }
 
 /// Empty, or why the pinned RA `pin` cannot be used.
@@ -305,7 +328,19 @@ int recipient_rank(const Certificate& certificate, bool is_ra) {
     return (usage & KU_DATA_ENCIPHERMENT) != 0 ? 4 : 0;
 }
 
-Result<Certificate> choose_recipient(const Certificate& issuer, const std::vector<Certificate>& ras, bool by_password) {
+/// C15: the CA's own certificate is no substitute for that of an RA: what is encrypted to it the RA cannot open, and
+/// the operator would hear of that only as badMessageCheck.
+Error recipient_expired(const UnusedCertificate& ra) {
+    return Error(ErrorCode::ca_certificate,
+                 fmt::format("the RA certificate {} expired at {}", identify(ra.certificate),
+                             to_iso8601(ra.certificate.not_after())),
+                 "requests would have to be encrypted to it",
+                 "the CA's operator must renew it; it is fetched by itself then");
+}
+
+Result<Certificate> choose_recipient(const Certificate& issuer, const std::vector<Certificate>& ras,
+                                     const std::vector<UnusedCertificate>& unused,
+                                     const std::vector<UnusedCertificate>& expired, bool by_password) {
     const Certificate* best = &issuer;
     int best_rank = recipient_rank(issuer, false);
     for (const Certificate& ra : ras) {
@@ -315,12 +350,24 @@ Result<Certificate> choose_recipient(const Certificate& issuer, const std::vecto
             best_rank = rank;
         }
     }
+    if (best == &issuer) {
+        for (const UnusedCertificate& ra : expired) {
+            if (recipient_rank(ra.certificate, true) > 0) {
+                return fail(recipient_expired(ra));
+            }
+        }
+    }
     if (best_rank == 0 && !by_password) {  // ENV-7, ENV-8
-        return fail(ErrorCode::ca_no_recipient, "no certificate of the CA can receive an encrypted request",
-                    "none of " + identify(issuer) +
-                        fmt::format(" and its {} RA certificates has an RSA key for encryption", ras.size()),
-                    "have the CA's operator provide an RSA certificate for SCEP, or set envelope = \"password\" if the "
-                    "CA takes requests that are encrypted under the challenge");
+        const auto able = std::ranges::find_if(
+            unused, [](const UnusedCertificate& one) { return recipient_rank(one.certificate, true) > 0; });
+        return fail(
+            ErrorCode::ca_no_recipient, "no certificate of the CA can receive an encrypted request",
+            "none of " + identify(issuer) +
+                fmt::format(" and its {} RA certificates has an RSA key for encryption", ras.size()) +
+                (able == unused.end() ? "" : "; it sent " + identify(able->certificate) + " too, but " + able->reason),
+            able == unused.end() ? "have the CA's operator provide an RSA certificate for SCEP, or set envelope = "
+                                   "\"password\" if the CA takes requests that are encrypted under the challenge"
+                                 : able->advice);
     }
     return *best;
 }
@@ -377,7 +424,12 @@ Result<CaSet> assign_roles(const CaChain& chain, const RaRule& rule, bool by_pas
     for (const DroppedCertificate& dropped : chain.dropped) {
         warn_of_unused(dropped.certificate, dropped.reason, warnings);
     }
-    const Indices all_ras = find_ras(chain, rule, warnings);
+    std::vector<UnusedCertificate> unused;
+    const Indices all_ras = find_ras(chain, rule, unused);
+    for (const UnusedCertificate& one : unused) {
+        warn_of_unused(one.certificate, one.reason + (one.advice.empty() ? "" : "; " + one.advice), warnings);
+    }
+    const std::vector<UnusedCertificate> expired = expired_ras(chain, rule);
     const auto chosen = choose_issuer(chain, all_ras, rule, warnings);
     if (!chosen) {
         return fail(chosen.error());
@@ -385,14 +437,19 @@ Result<CaSet> assign_roles(const CaChain& chain, const RaRule& rule, bool by_pas
     const Indices path = path_from(chain, *chosen);
     const Certificate& issuer = chain.members[path.front()].certificate;
     const std::vector<Certificate> ras = ras_of(path, all_ras, chain, rule, warnings);
-    auto recipient = choose_recipient(issuer, ras, by_password);
+    auto recipient = choose_recipient(issuer, ras, unused, expired, by_password);
     if (!recipient) {
         return fail(std::move(recipient).error());
     }
     warn_of_usage(issuer, *recipient, ras.empty(), warnings);
-    return CaSet{chain.members[0].certificate,  issuer,
-                 *std::move(recipient),         signers_of(chain, path.front(), ras),
-                 intermediates_of(chain, path), std::move(warnings)};
+    unused.insert(unused.end(), expired.begin(), expired.end());
+    return CaSet{chain.members[0].certificate,
+                 issuer,
+                 *std::move(recipient),
+                 signers_of(chain, path.front(), ras),
+                 intermediates_of(chain, path),
+                 std::move(warnings),
+                 std::move(unused)};
 }
 
 }  // namespace hwenroll::scep

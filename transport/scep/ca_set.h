@@ -14,6 +14,14 @@ namespace hwenroll::scep {
 /// many, DEG-7, BAD-32, BAD-33).
 Result<std::vector<Certificate>> parse_ca_certificates(ByteView body, const ParseLimits& limits);
 
+/// An end entity's certificate that the CA issued and sent, and that has no role: whoever signs with it is told apart
+/// from a stranger, and nothing more.
+struct UnusedCertificate {
+    Certificate certificate;
+    std::string reason;  ///< why it has none
+    std::string advice;  ///< what an operator may do
+};
+
 /// A CA set after authentication. Every certificate in it is the anchor or chains to it.
 struct CaSet {
     Certificate anchor;     ///< the pinned certificate (CACERT-5)
@@ -24,6 +32,7 @@ struct CaSet {
     std::vector<Certificate> intermediates;  ///< CA certificates between issuer and anchor, and the issuer unless it is
                                              ///< the anchor; then their older ones
     std::vector<std::string> warnings;  ///< keyUsage missing (CACERT-10), certificates dropped and why (BAD-27, BAD-28)
+    std::vector<UnusedCertificate> unused{};
 };
 
 /// Which certificates that are no CA's count as RAs of the issuing CA (SIG-13). They receive challenges and sign
@@ -52,7 +61,7 @@ struct CaExpectation {
 /// when it is pinned, a CA on the issuing CA's path. Errors:
 /// ca_fingerprint (no match; lists what was received), ca_certificate (match is no CA, BAD-26; expired; weak or absurd
 /// key, BAD-35; RAs, and CAs beside theirs, so that nothing tells which of these issues; no pinned RA that can be
-/// used), ca_no_recipient (BAD-38).
+/// used; the RA that requests would be encrypted to has expired, C15), ca_no_recipient (BAD-38).
 Result<CaSet> authenticate(const std::vector<Certificate>& received, const CaExpectation& expected);
 
 }  // namespace hwenroll::scep

@@ -82,7 +82,11 @@ std::string announced(const Capabilities& capabilities) {
     return text.empty() ? "the CA announces none of the known capabilities" : "the CA announces " + text;
 }
 
-Result<Digest> choose_digest(const Capabilities& capabilities, const LegacyPermissions& legacy) {
+Result<Digest> choose_digest(const Capabilities& capabilities, const LegacyPermissions& legacy,
+                             const std::optional<Digest>& fixed) {
+    if (fixed) {
+        return *fixed;
+    }
     if (capabilities.allows_sha256()) {
         return Digest::sha256;  // ALG-4
     }
@@ -93,10 +97,15 @@ Result<Digest> choose_digest(const Capabilities& capabilities, const LegacyPermi
         return Digest::sha1;  // ALG-6
     }
     return fail(ErrorCode::ca_algorithm, "the CA offers no digest of SHA-256 or better", announced(capabilities),
-                "enable SHA-256 on the CA, or set legacy = [\"sha1-request\"] with 'legacy_until'");
+                "enable SHA-256 on the CA; if its operator says that it can, set digest = \"sha256\"; or set legacy = "
+                "[\"sha1-request\"] with 'legacy_until'");
 }
 
-Result<ContentCipher> choose_cipher(const Capabilities& capabilities, const LegacyPermissions& legacy) {
+Result<ContentCipher> choose_cipher(const Capabilities& capabilities, const LegacyPermissions& legacy,
+                                    const std::optional<ContentCipher>& fixed) {
+    if (fixed) {
+        return *fixed;
+    }
     if (capabilities.allows_aes()) {
         return ContentCipher::aes128;  // ALG-1
     }
@@ -104,7 +113,8 @@ Result<ContentCipher> choose_cipher(const Capabilities& capabilities, const Lega
         return ContentCipher::des3;  // ALG-2, ALG-3
     }
     return fail(ErrorCode::ca_algorithm, "the CA offers no AES", announced(capabilities),
-                "enable AES on the CA, or set legacy = [\"des3\"] with 'legacy_until'");
+                "enable AES on the CA; if its operator says that it can, set cipher = \"aes128\"; or set legacy = "
+                "[\"des3\"] with 'legacy_until'");
 }
 
 }  // namespace
@@ -160,16 +170,17 @@ Capabilities without_downgrade(Capabilities announced, const Capabilities& befor
     return announced;
 }
 
-Result<Algorithms> choose_algorithms(const Capabilities& capabilities, const LegacyPermissions& legacy) {
-    const Result<Digest> digest = choose_digest(capabilities, legacy);
+Result<Algorithms> choose_algorithms(const Capabilities& capabilities, const LegacyPermissions& legacy,
+                                     const AlgorithmChoice& choice) {
+    const Result<Digest> digest = choose_digest(capabilities, legacy, choice.digest);
     if (!digest) {
         return fail(digest.error());
     }
-    const Result<ContentCipher> cipher = choose_cipher(capabilities, legacy);
+    const Result<ContentCipher> cipher = choose_cipher(capabilities, legacy, choice.cipher);
     if (!cipher) {
         return fail(cipher.error());
     }
-    return Algorithms{*digest, *cipher};
+    return Algorithms{*digest, *cipher, choice.key_transport};
 }
 
 }  // namespace hwenroll::scep

@@ -1,6 +1,7 @@
 // GetCACaps and what follows from it (CAPS-*, ALG-*).
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -45,10 +46,21 @@ Capabilities without_downgrade(Capabilities announced, const Capabilities& befor
 struct Algorithms {
     Digest digest = Digest::sha256;
     ContentCipher cipher = ContentCipher::aes128;
+    KeyTransport key_transport = KeyTransport::pkcs1;
     friend bool operator==(const Algorithms&, const Algorithms&) = default;
 };
 
-/// Chooses by ALG-1…ALG-6. Error code: ca_algorithm, naming what the CA announced.
-Result<Algorithms> choose_algorithms(const Capabilities& capabilities, const LegacyPermissions& legacy);
+/// What the operator has fixed (ALG-4, ALG-8). It counts whatever the CA announces, since nobody vouches for an
+/// announcement (SEC-5), and is never weaker than the floor.
+struct AlgorithmChoice {
+    std::optional<Digest> digest = {};         ///< SHA-256 or SHA-512; nothing: by what is announced
+    std::optional<ContentCipher> cipher = {};  ///< one of AES; nothing: by what is announced
+    KeyTransport key_transport = KeyTransport::pkcs1;
+    friend bool operator==(const AlgorithmChoice&, const AlgorithmChoice&) = default;
+};
+
+/// Chooses by ALG-1…ALG-6 what `choice` leaves open. Error code: ca_algorithm, naming what the CA announced.
+Result<Algorithms> choose_algorithms(const Capabilities& capabilities, const LegacyPermissions& legacy,
+                                     const AlgorithmChoice& choice = {});
 
 }  // namespace hwenroll::scep

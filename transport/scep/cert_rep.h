@@ -8,6 +8,7 @@
 
 #include "base/certificate.h"
 #include "base/secret.h"
+#include "transport/scep/ca_set.h"
 #include "transport/scep/vocabulary.h"
 
 namespace hwenroll::scep {
@@ -23,6 +24,7 @@ struct ReplyExpectation {
     /// CaSet::signers of the next CA, while a shadow certificate is asked for: these may sign before they are valid
     /// (ROLL-12).
     std::vector<Certificate> next_signers{};
+    std::vector<UnusedCertificate> unused{};  ///< CaSet::unused: none may sign; an error says who tried (SIG-13, C15)
 };
 
 /// A CertRep whose signature and attributes are good.
@@ -48,7 +50,8 @@ Result<CertRep> read_cert_rep(ByteView body, const ReplyExpectation& expected);
 /// check is the same scep_decrypt. The content is returned only if it is one complete DER or BER value (ENV-15).
 /// Single DES is decrypted in a library context of its own. A token that fails looks like an envelope that does not
 /// open: the keystore knows the difference. Errors: scep_envelope, scep_recipient, scep_algorithm (cipher below the
-/// floor or unknown, key transport other than PKCS#1 v1.5, BAD-96, BAD-97, BAD-99), scep_decrypt.
+/// floor or unknown, BAD-96, BAD-97; key transport other than PKCS#1 v1.5, or OAEP whose parameters do not say SHA-1 or
+/// SHA-256, BAD-99, ENV-18), scep_decrypt.
 Result<Secret> open_envelope(ByteView envelope, const Certificate& recipient, EVP_PKEY* key,
                              const LegacyPermissions& legacy, const ParseLimits& limits);
 

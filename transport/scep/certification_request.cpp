@@ -21,11 +21,16 @@ constexpr std::size_t serial_size = 16;     // octets; SIG-2
 constexpr std::string_view oid_challenge_password = "1.2.840.113549.1.9.7";
 constexpr std::string_view oid_extension_request = "1.2.840.113549.1.9.14";
 
-Status check_challenge(const Secret& challenge) {
+Status check_challenge(const Secret& challenge, ChallengeString wanted) {
     const std::string_view text = as_text(challenge.reveal());
     if (!is_utf8(text) || utf8_length(text) > max_challenge || text.find('\0') != std::string_view::npos) {
         return fail(ErrorCode::config_value, "the challenge password cannot be put into a request",
                     "it is not UTF-8, holds a NUL or has more than 255 characters");
+    }
+    if (wanted == ChallengeString::printable && !is_printable_string(text)) {
+        return fail(ErrorCode::challenge_source, "the challenge password is no PrintableString",
+                    "challenge_encoding = \"printable\" allows letters, digits, blanks and '()+,-./:=? only",
+                    "have the CA give another one, or set challenge_encoding = \"auto\" if it reads UTF8String");
     }
     return {};
 }
@@ -34,12 +39,12 @@ Status check_challenge(const Secret& challenge) {
 // them.
 
 /// The challengePassword as an Attribute (RFC 2985 §5.4.1); empty when there is none.
-Secret challenge_attribute(const Secret& challenge) {
+Secret challenge_attribute(const Secret& challenge, ChallengeString wanted) {
     if (challenge.empty()) {
         return {};
     }
     const ByteView text = challenge.reveal();
-    const bool printable_string = is_printable_string(as_text(text));  // CSR-2
+    const bool printable_string = wanted != ChallengeString::utf8 && is_printable_string(as_text(text));  // CSR-2
     const Secret value = der::secret(printable_string ? der::tag_printable_string : der::tag_utf8_string, {text});
     const Secret values = der::secret(der::tag_set, {value.reveal()});
     return der::secret(der::tag_sequence, {der::object_identifier(oid_challenge_password), values.reveal()});
@@ -68,7 +73,7 @@ Result<Secret> request_info(const CertificationRequest& contents, const PublicKe
     if (!extensions) {
         return fail(extensions.error());
     }
-    const Secret password = challenge_attribute(challenge);
+    const Secret password = challenge_attribute(challenge, contents.challenge_string);
     const ByteView one = password.reveal();
     const ByteView other = *extensions;
     const bool sorted = std::ranges::lexicographical_compare(one, other);  // of a SET OF in DER (X.690 §11.6)
@@ -161,7 +166,7 @@ Result<Secret> build_csr(const CertificationRequest& request, EVP_PKEY* key, con
     if (!public_key) {
         return fail(std::move(public_key).error());
     }
-    if (Status checked = check_challenge(challenge); !checked) {
+    if (Status checked = check_challenge(challenge, request.challenge_string); !checked) {
         return fail(std::move(checked).error());
     }
     auto info = request_info(request, *public_key, challenge);

@@ -10,6 +10,13 @@
 
 namespace hwenroll::scep {
 
+/// The string type of challengePassword (RFC 2985 §5.4.1, CSR-2).
+enum class ChallengeString : std::uint8_t {
+    automatic,  ///< PrintableString where the challenge allows it, else UTF8String
+    printable,  ///< PrintableString, or no request: some servers read nothing else (Q-NDES-7)
+    utf8,
+};
+
 /// The contents of a request.
 struct CertificationRequest {
     DistinguishedName subject;
@@ -17,15 +24,16 @@ struct CertificationRequest {
     std::vector<std::string> key_usage;           ///< RFC 5280 names, e.g. digitalSignature; critical when not empty
     std::vector<std::string> extended_key_usage;  ///< serverAuth, clientAuth, … or dotted OIDs
     Digest digest = Digest::sha256;
+    ChallengeString challenge_string = ChallengeString::automatic;
 };
 
 /// Checks the contents without a key: names, addresses, usages. Error code: config_value, naming the entry.
 Status check(const CertificationRequest& request);
 
 /// Builds and signs a PKCS#10 (one private operation of `key`, CSR-1) with `challenge` as challengePassword when it is
-/// not empty (PrintableString if possible, else UTF8String, CSR-2), verifies its signature in software (the signing
-/// self-test) and returns the DER, which holds the challenge. Errors: config_value, crypto, token_self_test; a failed
-/// private operation is reported as crypto: the keystore knows the cause.
+/// not empty, verifies its signature in software (the signing self-test) and returns the DER, which holds the
+/// challenge. Errors: config_value; challenge_source, for a challenge that `request.challenge_string` cannot carry;
+/// crypto, token_self_test; a failed private operation is reported as crypto: the keystore knows the cause.
 Result<Secret> build_csr(const CertificationRequest& request, EVP_PKEY* key, const Secret& challenge);
 
 /// The locally made certificate of a first enrollment (SIG-1, SIG-2): subject = issuer, v3, critical keyUsage

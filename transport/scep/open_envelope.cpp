@@ -6,20 +6,18 @@
 #include <fmt/format.h>
 #include <openssl/err.h>
 #include <openssl/rand.h>
-#include <openssl/rsa.h>
 
 #include "transport/scep/ber.h"
 #include "transport/scep/cert_rep.h"
 #include "transport/scep/content_cipher.h"
 #include "transport/scep/envelope.h"
 #include "transport/scep/key_agree_recipient.h"
+#include "transport/scep/key_transport.h"
 #include "transport/scep/password_recipient.h"
 #include "transport/scep/reply_algorithms.h"
 
 namespace hwenroll::scep {
 namespace {
-
-constexpr std::string_view oid_rsa_encryption = "1.2.840.113549.1.1.1";
 
 /// The one outward face of every failure behind the recipient check (SEC-9).
 tl::unexpected<Error> cannot_open() {
@@ -43,14 +41,6 @@ tl::unexpected<Error> not_for_us(const EnvelopedData& data) {
 Result<const KeyTransRecipient*> find_recipient(const EnvelopedData& data, const Certificate& ours) {
     const auto found = std::ranges::find_if(data.recipients, [&](const auto& r) { return names(r.id, ours); });
     return found == data.recipients.end() ? not_for_us(data) : Result<const KeyTransRecipient*>(&*found);
-}
-
-Status check_key_transport(const KeyTransRecipient& recipient) {
-    if (recipient.algorithm.oid != oid_rsa_encryption) {
-        return fail(ErrorCode::scep_algorithm, "the reply's content key is encrypted in a way that is not supported",
-                    name_of_oid(recipient.algorithm.oid), "set the CA to RSA PKCS#1 v1.5 key transport");
-    }
-    return {};
 }
 
 /// The content cipher, if it is allowed (ALG-9).
@@ -85,15 +75,16 @@ Result<ByteView> find_iv(const EnvelopedData& data, const CipherInfo& info) {
 
 /// One raw private operation into `plain`, which is as long as the modulus; the length of the result, 0 if there is
 /// none. What libcrypto or the token says about a failure is dropped.
-std::size_t decrypt_key(EVP_PKEY* key, ByteView encrypted, Bytes& plain) {
+std::size_t decrypt_key(EVP_PKEY* key, const KeyTransportScheme& scheme, ByteView encrypted, Bytes& plain) {
     ERR_set_mark();
     const OpenSslPtr<EVP_PKEY_CTX> context(EVP_PKEY_CTX_new_from_pkey(nullptr, key, nullptr));
     std::size_t size = plain.size();
-    bool done = context && EVP_PKEY_decrypt_init(context.get()) > 0 &&
-                EVP_PKEY_CTX_set_rsa_padding(context.get(), RSA_PKCS1_PADDING) > 0;
-    if (done) {
+    bool done = context && EVP_PKEY_decrypt_init(context.get()) > 0 && set_scheme(context.get(), scheme);
+    if (done && scheme.transport == KeyTransport::pkcs1) {
         // OpenSSL 3.2 and newer; a provider that does not know the parameter is as good without it.
         EVP_PKEY_CTX_ctrl_str(context.get(), "rsa_pkcs1_implicit_rejection", "1");
+    }
+    if (done) {
         done = EVP_PKEY_decrypt(context.get(), plain.data(), &size, encrypted.data(), encrypted.size()) > 0;
     }
     ERR_pop_to_mark();
@@ -102,8 +93,8 @@ std::size_t decrypt_key(EVP_PKEY* key, ByteView encrypted, Bytes& plain) {
 
 /// The content key: what the private key yields if that has the right length, a random key otherwise, chosen without
 /// a branch (RFC 3218 §2.3.2).
-Result<Secret> content_key(const KeyTransRecipient& recipient, EVP_PKEY* key, std::size_t modulus_size,
-                           std::size_t key_size) {
+Result<Secret> content_key(const KeyTransRecipient& recipient, const KeyTransportScheme& scheme, EVP_PKEY* key,
+                           std::size_t modulus_size, std::size_t key_size) {
     Bytes chosen(key_size);
     if (RAND_priv_bytes(chosen.data(), static_cast<int>(chosen.size())) != 1) {
         return fail(openssl_error("cannot draw a random content key"));
@@ -111,7 +102,7 @@ Result<Secret> content_key(const KeyTransRecipient& recipient, EVP_PKEY* key, st
     Bytes plain(std::max(modulus_size, key_size));
     // A ciphertext of another length cannot be one, so that the token is not asked (BAD-103).
     const std::size_t size =
-        recipient.encrypted_key.size() == modulus_size ? decrypt_key(key, recipient.encrypted_key, plain) : 0;
+        recipient.encrypted_key.size() == modulus_size ? decrypt_key(key, scheme, recipient.encrypted_key, plain) : 0;
     const unsigned difference = static_cast<unsigned>(size ^ key_size);
     const auto differs = static_cast<std::uint8_t>((difference | (0U - difference)) >> 31U);
     const auto mask = static_cast<std::uint8_t>(differs - 1U);  // FF when the length is right
@@ -228,14 +219,15 @@ Result<OpenedEnvelope> open_by_password(const EnvelopedData& data, const Secret&
 Result<Secret> open_for_recipient(const EnvelopedData& data, const KeyTransRecipient& recipient, EVP_PKEY* key,
                                   std::size_t modulus_size, const LegacyPermissions& legacy,
                                   const ParseLimits& limits) {
-    if (Status transport = check_key_transport(recipient); !transport) {
-        return fail(std::move(transport).error());
+    const auto scheme = key_transport_of(recipient.algorithm);
+    if (!scheme) {
+        return fail(scheme.error());
     }
     const auto content = content_of(data, legacy);
     if (!content) {
         return fail(content.error());
     }
-    const auto secret = content_key(recipient, key, modulus_size, content->cipher->key_size);
+    const auto secret = content_key(recipient, *scheme, key, modulus_size, content->cipher->key_size);
     return secret ? decrypt(*content, *secret, limits) : fail(secret.error());
 }
 

@@ -5,12 +5,12 @@
 
 #include <fmt/format.h>
 #include <openssl/err.h>
-#include <openssl/rsa.h>
 
 #include "transport/scep/content_encryption.h"
 #include "transport/scep/der_writer.h"
 #include "transport/scep/digests.h"
 #include "transport/scep/digital_signature.h"
+#include "transport/scep/key_transport.h"
 #include "transport/scep/object_identifiers.h"
 #include "transport/scep/password_recipient.h"
 #include "transport/scep/reply_algorithms.h"
@@ -33,29 +33,12 @@ Bytes issuer_and_serial(const Certificate& certificate) {
 
 // ----- EnvelopedData -----
 
-/// RSAES-PKCS1-v1_5 (ALG-8).
-Result<Bytes> wrap(const Secret& content_key, const Certificate& recipient) {
-    const PublicKey& key = recipient.public_key();
-    const OpenSslPtr<EVP_PKEY_CTX> context(EVP_PKEY_CTX_new_from_pkey(nullptr, key.get(), nullptr));
-    std::size_t size = static_cast<std::size_t>(EVP_PKEY_get_size(key.get()));
-    Bytes wrapped(size);
-    const ByteView octets = content_key.reveal();
-    if (!context || EVP_PKEY_encrypt_init(context.get()) <= 0 ||
-        EVP_PKEY_CTX_set_rsa_padding(context.get(), RSA_PKCS1_PADDING) <= 0 ||
-        EVP_PKEY_encrypt(context.get(), wrapped.data(), &size, octets.data(), octets.size()) <= 0) {
-        return fail(openssl_error("a request cannot be encrypted for '" + recipient.subject().text() + "'"));
-    }
-    wrapped.resize(size);
-    return wrapped;
-}
-
 /// ContentInfo(EnvelopedData version 0) with a KeyTransRecipientInfo version 0 (RFC 5652 §6, ENV-3, ENV-4).
-Bytes enveloped_for(const Certificate& recipient, ByteView wrapped_key, const EncryptedContent& content,
+Bytes enveloped_for(const Certificate& recipient, const WrappedKey& wrapped, const EncryptedContent& content,
                     const CipherInfo& info) {
     const Bytes recipient_info =
-        der::constructed(der::tag_sequence, {der::small_integer(0), issuer_and_serial(recipient),
-                                             der::algorithm_with_null(oid_rsa_encryption),
-                                             der::value(der::tag_octet_string, wrapped_key)});
+        der::constructed(der::tag_sequence, {der::small_integer(0), issuer_and_serial(recipient), wrapped.algorithm,
+                                             der::value(der::tag_octet_string, wrapped.encrypted_key)});
     return enveloped_data(0, recipient_info, content, info);
 }
 
@@ -145,6 +128,9 @@ Status check(const PkiMessage& message, EVP_PKEY* key) {
         return fail(ErrorCode::crypto, "a RenewalReq cannot be made",
                     "its signer '" + message.signer.subject().text() + "' is self-signed instead of issued by a CA");
     }
+    if (message.type == MessageType::renewal_req && message.digest == Digest::sha1) {
+        return fail(ErrorCode::crypto, "a RenewalReq cannot be made", "it is never signed with SHA-1");
+    }
     auto public_key = PublicKey::of(key);
     if (!public_key) {
         return fail(std::move(public_key).error());
@@ -162,7 +148,7 @@ Status check(const PkiMessage& message, EVP_PKEY* key) {
 
 }  // namespace
 
-Result<Bytes> seal(ByteView message_data, const Certificate& recipient, ContentCipher cipher) {
+Result<Bytes> seal(ByteView message_data, const Certificate& recipient, ContentCipher cipher, KeyTransport transport) {
     if (!recipient.public_key().is_rsa()) {
         return fail(ErrorCode::ca_no_recipient,
                     "the CA's certificate '" + recipient.subject().text() + "' cannot receive an encrypted request",
@@ -177,7 +163,7 @@ Result<Bytes> seal(ByteView message_data, const Certificate& recipient, ContentC
     if (!content) {
         return fail(std::move(content).error());
     }
-    auto wrapped = wrap(content->key, recipient);
+    auto wrapped = wrap_key(content->key, recipient, transport);
     if (!wrapped) {
         return fail(std::move(wrapped).error());
     }

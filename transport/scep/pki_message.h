@@ -11,10 +11,11 @@
 namespace hwenroll::scep {
 
 /// Encrypts messageData for one recipient: ContentInfo(EnvelopedData v0), one KeyTransRecipientInfo by issuer and
-/// serial, RSAES-PKCS1-v1_5 (ENV-1…5, ALG-8). DER. The content key is drawn by libcrypto and wiped; no copy of the
-/// messageData, which may hold a challenge, is left in memory. Errors: ca_no_recipient, ca_algorithm (single DES),
-/// crypto.
-Result<Bytes> seal(ByteView message_data, const Certificate& recipient, ContentCipher cipher);
+/// serial, RSAES-PKCS1-v1_5 or RSAES-OAEP with SHA-256 (ENV-1…5, ALG-8). DER. The content key is drawn by libcrypto and
+/// wiped; no copy of the messageData, which may hold a challenge, is left in memory. Errors: ca_no_recipient,
+/// ca_algorithm (single DES), crypto.
+Result<Bytes> seal(ByteView message_data, const Certificate& recipient, ContentCipher cipher,
+                   KeyTransport transport = KeyTransport::pkcs1);
 
 /// Encrypts messageData under the challenge, for a CA without an RSA key: ContentInfo(EnvelopedData v3), one
 /// PasswordRecipientInfo by PBKDF2 with HMAC-SHA-256 and id-alg-PWRI-KEK (ENV-5, ENV-6). DER. Without a challenge
@@ -44,7 +45,8 @@ struct PkiMessage {
 
 /// Signs: one private operation of `key`, which must be the signer's. One SignerInfo, version 1, attributes as §2.1 of
 /// the requirements, DER (SIG-4…9, MSG-1…7). A RenewalReq is refused to a self-issued signer: the server could not tell
-/// whose renewal it is (RFC 8894 §2.3). Errors: crypto.
+/// whose renewal it is (RFC 8894 §2.3), and one signed with SHA-1, since nothing but the signature vouches for it
+/// (SEC-5). Errors: crypto.
 Result<Bytes> sign_message(const PkiMessage& message, EVP_PKEY* key);
 
 }  // namespace hwenroll::scep

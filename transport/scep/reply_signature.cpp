@@ -136,6 +136,14 @@ std::vector<Candidate> candidates_for(const CertificateId& id, const ReplyExpect
     return candidates;
 }
 
+/// The reply claims to be signed by a certificate that the CA sends and that has no role; nothing of it is believed.
+tl::unexpected<Error> signed_without_role(const UnusedCertificate& claimed) {
+    return fail(
+        ErrorCode::scep_signer,
+        fmt::format("the reply names as its signer {}, which may not sign replies", identify(claimed.certificate)),
+        claimed.reason, claimed.advice);
+}
+
 Result<VerifiedSigner> verify_with_any(const SignedData& message, const ReplyExpectation& expected) {
     const CertificateId& id = message.signers[0].id;
     std::optional<Error> first_failure;
@@ -150,6 +158,11 @@ Result<VerifiedSigner> verify_with_any(const SignedData& message, const ReplyExp
     }
     if (first_failure) {
         return fail(*std::move(first_failure));
+    }
+    const auto claimed =
+        std::ranges::find_if(expected.unused, [&](const auto& one) { return names(id, one.certificate); });
+    if (claimed != expected.unused.end()) {
+        return signed_without_role(*claimed);
     }
     return fail(ErrorCode::scep_signer, "the reply is signed by a certificate that may not sign replies",
                 fmt::format("{} is none of the {} known signers of this CA; a certificate inside the reply is not "

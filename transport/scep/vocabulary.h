@@ -63,6 +63,9 @@ enum class Digest : std::uint8_t { sha1 = 1, sha256 = 2, sha384 = 3, sha512 = 4 
 /// Content ciphers, all in CBC mode.
 enum class ContentCipher : std::uint8_t { des = 1, des3 = 2, aes128 = 3, aes192 = 4, aes256 = 5 };
 
+/// How a content key is encrypted for an RSA key: RSAES-PKCS1-v1_5 or RSAES-OAEP (RFC 8017 §7).
+enum class KeyTransport : std::uint8_t { pkcs1 = 1, oaep = 2 };
+
 std::string_view to_text(Digest digest);
 std::string_view to_text(ContentCipher cipher);
 

@@ -194,6 +194,37 @@ TEST(Configuration, HTTP_3_HTTP_2_Q_CISCO_2_a_preset_completes_a_host_and_leaves
               std::vector<std::string>{"http://ndes.example.com:8080/certsrv/mscep/mscep.dll"});
 }
 
+TEST(Configuration, CSR_2_MSG_5_ALG_8_how_requests_are_made_can_be_chosen) {
+    const Configuration all = must_read(with_line(
+        least, "url",
+        "url = \"http://ca/\"\nchallenge_encoding = \"printable\"\ntxid = \"spki-sha1\"\ncipher = \"aes256\"\n"
+        "digest = \"sha512\"\nkey_transport = \"oaep\""));
+    ASSERT_TRUE(all.findings.empty()) << lines_of(all.findings).front();
+    const AuthoritySettings& ca = all.authorities.at("corp");
+    EXPECT_EQ(ca.challenge_encoding, ChallengeEncoding::printable);
+    EXPECT_EQ(ca.transaction_id.kind, TransactionIdRule::Kind::spki_sha1);
+    EXPECT_EQ(ca.cipher, CipherChoice::aes256);
+    EXPECT_EQ(ca.digest, DigestChoice::sha512);
+    EXPECT_EQ(ca.key_transport, KeyTransport::oaep);
+}
+
+// MSG-4: under one transactionID two identities would take each other's answers.
+TEST(Configuration, MSG_4_MSG_5_a_fixed_transactionID_is_for_one_identity) {
+    const std::string fixed = with_line(least, "url", "url = \"http://ca/\"\ntxid = \"fixed:edge-7\"");
+    EXPECT_TRUE(must_read(fixed).findings.empty());
+    const Configuration two =
+        must_read(fixed + "[identity.app]\nca = \"corp\"\ntoken = \"lab\"\nsubject = \"CN=app\"\n");
+    const auto lines = lines_of(two.findings);
+    ASSERT_EQ(lines.size(), 1U) << fmt::format("{}", fmt::join(lines, "\n"));
+    EXPECT_EQ(
+        lines[0],
+        "E-CONFIG-VALUE identity.web: hwenroll.toml:10:6: [ca.corp] has a fixed 'txid', which [identity.app] uses "
+        "(two requests under one transactionID would be taken for one); give each its own [ca.NAME], or set txid = "
+        "\"random\" in [ca.corp]");
+    EXPECT_TRUE(two.identities.contains("app")) << "the first by name keeps it";
+    EXPECT_FALSE(two.identities.contains("web"));
+}
+
 TEST(Configuration, an_existing_key_is_used_again_and_never_replaced) {
     const Configuration all = must_read(
         with_line(least, "subject", "subject = \"CN=a\"\nkey = \"existing:pkcs11:id=%9a%01;object=web%20key\""));

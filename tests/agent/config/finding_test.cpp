@@ -98,13 +98,12 @@ const Fault faults[] = {
     {"later_crl", "url", "url = \"http://ca/\"\ncrl = \"scep\"",
      "E-CONFIG-UNSUPPORTED ca.corp: hwenroll.toml:7:7: 'crl' asks for what this version cannot do: fetch CRLs; use "
      "\"off\""},
-    {"later_challenge_encoding", "url", "url = \"http://ca/\"\nchallenge_encoding = \"utf8\"",
-     "E-CONFIG-UNSUPPORTED ca.corp: hwenroll.toml:7:22: 'challenge_encoding' asks for what this version cannot do: "
-     "choose the string type of the challenge; use \"auto\": PrintableString where the challenge allows it, else "
-     "UTF8String"},
-    {"later_txid", "url", "url = \"http://ca/\"\ntxid = \"spki-sha256\"",
-     "E-CONFIG-UNSUPPORTED ca.corp: hwenroll.toml:7:8: 'txid' asks for what this version cannot do: derive the "
-     "transactionID; use \"random\""},
+    {"cipher_below_the_floor", "url", "url = \"http://ca/\"\ncipher = \"des3\"",
+     "E-CONFIG-VALUE ca.corp: hwenroll.toml:7:10: 'cipher' does not know \"des3\"; use \"auto\" or \"aes128\" or "
+     "\"aes192\" or \"aes256\""},
+    {"digest_below_the_floor", "url", "url = \"http://ca/\"\ndigest = \"sha1\"",
+     "E-CONFIG-VALUE ca.corp: hwenroll.toml:7:10: 'digest' does not know \"sha1\"; use \"auto\" or \"sha256\" or "
+     "\"sha512\""},
     {"key_misspelled", "subject", "subject = \"CN=a\"\nkey = \"rsa2048\"",
      "E-CONFIG-VALUE identity.web: hwenroll.toml:12:7: 'key' does not know \"rsa2048\"; did you mean \"rsa:2048\"? use "
      "\"rsa:2048\", \"rsa:3072\", \"rsa:4096\", \"ec:p256\", \"ec:p384\", \"existing:pkcs11:id=…\" or "

@@ -80,6 +80,33 @@ TEST_P(TokenContract, decrypts_with_keys_that_can) {
     }
 }
 
+// ENV-18, SEC-10: the mechanism that was asked for or none; a token that does not offer it says so, whatever it was
+// given.
+TEST_P(TokenContract, ENV_18_SEC_10_decrypts_by_OAEP_or_says_that_it_does_not) {
+    const std::pair<DecryptMechanism, const EVP_MD*> mechanisms[] = {{DecryptMechanism::rsa_oaep_sha1, EVP_sha1()},
+                                                                     {DecryptMechanism::rsa_oaep_sha256, EVP_sha256()}};
+    for (const UsableKey& each : keys()) {
+        if (!each.decrypts) {
+            continue;
+        }
+        for (const auto& [mechanism, hash] : mechanisms) {
+            const auto plain = token().decrypt(each.key, mechanism, encrypt(each.key.public_key, "content key", hash));
+            const auto other = token().decrypt(each.key, mechanism, encrypt(each.key.public_key, "of PKCS#1 v1.5"));
+            if (plain) {
+                EXPECT_EQ(as_text(plain->reveal()), "content key");
+                expect_refused(other, ErrorCode::token_operation);
+            } else {
+                expect_refused(plain, ErrorCode::scep_algorithm);
+                expect_refused(other, ErrorCode::scep_algorithm);
+            }
+            const auto next =
+                token().decrypt(each.key, DecryptMechanism::rsa_pkcs1, encrypt(each.key.public_key, "next"));
+            ASSERT_TRUE(next) << next.error().line();
+        }
+        expect_signs(token(), each.key);
+    }
+}
+
 // SEC-9, BAD-103.
 TEST_P(TokenContract, SEC_9_refuses_bad_ciphertexts_alike_and_stays_usable) {
     for (const UsableKey& each : keys()) {

@@ -122,11 +122,54 @@ TEST_F(KeyProvider, signs_a_digest_and_nothing_that_is_none) {
     EXPECT_FALSE(with_context(key(), EVP_PKEY_sign_init, sign(digest)));
 }
 
-TEST_F(KeyProvider, refuses_other_paddings_than_pkcs1_v1_5) {
+int by_oaep(EVP_PKEY_CTX* context, const EVP_MD* hash, const EVP_MD* mask_hash) {
+    return EVP_PKEY_CTX_set_rsa_padding(context, RSA_PKCS1_OAEP_PADDING) == 1 &&
+                   EVP_PKEY_CTX_set_rsa_oaep_md(context, hash) == 1 &&
+                   EVP_PKEY_CTX_set_rsa_mgf1_md(context, mask_hash) == 1
+               ? 1
+               : 0;
+}
+
+/// The plaintext of what software encrypts by OAEP with both hashes; empty when it cannot be had.
+std::string through_oaep(EVP_PKEY* key, EVP_PKEY* public_key, const EVP_MD* hash, const EVP_MD* mask_hash) {
+    Bytes sealed(256);
+    std::size_t size = sealed.size();
+    const ByteView text = as_bytes("content key");
+    const bool encrypted = with_context(
+        public_key,
+        [&](EVP_PKEY_CTX* context) {
+            return EVP_PKEY_encrypt_init(context) == 1 ? by_oaep(context, hash, mask_hash) : 0;
+        },
+        [&](EVP_PKEY_CTX* context) {
+            return EVP_PKEY_encrypt(context, sealed.data(), &size, text.data(), text.size());
+        });
+    Bytes plain(256);
+    size = plain.size();
+    const bool decrypted =
+        encrypted && with_context(
+                         key,
+                         [&](EVP_PKEY_CTX* context) {
+                             return EVP_PKEY_decrypt_init(context) == 1 ? by_oaep(context, hash, mask_hash) : 0;
+                         },
+                         [&](EVP_PKEY_CTX* context) {
+                             return EVP_PKEY_decrypt(context, plain.data(), &size, sealed.data(), sealed.size());
+                         });
+    return decrypted ? std::string(as_text(ByteView(plain).first(size))) : std::string();
+}
+
+TEST_F(KeyProvider, ENV_18_decrypts_by_OAEP_with_SHA_1_and_SHA_256) {
+    EXPECT_EQ(through_oaep(key(), public_key(), EVP_sha1(), EVP_sha1()), "content key");
+    EXPECT_EQ(through_oaep(key(), public_key(), EVP_sha256(), EVP_sha256()), "content key");
+    EXPECT_EQ(through_oaep(key(), public_key(), EVP_sha256(), EVP_sha1()), "") << "no token is asked for two hashes";
+    EXPECT_EQ(through_oaep(key(), public_key(), EVP_sha512(), EVP_sha512()), "");
+    EXPECT_EQ(decrypt(key(), encrypt(key(), "content key")), "content key") << "PKCS#1 v1.5 is still what is usual";
+}
+
+TEST_F(KeyProvider, refuses_other_paddings) {
     EXPECT_FALSE(with_context(key(), EVP_PKEY_sign_init, [](EVP_PKEY_CTX* context) {
         return EVP_PKEY_CTX_set_rsa_padding(context, RSA_PKCS1_PSS_PADDING);
     }));
-    EXPECT_FALSE(with_context(key(), EVP_PKEY_decrypt_init, [](EVP_PKEY_CTX* context) {
+    EXPECT_FALSE(with_context(key(), EVP_PKEY_sign_init, [](EVP_PKEY_CTX* context) {
         return EVP_PKEY_CTX_set_rsa_padding(context, RSA_PKCS1_OAEP_PADDING);
     }));
     EXPECT_FALSE(with_context(key(), EVP_PKEY_decrypt_init, [](EVP_PKEY_CTX* context) {

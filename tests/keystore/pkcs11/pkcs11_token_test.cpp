@@ -215,6 +215,26 @@ TEST_F(TokenTest, T7_a_key_with_another_public_key_behind_its_id_is_not_used) {
     EXPECT_EQ(plain.error().code(), ErrorCode::token_key_mismatch);
 }
 
+// ENV-18: SoftHSM 2.6.1 knows OAEP with SHA-1 alone, and says of the other that it does not, not that it failed.
+TEST_F(TokenTest, ENV_18_SEC_10_decrypts_by_OAEP_what_the_token_offers) {
+    const auto token = logged_in();
+    const auto key = token->generate(KeySpec::rsa_2048, key_id(13), "web").value().key;
+    const auto plain =
+        token->decrypt(key, DecryptMechanism::rsa_oaep_sha1, encrypt(key.public_key, "content key", EVP_sha1()));
+    ASSERT_TRUE(plain) << plain.error().line();
+    EXPECT_EQ(as_text(plain->reveal()), "content key");
+    const auto other =
+        token->decrypt(key, DecryptMechanism::rsa_oaep_sha256, encrypt(key.public_key, "content key", EVP_sha256()));
+    ASSERT_FALSE(other);
+    EXPECT_EQ(other.error().code(), ErrorCode::scep_algorithm);
+    EXPECT_THAT(other.error().line(), AllOf(HasSubstr("does not decrypt by RSAES-OAEP with SHA-256"),
+                                            HasSubstr("C_DecryptInit: CKR_"), HasSubstr("PKCS#1 v1.5")));
+    const auto mixed = token->decrypt(key, DecryptMechanism::rsa_oaep_sha1, encrypt(key.public_key, "of PKCS#1 v1.5"));
+    ASSERT_FALSE(mixed);
+    EXPECT_EQ(mixed.error().code(), ErrorCode::token_operation);
+    EXPECT_TRUE(token->decrypt(key, DecryptMechanism::rsa_pkcs1, encrypt(key.public_key, "y")));
+}
+
 // SEC-9: the token's answer to bad padding is one error, and nothing is stuck after it.
 TEST_F(TokenTest, SEC_9_bad_padding_fails_and_leaves_the_token_usable) {
     const auto token = logged_in();

@@ -104,6 +104,22 @@ TEST_F(TpmTest, an_rsa_key_decrypts) {
     EXPECT_EQ(as_text(plain->reveal()), "content key");
 }
 
+TEST_F(TpmTest, ENV_18_an_rsa_key_decrypts_by_OAEP) {
+    const auto token = logged_in();
+    const auto key = token->generate(KeySpec::rsa_2048, key_id(4), "web").value().key;
+    for (const auto& [mechanism, hash] : {std::pair{DecryptMechanism::rsa_oaep_sha1, EVP_sha1()},
+                                          std::pair{DecryptMechanism::rsa_oaep_sha256, EVP_sha256()}}) {
+        const auto plain = token->decrypt(key, mechanism, encrypt(key.public_key, "content key", hash));
+        ASSERT_TRUE(plain) << plain.error().line();
+        EXPECT_EQ(as_text(plain->reveal()), "content key");
+        const auto other = token->decrypt(key, mechanism, encrypt(key.public_key, "of PKCS#1 v1.5"));
+        ASSERT_FALSE(other);
+        EXPECT_EQ(other.error().code(), ErrorCode::token_operation);
+    }
+    expect_signs(*token, key);
+    expect_nothing_loaded();
+}
+
 // SEC-9, BAD-103.
 TEST_F(TpmTest, bad_ciphertexts_are_refused_alike_and_leave_the_key_usable) {
     const auto token = logged_in();

@@ -39,12 +39,14 @@ Bytes sign(const Key& key, const std::string& digest, ByteView data) {
     return out;
 }
 
-Bytes encrypt_rsa(const Key& key, ByteView data) {
+Bytes encrypt_rsa(const Key& key, ByteView data, const EVP_MD* oaep = nullptr) {
     const OpenSslPtr<EVP_PKEY_CTX> context(EVP_PKEY_CTX_new_from_pkey(nullptr, key.get(), nullptr));
     Bytes out(static_cast<std::size_t>(EVP_PKEY_get_size(key.get())));
     std::size_t size = out.size();
     require(EVP_PKEY_encrypt_init(context.get()) == 1 &&
-                EVP_PKEY_CTX_set_rsa_padding(context.get(), RSA_PKCS1_PADDING) == 1 &&
+                EVP_PKEY_CTX_set_rsa_padding(context.get(),
+                                             oaep == nullptr ? RSA_PKCS1_PADDING : RSA_PKCS1_OAEP_PADDING) == 1 &&
+                (oaep == nullptr || EVP_PKEY_CTX_set_rsa_oaep_md(context.get(), oaep) == 1) &&
                 EVP_PKEY_encrypt(context.get(), out.data(), &size, data.data(), data.size()) == 1,
             "encrypt");
     return out;
@@ -177,15 +179,16 @@ Bytes ForgedEnvelope::build() const {
     RAND_bytes(key.data(), static_cast<int>(key.size()));
     RAND_bytes(iv.data(), static_cast<int>(iv.size()));
     const Bytes secret = encrypted_content.value_or(encrypt(method.get(), key, iv, plaintext));
-    Bytes wrapped = encrypted_key.value_or(encrypt_rsa(recipient_key, content_key.value_or(key)));
+    Bytes wrapped = encrypted_key.value_or(encrypt_rsa(recipient_key, content_key.value_or(key), oaep));
     if (shortened_key) {
         while (wrapped[0] != 0) {
             wrapped = encrypt_rsa(recipient_key, key);
         }
         wrapped.erase(wrapped.begin());
     }
-    const Bytes recipient =
-        asn1::sequence({asn1::integer(0), recipient_id, asn1::algorithm(transport_oid), asn1::octet_string(wrapped)});
+    const Bytes transport = transport_parameters ? asn1::sequence({asn1::oid(transport_oid), *transport_parameters})
+                                                 : asn1::algorithm(transport_oid);
+    const Bytes recipient = asn1::sequence({asn1::integer(0), recipient_id, transport, asn1::octet_string(wrapped)});
     const Bytes parameters = iv_parameters.value_or(asn1::octet_string(iv));
     const Bytes cipher_id = parameters.empty() ? asn1::sequence({asn1::oid(cipher_oid)})
                                                : asn1::sequence({asn1::oid(cipher_oid), parameters});

@@ -43,6 +43,8 @@ struct ForgedEnvelope {
     Bytes recipient_id;  ///< issuerAndSerialNumber or [0] SKI, encoded
     Key recipient_key = world().client_key;
     std::string transport_oid = "1.2.840.113549.1.1.1";
+    std::optional<Bytes> transport_parameters;  ///< encoded, instead of NULL; empty: none
+    const EVP_MD* oaep = nullptr;  ///< the content key is encrypted by OAEP with this hash and MGF1 with it
     std::string cipher_oid = "2.16.840.1.101.3.4.1.2";
     const char* cipher = "AES-128-CBC";
     std::optional<Bytes> content_key;        ///< sent instead of the one used

@@ -19,6 +19,7 @@ using test::ForgedReply;
 using test::world;
 using ::testing::Contains;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 Result<CertRep> read(const Bytes& body, const std::function<void(ReplyExpectation&)>& change = {}) {
     ReplyExpectation expectation = world().expectation;
@@ -246,6 +247,25 @@ TEST(ReplySignature, SIG_14_BAD_48_the_signer_must_be_valid_now) {
         ASSERT_FALSE(result);
         EXPECT_EQ(result.error().code(), ErrorCode::scep_signer) << result.error().line();
     }
+}
+
+// SIG-13, C15: a reply by a certificate of the CA's own set that has no role is refused like any other; the error says
+// whose it is and what its operator may do.
+TEST(ReplySignature, SIG_13_C15_a_signer_without_a_role_is_named) {
+    const std::string line = "set ra = \"pinned\" and ra_fingerprints = [\"SHA256:AA\"]";
+    const auto refused = read(ForgedReply().build(), [&](ReplyExpectation& expected) {
+        expected.signers = {world().ca};
+        expected.unused = {{world().other, "not this one", ""}, {world().ra, "it has no RA purpose", line}};
+    });
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code(), ErrorCode::scep_signer);
+    EXPECT_THAT(refused.error().line(),
+                testing::AllOf(HasSubstr("'" + world().ra.subject().text() + "' (SHA256:"),
+                               HasSubstr("it has no RA purpose"), HasSubstr(line), Not(HasSubstr("not this one"))));
+    const auto stranger =
+        read(ForgedReply().build(), [&](ReplyExpectation& expected) { expected.signers = {world().ca}; });
+    ASSERT_FALSE(stranger);
+    EXPECT_THAT(stranger.error().line(), HasSubstr("is none of the 1 known signers"));
 }
 
 // SIG-15, SEC-11

@@ -474,7 +474,36 @@ TEST(Authenticate, BAD_27_SIG_13_an_end_entity_without_an_RA_purpose_gets_no_rol
         EXPECT_THAT(set->signers, ElementsAre(pki().intermediate)) << purpose;
         EXPECT_THAT(set->warnings,
                     ElementsAre(AllOf(HasSubstr(fingerprint_text(client)), HasSubstr("ra_fingerprints"))));
+        ASSERT_THAT(set->unused, SizeIs(1));
+        EXPECT_EQ(set->unused[0].certificate, client);
     }
+}
+
+TEST(Authenticate, SIG_13_the_lines_that_would_pin_it_are_printed_ready_to_paste) {
+    const Certificate plain = pki().ra("Plain", "digitalSignature,keyEncipherment", "");
+    const Certificate agent = pki().ra("Agent", "digitalSignature");
+    const auto line = [](const std::string& list) {
+        return "set ra = \"pinned\" and ra_fingerprints = [" + list + "]";
+    };
+    const std::string alone = "\"" + fingerprint_text(plain) + "\"";
+    const auto one = authenticate_now({pki().root, pki().intermediate, plain}, pki().root);
+    ASSERT_TRUE(one);
+    EXPECT_THAT(one->warnings, ElementsAre(HasSubstr(line(alone))));
+    EXPECT_THAT(one->unused[0].advice, HasSubstr(line(alone)));
+
+    // What is an RA already stays one, so that an RA for each purpose is pinned whole.
+    const auto beside = authenticate_now({pki().root, pki().intermediate, plain, agent}, pki().root);
+    ASSERT_TRUE(beside);
+    EXPECT_THAT(beside->unused[0].advice,
+                testing::AnyOf(HasSubstr(line(alone + ", \"" + fingerprint_text(agent) + "\"")),
+                               HasSubstr(line("\"" + fingerprint_text(agent) + "\", " + alone))));
+    const RaRule as_printed{RaRule::Kind::pinned, {plain.fingerprint(), agent.fingerprint()}};
+    const auto pinned = authenticate({plain, agent, pki().root, pki().intermediate},
+                                     {{pki().root.fingerprint()}, present(), {}, as_printed});
+    ASSERT_TRUE(pinned) << pinned.error().line();
+    EXPECT_EQ(pinned->recipient, plain);
+    EXPECT_THAT(pinned->signers, UnorderedElementsAre(pki().intermediate, plain, agent));
+    EXPECT_THAT(pinned->unused, IsEmpty());
 }
 
 TEST(Authenticate, SIG_12_SIG_13_either_RA_purpose_makes_a_signer_and_a_recipient) {
@@ -799,15 +828,81 @@ TEST(Authenticate, ENV_5_where_requests_may_go_under_the_challenge_an_EC_issuer_
     EXPECT_THAT(authenticate_now({root}, root).error().line(), HasSubstr("set envelope = \"password\""));
 }
 
-TEST(Authenticate, Q_NDES_11_an_expired_RA_is_not_used) {
-    test::CertificateSpec spec = test::ra_spec("CN=RA", "keyEncipherment");
+// SIG-13, Q-STEP-1: an EC CA with an RSA decrypter that nothing but its place says is one.
+TEST(Authenticate, SIG_13_Q_STEP_1_the_only_possible_recipient_is_named_with_the_lines_that_would_pin_it) {
+    const Key ec = test::new_ec_key();
+    const Certificate root = test::self_signed(test::ca_spec("CN=EC root"), ec);
+    const Certificate decrypter =
+        test::issued(test::ra_spec("CN=Decrypter", "keyEncipherment", ""), test::rsa_key(3), root, ec);
+    const auto set = authenticate_now({root, decrypter}, root);
+    ASSERT_FALSE(set);
+    EXPECT_EQ(set.error().code(), ErrorCode::ca_no_recipient);
+    EXPECT_THAT(set.error().line(), AllOf(HasSubstr("'CN=Decrypter'"), HasSubstr("neither the purpose cmcRA"),
+                                          HasSubstr("set ra = \"pinned\" and ra_fingerprints = [\"" +
+                                                    fingerprint_text(decrypter) + "\"]")));
+    const RaRule as_printed{RaRule::Kind::pinned, {decrypter.fingerprint()}};
+    EXPECT_EQ(authenticate({root, decrypter}, {{root.fingerprint()}, present(), {}, as_printed})->recipient, decrypter);
+}
+
+/// An RA whose certificate has expired two days ago.
+Certificate expired_ra(const std::string& usage, const std::string& purpose = cmc_ra) {
+    test::CertificateSpec spec = test::ra_spec("CN=Old RA", usage, purpose);
     spec.not_before = present() - days(20);
     spec.not_after = present() - days(2);
-    const Certificate expired = test::issued(spec, test::rsa_key(3), pki().root, pki().root_key);
+    return test::issued(spec, test::rsa_key(3), pki().root, pki().root_key);
+}
+
+// The CA's own certificate is no substitute: what is encrypted to it the RA cannot open.
+TEST(Authenticate, C15_Q_NDES_11_an_expired_RA_is_named_with_its_end) {
+    const Certificate expired = expired_ra("keyEncipherment");
     const auto set = authenticate_now({pki().root, expired}, pki().root);
-    ASSERT_TRUE(set);
-    EXPECT_EQ(set->recipient, pki().root);
+    ASSERT_FALSE(set);
+    EXPECT_EQ(set.error().code(), ErrorCode::ca_certificate);
+    EXPECT_THAT(set.error().line(),
+                AllOf(HasSubstr("the RA certificate 'CN=Old RA' (" + fingerprint_text(expired)),
+                      HasSubstr("expired at " + to_iso8601(expired.not_after())), HasSubstr("must renew it")));
+    for (const RaRule& rule :
+         {RaRule{RaRule::Kind::pinned, {expired.fingerprint()}}, RaRule{RaRule::Kind::issued_by_ca, {}}}) {
+        const auto by_rule = authenticate({pki().root, expired}, {{pki().root.fingerprint()}, present(), {}, rule});
+        ASSERT_FALSE(by_rule);
+        EXPECT_EQ(by_rule.error().code(), ErrorCode::ca_certificate);
+        EXPECT_THAT(by_rule.error().line(), HasSubstr("expired at " + to_iso8601(expired.not_after())));
+    }
+    // Nor when the RA that signs is another one, whose certificate is good.
+    const Certificate sign =
+        test::issued(test::ra_spec("CN=Sign", "digitalSignature"), test::rsa_key(4), pki().root, pki().root_key);
+    EXPECT_EQ(authenticate_now({pki().root, expired, sign}, pki().root).error().code(), ErrorCode::ca_certificate);
+}
+
+TEST(Authenticate, C15_an_expired_RA_beside_its_successor_is_a_warning) {
+    const Certificate expired = expired_ra("keyEncipherment");
+    test::CertificateSpec spec = test::ra_spec("CN=RA", "keyEncipherment");
+    const Certificate renewed = test::issued(spec, test::rsa_key(4), pki().root, pki().root_key);
+    const auto set = authenticate_now({pki().root, expired, renewed}, pki().root);
+    ASSERT_TRUE(set) << set.error().line();
+    EXPECT_EQ(set->recipient, renewed);
     EXPECT_THAT(set->warnings, ElementsAre(AllOf(HasSubstr("expired"), HasSubstr(fingerprint_text(expired)))));
+    ASSERT_THAT(set->unused, SizeIs(1)) << "a reply that it signs can be explained";
+    EXPECT_EQ(set->unused[0].certificate, expired);
+}
+
+TEST(Authenticate, C15_what_expired_and_was_no_RA_stands_in_nobodys_way) {
+    for (const Certificate& expired : {expired_ra("keyEncipherment", ""), expired_ra("digitalSignature")}) {
+        const auto set = authenticate_now({pki().root, expired}, pki().root);
+        ASSERT_TRUE(set) << set.error().line();
+        EXPECT_EQ(set->recipient, pki().root);
+        EXPECT_THAT(set->warnings, ElementsAre(AllOf(HasSubstr("expired"), HasSubstr(fingerprint_text(expired)))));
+    }
+}
+
+// K1: a clock that is not trusted refuses nobody.
+TEST(Authenticate, C15_K1_an_RA_does_not_expire_by_a_clock_that_is_not_trusted) {
+    const Certificate expired = expired_ra("keyEncipherment");
+    ParseLimits limits;
+    limits.judges_time = false;
+    const auto set = authenticate({pki().root, expired}, {{pki().root.fingerprint()}, present(), limits});
+    ASSERT_TRUE(set) << set.error().line();
+    EXPECT_EQ(set->recipient, expired);
 }
 
 TEST(Authenticate, CACERT_10_Q_NDES_5_missing_key_usages_are_warnings) {

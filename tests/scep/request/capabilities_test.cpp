@@ -218,6 +218,28 @@ TEST(Algorithms, ALG_7_BAD_24_CAPS_14_nothing_enables_DES_or_MD5) {
     }
 }
 
+// ALG-4, ALG-8, SEC-5: nobody vouches for an announcement, so that it has no say where the operator has spoken.
+TEST(Algorithms, ALG_4_ALG_8_SEC_5_what_the_operator_fixes_counts_whatever_is_announced) {
+    const AlgorithmChoice strong{Digest::sha512, ContentCipher::aes256, KeyTransport::oaep};
+    constexpr Algorithms wanted{Digest::sha512, ContentCipher::aes256, KeyTransport::oaep};
+    for (const char* body : {"SCEPStandard", "AES\nSHA-256", "DES3\nSHA-1", ""}) {
+        EXPECT_EQ(choose_algorithms(parse(body), no_legacy, strong).value(), wanted) << body;
+        EXPECT_EQ(choose_algorithms(parse(body), all_legacy(), strong).value(), wanted) << body << ", all permitted";
+    }
+    EXPECT_EQ(choose_algorithms(parse("SCEPStandard"), no_legacy, {{}, ContentCipher::aes192}).value(),
+              (Algorithms{Digest::sha256, ContentCipher::aes192}))
+        << "one at a time";
+    EXPECT_EQ(choose_algorithms(parse("SHA-256"), no_legacy, {Digest::sha512}).error().code(), ErrorCode::ca_algorithm)
+        << "and of the other the floor holds";
+}
+
+// ALG-3: a CA that announces nothing, as its operator knows, and works all the same.
+TEST(Algorithms, ALG_3_CAPS_14_a_CA_that_announces_nothing_is_used_by_the_floor_when_its_operator_says_so) {
+    EXPECT_THAT(choose("").error().line(), HasSubstr("set digest = \"sha256\""));
+    EXPECT_THAT(choose("SHA-256").error().line(), HasSubstr("set cipher = \"aes128\""));
+    EXPECT_EQ(choose_algorithms(parse(""), no_legacy, {Digest::sha256, ContentCipher::aes128}).value(), Algorithms{});
+}
+
 Capabilities after(std::string_view before, std::string_view now) {
     return without_downgrade(parse(now), parse(before));
 }

@@ -108,6 +108,31 @@ TEST(CertificationRequest, CSR_2_the_challenge_is_a_UTF8String_where_it_must_be)
     }
 }
 
+TEST(CertificationRequest, CSR_2_Q_NDES_7_as_printable_the_challenge_is_a_PrintableString_or_there_is_no_request) {
+    CertificationRequest request = web_request();
+    request.challenge_string = ChallengeString::printable;
+    const auto csr = build_csr(request, test::rsa_key(1).get(), secret("Pa55word"));
+    ASSERT_TRUE(csr);
+    EXPECT_THAT(structure(csr->reveal()), ContainsRegex("challengePassword\n.*SET *\n.*PRINTABLESTRING *:Pa55word\n"));
+    for (const char* bad : {"under_score", "at@sign", "gr\xC3\xBC\xC3\x9F"}) {
+        const auto refused = build_csr(request, test::rsa_key(1).get(), secret(bad));
+        ASSERT_FALSE(refused) << bad;
+        EXPECT_EQ(refused.error().code(), ErrorCode::challenge_source);
+        EXPECT_THAT(refused.error().line(), AllOf(HasSubstr("challenge_encoding"), Not(HasSubstr(bad))));
+    }
+    EXPECT_TRUE(build_csr(request, test::rsa_key(1).get(), {})) << "where no challenge is sent there is none to refuse";
+}
+
+TEST(CertificationRequest, CSR_2_as_utf8_every_challenge_is_a_UTF8String) {
+    CertificationRequest request = web_request();
+    request.challenge_string = ChallengeString::utf8;
+    for (const char* challenge : {"Pa55word", "under_score"}) {
+        const auto csr = build_csr(request, test::rsa_key(1).get(), secret(challenge));
+        ASSERT_TRUE(csr);
+        EXPECT_THAT(structure(csr->reveal()), ContainsRegex("challengePassword\n.*SET *\n.*UTF8STRING *:"));
+    }
+}
+
 TEST(CertificationRequest, CSR_6_without_a_challenge_there_is_no_attribute_for_it) {
     const auto csr = build_csr(web_request(), test::rsa_key(1).get(), {});
     ASSERT_TRUE(csr);

@@ -83,6 +83,20 @@ TEST(Seal, ENV_1_ENV_5_openssl_opens_it_whatever_the_cipher) {
     }
 }
 
+// ALG-8: by OAEP only when it is asked for, and then with SHA-256 written out in the parameters (RFC 4055 §4.1).
+TEST(Seal, ALG_8_by_OAEP_openssl_opens_it_too) {
+    for (const ContentCipher cipher : {ContentCipher::aes128, ContentCipher::aes256}) {
+        const auto envelope = seal(as_bytes(payload), ca(), cipher, KeyTransport::oaep);
+        ASSERT_TRUE(envelope) << envelope.error().line();
+        EXPECT_EQ(opened_by_openssl(*envelope), payload) << to_text(cipher);
+        EXPECT_EQ(test::der_fault(*envelope), "");
+        const std::string text = structure(*envelope);
+        EXPECT_EQ(occurrences(text, ":rsaesOaep"), 1U);
+        EXPECT_EQ(occurrences(text, ":sha256"), 2U) << "of the hash and of MGF1";
+        EXPECT_EQ(occurrences(text, ":rsaEncryption"), 0U);
+    }
+}
+
 TEST(Seal, ENV_3_ENV_4_ALG_8_one_recipient_by_issuer_and_serial_with_PKCS1_and_AES_128) {
     const auto envelope = seal(as_bytes(payload), ca(), ContentCipher::aes128);
     ASSERT_TRUE(envelope);
@@ -279,6 +293,18 @@ TEST(SignMessage, SIG_8_no_signingTime_before_the_signer_is_valid) {
     const auto valid = sign_message(request, test::rsa_key(1).get());
     ASSERT_TRUE(valid);
     EXPECT_THAT(verified_by_openssl(*valid).text, HasSubstr(":signingTime"));
+}
+
+// SEC-5: nothing but its signature vouches for a RenewalReq.
+TEST(SignMessage, SEC_5_a_RenewalReq_is_never_signed_with_SHA_1) {
+    PkiMessage request = message();
+    request.type = MessageType::renewal_req;
+    request.signer = current();
+    request.digest = Digest::sha1;
+    const auto refused = sign_message(request, test::rsa_key(1).get());
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code(), ErrorCode::crypto);
+    EXPECT_THAT(refused.error().line(), HasSubstr("never signed with SHA-1"));
 }
 
 TEST(SignMessage, ALG_11_every_digest) {

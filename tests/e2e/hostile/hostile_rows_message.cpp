@@ -98,8 +98,9 @@ std::vector<HostileRow> attribute_rows() {
 std::vector<HostileRow> envelope_rows() {
     return {
         reply("BAD-87", End::retried, ErrorCode::scep_envelope),
-        reply("BAD-88", End::retried, ErrorCode::scep_envelope).saying("waits for approval"),
-        poll_reply("BAD-88", End::pending, ErrorCode::scep_envelope).saying("waits for approval"),
+        // Dogtag means PENDING by it (Q-DOG-1).
+        reply("BAD-88", End::pending, ErrorCode::ca_pending),
+        poll_reply("BAD-88", End::pending, ErrorCode::ca_pending),
         reply("BAD-89", End::pending, ErrorCode::ca_pending),
         refusal("BAD-90"),
         reply("BAD-91", End::retried, ErrorCode::scep_recipient),

@@ -105,6 +105,19 @@ TEST_F(Challenge, C24_FI_2_one_that_was_used_is_refused_once_and_waits_for_anoth
     expect_enrolled();
 }
 
+// A command has no identity that would tell a new answer from the old one: it is asked again by an operator's word, or
+// after a day.
+TEST_F(Challenge, C24_FI_2_a_command_whose_answer_was_refused_is_asked_again_by_an_operators_word) {
+    world_.start_lab_ca({"--one-time-challenges", "3600"});
+    world_.configure({.challenge = command("echo not-given-out")});
+    expect_held("is wrong");
+    world_.configure({.challenge = command("exec curl -sS --fail " + lab_url())});
+    EXPECT_EQ(world_.once().exit_code, 76) << "the configuration is as it was";
+    EXPECT_EQ(world_.hwenroll({"resume", "web"}).exit_code, 0);
+    expect_enrolled();
+    EXPECT_EQ(operations(), 2);
+}
+
 TEST_F(Challenge, CSR_2_Q_NDES_7_one_that_cannot_be_printable_is_never_sent_as_something_else) {
     world_.start_lab_ca();
     const auto path = world_.directory() / "mine.challenge";

@@ -177,21 +177,6 @@ TEST(IdentityStep, SM_12_an_invalid_reply_to_a_poll_does_not_end_the_transaction
     EXPECT_GT(walk.state.wait.until, walk.now);
 }
 
-// SEC-5
-TEST(IdentityStep, SEC_5_the_history_says_by_which_algorithms_each_message_was_made) {
-    Walk walk;
-    walk.on(Started{}).on(KeyReady{{1}}).on(RequestPrepared{prepared(), "SHA-512, AES-256-CBC, RSAES-PKCS1-v1_5"});
-    EXPECT_EQ(walk.note, "request prepared, transaction T1; by SHA-512, AES-256-CBC, RSAES-PKCS1-v1_5");
-    Walk refused = walk;
-    refused.on(RequestRejected{scep::FailInfo::bad_request, Error(ErrorCode::ca_rejected, "no"), "SHA-1"});
-    EXPECT_TRUE(refused.note.ends_with("; the reply by SHA-1")) << refused.note;
-    walk.on(RequestPending{"SHA-256"});
-    EXPECT_EQ(walk.note, "the CA answered PENDING; the reply by SHA-256");
-    walk.on(CertificateIssued{issued(), "SHA-256, DES-CBC, as legacy = [\"des-cbc-reply\"] permits"});
-    EXPECT_TRUE(walk.note.ends_with("; the reply by SHA-256, DES-CBC, as legacy = [\"des-cbc-reply\"] permits"))
-        << walk.note;
-}
-
 TEST(IdentityStep, SM_7_FI_2_a_refusal_holds_the_identity_and_drops_the_request_but_not_the_key) {
     Walk walk;
     walk.to_sent().on(RequestRejected{scep::FailInfo::bad_request, Error(ErrorCode::ca_rejected, "no")});

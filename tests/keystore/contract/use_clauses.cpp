@@ -18,6 +18,11 @@ Bytes longest_digest_info() {
     return info;
 }
 
+/// One error for bad padding; OpenSC 0.23 selects the card's application anew after it, which ends the login.
+bool costs_login(const Result<Secret>& refused) {
+    return !refused && refused.error().code() == ErrorCode::token_login_lost;
+}
+
 }  // namespace
 
 TEST_P(TokenContract, signs_by_each_mechanism) {
@@ -94,7 +99,11 @@ TEST_P(TokenContract, ENV_18_SEC_10_decrypts_by_OAEP_or_says_that_it_does_not) {
             const auto other = token().decrypt(each.key, mechanism, encrypt(each.key.public_key, "of PKCS#1 v1.5"));
             if (plain) {
                 EXPECT_EQ(as_text(plain->reveal()), "content key");
-                expect_refused(other, ErrorCode::token_operation);
+                if (costs_login(other)) {
+                    log_in(token());
+                } else {
+                    expect_refused(other, ErrorCode::token_operation);
+                }
             } else {
                 expect_refused(plain, ErrorCode::scep_algorithm);
                 expect_refused(other, ErrorCode::scep_algorithm);

@@ -1,6 +1,7 @@
 // The lab CA with clients that we did not write (SRV-21): strongSwan's pki, scepclient and certmonger. What they leave
 // in lint.jsonl is known of them (what they are in the wild), so that a new finding is a fault of the CA's lint or a
 // new release of theirs.
+#include <algorithm>
 #include <cstdlib>
 #include <set>
 
@@ -194,6 +195,22 @@ TEST_F(StrongSwan, SRV_21_a_wrong_challenge_is_refused_and_logged_without_it) {
     EXPECT_THAT(refused.err, HasSubstr("badRequest"));
     EXPECT_EQ(messages().at(0)["answer"]["failInfo"], 2);
     EXPECT_THAT(read_file(path("ca/lint.jsonl")), Not(HasSubstr("not-the-challenge")));
+}
+
+TEST_F(StrongSwan, SRV_21_Q_NDES_3_Q_NDES_4_enrolls_at_an_emulated_NDES_and_reads_its_failure) {
+    world_.start_lab_ca({"--emulate", "ndes", "--allow-weak-requests"});
+    make_key("key");
+    fetch_ca();
+    std::vector<std::string> more = first_request("RA encryption", "RA signing");
+    const RunResult enrolled = enroll("key", "cert", more);
+    ASSERT_EQ(enrolled.exit_code, 0) << enrolled.err;
+    expect_verified(path("cert"), path("ca/ca.pem"));
+
+    make_key("other-key");
+    std::ranges::replace(more, std::string(canary_challenge), std::string("not-the-challenge"));
+    const RunResult refused = enroll("other-key", "no-cert", more);
+    EXPECT_NE(refused.exit_code, 0);
+    EXPECT_THAT(refused.err, HasSubstr("badRequest"));
 }
 
 /// Topology, who opens requests, who signs replies, and the anchor's file.

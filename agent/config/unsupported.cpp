@@ -31,9 +31,6 @@ void refuse_unsupported(SectionReader& reader, const AuthoritySettings& authorit
         refuse(reader, "envelope", "receive a reply otherwise than by RSA key transport",
                "use \"auto\" and an RSA key");
     }
-    if (authority.crl != CrlSource::off) {
-        refuse(reader, "crl", "fetch CRLs", "use \"off\"");
-    }
     if (authority.challenge_encoding != ChallengeEncoding::automatic) {
         refuse(reader, "challenge_encoding", "choose the string type of the challenge",
                "use \"auto\": PrintableString where the challenge allows it, else UTF8String");

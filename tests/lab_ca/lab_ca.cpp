@@ -42,6 +42,7 @@ LabCa::LabCa(LabCaOptions options, const Clock& clock, Generations generations, 
       ledger_(std::move(ledger)),
       floor_(std::move(floor)),
       authorization_(options_.challenge.copy(), admission_of(options_)),
+      crls_(options_.directory, options_.crl),
       faults_(options_.faults),
       log_(options_.directory / "lint.jsonl") {}
 
@@ -91,11 +92,14 @@ LabCa::Exchange LabCa::begin(const HttpRequest& request, TimePoint now) const {
 
 HttpReply LabCa::answer(const HttpRequest& request) {
     if (is_lab_request(request)) {
-        return answer_lab_request(request, ledger_);
+        return answer_about_crls(request);
     }
     const TimePoint now = clock_.now();
     if (const Status advanced = generations_.advance(now); !advanced) {
         return text_reply(500, advanced.error().line());
+    }
+    if (const auto generation = crl_generation(request.path); generation && request.method == "GET") {
+        return crl_by_http(*generation, now);
     }
     Exchange exchange = begin(request, now);
     HttpReply reply = faults_.any() ? answer_with_faults(exchange) : dispatch(exchange);

@@ -96,9 +96,6 @@ const Fault faults[] = {
     {"later_envelope", "url", "url = \"http://ca/\"\nenvelope = \"password\"",
      "E-CONFIG-UNSUPPORTED ca.corp: hwenroll.toml:7:12: 'envelope' asks for what this version cannot do: receive a "
      "reply otherwise than by RSA key transport; use \"auto\" and an RSA key"},
-    {"later_crl", "url", "url = \"http://ca/\"\ncrl = \"scep\"",
-     "E-CONFIG-UNSUPPORTED ca.corp: hwenroll.toml:7:7: 'crl' asks for what this version cannot do: fetch CRLs; use "
-     "\"off\""},
     {"later_challenge_encoding", "url", "url = \"http://ca/\"\nchallenge_encoding = \"utf8\"",
      "E-CONFIG-UNSUPPORTED ca.corp: hwenroll.toml:7:22: 'challenge_encoding' asks for what this version cannot do: "
      "choose the string type of the challenge; use \"auto\": PrintableString where the challenge allows it, else "

@@ -71,6 +71,14 @@ int ca_show(const CommandContext& context, const std::string& target);
 int ca_accept_next(const CommandContext& context, const std::string& name,
                    const std::optional<std::string>& fingerprint);
 
+/// Has the running agent fetch the CRL of CA `name` now.
+int crl_fetch(const CommandContext& context, const std::string& name);
+
+/// Has the running agent ask CA `name` for a certificate by its serial number (hexadecimal); its PEM is printed, or
+/// written to `out`.
+int cert_fetch(const CommandContext& context, const std::string& name, const std::string& serial,
+               const std::optional<std::filesystem::path>& out);
+
 /// Tokens of all configured modules, or of `module`.
 int token_list(const CommandContext& context, const std::optional<std::string>& module);
 

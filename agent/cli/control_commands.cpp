@@ -110,6 +110,15 @@ Result<std::string> read_certificates(const std::filesystem::path& file) {
     return all;
 }
 
+Status write_certificate(const std::filesystem::path& file, const std::string& pem) {
+    std::ofstream stream(file, std::ios::binary | std::ios::trunc);
+    stream << pem;
+    stream.close();
+    return stream ? Status()
+                  : fail(ErrorCode::input_file, "cannot write the certificate to " + file.string(), {},
+                         "check the directory and its permissions");
+}
+
 /// `kind` is what `name` is: `identity` or `ca`.
 int print_acceptance(const CommandContext& context, std::string_view command, const char* kind, const std::string& name,
                      const Acceptance& acceptance) {
@@ -180,6 +189,34 @@ int ca_accept_next(const CommandContext& context, const std::string& name,
     auto client = agent_of(context);
     const auto accepted = client ? client->accept_next(name, fingerprint) : fail(client.error());
     return accepted ? print_acceptance(context, "ca accept-next", "ca", name, *accepted) : report(accepted.error());
+}
+
+int crl_fetch(const CommandContext& context, const std::string& name) {
+    auto client = agent_of(context);
+    const auto fetched = client ? client->fetch_crl(name) : fail(client.error());
+    return fetched ? print_acceptance(context, "crl fetch", "ca", name, *fetched) : report(fetched.error());
+}
+
+int cert_fetch(const CommandContext& context, const std::string& name, const std::string& serial,
+               const std::optional<std::filesystem::path>& out) {
+    auto client = agent_of(context);
+    const auto fetched = client ? client->fetch_certificate(name, serial) : fail(client.error());
+    if (!fetched) {
+        return report(fetched.error());
+    }
+    if (out) {
+        if (const Status written = write_certificate(*out, fetched->certificate); !written) {
+            return report(written.error());
+        }
+    }
+    if (context.output.json) {
+        print_json("cert fetch", {{"ca", name}, {"serial", serial}, {"certificate", fetched->certificate}});
+    } else if (out) {
+        std::fputs(fmt::format("{}: the certificate is in {}\n", printable(name), out->string()).c_str(), stdout);
+    } else {
+        std::fputs(fetched->certificate.c_str(), stdout);
+    }
+    return 0;
 }
 
 int wait(const CommandContext& context, const std::string& identity, const std::optional<double>& timeout) {

@@ -19,6 +19,7 @@ struct CommandLine {
     bool no_color = false;
     std::optional<std::string> name;
     std::string target;
+    std::string serial;
     std::optional<std::string> recipient_key;
     std::optional<std::string> fingerprint;
     std::string certificate;
@@ -142,6 +143,26 @@ void add_ca_and_token_commands(CLI::App& app, CommandLine& line) {
     accept->callback([&] {
         line.run = [&line](const cli::CommandContext& context) {
             return cli::ca_accept_next(context, line.target, line.fingerprint);
+        };
+    });
+    auto* crl = app.add_subcommand("crl", "certificate revocation lists");
+    crl->require_subcommand(1);
+    auto* fetch_crl = crl->add_subcommand("fetch", "fetch and publish the CRL of a CA now");
+    fetch_crl->add_option("NAME", line.target, "name of a configured CA")->required();
+    fetch_crl->callback([&] {
+        line.run = [&line](const cli::CommandContext& context) { return cli::crl_fetch(context, line.target); };
+    });
+    auto* cert = app.add_subcommand("cert", "certificates of a CA");
+    cert->require_subcommand(1);
+    auto* fetch_cert = cert->add_subcommand("fetch", "ask a CA for a certificate by its serial number (GetCert)");
+    fetch_cert->add_option("NAME", line.target, "name of a configured CA")->required();
+    fetch_cert->add_option("SERIAL", line.serial, "in hexadecimal, as status shows it")->required();
+    fetch_cert->add_option("--out", line.certificate, "file to write it to, instead of printing it");
+    fetch_cert->callback([&] {
+        line.run = [&line](const cli::CommandContext& context) {
+            const auto out =
+                line.certificate.empty() ? std::nullopt : std::optional(std::filesystem::path(line.certificate));
+            return cli::cert_fetch(context, line.target, line.serial, out);
         };
     });
     auto* token = app.add_subcommand("token", "tokens and their keys");

@@ -25,6 +25,17 @@ void print_time(const std::string& label, const std::optional<TimePoint>& time) 
     }
 }
 
+std::string crl_line(const control::CrlView& crl) {
+    std::string line = "none yet";
+    if (crl.this_update) {
+        line = fmt::format("{}of {}, next update {}, {} entries",
+                           crl.number.empty() ? "" : "number " + crl.number + " ", to_iso8601(*crl.this_update),
+                           crl.next_update ? to_iso8601(*crl.next_update) : "not said", crl.entries);
+    }
+    return fmt::format("{}; fetched by {} from {} on{}", line, crl.source, to_iso8601(crl.next_fetch),
+                       crl.failure.empty() ? "" : "; " + crl.failure);
+}
+
 void print_one(const IdentityView& view, const std::vector<HistoryEvent>& events, const OutputOptions& options) {
     std::fputs(fmt::format("{:<12} {}\n", view.name, colored(view.word, options)).c_str(), stdout);
     print_line("  next", view.next);
@@ -42,6 +53,9 @@ void print_one(const IdentityView& view, const std::vector<HistoryEvent>& events
                    to_iso8601(view.certificate->not_before) + " to " + to_iso8601(view.certificate->not_after));
     }
     print_time("  renewal", view.renew_at);
+    if (view.crl) {
+        print_line("  CRL", crl_line(*view.crl));
+    }
     print_time("  shadow", view.shadow_not_before);
     if (view.generation) {
         print_line("  key id", view.key_id);

@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 
 #include "agent/config/sections.h"
-#include "agent/config/unsupported.h"
 #include "agent/config/value_syntax.h"
 
 namespace hwenroll::config {
@@ -209,7 +208,6 @@ std::optional<AuthoritySettings> read_authority(SectionReader& reader, std::stri
     read_protocol(reader, authority);
     read_legacy(reader, authority.legacy);
     read_route(reader, authority);
-    refuse_unsupported(reader, authority);
     return reader.finish() ? std::optional(authority) : std::nullopt;
 }
 

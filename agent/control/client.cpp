@@ -301,6 +301,15 @@ Result<Acceptance> Client::accept_next(const std::string& ca, const std::optiona
     return value_of(call(call_of("AcceptNext", std::move(parameters))), acceptance_of);
 }
 
+Result<Acceptance> Client::fetch_crl(const std::string& ca) {
+    return value_of(call_within(options_.adopt_time, call_of("FetchCrl", {{"ca", ca}})), acceptance_of);
+}
+
+Result<Acceptance> Client::fetch_certificate(const std::string& ca, const std::string& serial) {
+    const Call question = call_of("FetchCertificate", {{"ca", ca}, {"serial", serial}});
+    return value_of(call_within(options_.adopt_time, question), acceptance_of);
+}
+
 Result<ResumptionView> Client::resume(const std::string& identity) {
     return value_of(call(call_of("Resume", identity_parameter(identity))), resumption_of);
 }

@@ -23,8 +23,9 @@ struct ClientOptions {
     std::filesystem::path runtime_dir = {};
     std::string admin_group = {};                   ///< named where permission is denied
     std::chrono::milliseconds connect_time{5'000};  ///< to be accepted
-    std::chrono::milliseconds reply_time{30'000};   ///< for each reply but those of wait(), monitor() and adopt()
-    std::chrono::milliseconds adopt_time{300'000};  ///< for adopt(): a token and a CA are asked first
+    std::chrono::milliseconds reply_time{
+        30'000};  ///< for each reply but those of wait(), monitor(), adopt() and fetches
+    std::chrono::milliseconds adopt_time{300'000};  ///< for adopt() and fetches: a token and a CA are asked first
 };
 
 /// One connection to a running agent; calls are made one after the other. One thread. Every call's errors:
@@ -49,6 +50,8 @@ class Client {
     Result<Acceptance> renew(const std::string& identity, bool rekey);
     Result<Acceptance> cancel(const std::string& identity);
     Result<Acceptance> accept_next(const std::string& ca, const std::optional<std::string>& fingerprint);
+    Result<Acceptance> fetch_crl(const std::string& ca);
+    Result<Acceptance> fetch_certificate(const std::string& ca, const std::string& serial);
     Result<ResumptionView> resume(const std::string& identity);
     Result<std::vector<HistoryEvent>> history(const std::optional<std::string>& identity, std::int64_t limit);
 

@@ -84,6 +84,14 @@ Result<json> run_accept_next(ControlService& service, const Arguments& arguments
     return as_json(service.accept_next(*arguments.ca, arguments.fingerprint));
 }
 
+void begin_fetch_crl(ControlService& service, const Arguments& arguments, ControlService::Accepted done) {
+    service.fetch_crl(*arguments.ca, std::move(done));
+}
+
+void begin_fetch_certificate(ControlService& service, const Arguments& arguments, ControlService::Accepted done) {
+    service.fetch_certificate(*arguments.ca, *arguments.serial, std::move(done));
+}
+
 Result<json> run_history(ControlService& service, const Arguments& arguments) {
     return as_json("events", service.history(arguments.identity, arguments.limit));
 }
@@ -98,7 +106,12 @@ constexpr std::array table{
     Method{"Wait", MethodKind::stream, Presence::required, false, false, true, false, nullptr},
     Method{"Cancel", MethodKind::change, Presence::required, false, false, false, false, run_cancel},
     Method{"Resume", MethodKind::change, Presence::required, false, false, false, false, run_resume},
-    Method{"AcceptNext", MethodKind::change, Presence::absent, false, false, false, true, run_accept_next},
+    Method{"AcceptNext", MethodKind::change, Presence::absent, false, false, false, true, run_accept_next, nullptr,
+           false, nullptr, true},
+    Method{"FetchCrl", MethodKind::change, Presence::absent, false, false, false, true, nullptr, nullptr, false,
+           begin_fetch_crl},
+    Method{"FetchCertificate", MethodKind::change, Presence::absent, false, false, false, true, nullptr, nullptr, false,
+           begin_fetch_certificate, false, true},
     Method{"History", MethodKind::read, Presence::optional, false, true, false, false, run_history},
     Method{"Monitor", MethodKind::stream, Presence::absent, false, false, false, false, nullptr},
 };
@@ -124,13 +137,17 @@ bool take(const Method& method, const std::string& name, const json& value, Argu
         arguments.ca = value.get<std::string>();
         return true;
     }
-    if (name == "fingerprint" && method.names_ca && value.is_string()) {
+    if (name == "serial" && method.takes_serial && value.is_string()) {
+        arguments.serial = value.get<std::string>();
+        return true;
+    }
+    if (name == "fingerprint" && method.takes_fingerprint && value.is_string()) {
         arguments.fingerprint = value.get<std::string>();
         return true;
     }
-    return value.is_null() &&
-           ((name == "fingerprint" && method.names_ca) || (name == "identity" && method.identity != Presence::absent) ||
-            (name == "rekey" && method.takes_rekey) || (name == "limit" && method.takes_limit));
+    return value.is_null() && ((name == "fingerprint" && method.takes_fingerprint) ||
+                               (name == "identity" && method.identity != Presence::absent) ||
+                               (name == "rekey" && method.takes_rekey) || (name == "limit" && method.takes_limit));
 }
 
 }  // namespace
@@ -160,6 +177,9 @@ tl::expected<Arguments, BadParameter> arguments_of(const Method& method, const j
     }
     if (method.names_ca && !arguments.ca) {
         return tl::unexpected<BadParameter>(BadParameter{"ca"});
+    }
+    if (method.takes_serial && !arguments.serial) {
+        return tl::unexpected<BadParameter>(BadParameter{"serial"});
     }
     return arguments;
 }

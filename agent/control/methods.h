@@ -19,6 +19,7 @@ struct Arguments {
     std::optional<std::string> ca;
     std::optional<std::string> fingerprint;
     std::optional<std::string> certificate;
+    std::optional<std::string> serial;
     bool rekey = false;
     std::int64_t limit = 100;
 };
@@ -45,7 +46,7 @@ struct Method {
     bool takes_rekey = false;
     bool takes_limit = false;
     bool ends_when_settled = false;  ///< of a stream
-    bool names_ca = false;           ///< takes `ca`, which is required, and `fingerprint`
+    bool names_ca = false;           ///< takes `ca`, which is required
     /// The reply's parameters; null for streams, and where `begin` is set.
     Result<nlohmann::json> (*run)(ControlService& service, const Arguments& arguments) = nullptr;
     /// ControlService's pages, for a method that tells of all identities; null for others.
@@ -53,6 +54,8 @@ struct Method {
     bool takes_certificate = false;  ///< `certificate`, which is required
     /// Of a change that is answered once the service knows, maybe later: takes the place of `run`.
     void (*begin)(ControlService& service, const Arguments& arguments, ControlService::Accepted done) = nullptr;
+    bool takes_fingerprint = false;  ///< `fingerprint`, which is optional
+    bool takes_serial = false;       ///< `serial`, which is required
 };
 
 /// In the order of the interface description.

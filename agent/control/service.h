@@ -33,6 +33,18 @@ struct FailureView {
     friend bool operator==(const FailureView&, const FailureView&) = default;
 };
 
+/// The CRL that is published with a certificate, or to be.
+struct CrlView {
+    std::string source;                    ///< `cdp` or `scep`, as configured
+    std::string number;                    ///< cRLNumber, hexadecimal; empty: none
+    std::optional<TimePoint> this_update;  ///< none: no list is at hand
+    std::optional<TimePoint> next_update;
+    std::int64_t entries = 0;
+    TimePoint next_fetch;
+    std::string failure;  ///< Error::line() of the last fetch; empty: it succeeded
+    friend bool operator==(const CrlView&, const CrlView&) = default;
+};
+
 /// One identity as `hwenroll status` shows it. Made of a stored state by view_of() (identity_view.h).
 struct IdentityView {
     std::string name;
@@ -55,6 +67,7 @@ struct IdentityView {
     std::string key_id;                          ///< hexadecimal CKA_ID of the published key; empty: none
     std::optional<CertificateView> certificate;
     std::optional<FailureView> failure;
+    std::optional<CrlView> crl;  ///< where its CA's CRLs are fetched
     friend bool operator==(const IdentityView&, const IdentityView&) = default;
 };
 
@@ -92,8 +105,9 @@ struct IdentityEvent {
 
 /// How a change was taken.
 struct Acceptance {
-    bool changed = false;  ///< false: there was nothing to do, which is no failure
-    std::string text;      ///< one sentence: what was begun, or why there is nothing to do
+    bool changed = false;          ///< false: there was nothing to do, which is no failure
+    std::string text;              ///< one sentence: what was begun, or why there is nothing to do
+    std::string certificate = {};  ///< PEM, where one was asked for
     friend bool operator==(const Acceptance&, const Acceptance&) = default;
 };
 
@@ -153,6 +167,14 @@ class ControlService {
     /// later, or at once where nothing has to be asked: with what was decided, which is kept by then, or with what is
     /// wrong, and then nothing has changed. It is not called any more once the agent ends.
     virtual void adopt_certificate(const std::string& identity, const std::string& certificates, Accepted done) = 0;
+
+    /// Fetches the CRL of a CA now; `done` is called later or at once. `changed`: a newer one is published. An unknown
+    /// CA is the error unknown_name.
+    virtual void fetch_crl(const std::string& ca, Accepted done) = 0;
+
+    /// Asks a CA for a certificate by its serial number in hexadecimal (GetCert), which a key on a token signs;
+    /// Acceptance::certificate is the answer. Errors: unknown_name, usage (no serial number).
+    virtual void fetch_certificate(const std::string& ca, const std::string& serial, Accepted done) = 0;
 
     /// The newest `limit` entries first: of one identity, or of everything.
     virtual Result<std::vector<HistoryEvent>> history(const std::optional<std::string>& identity,

@@ -156,6 +156,15 @@ json to_json(const FailureView& view) {
             {"consecutive", view.consecutive}};
 }
 
+json to_json(const CrlView& view) {
+    json out{{"source", view.source}, {"entries", view.entries}, {"next_fetch", to_iso8601(view.next_fetch)}};
+    put(out, "number", view.number);
+    put(out, "this_update", view.this_update);
+    put(out, "next_update", view.next_update);
+    put(out, "failure", view.failure);
+    return out;
+}
+
 json to_json(const OverviewRow& row) {
     json out = json::object();
     out["name"] = row.name;
@@ -190,6 +199,19 @@ Result<CertificateView> certificate_view_of(const json& value) {
     reader.read("fingerprint", view.fingerprint);
     reader.read("not_before", view.not_before);
     reader.read("not_after", view.not_after);
+    return reader.finish(std::move(view));
+}
+
+Result<CrlView> crl_view_of(const json& value) {
+    CrlView view;
+    Reader reader(value);
+    reader.read("source", view.source);
+    reader.read_optional("number", view.number);
+    reader.read("this_update", view.this_update);
+    reader.read("next_update", view.next_update);
+    reader.read("entries", view.entries);
+    reader.read("next_fetch", view.next_fetch);
+    reader.read_optional("failure", view.failure);
     return reader.finish(std::move(view));
 }
 
@@ -248,6 +270,9 @@ json to_json(const IdentityView& view) {
     if (view.failure) {
         out["last_error"] = to_json(*view.failure);
     }
+    if (view.crl) {
+        out["crl"] = to_json(*view.crl);
+    }
     return out;
 }
 
@@ -274,7 +299,9 @@ json to_json(const IdentityEvent& event) {
 }
 
 json to_json(const Acceptance& acceptance) {
-    return {{"changed", acceptance.changed}, {"text", acceptance.text}};
+    json out{{"changed", acceptance.changed}, {"text", acceptance.text}};
+    put(out, "certificate", acceptance.certificate);
+    return out;
 }
 
 json to_json(const ResumptionView& resumption) {
@@ -318,6 +345,11 @@ Result<IdentityView> identity_view_of(const json& value) {
         reader.adopt("last_error", failure.has_value());
         view.failure = failure ? std::optional(*std::move(failure)) : std::nullopt;
     }
+    if (const json* part = reader.find("crl", false); part != nullptr) {
+        auto crl = crl_view_of(*part);
+        reader.adopt("crl", crl.has_value());
+        view.crl = crl ? std::optional(*std::move(crl)) : std::nullopt;
+    }
     return reader.finish(std::move(view));
 }
 
@@ -358,6 +390,7 @@ Result<Acceptance> acceptance_of(const json& value) {
     Reader reader(value);
     reader.read("changed", acceptance.changed);
     reader.read("text", acceptance.text);
+    reader.read_optional("certificate", acceptance.certificate);
     return reader.finish(std::move(acceptance));
 }
 

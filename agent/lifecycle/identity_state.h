@@ -140,6 +140,7 @@ struct Credential {
     std::uint32_t jitter = 0;  ///< drawn once: how much earlier than its renewal point it is renewed, of 2^32
     Bytes name_mark = {};      ///< Policy::name_mark that it was asked for under; empty: any
     Bytes content_mark = {};   ///< Policy::content_mark, likewise
+    Bytes crl = {};            ///< SHA-256 of the CRL that is published with it; empty: none
     friend bool operator==(const Credential&, const Credential&) = default;
 };
 

@@ -6,6 +6,8 @@
 
 #include <fmt/format.h>
 
+#include "agent/lifecycle/crl_state.h"
+
 namespace hwenroll::lifecycle {
 namespace {
 
@@ -78,6 +80,24 @@ bool anchors_changed(const IdentityState& state, const Policy& policy) {
            !std::ranges::all_of(wanted, [&](const Bytes& one) { return contains(shown, one); });
 }
 
+/// QRY-6: the CRL that belongs beside a certificate is its issuer's. Where it is not known now, what the certificate is
+/// published with stays.
+Bytes crl_for(const Credential& credential, const Policy& policy) {
+    const auto& crls = policy.authority.crls;
+    const Bytes* const issuer = issuer_of(credential.issued);
+    if (!crls || issuer == nullptr) {
+        return credential.crl;
+    }
+    const auto found =
+        std::ranges::find_if(*crls, [&](const AuthorityFacts::IssuerCrl& one) { return one.issuer == *issuer; });
+    return found == crls->end() ? Bytes() : found->digest;
+}
+
+/// True when consumers should see another CRL than they do.
+bool crl_changed(const IdentityState& state, const Policy& policy) {
+    return state.current && !state.next && crl_for(*state.current, policy) != state.current->crl;
+}
+
 void queue_what_is_due(Decision& d) {
     if (shadow_is_lost(d.next, d.policy)) {
         const Shadow lost = *std::exchange(d.next.shadow, std::nullopt);
@@ -96,6 +116,9 @@ void queue_what_is_due(Decision& d) {
     if (anchors_changed(d.next, d.policy)) {
         queue(d, *d.next.current);
         d.note = fmt::format("{} anchors are published from now on", d.next.next->issued.anchors.size());
+    } else if (crl_changed(d.next, d.policy)) {
+        queue(d, *d.next.current);
+        d.note = d.next.next->crl.empty() ? "no CRL is published any more" : "a new CRL is published";
     }
 }
 
@@ -165,6 +188,7 @@ void confirm(Decision& d) {
 void queue(Decision& d, Credential credential) {
     credential.generation = ++d.next.last_generation;
     credential.issued.anchors = anchors_for(credential.issued, d.next, d.policy);
+    credential.crl = crl_for(credential, d.policy);
     const auto replaced = std::exchange(d.next.next, std::move(credential));
     d.next.publish_after = {};
     if (replaced && !is_needed(d.next, replaced->key)) {
@@ -244,7 +268,8 @@ bool destroy(Decision& d) {
 
 std::vector<TimePoint> publication_times(const IdentityState& state, const Policy& policy) {
     std::vector<TimePoint> times;
-    if (shadow_is_lost(state, policy) || shadow_is_outlived(state) || anchors_changed(state, policy)) {
+    if (shadow_is_lost(state, policy) || shadow_is_outlived(state) || anchors_changed(state, policy) ||
+        crl_changed(state, policy)) {
         times.emplace_back();
     }
     for (const auto& due : {publication_time(state, policy), switch_time(state, policy)}) {

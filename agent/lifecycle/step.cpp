@@ -162,6 +162,9 @@ std::vector<Alarm> alarms(const IdentityState& state, const Policy& policy) {
         all.push_back(
             {RaiseAlert::Kind::expired, state.current->issued.not_after + (state.shadow ? patience : Seconds(0))});
     }
+    if (state.current && state.revoked) {
+        all.push_back({RaiseAlert::Kind::revoked, {}});
+    }
     if (state.hold) {
         all.push_back({RaiseAlert::Kind::held, {}});
     }
@@ -176,12 +179,13 @@ std::vector<Alarm> alarms(const IdentityState& state, const Policy& policy) {
 }
 
 /// When an alarm is told, for the first time or again. What is told of a delivery is that consumers may still use the
-/// certificate before, so it is told daily.
+/// certificate before, so it is told daily; as is that they use a revoked one.
 TimePoint telling_time(const Alarm& alarm, const IdentityState& state) {
     if (!state.alerted_at || *state.alerted_at < alarm.since) {
         return alarm.since;
     }
-    const bool daily = alarm.kind == RaiseAlert::Kind::delivery || !state.current;
+    const bool daily =
+        alarm.kind == RaiseAlert::Kind::delivery || alarm.kind == RaiseAlert::Kind::revoked || !state.current;
     return next_alert(*state.alerted_at, daily ? *state.alerted_at : state.current->issued.not_after);
 }
 
@@ -350,13 +354,16 @@ void on(Decision& d, const EnrollmentWanted& /*event*/) {
     wish(d, Wish::enroll);
 }
 
-void on(Decision& d, const CertificateRevoked& /*event*/) {
-    if (!d.next.current || d.next.revoked) {
+/// The pair stays published until another one is there: consumers without any certificate serve nobody, and who checks
+/// CRLs refuses this one anyhow.
+void on(Decision& d, const CertificateRevoked& event) {
+    if (!d.next.current || d.next.revoked || (!event.leaf.empty() && event.leaf != d.next.current->issued.leaf)) {
         return;
     }
     d.next.revoked = true;
+    d.next.alerted_at.reset();
     d.settled = true;
-    d.note = "the current certificate is revoked";
+    d.note = "the current certificate is revoked" + (event.why.empty() ? std::string() : ": " + event.why);
 }
 
 }  // namespace
@@ -458,8 +465,13 @@ bool doubts_authority(const Event& outcome) {
 Transition step(const IdentityState& state, const Event& event, const Draw& draw, const Policy& policy, TimePoint now) {
     Decision decision{draw, policy, now, state};
     std::visit([&](const auto& alternative) { on(decision, alternative); }, event);
+    const std::string found = std::holds_alternative<CertificateRevoked>(event) ? decision.note : std::string();
     if (decision.settled && !works(decision)) {
         advance(decision);
+    }
+    if (!found.empty() && decision.note != found) {
+        // What is begun for it must not take its place in the history.
+        decision.note = found + "; " + decision.note;
     }
     if (decision.settled) {
         raise_alerts(decision);

@@ -105,8 +105,11 @@ struct RenewalWanted {
 struct EnrollmentWanted {};
 /// An operator ends the attempt under way (O7). Its key is kept until the hold is released.
 struct Cancelled {};
-/// The current certificate is on a CRL (SM-18).
-struct CertificateRevoked {};
+/// A certificate is on a CRL for good (SM-18).
+struct CertificateRevoked {
+    Bytes leaf = {};       ///< DER: nothing happens if that is not the current one any more; empty: whatever is current
+    std::string why = {};  ///< for the history, e.g. `keyCompromise since 2026-11-23T18:09:53Z`
+};
 /// An operator has brought a certificate that was issued elsewhere, for a key that is on the token and is somebody
 /// else's. Both were judged and found good. Makes sense where may_adopt().
 struct CertificateAdopted {
@@ -163,6 +166,7 @@ struct RaiseAlert {
         expired,   ///< the current certificate has expired
         held,      ///< a hold has begun or lasts
         delivery,  ///< hooks or checks fail
+        revoked,   ///< the current certificate is on a CRL
     } kind = Kind::overdue;
 };
 
@@ -190,6 +194,15 @@ struct AuthorityFacts {
     std::optional<Successor> next;
     std::vector<Bytes> left;      ///< DER of anchors that the CA has left by a rollover
     std::vector<Bytes> overlaps;  ///< DER of anchors that consumers need beside their own certificate's
+    /// The CRL at hand of a CA certificate.
+    struct IssuerCrl {
+        Bytes issuer;  ///< DER of the CA certificate
+        Bytes digest;  ///< SHA-256 of the CRL's DER
+        friend bool operator==(const IssuerCrl&, const IssuerCrl&) = default;
+    };
+    /// What is published beside the certificates that these have issued. Nothing: not known now, so that consumers keep
+    /// what they have.
+    std::optional<std::vector<IssuerCrl>> crls = {};
     friend bool operator==(const AuthorityFacts&, const AuthorityFacts&) = default;
 };
 

@@ -199,7 +199,7 @@ Status Directory::write_file(std::string_view name, std::string_view content, co
     return {};
 }
 
-Result<std::string> Directory::read_file(std::string_view name) const {
+Status Directory::read_pieces(std::string_view name, const std::function<bool(std::string_view)>& take) const {
     const FileDescriptor file(open_beneath(fd_.get(), std::string(name), O_RDONLY | O_NONBLOCK | O_NOCTTY));
     struct stat status {};
     if (file.get() < 0 || fstat(file.get(), &status) != 0) {
@@ -209,9 +209,8 @@ Result<std::string> Directory::read_file(std::string_view name) const {
     if (!S_ISREG(status.st_mode)) {
         return failure("read", name, EINVAL);
     }
-    std::string content;
     std::array<char, 16'384> buffer{};
-    while (content.size() <= largest_file) {
+    for (;;) {
         const ssize_t size = read(file.get(), buffer.data(), buffer.size());
         if (size < 0 && errno == EINTR) {
             continue;
@@ -219,12 +218,32 @@ Result<std::string> Directory::read_file(std::string_view name) const {
         if (size < 0) {
             return failure("read", name, errno);
         }
-        if (size == 0) {
-            return content;
+        if (size == 0 || !take({buffer.data(), static_cast<std::size_t>(size)})) {
+            return {};
         }
-        content.append(buffer.data(), static_cast<std::size_t>(size));
     }
-    return failure("read", name, EFBIG);
+}
+
+Result<std::string> Directory::read_file(std::string_view name) const {
+    std::string content;
+    const Status read = read_pieces(name, [&](std::string_view piece) {
+        content.append(piece);
+        return content.size() <= largest_file;
+    });
+    if (!read) {
+        return fail(read.error());
+    }
+    return content.size() <= largest_file ? Result<std::string>(std::move(content)) : failure("read", name, EFBIG);
+}
+
+Result<bool> Directory::holds(std::string_view name, std::string_view content) const {
+    bool same = true;
+    const Status read = read_pieces(name, [&](std::string_view piece) {
+        same = content.starts_with(piece);
+        content.remove_prefix(same ? piece.size() : 0);
+        return same;
+    });
+    return read ? Result<bool>(same && content.empty()) : fail(read.error());
 }
 
 Status Directory::set_ownership(std::string_view name, const FileOwnership& ownership) const {

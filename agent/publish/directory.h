@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -58,6 +59,9 @@ class Directory {
     /// Reads a regular file of at most 4 MiB.
     [[nodiscard]] Result<std::string> read_file(std::string_view name) const;
 
+    /// Whether a file, of any size, has exactly this content. Errors as read_file(), but for its bound.
+    [[nodiscard]] Result<bool> holds(std::string_view name, std::string_view content) const;
+
     /// Gives an existing regular file these permissions if it has others.
     [[nodiscard]] Status set_ownership(std::string_view name, const FileOwnership& ownership) const;
 
@@ -88,6 +92,8 @@ class Directory {
 
  private:
     Directory(int fd, std::filesystem::path path) : fd_(fd), path_(std::move(path)) {}
+    /// Until `take` says that it is enough.
+    Status read_pieces(std::string_view name, const std::function<bool(std::string_view)>& take) const;
     static Result<Directory> checked(int fd, std::filesystem::path path);
     [[nodiscard]] tl::unexpected<Error> failure(std::string_view operation, std::string_view name, int number) const;
     /// ErrorCode::publish_unseen where descriptors or memory ran out, otherwise as failure().

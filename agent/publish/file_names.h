@@ -17,8 +17,10 @@ inline constexpr std::string_view anchors_file = "ca.pem";
 inline constexpr std::string_view key_file = "key.pem";
 inline constexpr std::string_view key_uri_file = "key.uri";
 inline constexpr std::string_view document_file = "identity.json";
+inline constexpr std::string_view crl_file = "crl.pem";
 
-/// All files of a generation; that of a key which `key_uri_file` names by a TPM's handle has no `key_file`.
+/// All files of a generation; that of a key which `key_uri_file` names by a TPM's handle has no `key_file`. Where the
+/// CA's CRL is fetched there is `crl_file` too.
 inline constexpr std::array<std::string_view, 7> generation_files{
     certificate_file, chain_file, full_chain_file, anchors_file, key_uri_file, key_file, document_file};
 

@@ -51,6 +51,9 @@ Result<std::vector<RenderedFile>> render(const Generation& generation, const Fil
                                     {anchors_file, pem_of(generation.anchors), open},
                                     {key_uri_file, generation.key_uri + '\n', *closed},
                                     {document_file, identity_document(generation), open}};
+    if (!generation.crl_pem.empty()) {
+        files.push_back({crl_file, generation.crl_pem, open});
+    }
     if (generation.key_pem.empty() && is_handle_uri(generation.key_uri)) {
         return files;
     }
@@ -101,11 +104,11 @@ Status GenerationWriter::confirm() const {
         return differs(*directory, "its files are not the expected ones");
     }
     for (const RenderedFile& file : *files_) {
-        const auto content = directory->read_file(file.name);
-        if (!content) {
-            return fail(content.error());
+        const auto same = directory->holds(file.name, file.content);
+        if (!same) {
+            return fail(same.error());
         }
-        if (*content != file.content) {
+        if (!*same) {
             return differs(*directory, fmt::format("{} has another content", file.name));
         }
         if (Status owned = directory->set_ownership(file.name, file.ownership); !owned) {

@@ -316,11 +316,11 @@ Result<std::string> difference_in(const std::filesystem::path& publish_dir, cons
         return fail(directory.error());
     }
     for (const RenderedFile& file : *files) {
-        const auto content = directory->read_file(file.name);
-        if (!content && content.error().code() == ErrorCode::publish_unseen) {
-            return fail(content.error());
+        const auto same = directory->holds(file.name, file.content);
+        if (!same && same.error().code() == ErrorCode::publish_unseen) {
+            return fail(same.error());
         }
-        if (!content || *content != file.content) {
+        if (!same || !*same) {
             return (directory->path() / file.name).string() + " has another content";
         }
     }

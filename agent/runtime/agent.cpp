@@ -58,6 +58,7 @@ void Agent::adopt(const config::Configuration& configuration) {
     }
     adopt_tokens(configuration);
     adopt_authorities(configuration);
+    adopt_crls();
     for (auto& [name, resident] : residents_) {
         resident.leaving = !configuration.identities.contains(name);
     }
@@ -105,6 +106,51 @@ void Agent::adopt_authorities(const config::Configuration& configuration) {
     authorities_ = std::move(authorities);
 }
 
+void Agent::adopt_crls() {
+    std::map<std::string, std::shared_ptr<CrlWatch>> watches;
+    for (const auto& [name, authority] : authorities_) {
+        if (const auto known = crls_.find(name); known != crls_.end()) {
+            watches[name] = known->second;
+            continue;
+        }
+        auto watch =
+            std::make_shared<CrlWatch>(at_, client_, authority, [this, name = name] { return runners_of(name); });
+        watch->on_ended([this] {
+            tick_crls();
+            arm();
+            tell_if_quiet();
+        });
+        watch->on_alert([this, name = name](const std::string& text) {
+            if (watchers_.authority_alert) {
+                watchers_.authority_alert(name, text);
+            }
+        });
+        watch->begin();
+        watches[name] = std::move(watch);
+    }
+    crls_ = std::move(watches);
+}
+
+/// Those whose state is known.
+std::vector<IdentityRunner*> Agent::runners_of(const std::string& authority) const {
+    std::vector<IdentityRunner*> runners;
+    for (const auto& [name, resident] : residents_) {
+        if (resident.runner && !resident.leaving && resident.runner->settings().ca == authority) {
+            runners.push_back(resident.runner.get());
+        }
+    }
+    return runners;
+}
+
+void Agent::tick_crls() {
+    const TimePoint now = at_.clock.now();
+    for (const auto& [name, watch] : crls_) {
+        if (const auto due = watch->next_due(); due && *due <= now) {
+            watch->tick();
+        }
+    }
+}
+
 void Agent::adopt_identity(const config::IdentitySettings& settings) {
     Resident& resident = residents_[settings.name];
     const Tokens tokens{tokens_.at(settings.token), settings.signer ? tokens_.at(settings.signer->token) : nullptr};
@@ -138,6 +184,7 @@ void Agent::on_settled(const std::string& identity, const std::optional<Error>& 
     loop_.post([this] {
         sweeping_ = false;
         sweep();
+        tick_crls();
         arm();
         tell_if_quiet();
     });
@@ -145,7 +192,8 @@ void Agent::on_settled(const std::string& identity, const std::optional<Error>& 
 
 void Agent::tell_if_quiet() {
     const bool seeking = std::ranges::any_of(authorities_, [](const auto& one) { return one.second->seeking(); });
-    if (busy() == 0 && !seeking && watchers_.quiet) {
+    const bool fetching = std::ranges::any_of(crls_, [](const auto& one) { return one.second->fetching(); });
+    if (busy() == 0 && !seeking && !fetching && watchers_.quiet) {
         watchers_.quiet();
     }
 }
@@ -202,6 +250,7 @@ void Agent::tick() {
             authority->tick();
         }
     }
+    tick_crls();
     for (auto& [name, resident] : residents_) {
         if (!resident.runner) {
             continue;
@@ -225,6 +274,9 @@ void Agent::arm() {
     };
     for (auto& [name, authority] : authorities_) {
         consider(authority->next_due());
+    }
+    for (const auto& [name, watch] : crls_) {
+        consider(watch->next_due());
     }
     for (const auto& [name, resident] : residents_) {
         consider(resident.runner ? resident.runner->next_due() : std::nullopt);
@@ -251,6 +303,11 @@ IdentityRunner* Agent::find(const std::string& identity) {
 AuthorityAccess* Agent::find_authority(const std::string& authority) {
     const auto found = authorities_.find(authority);
     return found == authorities_.end() ? nullptr : found->second.get();
+}
+
+CrlWatch* Agent::find_crls(const std::string& authority) {
+    const auto found = crls_.find(authority);
+    return found == crls_.end() ? nullptr : found->second.get();
 }
 
 std::vector<std::string> Agent::identities(const std::string& after, std::size_t limit) const {

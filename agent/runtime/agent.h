@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "agent/config/configuration.h"
+#include "agent/runtime/crl_watch.h"
 #include "agent/runtime/identity_runner.h"
 
 namespace hwenroll::runtime {
@@ -47,6 +48,9 @@ class Agent {
     /// A CA that is configured without a fault; nullptr otherwise.
     [[nodiscard]] AuthorityAccess* find_authority(const std::string& authority);
 
+    /// The CRLs of such a CA; nullptr otherwise.
+    [[nodiscard]] CrlWatch* find_crls(const std::string& authority);
+
     /// Names of the identities that are configured without a fault, in order: the first `limit` of those after `after`.
     [[nodiscard]] std::vector<std::string> identities(const std::string& after, std::size_t limit) const;
 
@@ -64,6 +68,9 @@ class Agent {
 
     void adopt_tokens(const config::Configuration& configuration);
     void adopt_authorities(const config::Configuration& configuration);
+    void adopt_crls();
+    [[nodiscard]] std::vector<IdentityRunner*> runners_of(const std::string& authority) const;
+    void tick_crls();
     void adopt_identity(const config::IdentitySettings& settings);
     void start(IdentityRunner& runner);
     void on_settled(const std::string& identity, const std::optional<Error>& outcome);
@@ -86,6 +93,7 @@ class Agent {
     http::Client client_;
     std::shared_ptr<const Places> places_;
     std::map<std::string, std::shared_ptr<AuthorityAccess>> authorities_;
+    std::map<std::string, std::shared_ptr<CrlWatch>> crls_;
     TokenDirectory tokens_;
     std::vector<std::weak_ptr<TokenAccess>> former_tokens_;
     std::map<std::string, Resident> residents_;

@@ -16,6 +16,27 @@ Error unknown(const std::string& identity) {
     return Error(ErrorCode::unknown_name, "there is no identity '" + identity + "'");
 }
 
+Error unknown_authority(const std::string& ca) {
+    return Error(ErrorCode::unknown_name, "there is no CA '" + ca + "'", {},
+                 "name a [ca.*] section of the configuration");
+}
+
+/// A serial number as people write it: hexadecimal, with or without colons and leading zeros.
+Result<Bytes> serial_from(std::string text) {
+    constexpr std::size_t most_octets = 32;
+    std::erase(text, ':');
+    if (text.size() % 2 != 0) {
+        text.insert(text.begin(), '0');
+    }
+    auto octets = from_hex(text);
+    if (!octets || octets->empty() || octets->size() > most_octets) {
+        return fail(Error(ErrorCode::usage, "'" + text + "' is no serial number", {},
+                          "write it in hexadecimal, as 'hwenroll status' shows it"));
+    }
+    const auto first = std::ranges::find_if(*octets, [](std::uint8_t octet) { return octet != 0; });
+    return Bytes(first == octets->end() ? first - 1 : first, octets->end());
+}
+
 /// Nothing is under way, and nothing was asked for.
 bool is_idle(const IdentityRunner& runner) {
     return !runner.busy() && runner.state().wish == lifecycle::Wish::nothing;
@@ -118,6 +139,7 @@ Result<control::IdentityView> AgentService::view(const std::string& identity) {
         view->settled = view->settled && is_idle(*found);
         view->renew_at = lifecycle::renewal_time(found->state(), found->policy());
         view->next_at = found->decision_due();
+        view->crl = crl_view(*found);
     }
     return view;
 }
@@ -230,8 +252,7 @@ Result<control::Acceptance> AgentService::accept_next(const std::string& ca,
     }
     AuthorityAccess* const authority = agent_.find_authority(ca);
     if (authority == nullptr) {
-        return fail(Error(ErrorCode::unknown_name, "there is no CA '" + ca + "'", {},
-                          "name a [ca.*] section of the configuration"));
+        return fail(unknown_authority(ca));
     }
     std::optional<Bytes> wanted;
     if (fingerprint) {
@@ -257,6 +278,55 @@ void AgentService::adopt_certificate(const std::string& identity, const std::str
                              .about(identity)));
     }
     (*found)->adopt_certificate(*std::move(read), std::move(done));
+}
+
+Result<CrlWatch*> AgentService::crls_of(const std::string& ca) {
+    if (rest_) {
+        return fail(*rest_);
+    }
+    CrlWatch* const found = agent_.find_crls(ca);
+    return found != nullptr ? Result<CrlWatch*>(found) : fail(unknown_authority(ca));
+}
+
+std::optional<control::CrlView> AgentService::crl_view(const IdentityRunner& runner) {
+    const CrlWatch* const crls = agent_.find_crls(runner.settings().ca);
+    const AuthorityAccess* const authority = agent_.find_authority(runner.settings().ca);
+    const auto& current = runner.state().current;
+    const lifecycle::CrlState* const state = crls != nullptr && current ? crls->state_for(current->issued) : nullptr;
+    if (state == nullptr || authority == nullptr) {
+        return std::nullopt;
+    }
+    control::CrlView view;
+    view.source = authority->settings().crl == config::CrlSource::scep ? "scep" : "cdp";
+    view.next_fetch = lifecycle::next_fetch(*state, clock_.now());
+    view.failure = state->failure ? state->failure->line : std::string();
+    if (!state->crl.digest.empty()) {
+        view.number = to_hex(state->crl.number);
+        view.this_update = state->crl.this_update;
+        view.next_update = state->crl.next_update;
+        view.entries = static_cast<std::int64_t>(state->crl.entries);
+    }
+    return view;
+}
+
+void AgentService::fetch_crl(const std::string& ca, Accepted done) {
+    auto crls = crls_of(ca);
+    if (!crls) {
+        return done(fail(crls.error()));
+    }
+    (*crls)->fetch_now(std::move(done));
+}
+
+void AgentService::fetch_certificate(const std::string& ca, const std::string& serial, Accepted done) {
+    auto crls = crls_of(ca);
+    if (!crls) {
+        return done(fail(crls.error()));
+    }
+    auto number = serial_from(serial);
+    if (!number) {
+        return done(fail(number.error()));
+    }
+    (*crls)->fetch_certificate(*number, std::move(done));
 }
 
 Result<control::ResumptionView> AgentService::resume(const std::string& identity) {

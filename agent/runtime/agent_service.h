@@ -35,6 +35,8 @@ class AgentService final : public control::ControlService {
     Result<control::Acceptance> accept_next(const std::string& ca,
                                             const std::optional<std::string>& fingerprint) override;
     void adopt_certificate(const std::string& identity, const std::string& certificates, Accepted done) override;
+    void fetch_crl(const std::string& ca, Accepted done) override;
+    void fetch_certificate(const std::string& ca, const std::string& serial, Accepted done) override;
     Result<control::ResumptionView> resume(const std::string& identity) override;
     Result<std::vector<control::HistoryEvent>> history(const std::optional<std::string>& identity,
                                                        std::int64_t limit) override;
@@ -51,6 +53,8 @@ class AgentService final : public control::ControlService {
     [[nodiscard]] control::OverviewRow resting_row(control::OverviewRow row) const;
     Result<control::IdentityView> view(const std::string& identity);
     Result<control::OverviewRow> row(const std::string& identity, TimePoint now);
+    Result<CrlWatch*> crls_of(const std::string& ca);
+    [[nodiscard]] std::optional<control::CrlView> crl_view(const IdentityRunner& runner);
     Result<control::Acceptance> want(const std::string& identity, const lifecycle::Event& event,
                                      const std::string& begun);
 

@@ -228,6 +228,7 @@ Status AuthorityAccess::restore() {
     if (!set) {
         return fail(set.error());
     }
+    drop_revoked_signers(*set);
     authority_ = std::make_shared<const Authority>(Authority{
         *std::move(set), scep::parse_capabilities(as_bytes(state_.current->capabilities)), state_.current->generation});
     return {};
@@ -424,7 +425,36 @@ lifecycle::AuthorityFacts AuthorityAccess::facts() {
     if (!load()) {
         return {};
     }
-    return lifecycle::facts_of(state_, at_.clock.now());
+    lifecycle::AuthorityFacts facts = lifecycle::facts_of(state_, at_.clock.now());
+    facts.crls = crls_;
+    return facts;
+}
+
+void AuthorityAccess::show_crls(std::vector<lifecycle::AuthorityFacts::IssuerCrl> crls) {
+    if (crls_ == crls) {
+        return;
+    }
+    crls_ = std::move(crls);
+    authority_.reset();  // its signers are judged by them
+    if (changed_) {
+        at_.loop.post(changed_);
+    }
+}
+
+/// The CA itself stays, whatever a list says of it: it is pinned, and what it signs about itself proves nothing.
+void AuthorityAccess::drop_revoked_signers(scep::CaSet& set) const {
+    if (!is_revoked_) {
+        return;
+    }
+    std::erase_if(set.signers, [&](const Certificate& signer) {
+        const bool revoked = signer != set.issuer && signer != set.anchor && is_revoked_(signer);
+        if (revoked) {
+            at_.log.write(
+                {observe::Level::warning, fmt::format("ca {}: its RA '{}' is revoked and signs no reply any more",
+                                                      settings_.name, signer.subject().text())});
+        }
+        return revoked;
+    });
 }
 
 void AuthorityAccess::reconfigure(const config::AuthoritySettings& settings, const config::LimitSettings& limits) {
@@ -500,6 +530,7 @@ Status AuthorityAccess::accept(scep::Capabilities capabilities, const Result<htt
     const Status advanced = advance(lifecycle::AuthorityFetched{std::move(record)});
     failpoint("authority-accepted");
     if (advanced) {
+        drop_revoked_signers(*set);
         authority_ =
             std::make_shared<const Authority>(Authority{*std::move(set), capabilities, state_.current->generation});
     }

@@ -86,6 +86,13 @@ class AuthorityAccess : public std::enable_shared_from_this<AuthorityAccess> {
     /// What the machines of its identities are told. Reads the stored state at first.
     [[nodiscard]] lifecycle::AuthorityFacts facts();
 
+    /// What the machines are told of CRLs from now on; see AuthorityFacts::crls.
+    void show_crls(std::vector<lifecycle::AuthorityFacts::IssuerCrl> crls);
+
+    /// Who tells whether an RA's certificate is revoked, as far as is known (SIG-14, BAD-49). Asked again for a CA
+    /// whose CRL is shown anew.
+    void judge_signers_by(std::function<bool(const Certificate&)> is_revoked) { is_revoked_ = std::move(is_revoked); }
+
     /// `changed` is called, on the loop, after each change of facts().
     void on_change(std::function<void()> changed) { changed_ = std::move(changed); }
 
@@ -127,6 +134,7 @@ class AuthorityAccess : public std::enable_shared_from_this<AuthorityAccess> {
     void fetch_certificates(const scep::Capabilities& capabilities);
     Status accept(scep::Capabilities capabilities, const Result<http::Response>& response);
     [[nodiscard]] Error asked_too_soon(Seconds wait) const;
+    void drop_revoked_signers(scep::CaSet& set) const;
     void failed(const Error& error);
     void answer(const Answer& answer);
     void start(const MakeRequest& request, const Done& done, std::size_t attempt);
@@ -148,6 +156,8 @@ class AuthorityAccess : public std::enable_shared_from_this<AuthorityAccess> {
     std::shared_ptr<const Authority> authority_;
     std::vector<std::function<void(Answer)>> waiting_;
     std::vector<std::function<void()>> seekers_;
+    std::optional<std::vector<lifecycle::AuthorityFacts::IssuerCrl>> crls_;
+    std::function<bool(const Certificate&)> is_revoked_;
     std::function<void()> changed_;
     std::function<void()> sought_;
     std::function<void(const std::string&)> alert_;

@@ -354,7 +354,7 @@ void IdentityRunner::run(const lifecycle::PublishGeneration& effect) {
         news_({error_->line(), error_, false});
         dispatch(lifecycle::PublicationFailed{*error_});
     };
-    auto made = generation_of(name(), *state_.next, key_place());
+    auto made = generation_to_show(*state_.next);
     if (!made) {
         return refused(made.error());
     }

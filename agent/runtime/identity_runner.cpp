@@ -11,6 +11,7 @@
 #include "agent/runtime/published_files.h"
 #include "agent/runtime/system_clock.h"
 #include "base/failpoint.h"
+#include "base/pem.h"
 #include "transport/scep/operation_url.h"
 
 namespace hwenroll::runtime {
@@ -190,6 +191,22 @@ KeyPlace IdentityRunner::key_place() const {
     return {token_->settings().uri, publisher_.current(name()) / publish::key_file};
 }
 
+/// With its CRL, which the database keeps as long as a certificate is published with it.
+Result<publish::Generation> IdentityRunner::generation_to_show(const lifecycle::Credential& credential) const {
+    auto made = generation_of(name(), credential, key_place());
+    if (!made || credential.crl.empty()) {
+        return made;
+    }
+    const auto crl = at_.store.crl_document(credential.crl);
+    if (!crl) {
+        return fail(crl.error());
+    }
+    if (!crl->empty()) {
+        made->crl_pem = to_pem("X509 CRL", *crl);
+    }
+    return made;
+}
+
 /// The event by which another program's changes are published over; nothing if it is not time to look, or all is well.
 std::optional<lifecycle::Started> IdentityRunner::look_at_files() {
     const TimePoint now = at_.clock.now();
@@ -203,7 +220,7 @@ std::optional<lifecycle::Started> IdentityRunner::look_at_files() {
     if (published && *published && is_of_former_token(**published)) {
         return std::nullopt;
     }
-    const auto wanted = generation_of(name(), *state_.current, key_place());
+    const auto wanted = generation_to_show(*state_.current);
     const auto difference = wanted ? publisher_.difference(*wanted) : fail(wanted.error());
     const std::string unseen = !difference ? difference.error().line() : !published ? published.error().line() : "";
     if (std::exchange(unseen_, unseen) != unseen && !unseen.empty()) {

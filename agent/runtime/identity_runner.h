@@ -105,6 +105,12 @@ class IdentityRunner {
     [[nodiscard]] const lifecycle::IdentityState& state() const { return state_; }
     [[nodiscard]] lifecycle::Policy policy() const;
 
+    /// The token of its keys.
+    [[nodiscard]] const std::shared_ptr<TokenAccess>& token() const { return token_; }
+
+    /// Tells those who watch, and alerts people.
+    void alert(const std::string& text) { news_({text, {}, true}); }
+
     /// What a run should end with now; nothing when all is well.
     [[nodiscard]] std::optional<Error> outcome() const;
 
@@ -151,6 +157,7 @@ class IdentityRunner {
     void judge(const SharedAuthority& authority, const RequestForm& form, http::Response response);
     [[nodiscard]] lifecycle::KeyRecord signer() const;
     [[nodiscard]] KeyPlace key_place() const;
+    [[nodiscard]] Result<publish::Generation> generation_to_show(const lifecycle::Credential& credential) const;
     [[nodiscard]] bool is_of_former_token(const publish::PublishedState& published) const;
     void destroy_left_behind(const lifecycle::DestroyKey& effect);
     [[nodiscard]] lifecycle::KeyRecord retired_key(const Bytes& key_id) const;

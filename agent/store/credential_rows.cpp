@@ -61,8 +61,8 @@ Result<std::optional<Slot>> read_slot(Database& database, const std::string& nam
     auto key = read_key(database, name, slot);
     auto issued = read_issued(database, name, slot);
     Statement row(database,
-                  "SELECT generation, published_at, jitter, name_mark, content_mark, authority FROM credentials WHERE "
-                  "identity=? AND slot=?");
+                  "SELECT generation, published_at, jitter, name_mark, content_mark, authority, crl FROM credentials "
+                  "WHERE identity=? AND slot=?");
     const auto found = row.bind(std::string_view(name)).bind(slot).step();
     if (!key || !issued || !found) {
         return fail(!key ? key.error() : !issued ? issued.error() : found.error());
@@ -74,9 +74,10 @@ Result<std::optional<Slot>> read_slot(Database& database, const std::string& nam
     if (!*found) {
         return std::optional<Slot>();
     }
-    return std::optional(Slot{{**std::move(key), **std::move(issued), static_cast<std::uint64_t>(row.integer(0)),
-                               time_at(row, 1), static_cast<std::uint32_t>(row.integer(2)), row.blob(3), row.blob(4)},
-                              row.blob(5)});
+    return std::optional(
+        Slot{{**std::move(key), **std::move(issued), static_cast<std::uint64_t>(row.integer(0)), time_at(row, 1),
+              static_cast<std::uint32_t>(row.integer(2)), row.blob(3), row.blob(4), row.blob(6)},
+             row.blob(5)});
 }
 
 Status write_issued(Database& database, const std::string& name, std::string_view slot, const IssuedRecord& issued) {
@@ -111,11 +112,11 @@ Status write_slot(Database& database, const std::string& name, std::string_view 
     if (written) {
         Statement row(database,
                       "INSERT INTO credentials (identity, slot, generation, published_at, jitter, name_mark, "
-                      "content_mark, authority) VALUES (?,?,?,?,?,?,?,?)");
+                      "content_mark, authority, crl) VALUES (?,?,?,?,?,?,?,?,?)");
         row.bind(std::string_view(name)).bind(slot).bind(static_cast<std::int64_t>(credential.generation));
         row.bind(seconds(credential.published_at)).bind(std::int64_t{credential.jitter});
         row.bind(ByteView(credential.name_mark)).bind(ByteView(credential.content_mark));
-        written = row.bind(ByteView(authority)).run();
+        written = row.bind(ByteView(authority)).bind(ByteView(credential.crl)).run();
     }
     return written;
 }

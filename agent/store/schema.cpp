@@ -185,8 +185,24 @@ CREATE TABLE generations (
 ) STRICT;
 )sql";
 
-/// Taken by another change.
-constexpr const char* version_7 = "";
+/// CRLs: one row for each CA certificate whose list is fetched, the lists themselves once whoever publishes them.
+constexpr const char* revocation_lists = R"sql(
+ALTER TABLE credentials ADD COLUMN crl BLOB NOT NULL DEFAULT x'';
+CREATE TABLE crl_documents (
+    digest BLOB PRIMARY KEY,
+    der BLOB NOT NULL
+) STRICT;
+CREATE TABLE crls (
+    authority TEXT NOT NULL,
+    issuer BLOB NOT NULL,
+    digest BLOB NOT NULL, number BLOB NOT NULL,
+    this_update INTEGER NOT NULL, next_update INTEGER, entries INTEGER NOT NULL,
+    fetched_at INTEGER NOT NULL, next_try INTEGER NOT NULL, failures INTEGER NOT NULL,
+    error_name TEXT, error_line TEXT, error_at INTEGER,
+    told_at INTEGER,
+    PRIMARY KEY (authority, issuer)
+) STRICT;
+)sql";
 
 /// RSA keys beside the EC keys of attempts (Enrollment::envelope_key).
 constexpr const char* envelope_keys = R"sql(
@@ -200,7 +216,7 @@ CREATE TABLE envelope_keys (
 ) STRICT;
 )sql";
 
-constexpr std::array steps{wrapped_keys, key_places, version_7, envelope_keys};
+constexpr std::array steps{wrapped_keys, key_places, revocation_lists, envelope_keys};
 constexpr Layout layout{create, 4, steps.data(), steps.size()};
 static_assert(layout.version() == schema_version);
 

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "agent/store/authority_rows.h"
+#include "agent/store/crl_rows.h"
 #include "agent/store/identity_rows.h"
 #include "agent/store/row_values.h"
 #include "agent/store/schema.h"
@@ -324,6 +325,20 @@ Status Store::settle(const std::string& token, const LoginRecord& accepted, cons
 
 Result<lifecycle::AuthorityState> Store::authority(const std::string& name) {
     return read_authority(impl_->database(), name);
+}
+
+Result<std::vector<lifecycle::CrlState>> Store::crls(const std::string& authority) {
+    return read_crls(impl_->database(), authority);
+}
+
+Status Store::commit_crls(const std::string& authority, const std::vector<lifecycle::CrlState>& states,
+                          ByteView document, const std::string& note, TimePoint now) {
+    return impl_->commit("authority", authority, note, now,
+                         [&] { return write_crls(impl_->database(), authority, states, document); });
+}
+
+Result<Bytes> Store::crl_document(const Bytes& digest) {
+    return read_crl_document(impl_->database(), digest);
 }
 
 Status Store::commit(const std::string& name, const lifecycle::AuthorityState& state, const std::string& note,

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "agent/lifecycle/authority_state.h"
+#include "agent/lifecycle/crl_state.h"
 #include "agent/lifecycle/identity_state.h"
 #include "agent/store/database.h"
 
@@ -100,6 +101,17 @@ class Store {
     Result<lifecycle::AuthorityState> authority(const std::string& name);
     Status commit(const std::string& name, const lifecycle::AuthorityState& state, const std::string& note,
                   TimePoint now);
+
+    /// What is known of the CRLs of a CA's certificates.
+    Result<std::vector<lifecycle::CrlState>> crls(const std::string& authority);
+
+    /// Replaces what is known of them, keeps `document` (DER of a new list) unless it is empty, and drops the lists
+    /// that nothing refers to any more. `note` goes to the CA's history unless it is empty.
+    Status commit_crls(const std::string& authority, const std::vector<lifecycle::CrlState>& states, ByteView document,
+                       const std::string& note, TimePoint now);
+
+    /// The DER of a list by its SHA-256; empty when it is not there.
+    Result<Bytes> crl_document(const Bytes& digest);
 
     /// The records of one section, oldest commit first.
     Result<std::vector<LoginRecord>> logins_of_section(const std::string& token);

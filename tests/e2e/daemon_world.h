@@ -80,6 +80,9 @@ class DaemonWorld : public EnrollmentWorld {
     /// Requests that wait for a decision under --pending-until-approved.
     [[nodiscard]] std::size_t pending() const { return pending_transactions().size(); }
 
+    /// What the lab CA answers to a GET of `path`, which may hold a query: `/lab/revoke?serial=…`.
+    [[nodiscard]] std::string ask_lab(const std::string& path) const;
+
     /// Grants them all; how many there were.
     [[nodiscard]] std::size_t approve_all() const;
 
@@ -98,7 +101,6 @@ class DaemonWorld : public EnrollmentWorld {
 
  private:
     [[nodiscard]] std::vector<std::string> pending_transactions() const;
-    [[nodiscard]] std::string ask_lab(const std::string& path) const;
 
     TimePoint begin_;
     ClockFile clock_;

@@ -42,6 +42,15 @@ bool add_extension(X509* certificate, X509* issuer, int nid, const char* value) 
     return extension && X509_add_ext(certificate, extension.get(), -1) == 1;
 }
 
+/// One distribution point for each URL.
+bool add_crl_points(X509* certificate, const std::vector<std::string>& urls) {
+    std::string value;
+    for (const std::string& url : urls) {
+        value += (value.empty() ? "URI:" : ",URI:") + url;
+    }
+    return urls.empty() || add_extension(certificate, nullptr, NID_crl_distribution_points, value.c_str());
+}
+
 bool sign(X509* certificate, EVP_PKEY* key) {
     return X509_sign(certificate, key, EVP_sha256()) > 0;
 }
@@ -225,6 +234,9 @@ Outcome<Certificate> Authority::issue(const CertificationRequest& request, const
         !add_extension(leaf, issuer, NID_basic_constraints, "critical,CA:FALSE") ||
         !add_extension(leaf, issuer, NID_subject_key_identifier, "hash") ||
         !add_extension(leaf, issuer, NID_authority_key_identifier, "keyid:always")) {
+        return internal(take_openssl_errors());
+    }
+    if (!add_crl_points(leaf, policy.crl_points)) {
         return internal(take_openssl_errors());
     }
     if (Outcome<void> usage = add_requested_usage(request, policy.usage, leaf); !usage) {

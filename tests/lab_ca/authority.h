@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <string>
+#include <vector>
 
 #include "base/certificate.h"
 #include "tests/lab_ca/certification_request.h"
@@ -21,6 +22,7 @@ struct IssuePolicy {
     Seconds lifetime = std::chrono::days(90);
     Seconds backdate{60};  ///< how long before its issue a certificate begins; not before its CA
     IssueUsage usage = IssueUsage::copy;
+    std::vector<std::string> crl_points = {};  ///< URLs for cRLDistributionPoints; empty: no such extension
 };
 
 /// What a new CA certificate says.

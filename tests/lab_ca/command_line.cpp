@@ -164,6 +164,20 @@ void declare_rollover(CLI::App& app, Arguments& arguments) {
         ->check(CLI::IsMember({"current", "next"}));
 }
 
+void declare_crl(CLI::App& app, Arguments& arguments) {
+    app.add_option("--crl-lifetime", arguments.crl_lifetime, "seconds from a CRL's thisUpdate to its nextUpdate")
+        ->check(CLI::PositiveNumber);
+    app.add_option("--crl-point", arguments.crl_points,
+                   "URL for cRLDistributionPoints of issued certificates; self: this server's; repeatable")
+        ->allow_extra_args(false);
+    app.add_option("--crl-form", arguments.crl_form,
+                   "how CRLs are handed out: good, other-issuer, bad-signature, older, expired, delta, critical, huge, "
+                   "certificate, to-file or gone")
+        ->check([](const std::string& word) { return crl_form_of(word) ? "" : "no such form"; });
+    app.add_option("--cert-form", arguments.cert_form, "how GetCert is answered: good, other-serial or pending")
+        ->check([](const std::string& word) { return cert_form_of(word) ? "" : "no such form"; });
+}
+
 /// `badRequest:TEXT`. Error code: usage.
 Result<Rejection> refusal_of(const std::string& text) {
     constexpr std::array<std::string_view, 5> names{"badAlg", "badMessageCheck", "badRequest", "badTime", "badCertId"};
@@ -279,6 +293,7 @@ void declare(CLI::App& app, Arguments& arguments) {
     declare_admission(app, arguments);
     declare_decision(app, arguments);
     declare_rollover(app, arguments);
+    declare_crl(app, arguments);
     declare_deployment(app, arguments.deployment);
 }
 
@@ -320,6 +335,8 @@ Result<LabCaOptions> options_of(const Arguments& arguments) {
     if (arguments.leaf_only) {
         options.reply.certificates = ReplyCertificates::leaf;
     }
+    options.crl = {Seconds(arguments.crl_lifetime), arguments.crl_points, *crl_form_of(arguments.crl_form),
+                   *cert_form_of(arguments.cert_form)};
     return options;
 }
 

@@ -47,6 +47,10 @@ struct Arguments {
     std::string shadow_valid = "at-switch";
     std::string shadow_issuer = "next";
     std::string shadow_reply_signer = "current";
+    long crl_lifetime = 7L * 86400;
+    std::vector<std::string> crl_points;
+    std::string crl_form = "good";
+    std::string cert_form = "good";
     std::vector<std::string> faults;
     std::string ca_key = "rsa";
     std::string reply_envelope = "auto";

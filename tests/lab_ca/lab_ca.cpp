@@ -43,6 +43,7 @@ LabCa::LabCa(LabCaOptions options, const Clock& clock, Holdings holdings, Algori
       ledger_(std::move(holdings.ledger)),
       floor_(std::move(floor)),
       authorization_(options_.challenge.copy(), admission_of(options_), options_.one_time_challenges),
+      crls_(options_.directory, options_.crl),
       faults_(options_.faults),
       log_(options_.directory / "lint.jsonl") {}
 
@@ -121,11 +122,14 @@ HttpReply LabCa::answer(const HttpRequest& request) {
         return give_challenge();
     }
     if (is_lab_request(request)) {
-        return answer_lab_request(request, ledger_);
+        return answer_about_crls(request);
     }
     const TimePoint now = clock_.now();
     if (const Status advanced = generations_.advance(now); !advanced) {
         return text_reply(500, advanced.error().line());
+    }
+    if (const auto generation = crl_generation(request.path); generation && request.method == "GET") {
+        return crl_by_http(*generation, now);
     }
     Exchange exchange = begin(request, now);
     auto refused = refused_by(options_.manner, request);

@@ -9,6 +9,7 @@
 #include "tests/lab_ca/authorization.h"
 #include "tests/lab_ca/capabilities.h"
 #include "tests/lab_ca/caps_reply.h"
+#include "tests/lab_ca/crl.h"
 #include "tests/lab_ca/faults.h"
 #include "tests/lab_ca/generations.h"
 #include "tests/lab_ca/hierarchy.h"
@@ -65,6 +66,7 @@ struct LabCaOptions {
     std::vector<FaultRule> faults;
     NoProgress no_progress = NoProgress::never;
     std::vector<Certificate> manufacturers;  ///< whose certificates may sign a first request (SIG-4)
+    CrlPolicy crl;
     Seconds signing_time_window{300};
     CapsPolicy caps;
     HttpManner manner;
@@ -143,6 +145,14 @@ class LabCa final : public HttpService {
                                           ByteView csr_der, ByteView message);
     Outcome<CertRep> enroll(Exchange& exchange, const ScepRequest& request, Application application);
     Outcome<CertRep> poll(Exchange& exchange, const ScepRequest& request, ByteView content);
+
+    // GetCert, GetCRL and lists by HTTP, in query.cpp
+    [[nodiscard]] std::optional<std::size_t> generation_of(const IssuerAndSerial& name) const;
+    Outcome<CertRep> get_certificate(Exchange& exchange, const ScepRequest& request, ByteView content);
+    Outcome<CertRep> get_crl(Exchange& exchange, const ScepRequest& request, ByteView content);
+    HttpReply crl_by_http(std::size_t generation, TimePoint now);
+    HttpReply answer_about_crls(const HttpRequest& request);
+
     Outcome<CertRep> proceed(Exchange& exchange, const ScepRequest& request, Transaction& transaction);
     Outcome<Certificate> decide(const Exchange& exchange, const std::string& transaction_id, Transaction& transaction);
     [[nodiscard]] bool makes_no_progress(const ScepRequest& request, const Application& application) const;
@@ -157,6 +167,7 @@ class LabCa final : public HttpService {
     AlgorithmFloor floor_;
     Authorization authorization_;
     std::map<std::size_t, SigningIdentity> ras_;  ///< by generation, made when first needed
+    CrlIssuer crls_;
     Faults faults_;
     Freshness freshness_;
     LintLog log_;

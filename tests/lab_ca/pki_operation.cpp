@@ -142,10 +142,11 @@ Outcome<CertRep> LabCa::process(Exchange& exchange, const ScepRequest& request, 
         case MessageType::cert_poll:
             return poll(exchange, request, *content);
         case MessageType::get_cert:
+            return get_certificate(exchange, request, *content);
         case MessageType::get_crl:
-            break;
+            return get_crl(exchange, request, *content);
     }
-    return reject(FailInfo::bad_request, "GetCert and GetCRL are not enabled");
+    return reject(FailInfo::bad_request, "the messageType is unknown");
 }
 
 Outcome<SignerKind> LabCa::verify(const Exchange& exchange, const ScepRequest& request) {
@@ -275,6 +276,7 @@ Outcome<Certificate> LabCa::decide(const Exchange& exchange, const std::string& 
         transaction.generation = exchange.current;
     }
     IssuePolicy policy = options_.issue;
+    policy.crl_points = crls_.points(transaction.generation, exchange.http.header("Host").value_or("localhost"));
     TimePoint from = exchange.now;
     if (transaction.generation != exchange.current && !options_.shadow.valid_at_once) {
         policy.backdate = Seconds(0);

@@ -72,7 +72,7 @@ CertRep failure(std::string transaction_id, Bytes recipient_nonce, Rejection rej
     return reply;
 }
 
-Result<Bytes> write_certificates(const std::vector<Certificate>& certificates) {
+Result<Bytes> write_certificates(const std::vector<Certificate>& certificates, const std::vector<Bytes>& crls) {
     const OpenSslPtr<CMS_ContentInfo> cms(CMS_ContentInfo_new());
     if (!cms || CMS_SignedData_init(cms.get()) != 1) {
         return fail(openssl_error("cannot make a certificates-only message"));
@@ -82,6 +82,13 @@ Result<Bytes> write_certificates(const std::vector<Certificate>& certificates) {
             return fail(openssl_error("cannot make a certificates-only message"));
         }
     }
+    for (const Bytes& crl : crls) {
+        const unsigned char* in = crl.data();
+        const OpenSslPtr<X509_CRL> read(d2i_X509_CRL(nullptr, &in, static_cast<long>(crl.size())));
+        if (!read || CMS_add1_crl(cms.get(), read.get()) != 1) {
+            return fail(openssl_error("cannot put a CRL into a message"));
+        }
+    }
     return der(cms.get());
 }
 
@@ -89,7 +96,8 @@ Result<Bytes> write_cert_rep(const CertRep& reply, const Certificate& signer, EV
                              const ReplyShape& shape, OSSL_LIB_CTX* context) {
     Bytes content;
     if (reply.status == PkiStatus::success) {
-        const auto inner = write_content(reply.certificates, shape.order);
+        const auto inner = reply.crls.empty() ? write_content(reply.certificates, shape.order)
+                                              : write_certificates(reply.certificates, reply.crls);
         auto envelope = !inner           ? inner
                         : reply.password ? write_password_envelope(*inner, *reply.password, reply.iterations)
                                          : write_envelope(*inner, *reply.encryption_for, shape, context);

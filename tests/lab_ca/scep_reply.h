@@ -22,6 +22,7 @@ struct CertRep {
     PkiStatus status = PkiStatus::failure;
     std::optional<Rejection> rejection;         ///< with FAILURE
     std::vector<Certificate> certificates;      ///< with SUCCESS: the issued one and its issuer
+    std::vector<Bytes> crls;                    ///< with SUCCESS to GetCRL, DER
     std::optional<Certificate> encryption_for;  ///< with SUCCESS: the certificate that signed the request
     const Secret* password = nullptr;           ///< with SUCCESS: encrypts in place of its key; borrowed
     int iterations = 0;                         ///< of PBKDF2, with `password`
@@ -36,7 +37,7 @@ CertRep failure(std::string transaction_id, Bytes recipient_nonce, Rejection rej
 Result<Bytes> write_cert_rep(const CertRep& reply, const Certificate& signer, EVP_PKEY* key, TimePoint now,
                              const ReplyShape& shape = {}, OSSL_LIB_CTX* context = nullptr);
 
-/// A certificates-only SignedData (RFC 8894 §3.4) in DER. Error code: crypto.
-Result<Bytes> write_certificates(const std::vector<Certificate>& certificates);
+/// A SignedData that holds certificates and CRLs alone (RFC 8894 §3.4) in DER. Error code: crypto.
+Result<Bytes> write_certificates(const std::vector<Certificate>& certificates, const std::vector<Bytes>& crls = {});
 
 }  // namespace hwenroll::lab_ca

@@ -7,6 +7,8 @@
 #include <openssl/rand.h>
 #include <openssl/rsa.h>
 
+#include "tests/lab_ca/asn1_reader.h"
+
 namespace hwenroll::lab_ca::test {
 namespace {
 
@@ -120,6 +122,13 @@ void read_content(ByteView content, const ClientIdentity& identity, const std::o
     for (int i = 0; i < sk_X509_num(certificates.get()); ++i) {
         out.certificates.push_back(Certificate::of(sk_X509_value(certificates.get(), i)).value());
     }
+    const auto tree = read_asn1({reinterpret_cast<const std::uint8_t*>(data), static_cast<std::size_t>(size)});
+    require(tree.has_value(), "inner SignedData");
+    for (const Asn1Node& field : tree->children.at(1).children.at(0).children) {
+        for (const Asn1Node& crl : field.is(asn1_tag::context_1) ? field.children : std::vector<Asn1Node>()) {
+            out.crls.push_back(to_bytes(crl.whole));
+        }
+    }
 }
 
 }  // namespace
@@ -162,6 +171,21 @@ Bytes make_csr(const RequestRecipe& recipe, const ClientIdentity& identity) {
     if (recipe.break_csr_signature) {
         der.back() ^= 1U;
     }
+    return der;
+}
+
+Bytes make_issuer_and_serial(const Certificate& certificate) {
+    const Bytes issuer = certificate.issuer().der();
+    const Bytes serial =
+        der_of([&](unsigned char** out) { return i2d_ASN1_INTEGER(X509_get0_serialNumber(certificate.get()), out); });
+    const std::size_t size = issuer.size() + serial.size();
+    Bytes der{0x30};
+    if (size >= 0x80) {
+        der.push_back(0x81);
+    }
+    der.push_back(static_cast<std::uint8_t>(size));
+    der.insert(der.end(), issuer.begin(), issuer.end());
+    der.insert(der.end(), serial.begin(), serial.end());
     return der;
 }
 

@@ -54,6 +54,9 @@ Bytes make_csr(const RequestRecipe& recipe, const ClientIdentity& identity);
 /// The messageData of a CertPoll.
 Bytes make_issuer_and_subject(const DistinguishedName& issuer, const DistinguishedName& subject);
 
+/// The messageData of GetCert and GetCRL for a certificate.
+Bytes make_issuer_and_serial(const Certificate& certificate);
+
 /// A CertRep as opened by libcrypto's CMS.
 struct OpenedReply {
     struct Value {
@@ -64,6 +67,7 @@ struct OpenedReply {
     bool has_content = false;
     std::map<std::string, Value> attributes;  ///< by dotted OID
     std::vector<Certificate> certificates;    ///< of the decrypted content
+    std::vector<Bytes> crls;                  ///< likewise, DER
 
     /// Value of one of SCEP's attributes by its last arc, e.g. 3 for pkiStatus; empty when absent.
     [[nodiscard]] std::string scep(int arc) const;

@@ -13,6 +13,7 @@ namespace {
 /// More would not be read by anyone: exactly one signer is accepted (SIG-10).
 constexpr std::size_t max_signers = 16;
 constexpr std::size_t max_digest_algorithms = 16;
+constexpr std::size_t max_crls = 16;
 
 Attribute read_attribute(BerReader& attributes, BerFault& fault) {
     BerReader fields = attributes.enter(tag::sequence, "an attribute");
@@ -91,8 +92,11 @@ void read_certificates(SignedData& data, BerReader& fields, const ParseLimits& l
 void read_revocation_lists(SignedData& data, BerReader& fields) {
     if (const auto set = fields.next_if(tag::context(1))) {
         for (BerReader members = fields.members(*set, "crls"); !members.at_end();) {
-            members.next("a CRL");
+            const BerValue member = members.next("a CRL");
             ++data.revocation_lists;
+            if (member.tag == tag::sequence && data.crls.size() < max_crls) {
+                data.crls.push_back(member.encoding);
+            }
         }
     }
 }

@@ -58,6 +58,7 @@ struct SignedData {
     std::vector<ByteView> certificates;  ///< encodings, the X.509 choice only
     std::size_t other_certificates = 0;  ///< choices that were skipped (DEG-6)
     std::size_t revocation_lists = 0;    ///< entries of crls
+    std::vector<ByteView> crls;          ///< encodings of those that are X.509 CRLs
     std::vector<SignerInfo> signers;
 };
 

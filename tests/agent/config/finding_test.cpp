@@ -95,9 +95,6 @@ const Fault faults[] = {
     {"handle_on_pkcs11", "subject", "subject = \"CN=a\"\nkey = \"existing:handle:0x81010001\"",
      "E-CONFIG-VALUE identity.web: hwenroll.toml:12:7: 'key' names a handle of a TPM, and [token.lab] is of type "
      "\"pkcs11\"; name an object, as in existing:pkcs11:id=%9a, or a token of type \"tpm2\""},
-    {"later_crl", "url", "url = \"http://ca/\"\ncrl = \"scep\"",
-     "E-CONFIG-UNSUPPORTED ca.corp: hwenroll.toml:7:7: 'crl' asks for what this version cannot do: fetch CRLs; use "
-     "\"off\""},
     {"cipher_below_the_floor", "url", "url = \"http://ca/\"\ncipher = \"des3\"",
      "E-CONFIG-VALUE ca.corp: hwenroll.toml:7:10: 'cipher' does not know \"des3\"; use \"auto\" or \"aes128\" or "
      "\"aes192\" or \"aes256\""},

@@ -21,10 +21,14 @@ class Authorization : public ServerFixture {
         if (method == "Adopt") {
             return {{"identity", "web"}, {"certificate", "PEM"}};
         }
-        return method == "AcceptNext" ? json{{"ca", "corp"}} : json{{"identity", "web"}};
+        if (method == "FetchCertificate") {
+            return {{"ca", "corp"}, {"serial", "1F"}};
+        }
+        return method == "AcceptNext" || method == "FetchCrl" ? json{{"ca", "corp"}} : json{{"identity", "web"}};
     }
 
-    const std::vector<std::string> changes_{"Enroll", "Adopt", "Renew", "Cancel", "Resume", "AcceptNext"};
+    const std::vector<std::string> changes_{"Enroll", "Adopt",      "Renew",    "Cancel",
+                                            "Resume", "AcceptNext", "FetchCrl", "FetchCertificate"};
 };
 
 TEST_F(Authorization, whoever_may_open_the_socket_may_read) {

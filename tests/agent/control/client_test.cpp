@@ -62,12 +62,15 @@ TEST_F(ControlClient, asks_and_changes) {
               ErrorCode::control_protocol);
     EXPECT_TRUE(client.cancel("web"));
     EXPECT_TRUE(client.accept_next("corp", "SHA256:AB"));
+    EXPECT_EQ(client.fetch_crl("corp")->text, "begun");
+    EXPECT_EQ(client.fetch_certificate("corp", "1F")->certificate, "PEM");
     EXPECT_EQ(client.resume("web")->token, "lab");
     EXPECT_EQ(client.history("web", 2)->size(), 2U);
     EXPECT_EQ(client.history({}, 1)->front().name, "any");
     server_->do_on_loop([](ControlServiceFake& service, PeerSourceFake&) {
         EXPECT_THAT(service.asked, testing::ElementsAre("enroll web", "renew web rekey", "adopt web 3", "cancel web",
-                                                        "accept-next corp SHA256:AB", "resume web"));
+                                                        "accept-next corp SHA256:AB", "fetch-crl corp",
+                                                        "fetch-certificate corp 1F", "resume web"));
     });
 }
 

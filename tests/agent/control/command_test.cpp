@@ -235,6 +235,8 @@ TEST_F(ControlCommand, without_an_agent_changes_end_with_69_and_say_how_to_start
                                                       {"renew", "web"},
                                                       {"cancel", "web"},
                                                       {"ca", "accept-next", "corp"},
+                                                      {"crl", "fetch", "corp"},
+                                                      {"cert", "fetch", "corp", "1F"},
                                                       {"wait", "web"},
                                                       {"monitor"}}) {
         const RunResult result = hwenroll(arguments);

@@ -32,6 +32,8 @@ control::IdentityView full_view(const std::string& name) {
     view.certificate = {
         "CN=" + name, "CN=CA", "1F", "SHA256:AB:CD", sample_time() - Seconds(86400), sample_time() + Seconds(86400)};
     view.failure = {ErrorCode::ca_timeout, "E-CA-TIMEOUT it took too long; retried later", sample_time(), 3};
+    view.crl = {
+        "cdp", "05", sample_time(), sample_time() + Seconds(4), 9, sample_time() + Seconds(5), "E-CRL-UNUSABLE no"};
     return view;
 }
 
@@ -111,6 +113,18 @@ void ControlServiceFake::adopt_certificate(const std::string& identity, const st
     } else {
         done(taken);
     }
+}
+
+void ControlServiceFake::fetch_crl(const std::string& ca, Accepted done) {
+    asked.push_back("fetch-crl " + ca);
+    done(failure ? Result<control::Acceptance>(fail(*failure)) : acceptance);
+}
+
+void ControlServiceFake::fetch_certificate(const std::string& ca, const std::string& serial, Accepted done) {
+    asked.push_back("fetch-certificate " + ca + " " + serial);
+    control::Acceptance given = acceptance;
+    given.certificate = "PEM";
+    done(failure ? Result<control::Acceptance>(fail(*failure)) : given);
 }
 
 Result<control::ResumptionView> ControlServiceFake::resume(const std::string& identity) {

@@ -33,6 +33,8 @@ class ControlServiceFake final : public control::ControlService {
     Result<control::Acceptance> accept_next(const std::string& ca,
                                             const std::optional<std::string>& fingerprint) override;
     void adopt_certificate(const std::string& identity, const std::string& certificates, Accepted done) override;
+    void fetch_crl(const std::string& ca, Accepted done) override;
+    void fetch_certificate(const std::string& ca, const std::string& serial, Accepted done) override;
     Result<control::ResumptionView> resume(const std::string& identity) override;
     Result<std::vector<control::HistoryEvent>> history(const std::optional<std::string>& identity,
                                                        std::int64_t limit) override;

@@ -88,7 +88,12 @@ TEST(Interface, has_the_parameters_that_methods_take) {
         }
         if (method.names_ca) {
             taken["ca"] = "string";
+        }
+        if (method.takes_fingerprint) {
             taken["fingerprint"] = "?string";
+        }
+        if (method.takes_serial) {
+            taken["serial"] = "string";
         }
         if (method.takes_certificate) {
             taken["certificate"] = "string";
@@ -102,6 +107,7 @@ TEST(Interface, has_the_members_that_are_sent) {
     EXPECT_EQ(names(type("Identity")), names(view));
     EXPECT_EQ(names(type("Certificate")), names(view["certificate"]));
     EXPECT_EQ(names(type("Failure")), names(view["last_error"]));
+    EXPECT_EQ(names(type("Crl")), names(view["crl"]));
     const json overview = to_json(overview_of({full_view("web")}));
     EXPECT_EQ(names(type("Row")), names(overview["rows"][0]));
     EXPECT_EQ(names(type("Event")), names(to_json(sample_event("web", "x", true, ErrorCode::internal))));
@@ -136,6 +142,9 @@ TEST_F(InterfaceOfServer, every_method_of_the_description_is_answered) {
         }
         if (find_method(name)->names_ca) {
             parameters["ca"] = "corp";
+        }
+        if (find_method(name)->takes_serial) {
+            parameters["serial"] = "1F";
         }
         if (find_method(name)->takes_certificate) {
             parameters["certificate"] = "PEM";

@@ -37,6 +37,10 @@ TEST_F(ControlServer, passes_changes_on_with_what_they_say) {
     ask(client, "AcceptNext", {{"ca", "corp"}, {"fingerprint", "SHA256:AB"}});
     EXPECT_THAT(service_.asked, testing::ElementsAre("enroll web", "renew web rekey", "renew web", "cancel web",
                                                      "resume web", "accept-next corp", "accept-next corp SHA256:AB"));
+    EXPECT_EQ(ask(client, "FetchCrl", {{"ca", "corp"}, {"fingerprint", "SHA256:AB"}})["error"],
+              "org.varlink.service.InvalidParameter");
+    EXPECT_EQ(ask(client, "FetchCertificate", {{"ca", "corp"}})["error"], "org.varlink.service.InvalidParameter");
+    EXPECT_EQ(ask(client, "FetchCertificate", {{"ca", "corp"}, {"serial", "1F"}})["parameters"]["certificate"], "PEM");
     EXPECT_EQ(ask(client, "AcceptNext")["error"], "org.varlink.service.InvalidParameter");
     EXPECT_EQ(ask(client, "AcceptNext", {{"identity", "web"}})["error"], "org.varlink.service.InvalidParameter");
 }

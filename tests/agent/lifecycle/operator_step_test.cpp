@@ -126,9 +126,13 @@ TEST(OperatorStep, O7_nothing_under_way_cannot_be_cancelled) {
 TEST(OperatorStep, SM_18_a_revoked_certificate_is_enrolled_anew_with_a_new_key) {
     Walk walk;
     walk.rules.new_key = KeyRule::reuse;
-    walk.to_valid().on(CertificateRevoked{});
-    EXPECT_TRUE(walk.only<MakeKey>());
+    walk.to_valid().on(CertificateRevoked{issued().leaf, "keyCompromise"});
+    EXPECT_TRUE(walk.emits<MakeKey>());
+    EXPECT_TRUE(walk.emits<RaiseAlert>());
+    EXPECT_TRUE(walk.note.starts_with("the current certificate is revoked: keyCompromise; enrollment begun"))
+        << walk.note;
     EXPECT_EQ(walk.purpose(), Purpose::reenrollment);
+    EXPECT_EQ(walk.state.current->issued, issued()) << "invariant 1: what consumers use stays until there is another";
     walk.send().on(CertificateIssued{certificate(0x33, start, hour)});
     EXPECT_TRUE(walk.only<PublishGeneration>()) << "though it ends earlier";
     EXPECT_FALSE(walk.published().state.revoked);
@@ -138,6 +142,7 @@ TEST(OperatorStep, SM_18_a_renewal_with_the_key_of_a_revoked_certificate_takes_a
     Walk walk;
     walk.rules.new_key = KeyRule::reuse;
     walk.to_renewal_sent().on(failure(ErrorCode::ca_timeout)).on(CertificateRevoked{});
+    EXPECT_TRUE(walk.only<RaiseAlert>());
     walk.due_at(walk.state.wait.until);
     EXPECT_TRUE(walk.only<MakeKey>());
     EXPECT_EQ(walk.purpose(), Purpose::reenrollment);
@@ -147,8 +152,15 @@ TEST(OperatorStep, SM_18_a_renewal_with_the_key_of_a_revoked_certificate_takes_a
 TEST(OperatorStep, SM_18_a_held_renewal_of_a_revoked_certificate_goes_on_as_an_enrollment) {
     Walk walk;
     walk.to_renewal_sent().on(rejected(scep::FailInfo::bad_request)).on(CertificateRevoked{});
-    ASSERT_TRUE(walk.only<PrepareRequest>());
+    ASSERT_TRUE(walk.emits<PrepareRequest>());
     EXPECT_EQ(walk.effect<PrepareRequest>().purpose, Purpose::reenrollment);
+}
+
+TEST(OperatorStep, SM_18_the_revocation_of_another_certificate_than_the_current_one_is_nothing) {
+    Walk walk;
+    const IdentityState before = walk.to_valid().state;
+    EXPECT_EQ(walk.on(CertificateRevoked{{0x77}, "superseded"}).state, before);
+    EXPECT_TRUE(walk.effects.empty());
 }
 
 TEST(OperatorStep, SM_18_a_certificate_is_revoked_once) {

@@ -216,7 +216,70 @@ TEST(PublicationStep, SM_18_activate_window_does_not_keep_a_revoked_certificate)
     Walk walk;
     walk.rules.activation = {start + 20 * hour, {90, {}}};
     walk.to_renewal_sent().on(CertificateIssued{renewed()}).on(CertificateRevoked{});
-    EXPECT_TRUE(walk.only<PublishGeneration>());
+    EXPECT_TRUE(walk.emits<PublishGeneration>());
+}
+
+/// The CRL of the CA that issued every certificate of these tests, and of another one.
+AuthorityFacts with_crl(const Bytes& digest) {
+    AuthorityFacts facts = ca_until(start + 10 * day);
+    facts.crls = std::vector<AuthorityFacts::IssuerCrl>{{{0x99}, {0xEE}}, {{0x31}, digest}};
+    return facts;
+}
+
+TEST(PublicationStep, QRY_6_a_new_CRL_is_published_in_a_generation_of_its_own_and_consumers_are_told) {
+    Walk walk;
+    walk.rules.delivers = true;
+    walk.rules.authority = ca_until(start + 10 * day);
+    walk.to_valid().on(Delivered{1});
+    walk.rules.authority = with_crl({0xC1});
+    EXPECT_EQ(walk.due(), TimePoint{});
+    ASSERT_TRUE(walk.on(Due{}).only<PublishGeneration>());
+    EXPECT_EQ(walk.note, "a new CRL is published");
+    EXPECT_EQ(walk.state.next->crl, (Bytes{0xC1}));
+    EXPECT_FALSE(walk.state.enrollment) << "nothing is asked of the CA";
+    const auto counters = walk.state.counters;
+    EXPECT_TRUE(walk.on(GenerationPublished{2}).only<Deliver>());
+    EXPECT_EQ(walk.state.current->issued, issued());
+    EXPECT_EQ(walk.state.current->published_at, start);
+    EXPECT_EQ(walk.state.counters, counters);
+    EXPECT_TRUE(walk.state.retired.empty());
+    walk.on(Delivered{2});
+    EXPECT_TRUE(walk.on(Due{}).effects.empty()) << "once for each CRL";
+}
+
+TEST(PublicationStep, QRY_6_a_new_certificate_comes_with_the_CRL_of_its_issuer) {
+    Walk walk;
+    walk.rules.authority = with_crl({0xC1});
+    walk.to_publish();
+    ASSERT_TRUE(walk.only<PublishGeneration>());
+    EXPECT_EQ(walk.state.next->crl, (Bytes{0xC1}));
+    EXPECT_TRUE(walk.published().effects.empty()) << "in its first generation";
+}
+
+TEST(PublicationStep, QRY_6_a_CRL_that_is_not_known_now_stays_published_and_one_that_is_off_goes) {
+    Walk walk;
+    walk.rules.authority = with_crl({0xC1});
+    walk.to_publish().published();
+    walk.rules.authority.crls.reset();
+    EXPECT_TRUE(walk.on(Due{}).effects.empty());
+    EXPECT_EQ(walk.state.current->crl, (Bytes{0xC1}));
+    walk.rules.authority.crls.emplace();
+    ASSERT_TRUE(walk.on(Due{}).only<PublishGeneration>());
+    EXPECT_TRUE(walk.published().state.current->crl.empty());
+    EXPECT_EQ(walk.note, "generation 2 published");
+}
+
+TEST(PublicationStep, QRY_6_a_CRL_is_published_while_a_request_is_pending_which_stays_as_it_is) {
+    Walk walk;
+    walk.rules.authority = with_crl({0xC1});
+    walk.to_publish().published().due_at(start + 18 * hour).send().on(RequestPending{});
+    const Wait waits = walk.state.wait;
+    const auto transaction = walk.state.enrollment->transaction;
+    walk.rules.authority = with_crl({0xC2});
+    ASSERT_TRUE(walk.on(Due{}).only<PublishGeneration>());
+    EXPECT_EQ(walk.published().state.wait, waits);
+    EXPECT_EQ(walk.state.enrollment->transaction, transaction);
+    EXPECT_EQ(walk.state.current->crl, (Bytes{0xC2}));
 }
 
 TEST(PublicationStep, a_failed_publication_is_tried_again_later_and_after_a_restart) {

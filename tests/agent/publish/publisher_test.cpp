@@ -63,6 +63,25 @@ TEST_F(PublisherTest, publishes_the_files_of_the_design) {
     EXPECT_EQ(files.at("key.pem").find("PRIVATE KEY"), std::string::npos);
 }
 
+TEST_F(PublisherTest, QRY_6_a_CRL_is_a_file_of_its_generation) {
+    Generation generation = authority_.generation(1);
+    ASSERT_TRUE(publisher_.publish(generation));
+    EXPECT_FALSE(fs::exists(web("current") / "crl.pem"));
+    generation.number = 2;
+    generation.crl_pem = std::string(std::size_t{5} << 20U, 'x') + "\n";
+    ASSERT_TRUE(publisher_.publish(generation)) << "larger than what is read into memory";
+    EXPECT_EQ(test::read_file(web("current") / "crl.pem"), generation.crl_pem);
+    EXPECT_EQ(*publisher_.difference(generation), "");
+    ASSERT_TRUE(publisher_.publish(generation)) << "the same again";
+    test::write_file(web("current") / "crl.pem", "y", 0644);
+    EXPECT_NE(publisher_.difference(generation)->find("crl.pem has another content"), std::string::npos);
+    EXPECT_FALSE(publisher_.publish(generation)) << "nothing is written over";
+    generation.number = 3;
+    generation.crl_pem.clear();
+    ASSERT_TRUE(publisher_.publish(generation));
+    EXPECT_FALSE(fs::exists(web("current") / "crl.pem"));
+}
+
 TEST_F(PublisherTest, openssl_reads_and_verifies_what_is_published) {
     ASSERT_TRUE(publisher_.publish(authority_.generation(1)));
     const auto verified =

@@ -524,7 +524,8 @@ TEST_F(StoreTest, S17_version_5_is_brought_up_and_says_where_its_keys_are) {
     ASSERT_TRUE(open().commit("web", "lab", state, {}, now));
     run_sql(
         "ALTER TABLE keys DROP COLUMN uri; ALTER TABLE keys DROP COLUMN token; "
-        "ALTER TABLE retired_keys DROP COLUMN token; DROP TABLE generations; DROP TABLE envelope_keys; "
+        "ALTER TABLE retired_keys DROP COLUMN token; DROP TABLE generations; "
+        "ALTER TABLE credentials DROP COLUMN crl; DROP TABLE crls; DROP TABLE crl_documents; DROP TABLE envelope_keys; "
         "PRAGMA user_version=5");
     Store store = open();
     const auto brought = store.identity("web");
@@ -536,11 +537,11 @@ TEST_F(StoreTest, S17_version_5_is_brought_up_and_says_where_its_keys_are) {
     EXPECT_EQ(brought->retired[0].key.token, "lab");
 }
 
-TEST_F(StoreTest, S17_version_6_is_brought_up_and_knows_envelope_keys_from_then_on) {
+TEST_F(StoreTest, S17_version_7_is_brought_up_and_knows_envelope_keys_from_then_on) {
     IdentityState state = full_state();
     state.enrollment->envelope_key.reset();
     ASSERT_TRUE(open().commit("web", "lab", state, {}, now));
-    run_sql("DROP TABLE envelope_keys; PRAGMA user_version=6");
+    run_sql("DROP TABLE envelope_keys; PRAGMA user_version=7");
     ASSERT_EQ(*open().identity("web"), state);
     ASSERT_TRUE(open().commit("web", "lab", full_state(), {}, now));
     EXPECT_EQ(*open().identity("web"), full_state());
@@ -572,6 +573,29 @@ TEST_F(StoreTest, P15_knows_a_key_that_another_identity_has_adopted) {
     ASSERT_TRUE(store.commit("mail", "lab", state, {}, now));
     EXPECT_TRUE(*store.is_adopted_by_another(id, "web"));
     EXPECT_FALSE(*store.is_adopted_by_another(id, "mail"));
+}
+
+lifecycle::CrlState crl_state(std::uint8_t issuer, ByteView document) {
+    lifecycle::CrlState state;
+    state.issuer = {issuer};
+    state.crl = {sha256(document), {1, 0}, now, now + Seconds(3600), 7};
+    state.fetched_at = now + Seconds(1);
+    state.next_try = now + Seconds(2);
+    state.failures = 3;
+    state.failure = lifecycle::FailureRecord{ErrorCode::crl_unusable, "E-CRL-UNUSABLE no", now};
+    state.told_at = now + Seconds(4);
+    return state;
+}
+
+TEST_F(StoreTest, S17_version_6_is_brought_up_and_knows_no_CRLs) {
+    { ASSERT_TRUE(open().commit("web", "lab", full_state(), {}, now)); }
+    run_sql(
+        "ALTER TABLE credentials DROP COLUMN crl; DROP TABLE crls; DROP TABLE crl_documents; DROP TABLE envelope_keys; "
+        "PRAGMA user_version=6");
+    Store store = open();
+    EXPECT_EQ(*store.identity("web"), full_state());
+    EXPECT_TRUE(store.crls("corp")->empty());
+    EXPECT_TRUE(store.commit_crls("corp", {crl_state(1, Bytes{0x30})}, Bytes{0x30}, {}, now));
 }
 
 TEST_F(StoreTest, S17_X12_a_step_that_fails_leaves_the_version_before_it) {
@@ -629,6 +653,40 @@ TEST_F(StoreTest, S8_a_torn_database_is_an_error_and_not_an_empty_state) {
     auto store = Store::open(directory_ / "state", {});
     const bool refused = !store || !store->identity("web");
     EXPECT_TRUE(refused);
+}
+
+TEST_F(StoreTest, what_is_known_of_CRLs_survives) {
+    const Bytes document{0x30, 0x00};
+    lifecycle::CrlState bare;
+    bare.issuer = {2};
+    const std::vector<lifecycle::CrlState> states{crl_state(1, document), bare};
+    ASSERT_TRUE(open().commit_crls("corp", states, document, "a CRL is at hand", now));
+    Store store = open();
+    EXPECT_EQ(*store.crls("corp"), states);
+    EXPECT_TRUE(store.crls("other")->empty());
+    EXPECT_EQ(*store.crl_document(sha256(document)), document);
+    EXPECT_TRUE(store.crl_document({1})->empty());
+    EXPECT_EQ(store.history("authority", "corp", 1)->front().text, "a CRL is at hand");
+}
+
+TEST_F(StoreTest, a_CRL_is_kept_as_long_as_a_certificate_is_published_with_it) {
+    const Bytes older{0x30, 0x01, 0x00};
+    const Bytes newer{0x30, 0x01, 0x01};
+    Store store = open();
+    ASSERT_TRUE(store.commit_crls("corp", {crl_state(1, older)}, older, {}, now));
+    IdentityState state = full_state();
+    state.current->crl = sha256(older);
+    ASSERT_TRUE(store.commit("web", "lab", state, {}, now));
+    EXPECT_EQ(store.identity("web")->current->crl, sha256(older));
+    ASSERT_TRUE(store.commit_crls("corp", {crl_state(1, newer)}, newer, {}, now));
+    EXPECT_EQ(*store.crl_document(sha256(older)), older) << "it is published";
+    state.current->crl = sha256(newer);
+    ASSERT_TRUE(store.commit("web", "lab", state, {}, now));
+    ASSERT_TRUE(store.commit_crls("corp", {crl_state(1, newer)}, {}, {}, now));
+    EXPECT_TRUE(store.crl_document(sha256(older))->empty());
+    EXPECT_EQ(*store.crl_document(sha256(newer)), newer);
+    ASSERT_TRUE(store.commit_crls("corp", {}, {}, {}, now));
+    EXPECT_EQ(*store.crl_document(sha256(newer)), newer) << "it is published still";
 }
 
 TEST_F(StoreTest, rows_that_contradict_each_other_are_an_error_and_not_guessed_around) {

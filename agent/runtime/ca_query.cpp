@@ -1,0 +1,124 @@
+#include "agent/runtime/ca_query.h"
+
+#include <utility>
+
+#include "agent/runtime/system_clock.h"
+#include "transport/scep/operation_url.h"
+
+namespace hwenroll::runtime {
+namespace {
+
+/// Keeps itself as long as something is under way.
+class CaQuery : public std::enable_shared_from_this<CaQuery> {
+ public:
+    CaQuery(const Surroundings& surroundings, std::shared_ptr<AuthorityAccess> authority, Querent querent,
+            Question question, std::function<void(Result<QueryAnswer>)> done)
+        : at_(surroundings),
+          access_(std::move(authority)),
+          querent_(std::move(querent)),
+          question_(std::move(question)),
+          done_(std::move(done)) {}
+
+    void begin() {
+        access_->need([self = shared_from_this()](const Result<SharedAuthority>& authority) {
+            return authority ? self->sign(*authority) : self->end(fail(authority.error()));
+        });
+    }
+
+ private:
+    void sign(const SharedAuthority& authority) {
+        auto drawn = draw();
+        auto serial = random_octets();
+        if (!drawn || !serial) {
+            return end(fail(!drawn ? drawn.error() : serial.error()));
+        }
+        const TimePoint now = at_.clock.now();
+        const bool trusted = at_.clock_trust.trusted();
+        plan_ = QueryPlan{question_.type,
+                          authority,
+                          querent_.key,
+                          querent_.certificate,
+                          querent_.subject,
+                          *std::move(serial),
+                          question_.issuer.value_or(authority->set.issuer.subject()),
+                          question_.serial,
+                          scep::transaction_id_from(drawn->identifier),
+                          scep::Nonce{drawn->nonce},
+                          permissions_of(access_->settings().legacy, now, trusted),
+                          now,
+                          trusted};
+        querent_.token->use([plan = plan_](const SharedToken& token) { return sign_query(token, plan); },
+                            [self = shared_from_this()](Result<SignedQuery> query) {
+                                return query ? self->exchange(*query) : self->end(fail(query.error()));
+                            });
+    }
+
+    void exchange(const SignedQuery& query) {
+        const config::HttpMethod method = access_->settings().http;
+        form_.announces_post = plan_.authority->capabilities.allows_post();
+        form_.post =
+            method == config::HttpMethod::post || (method == config::HttpMethod::automatic && form_.announces_post);
+        access_->exchange([self = shared_from_this(),
+                           message = query.message](const std::string& url) { return self->request_to(url, message); },
+                          [self = shared_from_this(), signer = query.signer](Result<http::Response> response) {
+                              if (!response) {
+                                  return self->end(fail(without_reply(self->form_, response.error())));
+                              }
+                              self->open(signer, *std::move(response));
+                          });
+    }
+
+    http::Request request_to(const std::string& url, const Bytes& message) {
+        http::Request request = access_->get(url, scep::Operation::pki_operation, question_.max_reply);
+        if (form_.post) {
+            request.method = http::Request::Method::post;
+            request.url = scep::operation_url(url, scep::Operation::pki_operation, {});
+            request.content_type = scep::pki_message_content_type;
+            request.body = message;
+        } else {
+            request.url = scep::pki_operation_get_url(url, message);
+        }
+        request.once = true;
+        form_.url_length = request.url.size();
+        return request;
+    }
+
+    void open(const Certificate& signer, http::Response response) {
+        scep::ParseLimits limits = parse_limits(access_->limits(), at_.clock_trust.trusted());
+        limits.max_message = question_.max_reply;
+        querent_.token->use([plan = QueryReplyPlan{plan_, signer, limits, form_, std::move(response)}](
+                                const SharedToken& token) { return open_query_reply(token, plan); },
+                            [self = shared_from_this()](Result<QueryContent> content) {
+                                if (!content) {
+                                    return self->end(fail(content.error()));
+                                }
+                                self->end(QueryAnswer{self->plan_.authority, *std::move(content)});
+                            });
+    }
+
+    /// A token that is configured no more ends with its last user, which must not be on its stack then.
+    void end(Result<QueryAnswer> answer) {
+        at_.loop.post([self = shared_from_this()] {});
+        const auto done = std::exchange(done_, nullptr);
+        done(std::move(answer));
+    }
+
+    Surroundings at_;
+    std::shared_ptr<AuthorityAccess> access_;
+    Querent querent_;
+    Question question_;
+    std::function<void(Result<QueryAnswer>)> done_;
+    QueryPlan plan_;
+    RequestForm form_;
+};
+
+}  // namespace
+
+void send_query(const Surroundings& surroundings, std::shared_ptr<AuthorityAccess> authority, Querent querent,
+                Question question, std::function<void(Result<QueryAnswer>)> done) {
+    std::make_shared<CaQuery>(surroundings, std::move(authority), std::move(querent), std::move(question),
+                              std::move(done))
+        ->begin();
+}
+
+}  // namespace hwenroll::runtime

@@ -1,0 +1,557 @@
+#include "agent/runtime/crl_watch.h"
+
+#include <algorithm>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "agent/runtime/system_clock.h"
+#include "base/pem.h"
+#include "transport/scep/query.h"
+
+namespace hwenroll::runtime {
+namespace {
+
+/// Between two tries to read what could not be read.
+constexpr Seconds load_pause{60};
+
+/// Octets of a reply to GetCert: one certificate, its chain and the envelope around them.
+constexpr std::size_t max_certificate_reply = std::size_t{1} << 20U;
+
+/// A list in an envelope is in memory four times over: received, verified, decrypted and taken out (invariant 10).
+constexpr std::size_t enveloped_share = 4;
+
+std::string name_of(const lifecycle::CrlRecord& crl) {
+    return fmt::format("CRL{} of {} with {} entries, next update {}",
+                       crl.number.empty() ? std::string() : " number " + to_hex(crl.number),
+                       to_iso8601(crl.this_update), crl.entries,
+                       crl.next_update ? to_iso8601(*crl.next_update) : std::string("not said"));
+}
+
+lifecycle::CrlRecord record_of(const scep::Crl& crl) {
+    return {sha256(crl.der), crl.number, crl.this_update, crl.next_update, crl.entries};
+}
+
+bool is_rsa(const lifecycle::KeyRecord& key) {
+    const auto read = PublicKey::from_spki(key.spki);
+    return read && read->is_rsa();
+}
+
+Bytes joined(const Bytes& one, const Bytes& other) {
+    Bytes both = one;
+    both.insert(both.end(), other.begin(), other.end());
+    return both;
+}
+
+}  // namespace
+
+CrlWatch::CrlWatch(const Surroundings& surroundings, http::Client& client, std::shared_ptr<AuthorityAccess> authority,
+                   Runners runners)
+    : at_(surroundings), client_(client), authority_(std::move(authority)), runners_(std::move(runners)) {}
+
+void CrlWatch::begin() {
+    authority_->judge_signers_by([watch = weak_from_this()](const Certificate& certificate) {
+        const auto self = watch.lock();
+        return self && self->is_revoked(certificate);
+    });
+    if (const Status loaded = load(); !loaded) {
+        warn(loaded.error().line());
+    }
+}
+
+Status CrlWatch::load() {
+    if (loaded_) {
+        return {};
+    }
+    auto stored = at_.store.crls(authority_->settings().name);
+    if (!stored) {
+        load_again_ = at_.clock.now() + load_pause;
+        return fail(stored.error());
+    }
+    states_ = *std::move(stored);
+    loaded_ = true;
+    show();
+    return {};
+}
+
+void CrlWatch::show() {
+    std::vector<lifecycle::AuthorityFacts::IssuerCrl> crls;
+    for (const lifecycle::CrlState& state : states_) {
+        if (!is_off() && !state.crl.digest.empty()) {
+            crls.push_back({state.issuer, state.crl.digest});
+        }
+    }
+    authority_->show_crls(std::move(crls));
+}
+
+/// What is published, what is about to be and what waits for the CA's rollover: the list should be there before.
+std::vector<CrlWatch::Subject> CrlWatch::subjects() const {
+    std::vector<Subject> all;
+    for (const IdentityRunner* const runner : runners_()) {
+        const lifecycle::IdentityState& state = runner->state();
+        if (state.current) {
+            all.push_back({runner, &state.current->issued});
+        }
+        if (state.next) {
+            all.push_back({runner, &state.next->issued});
+        }
+        if (state.shadow) {
+            all.push_back({runner, &state.shadow->credential.issued});
+        }
+    }
+    return all;
+}
+
+std::vector<Bytes> CrlWatch::wanted_issuers() const {
+    std::vector<Bytes> issuers;
+    for (const Subject& subject : subjects()) {
+        const Bytes* const issuer = lifecycle::issuer_of(*subject.issued);
+        if (issuer != nullptr && std::ranges::find(issuers, *issuer) == issuers.end()) {
+            issuers.push_back(*issuer);
+        }
+    }
+    return issuers;
+}
+
+lifecycle::CrlState CrlWatch::state_of(const Bytes& issuer) const {
+    const auto found =
+        std::ranges::find_if(states_, [&](const lifecycle::CrlState& one) { return one.issuer == issuer; });
+    lifecycle::CrlState fresh;
+    fresh.issuer = issuer;
+    return found == states_.end() ? fresh : *found;
+}
+
+const lifecycle::CrlState* CrlWatch::state_for(const lifecycle::IssuedRecord& issued) const {
+    const Bytes* const issuer = lifecycle::issuer_of(issued);
+    const auto found = std::ranges::find_if(
+        states_, [&](const lifecycle::CrlState& one) { return issuer != nullptr && one.issuer == *issuer; });
+    return is_off() || found == states_.end() ? nullptr : &*found;
+}
+
+/// QRY-7: with a certificate of the CA, or, where no identity has one, with what a key signs for itself. A revoked one
+/// asks last.
+std::optional<Querent> CrlWatch::querent(bool with_certificate) const {
+    std::optional<Querent> found;
+    for (const IdentityRunner* const runner : runners_()) {
+        const lifecycle::IdentityState& state = runner->state();
+        const bool has_one = state.current && at_.clock.now() < state.current->issued.not_after;
+        if (has_one && is_rsa(state.current->key) && (!found || found->certificate.empty() || !state.revoked)) {
+            found = Querent{runner->name(), runner->token(), state.current->key, state.current->issued.leaf,
+                            runner->settings().subject};
+            if (!state.revoked) {
+                return found;
+            }
+        }
+        const bool has_key = state.enrollment && !state.enrollment->key.spki.empty();
+        if (!found && !with_certificate && has_key && is_rsa(state.enrollment->key)) {
+            found = Querent{runner->name(), runner->token(), state.enrollment->key, {}, runner->settings().subject};
+        }
+    }
+    return found;
+}
+
+/// `crl` is off: nothing is known any more, and nothing published.
+void CrlWatch::forget() {
+    const Status forgotten =
+        at_.store.commit_crls(authority_->settings().name, {}, {}, "CRLs are not fetched any more", at_.clock.now());
+    if (!forgotten) {
+        return warn(forgotten.error().line());
+    }
+    states_.clear();
+    looked_up_.clear();
+    on_hold_.clear();
+}
+
+void CrlWatch::tick() {
+    if (!load()) {
+        return;
+    }
+    if (is_off()) {
+        if (!states_.empty()) {
+            forget();
+        }
+        return show();
+    }
+    show();
+    look_up();
+    tell_of_ended();
+    if (fetching_) {
+        return;
+    }
+    const TimePoint now = at_.clock.now();
+    for (const Bytes& issuer : wanted_issuers()) {
+        if (lifecycle::next_fetch(state_of(issuer), now) <= now) {
+            return begin_fetch(issuer);
+        }
+    }
+}
+
+std::optional<TimePoint> CrlWatch::next_due() {
+    if (!loaded_) {
+        return load_again_;
+    }
+    const TimePoint now = at_.clock.now();
+    if (is_off()) {
+        return states_.empty() ? std::nullopt : std::optional(now);
+    }
+    if (must_look_ && !states_.empty() && at_.clock_trust.trusted()) {
+        return now;
+    }
+    std::optional<TimePoint> due;
+    const auto consider = [&](TimePoint time) { due = due ? std::min(*due, time) : time; };
+    for (const Bytes& issuer : fetching_ ? std::vector<Bytes>() : wanted_issuers()) {
+        const lifecycle::CrlState state = state_of(issuer);
+        consider(lifecycle::next_fetch(state, now));
+        if (lifecycle::is_to_be_told(state, now)) {
+            consider(now);
+        } else if (!state.told_at && state.crl.next_update) {
+            consider(*state.crl.next_update + Seconds(1));
+        }
+    }
+    return due;
+}
+
+void CrlWatch::fetch_now(control::ControlService::Accepted done) {
+    const std::string& name = authority_->settings().name;
+    if (is_off()) {
+        return done(fail(Error(ErrorCode::config_value, "'crl' of this CA is \"off\"", {},
+                               "set it to \"cdp\" or \"scep\" in its [ca.*] section")
+                             .about("ca " + name)));
+    }
+    const Status loaded = load();
+    const std::vector<Bytes> issuers = wanted_issuers();
+    if (!loaded || issuers.empty()) {
+        return done(fail(!loaded ? loaded.error()
+                                 : Error(ErrorCode::unknown_name, "no identity of this CA has a certificate", {},
+                                         "'hwenroll enroll ID' first: a CRL is that of a certificate's issuer")
+                                       .about("ca " + name)));
+    }
+    waiting_.push_back(std::move(done));
+    if (!fetching_) {
+        begin_fetch(issuers.front());
+    }
+}
+
+void CrlWatch::begin_fetch(const Bytes& issuer) {
+    const auto all = subjects();
+    const auto subject = std::ranges::find_if(all, [&](const Subject& one) {
+        const Bytes* const own = lifecycle::issuer_of(*one.issued);
+        return own != nullptr && *own == issuer;
+    });
+    fetching_ = true;
+    Fetch fetch{issuer, subject->issued->leaf, lifecycle::lifetime(*subject->issued)};
+    const auto leaf = Certificate::from_der(fetch.leaf);
+    if (!leaf) {
+        return failed(fetch, leaf.error());
+    }
+    fetch.points = scep::crl_points(*leaf);
+    const auto shared = std::make_shared<const Fetch>(std::move(fetch));
+    const scep::CrlPoints& points = shared->points;
+    if (authority_->settings().crl == config::CrlSource::scep) {
+        return fetch_by_message(shared);
+    }
+    if (points.names.empty()) {  // QRY-4
+        if (!std::exchange(told_of_fallback_, true)) {
+            warn("its certificates name no CRL distribution point, the CA is asked by GetCRL instead");
+        }
+        return fetch_by_message(shared);
+    }
+    if (points.urls.empty()) {
+        return failed(*shared,
+                      Error(ErrorCode::crl_unusable, "the certificate names no CRL distribution point of http or https",
+                            "it names " + fmt::format("{}", fmt::join(points.refused, ", ")),
+                            "have the CA name one, or set crl = \"scep\""));
+    }
+    fetch_by_point(shared, 0);
+}
+
+void CrlWatch::fetch_by_point(const std::shared_ptr<const Fetch>& fetch, std::size_t at) {
+    const config::AuthoritySettings& settings = authority_->settings();
+    http::Request request;
+    request.url = fetch->points.urls[at];
+    request.limits = http_limits(authority_->limits(), authority_->limits().max_crl_bytes);
+    request.route = {settings.proxy, settings.tls_ca.string(), settings.bind};
+    client_.start(std::move(request), [self = shared_from_this(), fetch, at](Result<http::Response> response) {
+        std::optional<Error> refused;
+        if (!response) {
+            refused = response.error();
+        } else if (response->status != 200) {
+            refused =
+                Error(ErrorCode::crl_unusable,
+                      fmt::format("'{}' answered HTTP {}", printable(fetch->points.urls[at], 200), response->status))
+                    .retry_after(response->retry_after);
+        }
+        if (!refused) {
+            return self->accept(*fetch, std::move(response->body));
+        }
+        if (at + 1 < fetch->points.urls.size()) {
+            return self->fetch_by_point(fetch, at + 1);
+        }
+        self->failed(*fetch, *refused);
+    });
+}
+
+void CrlWatch::fetch_by_message(const std::shared_ptr<const Fetch>& fetch) {
+    const auto asks = querent(true);
+    const auto issuer = Certificate::from_der(fetch->issuer);
+    const auto leaf = Certificate::from_der(fetch->leaf);
+    if (!asks || !issuer || !leaf) {
+        return failed(*fetch, !asks     ? Error(ErrorCode::token_key_missing,
+                                                "no identity of this CA has a valid certificate and an RSA key to ask with")
+                              : !issuer ? issuer.error()
+                                        : leaf.error());
+    }
+    const std::size_t most =
+        std::max(authority_->limits().max_crl_bytes / enveloped_share, authority_->limits().max_reply_bytes);
+    Question question{scep::MessageType::get_crl, issuer->subject(), leaf->serial(), most};
+    send_query(at_, authority_, *asks, std::move(question),
+               [self = shared_from_this(), fetch, most](Result<QueryAnswer> answer) {
+                   if (!answer) {
+                       return self->failed(*fetch, answer.error());
+                   }
+                   scep::ParseLimits limits = parse_limits(self->authority_->limits(), true);
+                   limits.max_message = most;
+                   auto received = scep::read_degenerate_crl(answer->content.content, limits);
+                   if (!received) {
+                       return self->failed(*fetch, received.error());
+                   }
+                   for (const std::string& warning : received->warnings) {
+                       self->warn(warning);
+                   }
+                   self->accept(*fetch, std::move(received->der));
+               });
+}
+
+Result<scep::Crl> CrlWatch::judge(const Fetch& fetch, Bytes body, const lifecycle::CrlState& at_hand) {
+    const TimePoint now = at_.clock.now();
+    const bool trusted = at_.clock_trust.trusted();
+    scep::ParseLimits limits = parse_limits(authority_->limits(), trusted);
+    limits.max_message = authority_->limits().max_crl_bytes;
+    auto crl = scep::read_crl(std::move(body), limits);
+    auto issuer = Certificate::from_der(fetch.issuer);
+    if (!crl || !issuer) {
+        return fail(!crl ? crl.error() : issuer.error());
+    }
+    const bool known = !at_hand.crl.digest.empty();
+    const auto warnings = scep::judge_crl(
+        *crl, {*std::move(issuer), now, permissions_of(authority_->settings().legacy, now, trusted), limits,
+               at_hand.crl.number, known ? std::optional(at_hand.crl.this_update) : std::nullopt, fetch.points.names});
+    if (!warnings) {
+        return fail(warnings.error());
+    }
+    for (const std::string& warning : *warnings) {
+        warn(warning);
+    }
+    return crl;
+}
+
+void CrlWatch::accept(const Fetch& fetch, Bytes body) {
+    const lifecycle::CrlState before = state_of(fetch.issuer);
+    auto drawn = draw();
+    auto crl = drawn ? judge(fetch, std::move(body), before) : fail(drawn.error());
+    if (!crl) {
+        return failed(fetch, crl.error());
+    }
+    const lifecycle::CrlRecord record = record_of(*crl);
+    const bool changed = record.digest != before.crl.digest;
+    const std::string text = name_of(record);
+    const Status kept = keep(lifecycle::after_fetch(before, record, at_.clock.now(), drawn->fraction),
+                             changed ? ByteView(crl->der) : ByteView(), changed ? text + " is at hand" : std::string());
+    if (!kept) {
+        return failed(fetch, kept.error());
+    }
+    if (changed) {
+        at_.log.write({observe::Level::info, "ca " + authority_->settings().name + ": " + text + " is at hand"});
+    }
+    show();
+    look_up();
+    end_fetch(control::Acceptance{changed, changed ? text + " is published" : text + " was at hand already"});
+}
+
+/// Told once for each cause; the times of all tries are in the state.
+void CrlWatch::failed(const Fetch& fetch, const Error& error) {
+    const Error named = Error(error).about("ca " + authority_->settings().name);
+    const lifecycle::CrlState before = state_of(fetch.issuer);
+    const bool repeated = before.failure && before.failure->line == named.line();
+    const auto drawn = draw();
+    const lifecycle::CrlState after =
+        lifecycle::after_failure(before, named, fetch.life, at_.clock.now(), drawn ? drawn->fraction : 0);
+    if (!repeated) {
+        warn(error.line() + (before.crl.digest.empty() ? "" : "; the CRL at hand stays published"));
+    }
+    if (const Status kept = keep(after, {}, repeated ? std::string() : named.line()); !kept) {
+        warn(kept.error().line());
+    }
+    end_fetch(fail(named));
+}
+
+/// What the database does not keep counts all the same until the process ends: a full disk must not make it ask again
+/// and again.
+Status CrlWatch::keep(lifecycle::CrlState state, ByteView document, const std::string& note) {
+    const std::vector<Bytes> wanted = wanted_issuers();
+    std::vector<lifecycle::CrlState> all;
+    for (const lifecycle::CrlState& one : states_) {
+        if (one.issuer != state.issuer && std::ranges::find(wanted, one.issuer) != wanted.end()) {
+            all.push_back(one);
+        }
+    }
+    all.push_back(std::move(state));
+    const Status kept = at_.store.commit_crls(authority_->settings().name, all, document, note, at_.clock.now());
+    if (kept || document.empty()) {
+        states_ = std::move(all);
+    }
+    return kept;
+}
+
+void CrlWatch::end_fetch(const Result<control::Acceptance>& outcome) {
+    fetching_ = false;
+    for (const auto& done : std::exchange(waiting_, {})) {
+        done(outcome);
+    }
+    if (ended_) {
+        at_.loop.post(ended_);
+    }
+}
+
+/// Invariant 11: an old list is worth less every day, and whoever checks strictly refuses everybody by it.
+void CrlWatch::tell_of_ended() {
+    const TimePoint now = at_.clock.now();
+    const std::vector<Bytes> wanted = wanted_issuers();
+    for (lifecycle::CrlState state : std::vector<lifecycle::CrlState>(states_)) {
+        const bool needed = std::ranges::find(wanted, state.issuer) != wanted.end();
+        if (!needed || !at_.clock_trust.trusted() || !lifecycle::is_to_be_told(state, now)) {
+            continue;
+        }
+        const std::string text =
+            fmt::format("the CRL has ended at {} and no newer one could be had; it stays published{}",
+                        to_iso8601(*state.crl.next_update), state.failure ? ": " + state.failure->line : std::string());
+        state.told_at = now;
+        if (const Status kept = keep(state, {}, text); !kept) {
+            return warn(kept.error().line());
+        }
+        warn(text);
+        if (alert_) {
+            alert_(text);
+        }
+    }
+}
+
+/// Every published certificate is looked up once in every list. Not by a clock that is not trusted: then it is not
+/// known which list is the present one.
+void CrlWatch::look_up() {
+    if (!at_.clock_trust.trusted()) {
+        return;
+    }
+    must_look_ = false;
+    for (const lifecycle::CrlState& state : states_) {
+        std::map<Bytes, IdentityRunner*> by_serial;
+        for (IdentityRunner* const runner : runners_()) {
+            const auto& current = runner->state().current;
+            const Bytes* const issuer = current ? lifecycle::issuer_of(current->issued) : nullptr;
+            if (issuer == nullptr || *issuer != state.issuer || state.crl.digest.empty()) {
+                continue;
+            }
+            Bytes mark = joined(state.crl.digest, sha256(current->issued.leaf));
+            const auto leaf = looked_up_[runner->name()] == mark
+                                  ? std::nullopt
+                                  : std::optional(Certificate::from_der(current->issued.leaf));
+            if (leaf && *leaf) {
+                by_serial.emplace((*leaf)->serial(), runner);
+                looked_up_[runner->name()] = std::move(mark);
+            }
+        }
+        if (by_serial.empty()) {
+            continue;
+        }
+        std::vector<Bytes> serials;
+        for (const auto& [serial, runner] : by_serial) {
+            serials.push_back(serial);
+        }
+        const auto document = at_.store.crl_document(state.crl.digest);
+        const auto found = document ? scep::find_revocations(*document, serials) : fail(document.error());
+        if (!found) {
+            looked_up_.clear();
+            return warn(found.error().line());
+        }
+        for (const auto& [serial, runner] : by_serial) {
+            const auto entry =
+                std::ranges::find_if(*found, [&](const scep::Revocation& one) { return one.serial == serial; });
+            if (entry != found->end()) {
+                report(*runner, *entry);
+            } else if (on_hold_.erase(runner->name()) > 0) {
+                runner->alert("its certificate is not suspended any more (certificateHold)");
+            }
+        }
+    }
+}
+
+/// A certificate that is suspended may come back, and its key is not known to be lost: people decide.
+void CrlWatch::report(IdentityRunner& runner, const scep::Revocation& found) {
+    const std::string why = fmt::format("{} since {}", scep::reason_text(found.reason), to_iso8601(found.date));
+    if (!found.is_hold()) {
+        on_hold_.erase(runner.name());
+        return runner.post(lifecycle::CertificateRevoked{runner.state().current->issued.leaf, why});
+    }
+    if (std::exchange(on_hold_[runner.name()], found.serial) != found.serial) {
+        runner.alert("its certificate is suspended by the CA (" + why +
+                     "); it stays in use, 'hwenroll enroll ID' gets another one");
+    }
+}
+
+/// SIG-14, as far as a list is at hand.
+bool CrlWatch::is_revoked(const Certificate& certificate) {
+    for (const lifecycle::CrlState& state : is_off() ? std::vector<lifecycle::CrlState>() : states_) {
+        const auto issuer = Certificate::from_der(state.issuer);
+        if (!issuer || state.crl.digest.empty() || !(issuer->subject() == certificate.issuer())) {
+            continue;
+        }
+        const auto document = at_.store.crl_document(state.crl.digest);
+        const auto found =
+            document ? scep::find_revocations(*document, {certificate.serial()}) : fail(document.error());
+        if (found && !found->empty()) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/// QRY-3: the key of an identity whose certificate has this serial number.
+std::optional<PublicKey> CrlWatch::own_key(const Bytes& serial) const {
+    for (const Subject& subject : subjects()) {
+        const auto leaf = Certificate::from_der(subject.issued->leaf);
+        if (leaf && leaf->serial() == serial) {
+            return leaf->public_key();
+        }
+    }
+    return std::nullopt;
+}
+
+void CrlWatch::fetch_certificate(const Bytes& serial, control::ControlService::Accepted done) {
+    const std::string about = "ca " + authority_->settings().name;
+    const auto asks = querent(false);
+    if (!asks) {
+        return done(fail(Error(ErrorCode::token_key_missing, "no identity of this CA has an RSA key to ask with", {},
+                               "'hwenroll enroll ID' makes one")
+                             .about(about)));
+    }
+    const std::optional<PublicKey> own = own_key(serial);
+    send_query(at_, authority_, *asks, {scep::MessageType::get_cert, std::nullopt, serial, max_certificate_reply},
+               [self = shared_from_this(), serial, own, about, done = std::move(done)](Result<QueryAnswer> answer) {
+                   const scep::ParseLimits limits = parse_limits(self->authority_->limits(), true);
+                   const auto received =
+                       answer ? scep::read_degenerate(answer->content.content, limits) : fail(answer.error());
+                   const auto found =
+                       received ? scep::accept_queried(*received, {answer->authority->set.issuer, serial, own})
+                                : fail(received.error());
+                   if (!found) {
+                       return done(fail(Error(found.error()).about(about)));
+                   }
+                   done(control::Acceptance{true, "the CA has given the certificate", to_pem(*found)});
+               });
+}
+
+void CrlWatch::warn(const std::string& text) {
+    at_.log.write({observe::Level::warning, "ca " + authority_->settings().name + ": " + text});
+}
+
+}  // namespace hwenroll::runtime

@@ -1,0 +1,127 @@
+// Answers to GetCert and GetCRL, and lists, that must not be believed, over the real HTTP client (BAD-135 … BAD-140).
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include "tests/e2e/crl_world.h"
+
+namespace hwenroll::test {
+namespace {
+
+using testing::HasSubstr;
+using testing::StartsWith;
+
+const std::vector<std::string> own_point{"--crl-point", "self"};
+
+/// `crl fetch` is refused with this code and words, and nothing changes for consumers.
+void expect_refused(CrlWorld& crl, const std::string& form, const std::string& code, const std::string& why) {
+    DaemonWorld& world = crl.world();
+    const std::string list = crl.list();
+    const std::string generation = world.generation();
+    crl.hand_out(form);
+    const RunResult refused = crl.fetch();
+    EXPECT_EQ(refused.exit_code, 76) << form << refused.out;
+    EXPECT_THAT(refused.err, StartsWith(code + " ca corp: ")) << form;
+    EXPECT_THAT(refused.err, HasSubstr(why)) << form;
+    EXPECT_EQ(crl.list(), list) << form;
+    EXPECT_EQ(world.generation(), generation) << form;
+    EXPECT_EQ(world.word(), "OK") << form;
+    const auto status = nlohmann::json::parse(world.command({"status", "--json"}).out)["identities"][0];
+    EXPECT_THAT(status["crl"]["failure"].get<std::string>(), HasSubstr(why)) << form;
+    EXPECT_TRUE(world.said(why)) << form;
+}
+
+TEST(CrlFault, BAD_138_lists_that_must_not_be_believed_are_refused_whoever_hands_them_out) {
+    for (const std::string source : {"cdp", "scep"}) {
+        CrlWorld crl(source, own_point);
+        ASSERT_TRUE(crl.begin()) << source;
+        expect_refused(crl, "other-issuer", "E-CRL-UNUSABLE", "of another issuer");
+        expect_refused(crl, "bad-signature", "E-CRL-UNUSABLE", "signature of the CRL does not verify");
+        expect_refused(crl, "older", "E-CRL-UNUSABLE", "older than the one at hand");
+        expect_refused(crl, "expired", "E-CRL-UNUSABLE", "has expired");
+        expect_refused(crl, "delta", "E-CRL-UNUSABLE", "delta CRL");
+        expect_refused(crl, "critical", "E-CRL-UNUSABLE", "1.2.3.4.5 is not understood");
+        crl.hand_out("good");
+        EXPECT_EQ(crl.fetch().exit_code, 0);
+        EXPECT_EQ(crl.world().stop_daemon(), 0);
+    }
+}
+
+TEST(CrlFault, BAD_137_a_certificate_in_place_of_the_list_is_refused) {
+    CrlWorld crl("scep");
+    ASSERT_TRUE(crl.begin());
+    expect_refused(crl, "certificate", "E-CRL-UNUSABLE", "holds no CRL");
+    crl.hand_out("gone");
+    const RunResult refused = crl.fetch();
+    EXPECT_EQ(refused.exit_code, 76);
+    EXPECT_THAT(refused.err, StartsWith("E-CA-REJECTED")) << "FI-4: badCertId";
+    EXPECT_EQ(crl.world().stop_daemon(), 0);
+}
+
+TEST(CrlFault, BAD_139_a_download_is_cut_at_max_crl_bytes) {
+    CrlWorld crl("cdp", own_point, "", "[limits]\nmax_crl_bytes = 65536\n");
+    ASSERT_TRUE(crl.begin());
+    expect_refused(crl, "huge", "E-CA-TOO-BIG", "the limit is a key of [limits]");
+    EXPECT_EQ(crl.world().stop_daemon(), 0);
+}
+
+TEST(CrlFault, BAD_140_a_redirect_to_a_file_is_not_followed) {
+    CrlWorld crl("cdp", own_point);
+    ASSERT_TRUE(crl.begin());
+    expect_refused(crl, "to-file", "E-CA-REDIRECT", "file:");
+    expect_refused(crl, "gone", "E-CRL-UNUSABLE", "answered HTTP 404");
+    EXPECT_EQ(crl.world().stop_daemon(), 0);
+}
+
+TEST(CrlFault, SEC_17_BAD_140_a_distribution_point_of_another_scheme_is_not_asked) {
+    CrlWorld crl("cdp", {"--crl-point", "file:///etc/passwd", "--crl-point", "ldap://127.0.0.1/cn=x"});
+    DaemonWorld& world = crl.world();
+    world.start_daemon();
+    world.eventually("the refusal", [&] { return world.said("E-CRL-UNUSABLE"); });
+    EXPECT_TRUE(world.said("names no CRL distribution point of http or https (it names file:///etc/passwd, ldap:"));
+    EXPECT_EQ(crl.messages("22"), 0U) << "QRY-4: GetCRL is for certificates that name none";
+    EXPECT_EQ(world.word(), "OK");
+    EXPECT_FALSE(crl.has_list());
+    EXPECT_EQ(world.stop_daemon(), 0);
+}
+
+TEST(CrlFault, the_next_distribution_point_is_asked_where_one_fails) {
+    CrlWorld crl("cdp", {"--crl-point", "http://127.0.0.1:1/nobody.crl", "--crl-point", "self"});
+    EXPECT_TRUE(crl.begin());
+    EXPECT_EQ(crl.world().stop_daemon(), 0);
+}
+
+TEST(CrlFault, invariant_11_a_list_that_has_ended_stays_published_and_people_are_told) {
+    CrlWorld crl("cdp", own_point);
+    ASSERT_TRUE(crl.begin());
+    DaemonWorld& world = crl.world();
+    const std::string list = crl.list();
+    crl.hand_out("gone");
+    world.go_to_day(8);
+    world.eventually("the alert", [&] { return world.said("the CRL has ended at 2030-01-08"); });
+    EXPECT_EQ(crl.list(), list);
+    EXPECT_EQ(world.word(), "OK");
+    crl.hand_out("good");
+    world.go_to_day(9);
+    world.eventually("the next list", [&] { return crl.list() != list; });
+    EXPECT_EQ(world.stop_daemon(), 0);
+}
+
+TEST(CrlFault, BAD_135_BAD_136_answers_to_GetCert_that_are_none) {
+    CrlWorld crl("cdp", own_point);
+    ASSERT_TRUE(crl.begin());
+    DaemonWorld& world = crl.world();
+    crl.answer_get_cert("other-serial");
+    const RunResult other = world.command({"cert", "fetch", "corp", crl.serial()});
+    EXPECT_EQ(other.exit_code, 76);
+    EXPECT_THAT(other.err, StartsWith("E-SCEP-NO-CERTIFICATE ca corp: "));
+    crl.answer_get_cert("pending");
+    const RunResult pending = world.command({"cert", "fetch", "corp", crl.serial()});
+    EXPECT_EQ(pending.exit_code, 76);
+    EXPECT_THAT(pending.err, StartsWith("E-SCEP-STATUS ca corp: "));
+    EXPECT_EQ(world.word(), "OK");
+    EXPECT_EQ(world.stop_daemon(), 0);
+}
+
+}  // namespace
+}  // namespace hwenroll::test

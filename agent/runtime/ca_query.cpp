@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "agent/runtime/system_clock.h"
+#include "agent/runtime/transaction_algorithms.h"
 #include "transport/scep/operation_url.h"
 
 namespace hwenroll::runtime {
@@ -45,12 +46,20 @@ class CaQuery : public std::enable_shared_from_this<CaQuery> {
                           scep::transaction_id_from(drawn->identifier),
                           scep::Nonce{drawn->nonce},
                           permissions_of(access_->settings().legacy, now, trusted),
+                          algorithm_choice(access_->settings()),
+                          challenge(),
                           now,
                           trusted};
         querent_.token->use([plan = plan_](const SharedToken& token) { return sign_query(token, plan); },
                             [self = shared_from_this()](Result<SignedQuery> query) {
                                 return query ? self->exchange(*query) : self->end(fail(query.error()));
                             });
+    }
+
+    /// A challenge is for enrolling; nothing else is encrypted under it unless the configuration says so.
+    std::optional<config::SecretSource> challenge() const {
+        const config::AuthoritySettings& settings = access_->settings();
+        return settings.envelope == config::EnvelopeMode::password ? settings.challenge : std::nullopt;
     }
 
     void exchange(const SignedQuery& query) {

@@ -14,7 +14,7 @@ namespace hwenroll::runtime {
 struct Querent {
     std::string identity;
     std::shared_ptr<TokenAccess> token;
-    lifecycle::KeyRecord key;   ///< RSA: replies are encrypted to it
+    lifecycle::KeyRecord key;   ///< replies are encrypted to it, or agreed upon with it
     Bytes certificate;          ///< DER; empty: it has none yet (QRY-7)
     DistinguishedName subject;  ///< for a certificate that it signs itself
 };

@@ -128,23 +128,24 @@ const lifecycle::CrlState* CrlWatch::state_for(const lifecycle::IssuedRecord& is
     return is_off() || found == states_.end() ? nullptr : &*found;
 }
 
-/// QRY-7: with a certificate of the CA, or, where no identity has one, with what a key signs for itself. A revoked one
-/// asks last.
+/// QRY-7: with a certificate of the CA, or, where no identity has one, with what a key signs for itself. An RSA key
+/// asks before an EC key, which not every CA answers, and a revoked certificate last.
 std::optional<Querent> CrlWatch::querent(bool with_certificate) const {
     std::optional<Querent> found;
+    int best = 0;
     for (const IdentityRunner* const runner : runners_()) {
         const lifecycle::IdentityState& state = runner->state();
         const bool has_one = state.current && at_.clock.now() < state.current->issued.not_after;
-        if (has_one && is_rsa(state.current->key) && (!found || found->certificate.empty() || !state.revoked)) {
-            found = Querent{runner->name(), runner->token(), state.current->key, state.current->issued.leaf,
-                            runner->settings().subject};
-            if (!state.revoked) {
-                return found;
-            }
-        }
         const bool has_key = state.enrollment && !state.enrollment->key.spki.empty();
-        if (!found && !with_certificate && has_key && is_rsa(state.enrollment->key)) {
-            found = Querent{runner->name(), runner->token(), state.enrollment->key, {}, runner->settings().subject};
+        if (!has_one && (with_certificate || !has_key)) {
+            continue;
+        }
+        const lifecycle::KeyRecord& key = has_one ? state.current->key : state.enrollment->key;
+        const int rank = 1 + (is_rsa(key) ? 1 : 0) + (has_one ? 2 : 0) + (has_one && !state.revoked ? 4 : 0);
+        if (rank > best) {
+            best = rank;
+            found = Querent{runner->name(), runner->token(), key, has_one ? state.current->issued.leaf : Bytes(),
+                            runner->settings().subject};
         }
     }
     return found;
@@ -297,7 +298,7 @@ void CrlWatch::fetch_by_message(const std::shared_ptr<const Fetch>& fetch) {
     const auto leaf = Certificate::from_der(fetch->leaf);
     if (!asks || !issuer || !leaf) {
         return failed(*fetch, !asks     ? Error(ErrorCode::token_key_missing,
-                                                "no identity of this CA has a valid certificate and an RSA key to ask with")
+                                                "no identity of this CA has a valid certificate to ask with")
                               : !issuer ? issuer.error()
                                         : leaf.error());
     }
@@ -530,7 +531,7 @@ void CrlWatch::fetch_certificate(const Bytes& serial, control::ControlService::A
     const std::string about = "ca " + authority_->settings().name;
     const auto asks = querent(false);
     if (!asks) {
-        return done(fail(Error(ErrorCode::token_key_missing, "no identity of this CA has an RSA key to ask with", {},
+        return done(fail(Error(ErrorCode::token_key_missing, "no identity of this CA has a key to ask with", {},
                                "'hwenroll enroll ID' makes one")
                              .about(about)));
     }

@@ -2,7 +2,9 @@
 
 #include <utility>
 
+#include "agent/runtime/message_envelope.h"
 #include "agent/runtime/rejection.h"
+#include "agent/runtime/secret_reading.h"
 #include "keystore/openssl/key_provider.h"
 #include "transport/scep/certification_request.h"
 #include "transport/scep/pki_message.h"
@@ -16,8 +18,7 @@ constexpr Seconds signer_margin{86400};
 
 /// libcrypto reports a failed private operation only as its own failure; the token knows why.
 Error cause(const Error& error, EVP_PKEY* key) {
-    const bool hides_it = error.code() == ErrorCode::crypto || error.code() == ErrorCode::scep_decrypt;
-    return hides_it ? keystore::last_key_error(key).value_or(error) : error;
+    return error.code() == ErrorCode::crypto ? keystore::last_key_error(key).value_or(error) : error;
 }
 
 Result<OpenSslPtr<EVP_PKEY>> key_of(const SharedToken& token, const lifecycle::KeyRecord& record) {
@@ -40,12 +41,13 @@ Result<Certificate> signer_of(const QueryPlan& plan, EVP_PKEY* key, scep::Digest
 }  // namespace
 
 Result<SignedQuery> sign_query(const SharedToken& token, const QueryPlan& plan) {
-    const auto algorithms = scep::choose_algorithms(plan.authority->capabilities, plan.legacy);
-    if (!algorithms) {
-        return fail(algorithms.error());
+    const auto algorithms = scep::choose_algorithms(plan.authority->capabilities, plan.legacy, plan.algorithms);
+    const auto password = is_sealed_by_password(*plan.authority) ? read_secret(plan.challenge) : Secret();
+    if (!algorithms || !password) {
+        return fail(!algorithms ? algorithms.error() : password.error());
     }
-    auto envelope = scep::seal(scep::issuer_and_serial_data(plan.issuer, plan.serial), plan.authority->set.recipient,
-                               algorithms->cipher);
+    auto envelope =
+        seal(scep::issuer_and_serial_data(plan.issuer, plan.serial), *plan.authority, *password, *algorithms);
     auto key = key_of(token, plan.key);
     if (!envelope || !key) {
         return fail(!envelope ? envelope.error() : key.error());
@@ -77,15 +79,19 @@ Result<QueryContent> open_query_reply(const SharedToken& token, const QueryReply
         return fail(
             rejection({reply->fail_info, reply->fail_info_text, reply->hresult, plan.response.date}, query.now));
     }
-    auto key = key_of(token, query.key);
+    const auto key = reference_of(query.key);
     if (!key) {
         return fail(key.error());
     }
-    auto content = scep::open_envelope(reply->envelope, plan.signer, key->get(), query.legacy, plan.limits);
-    if (!content) {
-        return fail(cause(content.error(), key->get()));
+    const auto opened =
+        open_reply(token, reply->envelope, {*key, plan.signer, query.challenge, query.legacy, plan.limits});
+    if (!opened || !opened->envelope) {
+        return fail(opened ? reason_of(*opened) : opened.error());
     }
-    return QueryContent{to_bytes(content->reveal()), std::move(reply->warnings)};
+    QueryContent content{to_bytes(opened->envelope->content.reveal()), std::move(reply->warnings)};
+    content.warnings.insert(content.warnings.end(), opened->envelope->warnings.begin(),
+                            opened->envelope->warnings.end());
+    return content;
 }
 
 }  // namespace hwenroll::runtime

@@ -20,6 +20,8 @@ struct QueryPlan {
     scep::TransactionId transaction_id;
     scep::Nonce nonce;
     scep::LegacyPermissions legacy;
+    scep::AlgorithmChoice algorithms;               ///< what the configuration fixes
+    std::optional<config::SecretSource> challenge;  ///< encrypts where neither the CA nor we have an RSA key
     TimePoint now;
     bool clock_trusted = true;
 };
@@ -31,7 +33,7 @@ struct SignedQuery {
 };
 
 /// One use of the key, two for a self-signed certificate. Errors: those of the token, crypto, ca_algorithm,
-/// ca_no_recipient.
+/// ca_no_recipient, challenge_source.
 Result<SignedQuery> sign_query(const SharedToken& token, const QueryPlan& plan);
 
 /// What the reply is read by.
@@ -49,9 +51,9 @@ struct QueryContent {
     std::vector<std::string> warnings;
 };
 
-/// Verifies and opens (one decryption, SUCCESS only). Errors: ca_rejected (FAILURE), ca_http and ca_http_refused (what
-/// does not verify is explained by an HTTP error), scep_status (PENDING), those of the token and of
-/// scep::read_cert_rep() and scep::open_envelope().
+/// Verifies and opens (one decryption or agreement, SUCCESS only). Errors: ca_rejected (FAILURE), ca_http and
+/// ca_http_refused (what does not verify is explained by an HTTP error), scep_status (PENDING), those of the token and
+/// of scep::read_cert_rep() and scep::open_envelope(), challenge_source.
 Result<QueryContent> open_query_reply(const SharedToken& token, const QueryReplyPlan& plan);
 
 }  // namespace hwenroll::runtime

@@ -7,11 +7,11 @@
 #include <fmt/format.h>
 
 #include "agent/runtime/issue_expectation.h"
+#include "agent/runtime/message_envelope.h"
 #include "agent/runtime/rejection.h"
 #include "agent/runtime/secret_reading.h"
 #include "agent/runtime/transaction_algorithms.h"
 #include "agent/runtime/transaction_id.h"
-#include "keystore/openssl/agreed_key.h"
 #include "keystore/openssl/key_provider.h"
 #include "keystore/openssl/self_test.h"
 #include "transport/scep/cert_rep.h"
@@ -82,55 +82,6 @@ std::string name_of(const NamedKey& wanted) {
     return "the key " + config::to_text(wanted).substr(std::string_view("existing:").size());
 }
 
-/// A reply's content, or why there is none.
-struct Opened {
-    Result<scep::OpenedEnvelope> envelope;
-    std::optional<Error> device;  ///< a token in trouble, which is no fault of the reply's
-};
-
-/// Which padding failure it was stays hidden (SEC-9).
-bool is_of_the_device(const Error& error) {
-    return error.code() != ErrorCode::token_operation && error.code() != ErrorCode::scep_algorithm;
-}
-
-Opened open_by_decryption(EVP_PKEY* handle, const Certificate& signer, ByteView envelope, const ReplyPlan& plan) {
-    auto content = scep::open_envelope(envelope, signer, handle, plan.legacy, plan.limits);
-    if (!content) {
-        const auto device = keystore::last_key_error(handle);
-        return {fail(content.error()), device && is_of_the_device(*device) ? device : std::nullopt};
-    }
-    return {scep::OpenedEnvelope{*std::move(content), {}}, std::nullopt};
-}
-
-/// ENV-12: by the challenge, which is read only now (ENV-13), or by key agreement.
-Opened open_by_agreement(const SharedToken& token, const keystore::KeyReference& key, const Certificate& signer,
-                         ByteView envelope, const ReplyPlan& plan) {
-    std::optional<Error> device;
-    scep::EcRecipient recipient{[&](const scep::KeyAgreement& with) {
-        auto agreed = keystore::open_agreed_key(
-            *token, key,
-            {with.originator, with.digest, with.wrap_algorithm, with.user_keying_material, with.wrapped_key});
-        if (!agreed && is_of_the_device(agreed.error())) {
-            device = agreed.error();
-        }
-        return agreed;
-    }};
-    if (plan.challenge) {
-        recipient.password = [&] { return read_secret(plan.challenge); };
-    }
-    return {scep::open_envelope(envelope, signer, recipient, plan.legacy, plan.limits), device};
-}
-
-/// By the key of the certificate that signed the request.
-Result<Opened> open_reply(const SharedToken& token, const keystore::KeyReference& key, const Certificate& signer,
-                          ByteView envelope, const ReplyPlan& plan) {
-    if (signer.public_key().is_ec()) {
-        return open_by_agreement(token, key, signer, envelope, plan);
-    }
-    const auto handle = keystore::to_evp_pkey(token, key);
-    return handle ? Result<Opened>(open_by_decryption(handle->get(), signer, envelope, plan)) : fail(handle.error());
-}
-
 lifecycle::EffectFailed refusal(const ReplyPlan& plan, const Error& error, bool issued) {
     return {error, plan.response.status == 200, issued};
 }
@@ -150,14 +101,10 @@ ReplyVerdict take_certificate(const SharedToken& token, const ReplyPlan& plan, c
         const Error& error = !key ? key.error() : !signer ? signer.error() : expected.error();
         return {refusal(plan, error, false), std::move(warnings)};
     }
-    auto opened = open_reply(token, *key, *signer, reply.envelope, plan);
-    if (!opened) {
-        return {refusal(plan, opened.error(), true), std::move(warnings)};
-    }
-    if (!opened->envelope) {
-        const Error& error = opened->envelope.error();
-        const bool token_failed = error.code() == ErrorCode::scep_decrypt && opened->device;
-        return {refusal(plan, token_failed ? *opened->device : error, true), std::move(warnings)};
+    const auto opened =
+        open_reply(token, reply.envelope, {*std::move(key), *signer, plan.challenge, plan.legacy, plan.limits});
+    if (!opened || !opened->envelope) {
+        return {refusal(plan, opened ? reason_of(*opened) : opened.error(), true), std::move(warnings)};
     }
     warnings.insert(warnings.end(), opened->envelope->warnings.begin(), opened->envelope->warnings.end());
     auto received = scep::read_degenerate(opened->envelope->content.reveal(), plan.limits);
@@ -184,10 +131,6 @@ bool is_signed_by_current(const RequestPlan& plan) {
 /// By a certificate that the CA, or a manufacturer that it trusts, has issued.
 bool is_vouched_for(const RequestPlan& plan) {
     return is_signed_by_current(plan) || plan.signer;
-}
-
-bool is_sealed_by_password(const Authority& authority) {
-    return !authority.set.recipient.public_key().is_rsa();
 }
 
 /// The reply comes encrypted under the challenge, so that the CA must know which one it is (ENV-13).
@@ -232,11 +175,6 @@ Result<Challenge> challenge_of(const RequestPlan& plan) {
         challenge.password = *std::move(read);
     }
     return challenge;
-}
-
-Result<Bytes> seal(ByteView data, const Authority& authority, const Secret& password, const scep::Algorithms& how) {
-    return is_sealed_by_password(authority) ? scep::seal_by_password(data, password, how.cipher)
-                                            : scep::seal(data, authority.set.recipient, how.cipher, how.key_transport);
 }
 
 /// T20: before anything is sent. Where replies come under the challenge, the CSR's signature is the test.

@@ -64,16 +64,18 @@ void refuse_with_text(const Scene& scene, HttpReply& reply, std::string_view tex
     refuse(scene, reply, der::printable("2"), der::utf8(text));
 }
 
-/// 80,000 attributes of 12 octets, each of another type.
+/// 80,000 attributes of 12 octets, each of another type: 1.2 and an arc of three octets.
 void flood(const Scene& scene, HttpReply& reply) {
+    constexpr unsigned first = 0x4000;
     constexpr unsigned count = 80'000;
     forge(scene, reply, [&](ForgedSignedData& data) {
-        for (unsigned i = 0; i < count; ++i) {
-            const auto digit = [&](unsigned shift) { return static_cast<std::uint8_t>(0x80U | (i >> shift & 0x7fU)); };
-            data.attributes.push_back(
-                {"",
-                 {der::null()},
-                 Bytes{0x06, 0x04, 0x2a, digit(14), digit(7), static_cast<std::uint8_t>(i & 0x7fU)}});
+        for (unsigned arc = first; arc < first + count; ++arc) {
+            const auto digit = [&](unsigned shift) { return static_cast<std::uint8_t>(arc >> shift & 0x7fU); };
+            constexpr std::uint8_t more = 0x80;
+            data.attributes.push_back({"",
+                                       {der::null()},
+                                       Bytes{0x06, 0x04, 0x2a, static_cast<std::uint8_t>(digit(14) | more),
+                                             static_cast<std::uint8_t>(digit(7) | more), digit(0)}});
         }
     });
 }

@@ -57,10 +57,19 @@ class HostileWorld::Relay final : public lab_ca::HttpService {
     void set(std::unique_ptr<lab_ca::LabCa> ca) {
         const std::lock_guard lock(mutex_);
         ca_ = std::move(ca);
+        posts_.clear();
+    }
+
+    std::vector<std::chrono::steady_clock::time_point> posts() {
+        const std::lock_guard lock(mutex_);
+        return posts_;
     }
 
     lab_ca::HttpReply answer(const lab_ca::HttpRequest& request) override {
         const std::lock_guard lock(mutex_);
+        if (request.method == "POST") {
+            posts_.push_back(std::chrono::steady_clock::now());
+        }
         return ca_ ? ca_->answer(request) : lab_ca::text_reply(503, "no CA");
     }
 
@@ -76,6 +85,7 @@ class HostileWorld::Relay final : public lab_ca::HttpService {
  private:
     std::mutex mutex_;
     std::unique_ptr<lab_ca::LabCa> ca_;
+    std::vector<std::chrono::steady_clock::time_point> posts_;
 };
 
 /// One time for the CA in this process and for the programs.
@@ -254,6 +264,10 @@ std::size_t HostileWorld::messages() const {
         ++count;
     }
     return count;
+}
+
+std::vector<std::chrono::steady_clock::time_point> HostileWorld::posts() const {
+    return relay_->posts();
 }
 
 long HostileWorld::peak_memory() {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -81,7 +82,11 @@ class HostileWorld {
     /// PKIOperations that the lab CA has seen.
     [[nodiscard]] std::size_t messages() const;
 
-    /// The most that any program that was started has had in memory so far, in KiB.
+    /// When each POST since set() reached the lab CA.
+    [[nodiscard]] std::vector<std::chrono::steady_clock::time_point> posts() const;
+
+    /// The most that any program that was started has had in memory so far, in KiB. As much as this process had when it
+    /// started one is counted as that program's (getrusage(2)), so it is a bound from above.
     static long peak_memory();
 
     [[nodiscard]] TimePoint now() const;

@@ -253,6 +253,34 @@ TEST_F(EcIdentity, T24_an_envelope_key_of_an_open_request_is_no_orphan) {
     expect_ok();
 }
 
+class EcRollover : public testing::TestWithParam<Way> {};
+
+TEST_P(EcRollover, ROLL_9_ROLL_10_ROLL_14_an_ec_identity_is_carried_over_its_ca_s_rollover) {
+    std::vector<std::string> options = lives_with_rollover();
+    options.insert(options.end(), GetParam().ca_options.begin(), GetParam().ca_options.end());
+    DaemonWorld world(options);
+    world.configure({.ca_extra = std::string("envelope = \"") + GetParam().envelope + "\"\n", .key = "ec:p256"});
+    world.start_daemon();
+    world.eventually("the enrollment", [&] { return world.word() == "OK"; });
+    world.go_to_day(91);
+    world.eventually("the renewal", [&] { return world.word() == "OK" && world.generation() == "gen-002"; });
+    world.go_to_day(175);
+    world.eventually("the shadow", [&] { return world.word() == "SHADOW-READY" && world.anchors() == 2; });
+    const auto before = world.leaf();
+    world.go_to_day(200.5);
+    world.eventually("the switch",
+                     [&] { return world.word() == "OK" && world.leaf() != before && world.anchors() == 1; });
+    EXPECT_EQ(world.leaf()->public_key().text(), "EC P-256");
+    EXPECT_EQ(world.issued().size(), 3U);
+    EXPECT_THAT(world.messages(), ElementsAre(pkcs_req, GetParam().renewal_type, GetParam().renewal_type));
+    for (const std::string& line : world.requests()) {
+        EXPECT_THAT(line, HasSubstr("\"findings\":[]"));
+    }
+    EXPECT_EQ(world.stop_daemon(), 0);
+}
+
+INSTANTIATE_TEST_SUITE_P(Ways, EcRollover, testing::Values(agree, password, token_rsa));
+
 /// With a TPM's own ECDH.
 TEST(EcIdentityOnTpm, ENV_12_TOK_3_is_enrolled_and_renewed_by_key_agreement) {
     SoftwareTpm tpm;

@@ -25,7 +25,7 @@ tl::unexpected<Error> cannot_open() {
 }
 
 /// Nobody in the envelope is who we are (ENV-10).
-tl::unexpected<Error> not_for_us(const EnvelopedData& data) {
+tl::unexpected<Error> not_for_us(const EnvelopedData& data, std::string next = {}) {
     std::string others;
     for (const auto& recipient : data.recipients) {
         others += (others.empty() ? "" : ", ") + describe(recipient.id);
@@ -34,7 +34,7 @@ tl::unexpected<Error> not_for_us(const EnvelopedData& data) {
         others += (others.empty() ? "" : ", ") + ("a recipient by " + kind);
     }
     return fail(ErrorCode::scep_recipient, "the reply is not encrypted for the certificate that signed the request",
-                "it is for " + (others.empty() ? std::string("nobody") : printable(others, 300)));
+                "it is for " + (others.empty() ? std::string("nobody") : printable(others, 300)), std::move(next));
 }
 
 /// The recipient that is ours: no other key is tried, and a second one for us is left alone.
@@ -260,7 +260,9 @@ Result<OpenedEnvelope> open_envelope(ByteView envelope, const Certificate& recip
     const bool agrees = agreement && *agreement;
     if (!agrees && !by_password) {
         // Nothing tells two recipients by password apart, and each would cost its iterations.
-        return not_for_us(*data);
+        const bool another_way = !key.password && data->passwords.size() == 1;
+        return not_for_us(*data,
+                          another_way ? "set envelope = \"password\" if that is how the CA answers EC keys" : "");
     }
     const auto content = content_of(*data, legacy);
     if (!content) {

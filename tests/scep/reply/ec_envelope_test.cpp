@@ -338,6 +338,7 @@ TEST(PasswordEnvelope, ENV_12_is_for_nobody_where_no_challenge_is_to_be_asked_fo
     const auto opened = client.open(test::cms_by_password(content(), forged_password, 1000));
     ASSERT_FALSE(opened);
     EXPECT_EQ(opened.error().code(), ErrorCode::scep_recipient);
+    EXPECT_THAT(opened.error().line(), HasSubstr("set envelope = \"password\""));
 }
 
 TEST(PasswordEnvelope, SEC_2_a_challenge_that_cannot_be_read_is_the_error) {

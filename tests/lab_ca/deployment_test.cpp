@@ -1,6 +1,7 @@
 // What the options of a deployment and an emulation come to.
 #include "tests/lab_ca/deployment.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -85,10 +86,11 @@ TEST(Deployment, SRV_12_SRV_17_words_become_what_they_mean) {
 TEST(Deployment, the_document_says_what_each_emulation_sets) {
     const std::string page = hwenroll::test::read_file(hwenroll::test::source_file("docs/lab-ca.md"));
     for (const std::string& name : emulations()) {
-        std::string row = "| `" + name + "` | ";
-        std::string separator;
+        std::string row = fmt::format("| `{}` |", name);
+        const char* separator = " ";
         for (const auto& [option, value] : emulation_of(name)) {
-            row += separator + "`" + option + (value == "true" ? "" : " " + value) + "`";
+            row +=
+                fmt::format("{}`{}{}{}`", separator, option, value == "true" ? "" : " ", value == "true" ? "" : value);
             separator = ", ";
         }
         EXPECT_THAT(page, HasSubstr(row + " |\n"));

@@ -18,11 +18,8 @@ namespace hwenroll::test {
 namespace {
 
 using nlohmann::json;
-using testing::AllOf;
-using testing::Each;
 using testing::ElementsAre;
 using testing::HasSubstr;
-using testing::IsSubsetOf;
 using testing::Not;
 
 /// What strongSwan 5.9.8 needs: its AES is unusable, since it looks for the keyword of another capability.
@@ -104,7 +101,7 @@ class StrongSwan : public ForeignClient {
     /// The fetched file whose subject has `name`.
     [[nodiscard]] std::string fetched(const std::string& name) const {
         for (const auto& entry : std::filesystem::directory_iterator(world_.directory().path())) {
-            const std::string file = entry.path().string();
+            std::string file = entry.path().string();
             if (entry.path().extension() == ".der" && text_of(file, "-subject").find(name) != std::string::npos) {
                 return file;
             }

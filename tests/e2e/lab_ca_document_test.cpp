@@ -17,7 +17,6 @@ namespace {
 using namespace std::chrono_literals;
 using testing::AllOf;
 using testing::HasSubstr;
-using testing::StartsWith;
 
 std::string document() {
     return read_file(source_file("docs/lab-ca.md"));

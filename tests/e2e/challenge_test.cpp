@@ -1,6 +1,8 @@
 // Challenges: read when a request is made, from each kind of source, seen by nobody but the CA, and never sent again in
 // a loop once refused (SEC-1 to SEC-3, CSR-2, CSR-6, FI-2, C24).
+#include <algorithm>
 #include <chrono>
+#include <csignal>
 #include <filesystem>
 
 #include <fmt/format.h>
@@ -9,7 +11,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/bytes.h"
-#include "tests/e2e/enrollment_world.h"
+#include "tests/e2e/daemon_world.h"
 #include "tests/support/clock_file.h"
 
 namespace hwenroll::test {
@@ -159,6 +161,40 @@ TEST_P(EachSource,
 
 INSTANTIATE_TEST_SUITE_P(Kinds, EachSource, testing::Values("file", "exec", "credential"),
                          [](const auto& test) { return std::string(test.param); });
+
+// CSR-6, Q-STEP-3: what signs a renewal vouches for it, unless the CA wants a challenge all the same; then it is a
+// fresh one.
+TEST(RenewalChallenge, CSR_6_SEC_3_Q_STEP_3_is_read_and_sent_only_where_the_configuration_says_so) {
+    constexpr long days = 86400;
+    DaemonWorld world({"--lifetime", std::to_string(120 * days), "--backdate", "0", "--renewal", "both",
+                       "--one-time-challenges", "3600"});
+    const auto asked = world.directory() / "asked";
+    const auto script = world.directory() / "challenge.sh";
+    write_file(script,
+               fmt::format("#!/bin/sh\necho once >> {}\nexec curl -sS --fail http://127.0.0.1:{}/lab/challenge\n",
+                           asked.string(), world.port()),
+               0700);
+    const auto times_asked = [&] {
+        const std::string text = read_file(asked);
+        return std::count(text.begin(), text.end(), '\n');
+    };
+    ConfigurationChanges changes{.challenge = "exec:" + script.string()};
+    world.configure(changes);
+    world.start_daemon();
+    world.eventually("the enrollment", [&] { return world.word() == "OK"; });
+    EXPECT_EQ(times_asked(), 1);
+    world.go_to_day(91);
+    world.eventually("the renewal", [&] { return world.generation() == "gen-002"; });
+    EXPECT_EQ(times_asked(), 1) << "omitted by default";
+    changes.ca_extra = "renewal_challenge = \"send\"\n";
+    world.configure(changes);
+    world.signal(SIGHUP);
+    world.go_to_day(182);
+    world.eventually("the renewal", [&] { return world.generation() == "gen-003"; });
+    EXPECT_EQ(times_asked(), 2);
+    EXPECT_THAT(world.messages(), testing::ElementsAre("19", "17", "17"));
+    EXPECT_EQ(world.stop_daemon(), 0);
+}
 
 /// What a [ca.*] section says of the requests that its CA gets.
 class RequestForms : public Challenge {

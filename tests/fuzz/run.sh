@@ -29,7 +29,7 @@ is_number() {
     [[ $1 =~ ^[1-9][0-9]*$ ]]
 }
 
-all=(caps ca_cert cert_rep cert_rep_inner degenerate toml token_protocol tpm_key)
+all=(caps ca_cert cert_rep cert_rep_inner crl degenerate toml token_protocol tpm_key)
 jobs=1 seconds='' record=yes targets=()
 while [ $# -gt 0 ]; do
     case $1 in

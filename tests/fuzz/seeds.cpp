@@ -97,6 +97,14 @@ void write_degenerate(const Seeds& seeds) {
     seeds.add("subject", 2, fuzz::expected_subject());
 }
 
+void write_crl(const Seeds& seeds) {
+    const Bytes entries = fuzz::expected_crl_entries();
+    const Bytes extensions = fuzz::expected_crl_extensions();
+    seeds.add("list", 0, fuzz::signed_crl(entries, extensions));
+    seeds.add("entries", 1, entries);
+    seeds.add("extensions", 2, extensions);
+}
+
 void write_toml(const Seeds& seeds) {
     seeds.add("complete", as_bytes(config::complete));
     seeds.add("least", as_bytes(config::least));
@@ -191,6 +199,7 @@ void write_all(const std::filesystem::path& root) {
     write_cert_rep(Seeds(root, "cert_rep"));
     write_cert_rep_inner(Seeds(root, "cert_rep_inner"));
     write_degenerate(Seeds(root, "degenerate"));
+    write_crl(Seeds(root, "crl"));
     write_toml(Seeds(root, "toml"));
     const PublicKey key = fuzz::signed_world().issue.public_key;
     write_requests(Seeds(root, "token_protocol"), key);

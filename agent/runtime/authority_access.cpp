@@ -9,6 +9,7 @@
 #include "agent/runtime/legacy_reminder.h"
 #include "agent/runtime/transaction_algorithms.h"
 #include "base/failpoint.h"
+#include "transport/scep/crl.h"
 #include "transport/scep/operation_url.h"
 
 namespace hwenroll::runtime {
@@ -441,20 +442,14 @@ void AuthorityAccess::show_crls(std::vector<lifecycle::AuthorityFacts::IssuerCrl
     }
 }
 
-/// The CA itself stays, whatever a list says of it: it is pinned, and what it signs about itself proves nothing.
 void AuthorityAccess::drop_revoked_signers(scep::CaSet& set) const {
     if (!is_revoked_) {
         return;
     }
-    std::erase_if(set.signers, [&](const Certificate& signer) {
-        const bool revoked = signer != set.issuer && signer != set.anchor && is_revoked_(signer);
-        if (revoked) {
-            at_.log.write(
-                {observe::Level::warning, fmt::format("ca {}: its RA '{}' is revoked and signs no reply any more",
-                                                      settings_.name, signer.subject().text())});
-        }
-        return revoked;
-    });
+    for (const Certificate& signer : scep::drop_revoked_signers(set, is_revoked_)) {
+        at_.log.write({observe::Level::warning, fmt::format("ca {}: its RA '{}' is revoked and signs no reply any more",
+                                                            settings_.name, signer.subject().text())});
+    }
 }
 
 void AuthorityAccess::reconfigure(const config::AuthoritySettings& settings, const config::LimitSettings& limits) {

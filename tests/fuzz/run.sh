@@ -29,8 +29,8 @@ is_number() {
     [[ $1 =~ ^[1-9][0-9]*$ ]]
 }
 
-all=(caps ca_cert cert_rep cert_rep_inner cert_rep_inner_tree control degenerate degenerate_tree next_ca next_ca_tree
-    pkcs11_uri toml token_protocol tpm_key)
+all=(caps ca_cert cert_rep cert_rep_inner cert_rep_inner_tree control crl crl_tree degenerate degenerate_tree next_ca
+    next_ca_tree pkcs11_uri toml token_protocol tpm_key)
 jobs=1 seconds='' record=yes targets=()
 while [ $# -gt 0 ]; do
     case $1 in

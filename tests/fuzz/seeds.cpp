@@ -166,6 +166,14 @@ void write_control(const Seeds& seeds) {
                Error(ErrorCode::token_pin, "what", "why", "next").about("web").retry_after(std::chrono::seconds(60)))));
 }
 
+void write_crl(const Seeds& seeds) {
+    const Bytes entries = fuzz::expected_crl_entries();
+    const Bytes extensions = fuzz::expected_crl_extensions();
+    seeds.add("list", 0, fuzz::signed_crl(entries, extensions));
+    seeds.add("entries", 1, entries);
+    seeds.add("extensions", 2, extensions);
+}
+
 void write_toml(const Seeds& seeds) {
     seeds.add("complete", as_bytes(config::complete));
     seeds.add("least", as_bytes(config::least));
@@ -266,6 +274,8 @@ void write_all(const std::filesystem::path& root) {
     write_next_ca(Seeds(root, "next_ca"));
     write_next_ca(Seeds(root, "next_ca_tree"));
     write_pkcs11_uris(Seeds(root, "pkcs11_uri"));
+    write_crl(Seeds(root, "crl"));
+    write_crl(Seeds(root, "crl_tree"));
     write_toml(Seeds(root, "toml"));
     const PublicKey key = fuzz::signed_world().issue.public_key;
     write_requests(Seeds(root, "token_protocol"), key);

@@ -190,6 +190,33 @@ Bytes expected_extensions() {
     return all;
 }
 
+Bytes signed_crl(ByteView entries, ByteView extensions) {
+    const auto time = [](TimePoint at) {
+        const OpenSslPtr<ASN1_TIME> encoded = to_asn1_time(at);
+        return der_of([&](unsigned char** out) { return i2d_ASN1_TIME(encoded.get(), out); });
+    };
+    const TimePoint now = signed_world().issue.now;
+    const Bytes to_sign =
+        asn1::sequence({asn1::integer(1), asn1::algorithm(oid_rsa_sha256), signed_world().authority.subject().der(),
+                        time(now - std::chrono::hours(1)), time(now + std::chrono::hours(24)),
+                        asn1::sequence({entries}), asn1::tagged(0, {asn1::sequence({extensions})})});
+    Bytes signature{0};  // no unused bits
+    const Bytes made = sign(to_sign);
+    signature.insert(signature.end(), made.begin(), made.end());
+    return asn1::sequence({to_sign, asn1::algorithm(oid_rsa_sha256), asn1::value(0x03, {signature})});
+}
+
+Bytes expected_crl_entries() {
+    const Bytes date = asn1::value(0x17, {as_bytes("261120000000Z")});
+    const Bytes reason = asn1::sequence({asn1::oid("2.5.29.21"), asn1::octet_string(asn1::value(0x0A, {Bytes{1}}))});
+    return asn1::joined(
+        {asn1::sequence({asn1::integer(7), date, asn1::sequence({reason})}), asn1::sequence({asn1::integer(8), date})});
+}
+
+Bytes expected_crl_extensions() {
+    return asn1::sequence({asn1::oid("2.5.29.20"), asn1::octet_string(asn1::integer(5))});
+}
+
 Bytes certificate_set(const std::vector<Bytes>& certificates) {
     const Bytes data = asn1::sequence({asn1::integer(1), asn1::set({}), asn1::sequence({asn1::oid(oid_data)}),
                                        asn1::value(0xA0, certificates), asn1::set({})});

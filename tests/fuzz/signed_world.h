@@ -39,6 +39,16 @@ Bytes expected_subject();
 /// Extensions that the expectation is content with.
 Bytes expected_extensions();
 
+/// A CRL of the authority that is valid in its world. `entries` and `extensions` are what stands in revokedCertificates
+/// and crlExtensions; neither need be well-formed.
+Bytes signed_crl(ByteView entries, ByteView extensions);
+
+/// Two entries, for the serial numbers 7 (keyCompromise) and 8.
+Bytes expected_crl_entries();
+
+/// A cRLNumber.
+Bytes expected_crl_extensions();
+
 /// A degenerate SignedData with these encodings.
 Bytes certificate_set(const std::vector<Bytes>& certificates);
 

@@ -507,6 +507,18 @@ Result<std::vector<Revocation>> find_revocations(ByteView der, const std::vector
     return found;
 }
 
+std::vector<Certificate> drop_revoked_signers(CaSet& set, const std::function<bool(const Certificate&)>& is_revoked) {
+    std::vector<Certificate> dropped;
+    for (const Certificate& signer : set.signers) {
+        if (signer != set.issuer && signer != set.anchor && is_revoked(signer)) {
+            dropped.push_back(signer);
+        }
+    }
+    std::erase_if(set.signers,
+                  [&](const Certificate& signer) { return std::ranges::find(dropped, signer) != dropped.end(); });
+    return dropped;
+}
+
 std::string reason_text(std::uint8_t reason) {
     constexpr std::array<std::string_view, 11> names{
         "unspecified",   "keyCompromise",        "cACompromise",    "affiliationChanged",

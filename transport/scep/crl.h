@@ -2,11 +2,13 @@
 // list of hundreds of thousands of entries, and judged before anything in them is believed (QRY-6).
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "base/certificate.h"
+#include "transport/scep/ca_set.h"
 #include "transport/scep/vocabulary.h"
 
 namespace hwenroll::scep {
@@ -57,6 +59,10 @@ struct Revocation {
 /// entry removeFromCRL means nothing in a complete list and is left out. Error code: crl_unusable, for octets that are
 /// no CRL.
 Result<std::vector<Revocation>> find_revocations(ByteView der, const std::vector<Bytes>& serials);
+
+/// Takes the RAs that `is_revoked` from the certificates that may sign replies, and returns them (SIG-14, BAD-49). The
+/// CA itself stays, whatever a list says of it: it is pinned, and what it signs about itself proves nothing.
+std::vector<Certificate> drop_revoked_signers(CaSet& set, const std::function<bool(const Certificate&)>& is_revoked);
 
 /// `keyCompromise` for 1 and so on; `reason 11` for what RFC 5280 does not name.
 std::string reason_text(std::uint8_t reason);

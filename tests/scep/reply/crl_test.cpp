@@ -269,6 +269,27 @@ TEST(FindRevocations, finds_entries_with_date_and_reason) {
     EXPECT_EQ(find_revocations(Bytes{0x30, 0x01}, {{7}}).error().code(), ErrorCode::crl_unusable);
 }
 
+TEST(DropRevokedSigners, BAD_49_SIG_14_a_reply_signed_by_a_revoked_RA_is_refused) {
+    const auto& world = test::world();
+    CaSet set{world.ca, world.ca, world.ra, {world.ca, world.ra}, {}, {}};
+    ForgedCrl forged;
+    forged.entries = {{world.ra.serial(), 1}, {world.ca.serial(), 1}};
+    const Bytes list = forged.build();
+    const auto is_revoked = [&](const Certificate& certificate) {
+        const auto found = find_revocations(list, {certificate.serial()});
+        return certificate.issuer() == world.ca.subject() && found && !found->empty();
+    };
+    ReplyExpectation expected = world.expectation;
+    expected.signers = set.signers;
+    EXPECT_TRUE(read_cert_rep(test::ForgedReply{}.build(), expected));
+    EXPECT_THAT(drop_revoked_signers(set, is_revoked), ElementsAre(world.ra));
+    EXPECT_THAT(set.signers, ElementsAre(world.ca)) << "the pinned CA stays";
+    expected.signers = set.signers;
+    const auto refused = read_cert_rep(test::ForgedReply{}.build(), expected);
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code(), ErrorCode::scep_signer);
+}
+
 Certificate with_points(const std::string& value) {
     test::CertificateSpec spec = test::leaf_spec();
     spec.extensions.emplace_back("crlDistributionPoints", value);

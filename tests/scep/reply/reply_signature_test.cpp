@@ -1,5 +1,5 @@
 // The outer SignedData: who signed, over what, and with what (SIG-*, MSG-3, BAD-41 … BAD-69).
-// Not here: BAD-49 (no CRL is at hand in this version).
+// Not here: BAD-49 (crl_test.cpp).
 #include <functional>
 
 #include <gmock/gmock.h>

@@ -139,6 +139,19 @@ void read_legacy(SectionReader& reader, LegacySettings& legacy) {
     }
 }
 
+/// ALG-10: what is weaker than the floor is used for as long as `legacy` permits it, and no longer.
+void check_weak_choices(SectionReader& reader, const AuthoritySettings& authority) {
+    constexpr const char* why = "it is weaker than what every CA has to offer";
+    if (authority.cipher == CipherChoice::des3 && !authority.legacy.des3) {
+        reader.report("cipher", ErrorCode::config_value, "is \"des3\", and 'legacy' does not permit it", why,
+                      "add \"des3\" to 'legacy', with 'legacy_until'");
+    }
+    if (authority.digest == DigestChoice::sha1 && !authority.legacy.sha1_request) {
+        reader.report("digest", ErrorCode::config_value, "is \"sha1\", and 'legacy' does not permit it", why,
+                      "add \"sha1-request\" to 'legacy', with 'legacy_until'");
+    }
+}
+
 Result<std::vector<Resync>> parse_resync(std::string_view text) {
     std::vector<Resync> steps;
     while (true) {
@@ -207,6 +220,7 @@ std::optional<AuthoritySettings> read_authority(SectionReader& reader, std::stri
     reader.read("challenge", authority.challenge, parse_secret_source);
     read_protocol(reader, authority);
     read_legacy(reader, authority.legacy);
+    check_weak_choices(reader, authority);
     read_route(reader, authority);
     return reader.finish() ? std::optional(authority) : std::nullopt;
 }

@@ -39,12 +39,15 @@ inline constexpr Words<CrlSource, 3> crl_sources{
 inline constexpr Words<ChallengeEncoding, 3> challenge_encodings{{{"auto", ChallengeEncoding::automatic},
                                                                   {"printable", ChallengeEncoding::printable},
                                                                   {"utf8", ChallengeEncoding::utf8}}};
-inline constexpr Words<CipherChoice, 4> cipher_choices{{{"auto", CipherChoice::automatic},
+inline constexpr Words<CipherChoice, 5> cipher_choices{{{"auto", CipherChoice::automatic},
                                                         {"aes128", CipherChoice::aes128},
                                                         {"aes192", CipherChoice::aes192},
-                                                        {"aes256", CipherChoice::aes256}}};
-inline constexpr Words<DigestChoice, 3> digest_choices{
-    {{"auto", DigestChoice::automatic}, {"sha256", DigestChoice::sha256}, {"sha512", DigestChoice::sha512}}};
+                                                        {"aes256", CipherChoice::aes256},
+                                                        {"des3", CipherChoice::des3}}};
+inline constexpr Words<DigestChoice, 4> digest_choices{{{"auto", DigestChoice::automatic},
+                                                        {"sha256", DigestChoice::sha256},
+                                                        {"sha512", DigestChoice::sha512},
+                                                        {"sha1", DigestChoice::sha1}}};
 inline constexpr Words<KeyTransport, 2> key_transports{{{"pkcs1", KeyTransport::pkcs1}, {"oaep", KeyTransport::oaep}}};
 inline constexpr Words<bool LegacySettings::*, 4> legacy_parts{{{"des-cbc-reply", &LegacySettings::des_cbc_reply},
                                                                 {"des3", &LegacySettings::des3},

@@ -35,11 +35,24 @@ scep::AlgorithmChoice algorithm_choice(const config::AuthoritySettings& settings
         case config::CipherChoice::aes256:
             choice.cipher = ContentCipher::aes256;
             break;
+        case config::CipherChoice::des3:
+            choice.cipher = ContentCipher::des3;
+            break;
         case config::CipherChoice::automatic:
             break;
     }
-    if (settings.digest != config::DigestChoice::automatic) {
-        choice.digest = settings.digest == config::DigestChoice::sha512 ? Digest::sha512 : Digest::sha256;
+    switch (settings.digest) {
+        case config::DigestChoice::sha256:
+            choice.digest = Digest::sha256;
+            break;
+        case config::DigestChoice::sha512:
+            choice.digest = Digest::sha512;
+            break;
+        case config::DigestChoice::sha1:
+            choice.digest = Digest::sha1;
+            break;
+        case config::DigestChoice::automatic:
+            break;
     }
     choice.key_transport =
         settings.key_transport == config::KeyTransport::oaep ? scep::KeyTransport::oaep : scep::KeyTransport::pkcs1;

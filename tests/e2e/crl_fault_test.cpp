@@ -107,6 +107,23 @@ TEST(CrlFault, invariant_11_a_list_that_has_ended_stays_published_and_people_are
     EXPECT_EQ(world.stop_daemon(), 0);
 }
 
+// step-ca answers GetCert and GetCRL with status 500 and a text.
+TEST(CrlFault, QRY_9_Q_STEP_1_a_ca_that_knows_no_queries_costs_the_identity_nothing) {
+    CrlWorld crl("scep", {"--fault", "GetCRL:*:status-500", "--fault", "GetCert:*:status-500"});
+    DaemonWorld& world = crl.world();
+    world.start_daemon();
+    world.eventually("the enrollment", [&] { return world.word() == "OK"; });
+    const RunResult list = crl.fetch();
+    EXPECT_EQ(list.exit_code, 69) << list.err;
+    EXPECT_THAT(list.err, StartsWith("E-CA-HTTP ca corp: "));
+    EXPECT_FALSE(crl.has_list());
+    const RunResult certificate = world.command({"cert", "fetch", "corp", crl.serial()});
+    EXPECT_EQ(certificate.exit_code, 69) << certificate.err;
+    EXPECT_THAT(certificate.err, StartsWith("E-CA-HTTP ca corp: "));
+    EXPECT_EQ(world.word(), "OK");
+    EXPECT_EQ(world.stop_daemon(), 0);
+}
+
 TEST(CrlFault, BAD_135_BAD_136_answers_to_GetCert_that_are_none) {
     CrlWorld crl("cdp", own_point);
     ASSERT_TRUE(crl.begin());

@@ -51,6 +51,18 @@ TEST(Crl, QRY_5_QRY_7_GetCRL_is_signed_by_the_current_certificate_and_its_list_p
     EXPECT_EQ(crl.world().stop_daemon(), 0);
 }
 
+TEST(Crl, QRY_5_QRY_7_ENV_12_an_EC_key_asks_as_well_and_agrees_upon_the_answer) {
+    CrlWorld crl("scep", {}, "envelope = \"agree\"\n");
+    crl.use_key("ec:p256");
+    ASSERT_TRUE(crl.begin());
+    EXPECT_THAT(crl.described(), HasSubstr("No Revoked Certificates"));
+    EXPECT_EQ(crl.messages("22"), 1U);
+    const RunResult certificate = crl.world().command({"cert", "fetch", "corp", crl.serial()});
+    EXPECT_EQ(certificate.exit_code, 0) << certificate.err;
+    EXPECT_THAT(certificate.out, HasSubstr("-----BEGIN CERTIFICATE-----"));
+    EXPECT_EQ(crl.world().stop_daemon(), 0);
+}
+
 TEST(Crl, QRY_4_GetCRL_takes_the_place_of_distribution_points_that_a_certificate_does_not_name) {
     CrlWorld crl("cdp");
     ASSERT_TRUE(crl.begin());

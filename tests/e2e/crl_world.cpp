@@ -26,7 +26,14 @@ void CrlWorld::configure(const std::string& source) {
     changes.ca_extra = "crl = \"" + source + "\"\n" + ca_;
     changes.agent_extra = agent_;
     changes.identity_extra += identity_;
+    changes.key = key_;
+    source_ = source;
     world_->configure(changes);
+}
+
+void CrlWorld::use_key(const std::string& key) {
+    key_ = key;
+    configure(source_);
 }
 
 void CrlWorld::use(const std::string& source) {

@@ -20,6 +20,9 @@ class CrlWorld {
     /// The daemon begins and has published a certificate with its CRL.
     [[nodiscard]] bool begin();
 
+    /// Configures this `key` in place of an RSA key; before begin().
+    void use_key(const std::string& key);
+
     /// Configures `source` in place of the one that is in force.
     void use(const std::string& source);
 
@@ -53,6 +56,8 @@ class CrlWorld {
     std::string ca_;
     std::string agent_;
     std::string identity_;
+    std::string key_ = "rsa:2048";
+    std::string source_;
     std::unique_ptr<DaemonWorld> world_;
 };
 

@@ -74,7 +74,8 @@ void declare_service(CLI::App& app, Arguments& arguments) {
     app.add_flag("--leaf-only", arguments.leaf_only, "answer with the issued certificate alone, without the CA's");
     app.add_option("--fault", arguments.faults,
                    "OPERATION:N:ACTION spoils the N-th (* every) GetCACaps, GetCACert, GetNextCACert, PKCSReq, "
-                   "RenewalReq or CertPoll; actions: drop, reset, status-NNN and replay without processing; lose, "
+                   "RenewalReq, CertPoll, GetCert or GetCRL; actions: drop, reset, status-NNN and replay without "
+                   "processing; lose, "
                    "delay-MS, truncate, drip[-MS], body-bitflip and mutate-ID (BAD-1, …) after it; repeatable")
         ->allow_extra_args(false);
 }

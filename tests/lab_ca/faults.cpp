@@ -34,8 +34,8 @@ constexpr std::array<ActionName, 9> action_names{{{"drop", FaultAction::drop, 0,
                                                   {"drip", FaultAction::drip, 1, 60'000, default_drip},
                                                   {"body-bitflip", FaultAction::bitflip, 0, 0, 0}}};
 
-constexpr std::array<std::string_view, 6> operations{"GetCACaps", "GetCACert",  "GetNextCACert",
-                                                     "PKCSReq",   "RenewalReq", "CertPoll"};
+constexpr std::array<std::string_view, 8> operations{"GetCACaps",  "GetCACert", "GetNextCACert", "PKCSReq",
+                                                     "RenewalReq", "CertPoll",  "GetCert",       "GetCRL"};
 
 std::optional<int> number_of(std::string_view text, int min, int max) {
     int number = 0;
@@ -76,13 +76,22 @@ void mutate(const Mutator& mutator, const MutationScene& scene, HttpReply& reply
 }
 
 std::string_view word_of(const std::optional<MessageType>& type) {
-    if (type == MessageType::pkcs_req) {
-        return "PKCSReq";
+    if (!type) {
+        return "";
     }
-    if (type == MessageType::renewal_req) {
-        return "RenewalReq";
+    switch (*type) {
+        case MessageType::pkcs_req:
+            return "PKCSReq";
+        case MessageType::renewal_req:
+            return "RenewalReq";
+        case MessageType::cert_poll:
+            return "CertPoll";
+        case MessageType::get_cert:
+            return "GetCert";
+        case MessageType::get_crl:
+            return "GetCRL";
     }
-    return type == MessageType::cert_poll ? "CertPoll" : "";
+    return "";
 }
 
 }  // namespace

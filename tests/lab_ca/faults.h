@@ -26,7 +26,7 @@ enum class FaultAction {
 };
 
 struct FaultRule {
-    std::string operation;        ///< GetCACaps, GetCACert, GetNextCACert, PKCSReq, RenewalReq or CertPoll
+    std::string operation;        ///< one that faults.cpp lists: GetCACaps, …, CertPoll, GetCert, GetCRL
     std::optional<unsigned> nth;  ///< from 1; absent: every one
     FaultAction action = FaultAction::drop;
     int number = 0;                    ///< milliseconds or status

@@ -108,12 +108,17 @@ TEST_F(FaultTest, SRV_13_one_bit_of_the_body_is_wrong) {
 }
 
 TEST_F(FaultTest, SRV_13_renewals_polls_and_the_method_GET_are_recognised) {
-    start_with({"RenewalReq:1:status-501", "CertPoll:1:status-502", "PKCSReq:1:status-503"});
+    start_with({"RenewalReq:1:status-501", "CertPoll:1:status-502", "PKCSReq:1:status-503", "GetCert:1:status-504",
+                "GetCRL:1:status-505"});
     RequestRecipe recipe;
     recipe.message_type = "17";
     EXPECT_EQ(ca_->answer(post_request(request(recipe))).status, 501);
     recipe.message_type = "20";
     EXPECT_EQ(ca_->answer(post_request(request(recipe))).status, 502);
+    recipe.message_type = "21";
+    EXPECT_EQ(ca_->answer(post_request(request(recipe))).status, 504);
+    recipe.message_type = "22";
+    EXPECT_EQ(ca_->answer(post_request(request(recipe))).status, 505);
     EXPECT_EQ(ca_->answer(get_request("operation=PKIOperation&message=" + url_form(request({})))).status, 503);
 }
 

@@ -82,8 +82,18 @@ std::string announced(const Capabilities& capabilities) {
     return text.empty() ? "the CA announces none of the known capabilities" : "the CA announces " + text;
 }
 
+/// ALG-10: the leave to be weaker than the floor is not there, or has ended.
+Error not_permitted(std::string_view algorithm, std::string_view part) {
+    return Error(ErrorCode::ca_algorithm, fmt::format("requests with {} are not permitted", algorithm),
+                 fmt::format("'legacy' has no \"{}\", or 'legacy_until' is over", part),
+                 "have the CA's operator enable AES and SHA-256, or permit it until a later date");
+}
+
 Result<Digest> choose_digest(const Capabilities& capabilities, const LegacyPermissions& legacy,
                              const std::optional<Digest>& fixed) {
+    if (fixed == Digest::sha1 && !legacy.sha1_request) {
+        return fail(not_permitted("SHA-1", "sha1-request"));
+    }
     if (fixed) {
         return *fixed;
     }
@@ -103,6 +113,9 @@ Result<Digest> choose_digest(const Capabilities& capabilities, const LegacyPermi
 
 Result<ContentCipher> choose_cipher(const Capabilities& capabilities, const LegacyPermissions& legacy,
                                     const std::optional<ContentCipher>& fixed) {
+    if (fixed == ContentCipher::des3 && !legacy.des3) {
+        return fail(not_permitted("3DES", "des3"));
+    }
     if (fixed) {
         return *fixed;
     }

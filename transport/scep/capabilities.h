@@ -51,15 +51,16 @@ struct Algorithms {
 };
 
 /// What the operator has fixed (ALG-4, ALG-8). It counts whatever the CA announces, since nobody vouches for an
-/// announcement (SEC-5), and is never weaker than the floor.
+/// announcement (SEC-5), and is weaker than the floor only where LegacyPermissions has it (ALG-10).
 struct AlgorithmChoice {
-    std::optional<Digest> digest = {};         ///< SHA-256 or SHA-512; nothing: by what is announced
-    std::optional<ContentCipher> cipher = {};  ///< one of AES; nothing: by what is announced
+    std::optional<Digest> digest = {};         ///< nothing: by what is announced
+    std::optional<ContentCipher> cipher = {};  ///< one of AES, or 3DES; nothing: by what is announced
     KeyTransport key_transport = KeyTransport::pkcs1;
     friend bool operator==(const AlgorithmChoice&, const AlgorithmChoice&) = default;
 };
 
-/// Chooses by ALG-1…ALG-6 what `choice` leaves open. Error code: ca_algorithm, naming what the CA announced.
+/// Chooses by ALG-1…ALG-6 what `choice` leaves open. Error code: ca_algorithm, naming what the CA announced
+/// or what `legacy` does not permit (any more).
 Result<Algorithms> choose_algorithms(const Capabilities& capabilities, const LegacyPermissions& legacy,
                                      const AlgorithmChoice& choice = {});
 

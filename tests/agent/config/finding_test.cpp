@@ -95,12 +95,16 @@ const Fault faults[] = {
     {"handle_on_pkcs11", "subject", "subject = \"CN=a\"\nkey = \"existing:handle:0x81010001\"",
      "E-CONFIG-VALUE identity.web: hwenroll.toml:12:7: 'key' names a handle of a TPM, and [token.lab] is of type "
      "\"pkcs11\"; name an object, as in existing:pkcs11:id=%9a, or a token of type \"tpm2\""},
-    {"cipher_below_the_floor", "url", "url = \"http://ca/\"\ncipher = \"des3\"",
-     "E-CONFIG-VALUE ca.corp: hwenroll.toml:7:10: 'cipher' does not know \"des3\"; use \"auto\" or \"aes128\" or "
-     "\"aes192\" or \"aes256\""},
-    {"digest_below_the_floor", "url", "url = \"http://ca/\"\ndigest = \"sha1\"",
-     "E-CONFIG-VALUE ca.corp: hwenroll.toml:7:10: 'digest' does not know \"sha1\"; use \"auto\" or \"sha256\" or "
-     "\"sha512\""},
+    {"ALG_10_cipher_below_the_floor", "url", "url = \"http://ca/\"\ncipher = \"des3\"",
+     "E-CONFIG-VALUE ca.corp: hwenroll.toml:7:10: 'cipher' is \"des3\", and 'legacy' does not permit it (it is weaker "
+     "than what every CA has to offer); add \"des3\" to 'legacy', with 'legacy_until'"},
+    {"ALG_10_digest_below_the_floor", "url", "url = \"http://ca/\"\ndigest = \"sha1\"",
+     "E-CONFIG-VALUE ca.corp: hwenroll.toml:7:10: 'digest' is \"sha1\", and 'legacy' does not permit it (it is weaker "
+     "than what every CA has to offer); add \"sha1-request\" to 'legacy', with 'legacy_until'"},
+    {"unknown_cipher", "url", "url = \"http://ca/\"\ncipher = \"des\"",
+     "E-CONFIG-VALUE ca.corp: hwenroll.toml:7:10: 'cipher' does not know \"des\"; did you mean \"des3\"? use \"auto\" "
+     "or "
+     "\"aes128\" or \"aes192\" or \"aes256\" or \"des3\""},
     {"key_misspelled", "subject", "subject = \"CN=a\"\nkey = \"rsa2048\"",
      "E-CONFIG-VALUE identity.web: hwenroll.toml:12:7: 'key' does not know \"rsa2048\"; did you mean \"rsa:2048\"? use "
      "\"rsa:2048\", \"rsa:3072\", \"rsa:4096\", \"ec:p256\", \"ec:p384\", \"existing:pkcs11:id=…\" or "

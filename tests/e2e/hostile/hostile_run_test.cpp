@@ -84,15 +84,20 @@ TEST(HostileRun, BAD_10_H11_no_redirect_leads_from_https_to_http) {
     EXPECT_EQ(world.once().exit_code, 0);
 }
 
-TEST(HostileRun, C15_an_expired_RA_is_named_and_the_CA_takes_its_place) {
+// The CA's own certificate does not take its place: what is encrypted to it the RA cannot open.
+TEST(HostileRun, C15_Q_NDES_11_an_expired_RA_is_named_before_anything_is_sent) {
     HostileWorld& world = HostileWorld::instance();
     world.go_to(Stage::beginning);
     world.set({.faults = {"GetCACert:*:mutate-BAD-48-set"}});
     world.advance(hours(72));
     const RunResult result = world.once();
-    EXPECT_EQ(result.exit_code, 0) << result.err;
-    EXPECT_THAT(result.err, AllOf(HasSubstr("CN=RA of yesterday"), HasSubstr("it expired at 2030-01-02T23:59:00Z")));
-    EXPECT_EQ(world.anchors(), std::vector<Certificate>{world.ca()});
+    EXPECT_EQ(result.exit_code, 76) << result.err;
+    EXPECT_THAT(result.err, AllOf(HasSubstr("E-CA-CERTIFICATE"), HasSubstr("CN=RA of yesterday"),
+                                  HasSubstr("expired at 2030-01-02T23:59:00Z")));
+    EXPECT_TRUE(world.look().published.empty());
+    world.set({});
+    world.advance(hours(7));
+    EXPECT_EQ(world.once().exit_code, 0) << "the CA has another one";
 }
 
 // SEC-9: whoever holds the RA's key may not use the agent as an oracle at will. Invariant 5 counts such replies as any.

@@ -353,7 +353,7 @@ TEST(PasswordEnvelope, SEC_2_a_challenge_that_cannot_be_read_is_the_error) {
 
 // ----- replies by key agreement -----
 
-TEST(AgreementEnvelope, ENV_12_a_key_agreement_reply_is_opened) {
+TEST(AgreementEnvelope, ENV_12_Q_NDES_10_a_key_agreement_reply_is_opened) {
     for (const keystore::KeySpec spec : {keystore::KeySpec::ec_p256, keystore::KeySpec::ec_p384}) {
         for (const bool by_key : {false, true}) {
             EcClient client(spec);

@@ -240,6 +240,20 @@ TEST(Algorithms, ALG_3_CAPS_14_a_CA_that_announces_nothing_is_used_by_the_floor_
     EXPECT_EQ(choose_algorithms(parse(""), no_legacy, {Digest::sha256, ContentCipher::aes128}).value(), Algorithms{});
 }
 
+// A server that announces AES and SHA-2 and cannot do them (RFC 8894 §3.5.2): its operator's way out, for a while.
+TEST(Algorithms, ALG_10_Q_NDES_2_weaker_than_announced_only_by_the_operators_word_and_leave) {
+    const AlgorithmChoice weak{Digest::sha1, ContentCipher::des3};
+    EXPECT_EQ(choose_algorithms(parse("SCEPStandard"), all_legacy(), weak).value(),
+              (Algorithms{Digest::sha1, ContentCipher::des3}));
+    EXPECT_EQ(choose("SCEPStandard", all_legacy()).value(), Algorithms{}) << "not by the leave alone";
+    for (const AlgorithmChoice& one : {AlgorithmChoice{Digest::sha1}, AlgorithmChoice{{}, ContentCipher::des3}}) {
+        const auto refused = choose_algorithms(parse("SCEPStandard"), no_legacy, one);
+        ASSERT_FALSE(refused) << "nor by the word alone";
+        EXPECT_EQ(refused.error().code(), ErrorCode::ca_algorithm);
+        EXPECT_THAT(refused.error().line(), HasSubstr("'legacy_until' is over"));
+    }
+}
+
 Capabilities after(std::string_view before, std::string_view now) {
     return without_downgrade(parse(now), parse(before));
 }

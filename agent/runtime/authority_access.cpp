@@ -229,6 +229,9 @@ Status AuthorityAccess::restore() {
     if (!set) {
         return fail(set.error());
     }
+    if (Status recipient = check_recipient(*set); !recipient) {
+        return recipient;
+    }
     drop_revoked_signers(*set);
     authority_ = std::make_shared<const Authority>(Authority{
         *std::move(set), scep::parse_capabilities(as_bytes(state_.current->capabilities)), state_.current->generation});
@@ -442,6 +445,16 @@ void AuthorityAccess::show_crls(std::vector<lifecycle::AuthorityFacts::IssuerCrl
     }
 }
 
+Status AuthorityAccess::check_recipient(const scep::CaSet& set) const {
+    const Certificate& recipient = set.recipient;
+    if (!is_revoked_ || recipient == set.issuer || recipient == set.anchor || !is_revoked_(recipient)) {
+        return {};
+    }
+    return fail(ErrorCode::ca_certificate,
+                fmt::format("the RA certificate '{}' is revoked", recipient.subject().text()),
+                "requests would be encrypted to it", "the CA's operator must replace it; it is fetched by itself then");
+}
+
 void AuthorityAccess::drop_revoked_signers(scep::CaSet& set) const {
     if (!is_revoked_) {
         return;
@@ -504,6 +517,9 @@ Status AuthorityAccess::accept(scep::Capabilities capabilities, const Result<htt
     if (state_.current && state_.current->anchor_fingerprint == set->anchor.fingerprint()) {
         capabilities = scep::without_downgrade(std::move(capabilities),
                                                scep::parse_capabilities(as_bytes(state_.current->capabilities)));
+    }
+    if (Status recipient = check_recipient(*set); !recipient) {
+        return recipient;
     }
     // What no request could be made from would only stand in the way of a better answer.
     if (auto usable =

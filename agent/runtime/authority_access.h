@@ -134,6 +134,8 @@ class AuthorityAccess : public std::enable_shared_from_this<AuthorityAccess> {
     void fetch_certificates(const scep::Capabilities& capabilities);
     Status accept(scep::Capabilities capabilities, const Result<http::Response>& response);
     [[nodiscard]] Error asked_too_soon(Seconds wait) const;
+    /// SEC-3: nothing is sent to an RA that is revoked. Error code: ca_certificate.
+    Status check_recipient(const scep::CaSet& set) const;
     void drop_revoked_signers(scep::CaSet& set) const;
     void failed(const Error& error);
     void answer(const Answer& answer);

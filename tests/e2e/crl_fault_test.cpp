@@ -107,6 +107,26 @@ TEST(CrlFault, invariant_11_a_list_that_has_ended_stays_published_and_people_are
     EXPECT_EQ(world.stop_daemon(), 0);
 }
 
+TEST(CrlFault, BAD_49_SIG_14_SEC_3_a_revoked_RA_signs_no_reply_and_receives_no_request) {
+    CrlWorld crl("cdp", {"--crl-point", "self", "--topology", "split-ra"});
+    ASSERT_TRUE(crl.begin());
+    DaemonWorld& world = crl.world();
+    const auto leaf = world.leaf();
+    EXPECT_EQ(world.ask_lab("/lab/revoke-ra?role=signer"), "done\n");
+    EXPECT_EQ(crl.fetch().exit_code, 0);
+    EXPECT_EQ(world.command({"renew", "web"}).exit_code, 0);
+    world.eventually("the refusal", [&] { return world.said("E-SCEP-SIGNER web: "); });
+    EXPECT_TRUE(world.said("is revoked and signs no reply any more"));
+    const std::size_t sent = world.messages().size();
+    EXPECT_EQ(world.ask_lab("/lab/revoke-ra?role=recipient"), "done\n");
+    EXPECT_EQ(crl.fetch().exit_code, 0);
+    world.go_to_day(1);
+    world.eventually("the other refusal", [&] { return world.said("requests would be encrypted to it"); });
+    EXPECT_EQ(world.messages().size(), sent) << "nobody is told the challenge";
+    EXPECT_EQ(world.leaf(), leaf);
+    EXPECT_EQ(world.stop_daemon(), 0);
+}
+
 // step-ca answers GetCert and GetCRL with status 500 and a text.
 TEST(CrlFault, QRY_9_Q_STEP_1_a_ca_that_knows_no_queries_costs_the_identity_nothing) {
     CrlWorld crl("scep", {"--fault", "GetCRL:*:status-500", "--fault", "GetCert:*:status-500"});

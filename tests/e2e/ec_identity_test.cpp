@@ -225,6 +225,18 @@ TEST_F(EcIdentity, BAD_100_ENV_19_a_reply_that_costs_too_much_is_not_opened) {
     expect_ok();
 }
 
+TEST_F(EcIdentity, BAD_102_a_point_that_is_none_is_not_agreed_with) {
+    start(agree, {"--fault", "PKCSReq:1:mutate-BAD-102", "--fault", "PKCSReq:2:mutate-BAD-102b"});
+    for (int request = 1; request <= 2; ++request) {
+        const RunResult result = once();
+        EXPECT_EQ(result.exit_code, 76) << result.err;
+        EXPECT_THAT(result.err, HasSubstr("E-SCEP-DECRYPT"));
+        EXPECT_FALSE(std::filesystem::exists(world_.live()));
+        clock_.advance(Seconds(8L * 3600));
+    }
+    expect_ok();
+}
+
 TEST_F(EcIdentity, ENV_13_a_late_reply_is_opened_with_the_challenge_as_it_is_then) {
     start(password, {"--pending", "1"});
     EXPECT_EQ(once().exit_code, 75);

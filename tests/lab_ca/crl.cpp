@@ -159,6 +159,7 @@ Result<long> CrlIssuer::next_number(std::size_t generation) const {
 
 Result<Bytes> CrlIssuer::list(std::size_t generation, const Authority& authority, const Ledger& ledger, TimePoint now) {
     std::vector<std::string> revoked = revoked_by(generation, ledger, restored_);
+    revoked.insert(revoked.end(), added_.begin(), added_.end());
     const bool good = policy_.form == CrlForm::good;
     const auto known = made_.find(generation);
     if (good && known != made_.end() && known->second.revoked == revoked && now >= known->second.at &&

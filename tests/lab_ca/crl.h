@@ -57,6 +57,9 @@ class CrlIssuer {
     /// The revoked certificate is valid again: it is left out of the next list.
     void restore(const std::string& serial) { restored_.insert(serial); }
 
+    /// Puts on every list from now on what the ledger does not know: an RA's certificate.
+    void add(const std::string& serial) { added_.insert(serial); }
+
     /// The list of a generation at `now`, in the policy's form. Error codes: crypto, input_file.
     Result<Bytes> list(std::size_t generation, const Authority& authority, const Ledger& ledger, TimePoint now);
 
@@ -75,6 +78,7 @@ class CrlIssuer {
     CrlPolicy policy_;
     std::map<std::string, std::string> reasons_;
     std::set<std::string> restored_;
+    std::set<std::string> added_;
     std::map<std::size_t, Made> made_;
 };
 

@@ -176,11 +176,12 @@ void ForgedCertificate::make_ca(std::optional<std::uint8_t> path_length) {
     set_extension(extension_type::key_usage, true, Bytes{bit_string, 2, 1, 0xa6});
 }
 
-void ForgedCertificate::make_ra() {
+void ForgedCertificate::make_ra(RaDuty duty) {
     constexpr std::string_view cmc_ra = "1.3.6.1.5.5.7.3.28";
     set_extension(extension_type::extended_key_usage, false, der::sequence({der::object(cmc_ra)}));
-    // digitalSignature, keyEncipherment
-    set_extension(extension_type::key_usage, true, Bytes{bit_string, 2, 5, 0xa0});
+    const bool signs_only = duty == RaDuty::sign;  // digitalSignature; else keyEncipherment too
+    set_extension(extension_type::key_usage, true,
+                  signs_only ? Bytes{bit_string, 2, 7, 0x80} : Bytes{bit_string, 2, 5, 0xa0});
 }
 
 Bytes ForgedCertificate::signed_by(EVP_PKEY* issuer_key) const {

@@ -23,6 +23,8 @@ enum class SpareKey {
 /// std::runtime_error when it cannot be made.
 EVP_PKEY* spare_key(SpareKey which);
 
+enum class RaDuty { sign_and_receive, sign };
+
 /// A version 3 certificate. Every field is encoded.
 struct ForgedCertificate {
     Bytes serial;
@@ -53,8 +55,8 @@ struct ForgedCertificate {
     void remove_extension(std::string_view type);
     void make_ca(std::optional<std::uint8_t> path_length = std::nullopt);
 
-    /// extendedKeyUsage id-kp-cmcRA, and keyUsage digitalSignature and keyEncipherment.
-    void make_ra();
+    /// extendedKeyUsage id-kp-cmcRA, and keyUsage digitalSignature, with keyEncipherment for one that receives.
+    void make_ra(RaDuty duty = RaDuty::sign_and_receive);
 
     /// Signed with SHA-256 by a key that need not be the issuer's. Throws std::runtime_error.
     [[nodiscard]] Bytes signed_by(EVP_PKEY* issuer_key) const;

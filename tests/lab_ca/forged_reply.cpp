@@ -7,6 +7,7 @@
 #include <openssl/rsa.h>
 
 #include "tests/lab_ca/der_writer.h"
+#include "tests/lab_ca/reply_envelope.h"
 #include "tests/lab_ca/scep_request.h"
 
 namespace hwenroll::lab_ca {
@@ -166,6 +167,22 @@ Bytes ForgedEnvelope::build() const {
     return der::content_info(type, der::sequence({der::integer(0), recipients, content}));
 }
 
+namespace {
+
+/// By key transport, or by libcrypto's key agreement for an EC key.
+Bytes envelope_of(const Bytes& content, const Certificate& recipient) {
+    if (recipient.public_key().is_rsa()) {
+        return ForgedEnvelope(recipient, content).build();
+    }
+    auto agreed = write_envelope(content, recipient, {}, nullptr);
+    if (!agreed) {
+        throw std::runtime_error(agreed.error().line());
+    }
+    return *std::move(agreed);
+}
+
+}  // namespace
+
 ForgedSignedData forged(const CertRep& reply, const Authority& signer, TimePoint now) {
     const OpenSslPtr<ASN1_TIME> time = to_asn1_time(now);
     const Bytes signing_time = der_of([&](unsigned char** out) { return i2d_ASN1_TIME(time.get(), out); });
@@ -185,7 +202,7 @@ ForgedSignedData forged(const CertRep& reply, const Authority& signer, TimePoint
         for (const Certificate& certificate : reply.certificates) {
             certificates.push_back(certificate.der());
         }
-        data.content = ForgedEnvelope(*reply.encryption_for, degenerate(certificates)).build();
+        data.content = envelope_of(degenerate(certificates), *reply.encryption_for);
     }
     data.sign_as(signer.certificate(), signer.key());
     return data;

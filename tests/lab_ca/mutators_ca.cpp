@@ -50,10 +50,10 @@ Bytes posing_client(const Scene& scene) {
     return client.signed_by(scene.current.key());
 }
 
-Bytes expired_ra(const Scene& scene) {
+Bytes expired_ra(const Scene& scene, RaDuty duty) {
     ForgedCertificate certificate =
         ForgedCertificate::issued_by(ca_of(scene), "CN=RA of yesterday", spare_key(SpareKey::ra));
-    certificate.make_ra();
+    certificate.make_ra(duty);
     certificate.set_validity(ca_of(scene).not_before(), ca_of(scene).not_before() + std::chrono::days(2));
     return certificate.signed_by(scene.current.key());
 }
@@ -217,9 +217,13 @@ constexpr std::array set_table{
             }},
     Mutator{"BAD-40", "shows the CA in a SignedData that has a signer",
             [](const Scene& scene, HttpReply& reply) { send_signed_set(scene, reply); }},
-    Mutator{"BAD-48-set", "shows an RA that ends two days after the CA's beginning beside the CA",
+    Mutator{"BAD-48-set", "shows an RA that signs and ends two days after the CA's beginning beside the CA",
             [](const Scene& scene, HttpReply& reply) {
-                send_set(reply, {expired_ra(scene), ca_of(scene).der()});
+                send_set(reply, {expired_ra(scene, RaDuty::sign), ca_of(scene).der()});
+            }},
+    Mutator{"BAD-48b", "shows such an RA that signs and receives, beside the CA",
+            [](const Scene& scene, HttpReply& reply) {
+                send_set(reply, {expired_ra(scene, RaDuty::sign_and_receive), ca_of(scene).der()});
             }},
     Mutator{"BAD-60-set", "shows an RA with the RSA exponent 3 beside the CA",
             [](const Scene& scene, HttpReply& reply) {

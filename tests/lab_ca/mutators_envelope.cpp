@@ -1,5 +1,7 @@
 // BAD-87 to BAD-103: the envelope of a SUCCESS.
+#include <algorithm>
 #include <array>
+#include <span>
 
 #include "tests/lab_ca/der_writer.h"
 #include "tests/lab_ca/forged_certificate.h"
@@ -55,6 +57,28 @@ void add_first_recipient(const Scene& scene, HttpReply& reply) {
         other.recipient_id = issuer_and_serial_of(scene.current.certificate());
         envelope.more_recipients = {
             other.recipient_info(rsa_encrypted(scene.current.certificate().public_key(), Bytes(16, 0x61)))};
+    });
+}
+
+/// The sender's point in a key agreement on P-256 (SEC 1 §2.3.3, in a BIT STRING): its octets behind the 04, or
+/// nothing.
+std::span<std::uint8_t> originator_point(Bytes& envelope) {
+    constexpr std::array<std::uint8_t, 4> header{0x03, 0x42, 0x00, 0x04};
+    constexpr std::size_t coordinates = 64;
+    const auto found = std::ranges::search(envelope, header);
+    if (found.empty() || static_cast<std::size_t>(envelope.end() - found.end()) < coordinates) {
+        return {};
+    }
+    return {&*found.end(), coordinates};
+}
+
+/// What is agreed upon with the point spoilt by `edit`; a reply by key transport stays as it is.
+template <class Edit>
+void spoil_point(const Scene& scene, HttpReply& reply, Edit edit) {
+    forge(scene, reply, [&](ForgedSignedData& data) {
+        if (data.content) {
+            edit(originator_point(*data.content));
+        }
     });
 }
 
@@ -117,6 +141,18 @@ constexpr std::array table{
                     envelope.transport_oid = "1.2.840.113549.1.1.7";
                     envelope.transport_parameters.clear();
                 });
+            }},
+    Mutator{"BAD-102", "agrees with a point that is not on the curve, for an EC key",
+            [](const Scene& scene, HttpReply& reply) {
+                spoil_point(scene, reply, [](std::span<std::uint8_t> point) {
+                    if (!point.empty()) {
+                        point.back() ^= 1U;
+                    }
+                });
+            }},
+    Mutator{"BAD-102b", "agrees with the point 0, 0",
+            [](const Scene& scene, HttpReply& reply) {
+                spoil_point(scene, reply, [](std::span<std::uint8_t> point) { std::ranges::fill(point, 0); });
             }},
     Mutator{"BAD-103", "has an encrypted key that is longer than the modulus",
             [](const Scene& scene, HttpReply& reply) { say_encrypted_key(scene, reply, rsa_octets + 44); }},

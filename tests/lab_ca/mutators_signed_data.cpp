@@ -35,7 +35,7 @@ void sign_as_client(const Scene& scene, ForgedSignedData& data) {
 void sign_as_expired_ra(const Scene& scene, ForgedSignedData& data) {
     EVP_PKEY* key = spare_key(SpareKey::ra);
     ForgedCertificate certificate = ForgedCertificate::issued_by(ca_of(scene), "CN=RA of yesterday", key);
-    certificate.make_ra();
+    certificate.make_ra(RaDuty::sign);
     certificate.set_validity(ca_of(scene).not_before(), ca_of(scene).not_before() + std::chrono::days(2));
     data.sign_as(certificate.certificate(scene.current.key()), key);
 }

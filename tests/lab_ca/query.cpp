@@ -129,6 +129,14 @@ HttpReply LabCa::answer_about_crls(const HttpRequest& request) {
         crls_.restore(parameter("serial"));
         return text_reply(200, "done");
     }
+    if (request.path == "/lab/revoke-ra") {
+        const SigningIdentity* ra = parameter("role") == "recipient" ? hierarchy_.recipient() : hierarchy_.signer();
+        if (ra == nullptr) {
+            return text_reply(404, "this CA has no RA");
+        }
+        crls_.add(to_hex(ra->certificate.serial()));
+        return text_reply(200, "done");
+    }
     HttpReply reply = answer_lab_request(request, ledger_);
     if (reply.status == 200 && request.path == "/lab/revoke") {
         crls_.set_reason(parameter("serial"), parameter("reason"));

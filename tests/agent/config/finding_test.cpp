@@ -102,7 +102,7 @@ const Fault faults[] = {
      "E-CONFIG-VALUE ca.corp: hwenroll.toml:7:10: 'digest' is \"sha1\", and 'legacy' does not permit it (it is weaker "
      "than what every CA has to offer); add \"sha1-request\" to 'legacy', with 'legacy_until'"},
     {"unknown_cipher", "url", "url = \"http://ca/\"\ncipher = \"des\"",
-     "E-CONFIG-VALUE ca.corp: hwenroll.toml:7:10: 'cipher' does not know \"des\"; did you mean \"des3\"? use \"auto\" "
+     "E-CONFIG-VALUE ca.corp: hwenroll.toml:7:10: 'cipher' does not know \"des\"; use \"auto\" "
      "or "
      "\"aes128\" or \"aes192\" or \"aes256\" or \"des3\""},
     {"key_misspelled", "subject", "subject = \"CN=a\"\nkey = \"rsa2048\"",

@@ -88,7 +88,7 @@ TEST(HostileRun, BAD_10_H11_no_redirect_leads_from_https_to_http) {
 TEST(HostileRun, C15_Q_NDES_11_an_expired_RA_is_named_before_anything_is_sent) {
     HostileWorld& world = HostileWorld::instance();
     world.go_to(Stage::beginning);
-    world.set({.faults = {"GetCACert:*:mutate-BAD-48-set"}});
+    world.set({.faults = {"GetCACert:*:mutate-BAD-48b"}});
     world.advance(hours(72));
     const RunResult result = world.once();
     EXPECT_EQ(result.exit_code, 76) << result.err;

@@ -1,5 +1,7 @@
 #include "base/pem.h"
 
+#include <algorithm>
+
 #include <openssl/pem.h>
 
 namespace hwenroll {
@@ -16,7 +18,7 @@ std::string to_pem(const Certificate& certificate) {
     return to_pem("CERTIFICATE", certificate.der());
 }
 
-Result<std::vector<Bytes>> certificate_ders_from_pem(std::string_view text) {
+std::vector<Bytes> blocks_from_pem(std::string_view text, std::initializer_list<std::string_view> labels) {
     const OpenSslPtr<BIO> in(BIO_new_mem_buf(text.data(), static_cast<int>(text.size())));
     std::vector<Bytes> out;
     char* name = nullptr;
@@ -27,13 +29,16 @@ Result<std::vector<Bytes>> certificate_ders_from_pem(std::string_view text) {
         const OpenSslMemory<char> owned_name(name);
         const OpenSslMemory<char> owned_header(header);
         const OpenSslMemory<unsigned char> owned_data(data);
-        const std::string_view label = name;
-        if (label != PEM_STRING_X509 && label != PEM_STRING_X509_OLD) {
-            continue;
+        if (std::ranges::find(labels, std::string_view(name)) != labels.end()) {
+            out.emplace_back(data, data + size);
         }
-        out.emplace_back(data, data + size);
     }
     take_openssl_errors();  // the end of input leaves "no start line" behind
+    return out;
+}
+
+Result<std::vector<Bytes>> certificate_ders_from_pem(std::string_view text) {
+    std::vector<Bytes> out = blocks_from_pem(text, {PEM_STRING_X509, PEM_STRING_X509_OLD});
     if (out.empty()) {
         return fail(ErrorCode::scep_structure, "the text holds no PEM certificate");
     }

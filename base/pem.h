@@ -1,6 +1,7 @@
 // PEM as RFC 7468 text: what other programs read and what operators paste.
 #pragma once
 
+#include <initializer_list>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -14,6 +15,9 @@ std::string to_pem(std::string_view label, ByteView der);
 
 /// A certificate under the label CERTIFICATE.
 std::string to_pem(const Certificate& certificate);
+
+/// What is between the lines of each block in `text` whose label is one of `labels`, in order.
+std::vector<Bytes> blocks_from_pem(std::string_view text, std::initializer_list<std::string_view> labels);
 
 /// What is between the lines of all certificates in `text`, in order; other blocks are skipped. Error code:
 /// scep_structure when there is none.

@@ -5,7 +5,6 @@
 
 #include <fmt/format.h>
 
-#include "agent/runtime/ca_answer.h"
 #include "agent/runtime/legacy_reminder.h"
 #include "agent/runtime/transaction_algorithms.h"
 #include "base/failpoint.h"
@@ -471,6 +470,30 @@ void AuthorityAccess::reconfigure(const config::AuthoritySettings& settings, con
     ++revision_;
     reachable_url_ = 0;
     authority_.reset();
+}
+
+RequestForm AuthorityAccess::form(const Authority& authority) const {
+    RequestForm form;
+    form.announces_post = authority.capabilities.allows_post();
+    form.post = settings_.http == config::HttpMethod::post ||
+                (settings_.http == config::HttpMethod::automatic && form.announces_post);
+    return form;
+}
+
+http::Request AuthorityAccess::message(const std::string& url, const Bytes& message, std::size_t max_body,
+                                       RequestForm& form) const {
+    http::Request request = get(url, scep::Operation::pki_operation, max_body);
+    if (form.post) {
+        request.method = http::Request::Method::post;
+        request.url = scep::operation_url(url, scep::Operation::pki_operation, {});
+        request.content_type = scep::pki_message_content_type;
+        request.body = message;
+    } else {
+        request.url = scep::pki_operation_get_url(url, message);
+    }
+    request.once = true;
+    form.url_length = request.url.size();
+    return request;
 }
 
 http::Request AuthorityAccess::get(const std::string& url, scep::Operation operation, std::size_t max_body) const {

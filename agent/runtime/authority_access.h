@@ -9,6 +9,7 @@
 
 #include "agent/config/configuration.h"
 #include "agent/control/service.h"
+#include "agent/runtime/ca_answer.h"
 #include "agent/runtime/token_access.h"
 #include "transport/http/exchange.h"
 #include "transport/scep/ca_set.h"
@@ -111,6 +112,12 @@ class AuthorityAccess : public std::enable_shared_from_this<AuthorityAccess> {
                   std::function<void(Result<http::Response>)> done);
 
     /// A request by GET for one of the operations that have no message.
+    /// How a message goes to `authority` (HTTP-7): by POST where it is announced, unless the configuration says.
+    [[nodiscard]] RequestForm form(const Authority& authority) const;
+    /// A PKIOperation with `message` as `form` has it, which learns the URL's length. It is not sent again by itself.
+    [[nodiscard]] http::Request message(const std::string& url, const Bytes& message, std::size_t max_body,
+                                        RequestForm& form) const;
+
     [[nodiscard]] http::Request get(const std::string& url, scep::Operation operation, std::size_t max_body) const;
 
  private:

@@ -4,7 +4,6 @@
 
 #include "agent/runtime/system_clock.h"
 #include "agent/runtime/transaction_algorithms.h"
-#include "transport/scep/operation_url.h"
 
 namespace hwenroll::runtime {
 namespace {
@@ -63,33 +62,17 @@ class CaQuery : public std::enable_shared_from_this<CaQuery> {
     }
 
     void exchange(const SignedQuery& query) {
-        const config::HttpMethod method = access_->settings().http;
-        form_.announces_post = plan_.authority->capabilities.allows_post();
-        form_.post =
-            method == config::HttpMethod::post || (method == config::HttpMethod::automatic && form_.announces_post);
-        access_->exchange([self = shared_from_this(),
-                           message = query.message](const std::string& url) { return self->request_to(url, message); },
-                          [self = shared_from_this(), signer = query.signer](Result<http::Response> response) {
-                              if (!response) {
-                                  return self->end(fail(without_reply(self->form_, response.error())));
-                              }
-                              self->open(signer, *std::move(response));
-                          });
-    }
-
-    http::Request request_to(const std::string& url, const Bytes& message) {
-        http::Request request = access_->get(url, scep::Operation::pki_operation, question_.max_reply);
-        if (form_.post) {
-            request.method = http::Request::Method::post;
-            request.url = scep::operation_url(url, scep::Operation::pki_operation, {});
-            request.content_type = scep::pki_message_content_type;
-            request.body = message;
-        } else {
-            request.url = scep::pki_operation_get_url(url, message);
-        }
-        request.once = true;
-        form_.url_length = request.url.size();
-        return request;
+        form_ = access_->form(*plan_.authority);
+        access_->exchange(
+            [self = shared_from_this(), message = query.message](const std::string& url) {
+                return self->access_->message(url, message, self->question_.max_reply, self->form_);
+            },
+            [self = shared_from_this(), signer = query.signer](Result<http::Response> response) {
+                if (!response) {
+                    return self->end(fail(without_reply(self->form_, response.error())));
+                }
+                self->open(signer, *std::move(response));
+            });
     }
 
     void open(const Certificate& signer, http::Response response) {

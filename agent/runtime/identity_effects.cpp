@@ -10,7 +10,6 @@
 #include "agent/runtime/system_clock.h"
 #include "agent/runtime/transaction_algorithms.h"
 #include "base/failpoint.h"
-#include "transport/scep/operation_url.h"
 
 namespace hwenroll::runtime {
 namespace {
@@ -258,26 +257,10 @@ void IdentityRunner::sign(scep::MessageType type, const SharedAuthority& authori
 
 void IdentityRunner::exchange(const SharedAuthority& authority, const Bytes& message) {
     progress_.begin(awaiting_answer());
-    const config::HttpMethod method = authority_->settings().http;
-    const bool post = method == config::HttpMethod::post ||
-                      (method == config::HttpMethod::automatic && authority->capabilities.allows_post());
-    const auto form = std::make_shared<RequestForm>();
-    form->post = post;
-    form->announces_post = authority->capabilities.allows_post();
+    const auto form = std::make_shared<RequestForm>(authority_->form(*authority));
     authority_->exchange(
-        [this, post, message, form](const std::string& url) {
-            http::Request request =
-                authority_->get(url, scep::Operation::pki_operation, authority_->limits().max_reply_bytes);
-            if (post) {
-                request.method = http::Request::Method::post;
-                request.url = scep::operation_url(url, scep::Operation::pki_operation, {});
-                request.content_type = scep::pki_message_content_type;
-                request.body = message;
-            } else {
-                request.url = scep::pki_operation_get_url(url, message);
-            }
-            request.once = true;
-            form->url_length = request.url.size();
+        [this, message, form](const std::string& url) {
+            http::Request request = authority_->message(url, message, authority_->limits().max_reply_bytes, *form);
             warn_of_long_url(*form);
             return request;
         },

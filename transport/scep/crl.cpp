@@ -6,8 +6,8 @@
 
 #include <fmt/format.h>
 #include <openssl/err.h>
-#include <openssl/pem.h>
 
+#include "base/pem.h"
 #include "transport/scep/ber.h"
 #include "transport/scep/digital_signature.h"
 #include "transport/scep/reply_algorithms.h"
@@ -298,21 +298,11 @@ Status check_extensions(const Parts& parts, Crl& crl) {
 
 /// The first CRL of a PEM text.
 Result<Bytes> from_pem(ByteView text) {
-    const OpenSslPtr<BIO> in(BIO_new_mem_buf(text.data(), static_cast<int>(text.size())));
-    char* name = nullptr;
-    char* header = nullptr;
-    unsigned char* data = nullptr;
-    long size = 0;
-    while (PEM_read_bio(in.get(), &name, &header, &data, &size) == 1) {
-        const OpenSslMemory<char> owned_name(name);
-        const OpenSslMemory<char> owned_header(header);
-        const OpenSslMemory<unsigned char> owned_data(data);
-        if (std::string_view(name) == PEM_STRING_X509_CRL) {
-            return Bytes(data, data + size);
-        }
+    std::vector<Bytes> lists = blocks_from_pem(as_text(text), {"X509 CRL"});
+    if (lists.empty()) {
+        return unusable("what was received is no CRL", "a text without a PEM block of label X509 CRL");
     }
-    ERR_clear_error();
-    return unusable("what was received is no CRL", "a text without a PEM block of label X509 CRL");
+    return std::move(lists.front());
 }
 
 bool is_pem(ByteView body) {

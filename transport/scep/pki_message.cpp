@@ -42,6 +42,15 @@ Bytes enveloped_for(const Certificate& recipient, const WrappedKey& wrapped, con
     return enveloped_data(0, recipient_info, content, info);
 }
 
+/// What any message carries, encrypted; RFC 8894 §2.9: never in single DES.
+Result<EncryptedContent> encrypted(ByteView message_data, ContentCipher cipher) {
+    if (cipher == ContentCipher::des) {
+        return fail(ErrorCode::ca_algorithm, fmt::format("a request may not be encrypted in {}", to_text(cipher)));
+    }
+    ERR_clear_error();
+    return encrypt_content(message_data, cipher_info(cipher));
+}
+
 // ----- SignedData -----
 
 /// Attribute with a single value (MSG-2).
@@ -154,12 +163,7 @@ Result<Bytes> seal(ByteView message_data, const Certificate& recipient, ContentC
                     "the CA's certificate '" + recipient.subject().text() + "' cannot receive an encrypted request",
                     "its key is " + recipient.public_key().text());
     }
-    if (cipher == ContentCipher::des) {  // RFC 8894 §2.9: must not be used
-        return fail(ErrorCode::ca_algorithm, fmt::format("a request may not be encrypted in {}", to_text(cipher)));
-    }
-    ERR_clear_error();
-    const CipherInfo& info = cipher_info(cipher);
-    auto content = encrypt_content(message_data, info);
+    auto content = encrypted(message_data, cipher);
     if (!content) {
         return fail(std::move(content).error());
     }
@@ -167,7 +171,7 @@ Result<Bytes> seal(ByteView message_data, const Certificate& recipient, ContentC
     if (!wrapped) {
         return fail(std::move(wrapped).error());
     }
-    return enveloped_for(recipient, *wrapped, *content, info);
+    return enveloped_for(recipient, *wrapped, *content, cipher_info(cipher));
 }
 
 Result<Bytes> seal_by_password(ByteView message_data, const Secret& challenge, ContentCipher cipher) {
@@ -175,12 +179,7 @@ Result<Bytes> seal_by_password(ByteView message_data, const Secret& challenge, C
         return fail(ErrorCode::challenge_source, "a request cannot be encrypted without a challenge",
                     "the CA has no RSA key that it could be encrypted for");
     }
-    if (cipher == ContentCipher::des) {  // RFC 8894 §2.9: must not be used
-        return fail(ErrorCode::ca_algorithm, fmt::format("a request may not be encrypted in {}", to_text(cipher)));
-    }
-    ERR_clear_error();
-    const CipherInfo& info = cipher_info(cipher);
-    auto content = encrypt_content(message_data, info);
+    auto content = encrypted(message_data, cipher);
     if (!content) {
         return fail(std::move(content).error());
     }
@@ -189,7 +188,7 @@ Result<Bytes> seal_by_password(ByteView message_data, const Secret& challenge, C
         return fail(std::move(recipient).error());
     }
     constexpr std::uint8_t version_with_password = 3;  // RFC 5652 §6.1
-    return enveloped_data(version_with_password, *recipient, *content, info);
+    return enveloped_data(version_with_password, *recipient, *content, cipher_info(cipher));
 }
 
 Bytes cert_poll_data(const DistinguishedName& issuer, const DistinguishedName& subject) {

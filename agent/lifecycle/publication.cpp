@@ -303,6 +303,11 @@ void on(Decision& d, const GenerationPublished& event) {
         d.next.alerted_at.reset();
         d.next.revoked = false;
     }
+    const bool storage_failed = d.next.failure && error_info(d.next.failure->code).remedy == Remedy::free_storage;
+    if (again && !d.next.enrollment && storage_failed) {
+        d.next.counters.failures = 0;
+        d.next.failure.reset();
+    }
     if (old && old->key.id != published.key.id) {
         retire(d, old->key, false);
     }
@@ -346,8 +351,10 @@ void on(Decision& d, const Delivered& event) {
     }
     d.settled = true;
     if (!event.error) {
+        if (d.next.delivery->failures > 0) {
+            d.next.alerted_at.reset();  // of the failed delivery; a CRL's reminds nobody of anything else
+        }
         d.next.delivery.reset();
-        d.next.alerted_at.reset();
         confirm(d);
         d.note = fmt::format("consumers use generation {}", event.generation);
         return;

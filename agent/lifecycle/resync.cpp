@@ -56,7 +56,9 @@ std::optional<Resync> next_recovery(Transaction& request, const Policy& policy) 
 
 bool is_answered_for_good(const Enrollment& enrollment, const Policy& policy, const Error& refusal) {
     const Remedy remedy = refusal.info().remedy;
-    const bool opened = remedy != Remedy::wait_token && remedy != Remedy::change_pin;
+    // A challenge that cannot be read now may open the same answer later (ENV-13).
+    const bool opened =
+        remedy != Remedy::wait_token && remedy != Remedy::change_pin && refusal.code() != ErrorCode::challenge_source;
     return opened && enrollment.transaction && asks_by_poll(*enrollment.transaction, policy) && may_make_anew(policy);
 }
 

@@ -36,6 +36,12 @@ bool queue_is_too_early(const Decision& d) {
     return d.next.current && is_too_early(d, *d.next.current) && is_too_early(d, *d.next.next);
 }
 
+/// What waits to be published is the current certificate once more, with other anchors or another CRL: whatever becomes
+/// of that, the certificate's own life goes on (invariant 1).
+bool is_queued_again(const IdentityState& state) {
+    return state.next && state.current && state.next->issued.leaf == state.current->issued.leaf;
+}
+
 bool differs(const Bytes& made_under, const Bytes& now) {
     return !made_under.empty() && made_under != now;
 }
@@ -103,7 +109,7 @@ void plan(Decision& d) {
     if (d.next.enrollment || d.next.hold) {
         return;
     }
-    if (d.next.next) {
+    if (d.next.next && !is_queued_again(d.next)) {
         return queue_is_too_early(d) ? begin(d, Purpose::reenrollment) : void();
     }
     if (!d.next.current) {
@@ -130,7 +136,7 @@ void plan(Decision& d) {
 
 /// When plan() has something to do; the epoch: now.
 std::vector<TimePoint> plan_times(const IdentityState& state, const Policy& policy) {
-    if (state.enrollment || state.next || state.hold) {
+    if (state.enrollment || (state.next && !is_queued_again(state)) || state.hold) {
         return {};
     }
     if (!state.current || wanted_at_once(state, policy)) {
@@ -337,7 +343,7 @@ void wish(Decision& d, Wish what) {
     if (d.next.hold) {
         release(d);
     }
-    if (d.next.enrollment || d.next.next) {
+    if (d.next.enrollment || (d.next.next && !is_queued_again(d.next))) {
         d.note = redirect(d, what) ? "asked for by an operator, in place of what was under way"
                                    : "asked for by an operator, already under way";
         return;

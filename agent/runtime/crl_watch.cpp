@@ -7,6 +7,7 @@
 
 #include "agent/runtime/system_clock.h"
 #include "base/pem.h"
+#include "transport/scep/certificate_path.h"
 #include "transport/scep/query.h"
 
 namespace hwenroll::runtime {
@@ -204,12 +205,33 @@ std::optional<TimePoint> CrlWatch::next_due() {
         const lifecycle::CrlState state = state_of(issuer);
         consider(lifecycle::next_fetch(state, now));
         if (lifecycle::is_to_be_told(state, now)) {
-            consider(now);
+            consider(at_.clock_trust.trusted() ? now : now + load_pause);
         } else if (!state.told_at && state.crl.next_update) {
             consider(*state.crl.next_update + Seconds(1));
         }
     }
+    if (at_.clock_trust.trusted() && std::ranges::any_of(runners_(), [&](const IdentityRunner* runner) {
+            return !mark_of(*runner).empty() && !was_looked_up(*runner);
+        })) {
+        consider(std::max(now, look_again_));
+    }
     return due;
+}
+
+/// What a certificate was looked up by: its list and itself; empty where there is no list for it.
+Bytes CrlWatch::mark_of(const IdentityRunner& runner) const {
+    const auto& current = runner.state().current;
+    const Bytes* const issuer = current ? lifecycle::issuer_of(current->issued) : nullptr;
+    const auto found = std::ranges::find_if(
+        states_, [&](const lifecycle::CrlState& one) { return issuer != nullptr && one.issuer == *issuer; });
+    return found == states_.end() || found->crl.digest.empty()
+               ? Bytes()
+               : joined(found->crl.digest, sha256(current->issued.leaf));
+}
+
+bool CrlWatch::was_looked_up(const IdentityRunner& runner) const {
+    const auto known = looked_up_.find(runner.name());
+    return known != looked_up_.end() && known->second == mark_of(runner);
 }
 
 void CrlWatch::fetch_now(control::ControlService::Accepted done) {
@@ -282,8 +304,11 @@ void CrlWatch::fetch_by_point(const std::shared_ptr<const Fetch>& fetch, std::si
                       fmt::format("'{}' answered HTTP {}", printable(fetch->points.urls[at], 200), response->status))
                     .retry_after(response->retry_after);
         }
+        const bool last = at + 1 == fetch->points.urls.size();
         if (!refused) {
-            return self->accept(*fetch, std::move(response->body));
+            // A stale mirror or a portal's page is no reason not to ask the next one.
+            const bool good = last || self->judge(*fetch, response->body, self->state_of(fetch->issuer)).has_value();
+            return good ? self->accept(*fetch, std::move(response->body)) : self->fetch_by_point(fetch, at + 1);
         }
         if (at + 1 < fetch->points.urls.size()) {
             return self->fetch_by_point(fetch, at + 1);
@@ -428,7 +453,7 @@ void CrlWatch::tell_of_ended() {
                         to_iso8601(*state.crl.next_update), state.failure ? ": " + state.failure->line : std::string());
         state.told_at = now;
         if (const Status kept = keep(state, {}, text); !kept) {
-            return warn(kept.error().line());
+            warn(kept.error().line());  // people are told all the same (invariant 11)
         }
         warn(text);
         if (alert_) {
@@ -441,24 +466,21 @@ void CrlWatch::tell_of_ended() {
 /// known which list is the present one.
 void CrlWatch::look_up() {
     if (!at_.clock_trust.trusted()) {
+        must_look_ = true;
         return;
     }
     must_look_ = false;
+    look_again_ = at_.clock.now() + load_pause;
     for (const lifecycle::CrlState& state : states_) {
         std::map<Bytes, IdentityRunner*> by_serial;
         for (IdentityRunner* const runner : runners_()) {
             const auto& current = runner->state().current;
             const Bytes* const issuer = current ? lifecycle::issuer_of(current->issued) : nullptr;
-            if (issuer == nullptr || *issuer != state.issuer || state.crl.digest.empty()) {
+            if (issuer == nullptr || *issuer != state.issuer || state.crl.digest.empty() || was_looked_up(*runner)) {
                 continue;
             }
-            Bytes mark = joined(state.crl.digest, sha256(current->issued.leaf));
-            const auto leaf = looked_up_[runner->name()] == mark
-                                  ? std::nullopt
-                                  : std::optional(Certificate::from_der(current->issued.leaf));
-            if (leaf && *leaf) {
-                by_serial.emplace((*leaf)->serial(), runner);
-                looked_up_[runner->name()] = std::move(mark);
+            if (const auto leaf = Certificate::from_der(current->issued.leaf)) {
+                by_serial.emplace(leaf->serial(), runner);
             }
         }
         if (by_serial.empty()) {
@@ -471,15 +493,24 @@ void CrlWatch::look_up() {
         const auto document = at_.store.crl_document(state.crl.digest);
         const auto found = document ? scep::find_revocations(*document, serials) : fail(document.error());
         if (!found) {
-            looked_up_.clear();
             return warn(found.error().line());
         }
         for (const auto& [serial, runner] : by_serial) {
             const auto entry =
                 std::ranges::find_if(*found, [&](const scep::Revocation& one) { return one.serial == serial; });
+            Bytes mark = mark_of(*runner);
+            const bool revoked = entry != found->end() && !entry->is_hold();
             if (entry != found->end()) {
                 report(*runner, *entry);
-            } else if (on_hold_.erase(runner->name()) > 0) {
+            }
+            // What could not be written down is found again (SM-18).
+            if (!revoked || runner->state().revoked) {
+                looked_up_[runner->name()] = std::move(mark);
+            }
+            if (entry != found->end()) {
+                continue;
+            }
+            if (on_hold_.erase(runner->name()) > 0) {
                 runner->alert("its certificate is not suspended any more (certificateHold)");
             }
         }
@@ -501,9 +532,12 @@ void CrlWatch::report(IdentityRunner& runner, const scep::Revocation& found) {
 
 /// SIG-14, as far as a list is at hand.
 bool CrlWatch::is_revoked(const Certificate& certificate) {
+    if (!at_.clock_trust.trusted()) {
+        return false;
+    }
     for (const lifecycle::CrlState& state : is_off() ? std::vector<lifecycle::CrlState>() : states_) {
         const auto issuer = Certificate::from_der(state.issuer);
-        if (!issuer || state.crl.digest.empty() || !(issuer->subject() == certificate.issuer())) {
+        if (!issuer || state.crl.digest.empty() || !scep::is_issued_by(certificate, *issuer)) {
             continue;
         }
         const auto document = at_.store.crl_document(state.crl.digest);

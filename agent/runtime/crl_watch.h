@@ -82,6 +82,8 @@ class CrlWatch : public std::enable_shared_from_this<CrlWatch> {
     void fetch_by_point(const std::shared_ptr<const Fetch>& fetch, std::size_t at);
     void fetch_by_message(const std::shared_ptr<const Fetch>& fetch);
     void accept(const Fetch& fetch, Bytes body);
+    [[nodiscard]] Bytes mark_of(const IdentityRunner& runner) const;
+    [[nodiscard]] bool was_looked_up(const IdentityRunner& runner) const;
     Result<scep::Crl> judge(const Fetch& fetch, Bytes body, const lifecycle::CrlState& at_hand);
     void failed(const Fetch& fetch, const Error& error);
     void end_fetch(const Result<control::Acceptance>& outcome);
@@ -103,6 +105,7 @@ class CrlWatch : public std::enable_shared_from_this<CrlWatch> {
     std::vector<control::ControlService::Accepted> waiting_;
     std::map<std::string, Bytes> looked_up_;  ///< by identity: the list and the certificate that were compared last
     std::map<std::string, Bytes> on_hold_;    ///< by identity: serial of a certificate that the CA has suspended
+    TimePoint look_again_{};                  ///< after a look that could not be written down
     bool must_look_ = true;                   ///< a crash may have kept an identity from hearing of its list
     bool told_of_fallback_ = false;           ///< that GetCRL takes the place of distribution points
     std::function<void(const std::string&)> alert_;

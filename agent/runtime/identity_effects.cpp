@@ -163,6 +163,12 @@ void IdentityRunner::prepare(const lifecycle::PrepareRequest& effect, const Shar
         return failed(serial.error());
     }
     const TimePoint now = at_.clock.now();
+    // Where the key's kind has been changed, the answer to a request that the EC certificate signs could not be opened
+    // unless the CA agrees; the new key asks for itself then, with the challenge (ENV-12).
+    const auto current_key = state_.current ? PublicKey::from_spki(state_.current->key.spki)
+                                            : fail(ErrorCode::internal, "there is no current key");
+    const bool current_receives = current_key && (current_key->is_rsa() || config::is_ec(settings_.key) ||
+                                                  authority_->settings().envelope == config::EnvelopeMode::agree);
     RequestPlan plan{settings_,
                      authority_->settings().challenge,
                      authority_->settings().challenge_encoding,
@@ -178,7 +184,7 @@ void IdentityRunner::prepare(const lifecycle::PrepareRequest& effect, const Shar
                      effect.by_renewal_req,
                      authority_->settings().renewal_type,
                      authority_->settings().renewal_sends_challenge,
-                     state_.current,
+                     current_receives ? state_.current : std::nullopt,
                      std::move(signer),
                      config::envelope_for(settings_.key, authority_->settings().envelope),
                      state_.enrollment->envelope_key};
@@ -234,6 +240,19 @@ void IdentityRunner::sign(scep::MessageType type, const SharedAuthority& authori
     if (type != scep::MessageType::cert_poll &&
         state_.enrollment->transaction->recipient != authority->set.recipient.fingerprint()) {
         return dispatch(lifecycle::RecipientChanged{});
+    }
+    const lifecycle::Transaction& made = *state_.enrollment->transaction;
+    const scep::LegacyPermissions permitted =
+        permissions_of(authority_->settings().legacy, at_.clock.now(), at_.clock_trust.trusted());
+    if ((made.digest == scep::Digest::sha1 && !permitted.sha1_request) ||
+        (made.cipher == scep::ContentCipher::des3 && !permitted.des3)) {
+        // ALG-10: the permission ends for what was begun under it as well.
+        if (type != scep::MessageType::cert_poll) {
+            return dispatch(lifecycle::RecipientChanged{});
+        }
+        return failed(Error(ErrorCode::ca_algorithm, "the request that is pending was made with weak algorithms",
+                            "'legacy' permits them no longer",
+                            "'hwenroll cancel " + name() + "' ends it, and the next one is made with others"));
     }
     MessagePlan plan{type,
                      *state_.enrollment->transaction,

@@ -10,9 +10,10 @@
 namespace hwenroll::runtime {
 namespace {
 
-/// Which padding failure it was stays hidden (SEC-9).
+/// Which padding failure it was stays hidden (SEC-9). That the token does not offer what the envelope asks for depends
+/// on no ciphertext and is told.
 bool is_of_the_device(const Error& error) {
-    return error.code() != ErrorCode::token_operation && error.code() != ErrorCode::scep_algorithm;
+    return error.code() != ErrorCode::token_operation;
 }
 
 Opened open_by_decryption(EVP_PKEY* handle, ByteView envelope, const ReplyOpener& opener) {
@@ -30,7 +31,7 @@ Opened open_by_agreement(const SharedToken& token, ByteView envelope, const Repl
         auto agreed = keystore::open_agreed_key(
             *token, opener.key,
             {with.originator, with.digest, with.wrap_algorithm, with.user_keying_material, with.wrapped_key});
-        if (!agreed && is_of_the_device(agreed.error())) {
+        if (!agreed && is_of_the_device(agreed.error()) && agreed.error().code() != ErrorCode::scep_algorithm) {
             device = agreed.error();
         }
         return agreed;

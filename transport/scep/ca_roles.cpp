@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "transport/scep/certificate_path.h"
 #include "transport/scep/object_identifiers.h"
 
 namespace hwenroll::scep {
@@ -124,11 +125,18 @@ Indices find_ras(const CaChain& chain, const RaRule& rule, std::vector<UnusedCer
     return ras;
 }
 
-/// What would be RAs had they not expired (C15).
-std::vector<UnusedCertificate> expired_ras(const CaChain& chain, const RaRule& rule) {
+/// What would be RAs of the issuing CA, the first of `path`, had they not expired (C15).
+std::vector<UnusedCertificate> expired_ras(const CaChain& chain, const Indices& path, const RaRule& rule) {
+    const auto belongs = [&](const Certificate& ra) {
+        return std::ranges::any_of(path, [&](std::size_t ca) {
+            const bool may_issue = rule.kind == RaRule::Kind::pinned || ca == path.front();
+            return may_issue && is_issued_by(ra, chain.members[ca].certificate);
+        });
+    };
     std::vector<UnusedCertificate> expired;
     for (const DroppedCertificate& dropped : chain.dropped) {
-        if (dropped.expired && !dropped.certificate.is_ca() && ra_objection(dropped.certificate, rule).empty()) {
+        if (dropped.expired && !dropped.certificate.is_ca() && ra_objection(dropped.certificate, rule).empty() &&
+            belongs(dropped.certificate)) {
             expired.push_back({dropped.certificate, dropped.reason, "the CA's operator must renew it"});
         }
     }
@@ -358,8 +366,10 @@ Result<Certificate> choose_recipient(const Certificate& issuer, const std::vecto
         }
     }
     if (best_rank == 0 && !by_password) {  // ENV-7, ENV-8
-        const auto able = std::ranges::find_if(
-            unused, [](const UnusedCertificate& one) { return recipient_rank(one.certificate, true) > 0; });
+        const auto is_able = [](const UnusedCertificate& one) { return recipient_rank(one.certificate, true) > 0; };
+        // Of several, which of them is the CA's only its operator knows: anybody may have added one (SEC-4).
+        const bool one_is_able = std::ranges::count_if(unused, is_able) == 1;
+        const auto able = one_is_able ? std::ranges::find_if(unused, is_able) : unused.end();
         return fail(
             ErrorCode::ca_no_recipient, "no certificate of the CA can receive an encrypted request",
             "none of " + identify(issuer) +
@@ -429,7 +439,6 @@ Result<CaSet> assign_roles(const CaChain& chain, const RaRule& rule, bool by_pas
     for (const UnusedCertificate& one : unused) {
         warn_of_unused(one.certificate, one.reason + (one.advice.empty() ? "" : "; " + one.advice), warnings);
     }
-    const std::vector<UnusedCertificate> expired = expired_ras(chain, rule);
     const auto chosen = choose_issuer(chain, all_ras, rule, warnings);
     if (!chosen) {
         return fail(chosen.error());
@@ -437,6 +446,7 @@ Result<CaSet> assign_roles(const CaChain& chain, const RaRule& rule, bool by_pas
     const Indices path = path_from(chain, *chosen);
     const Certificate& issuer = chain.members[path.front()].certificate;
     const std::vector<Certificate> ras = ras_of(path, all_ras, chain, rule, warnings);
+    const std::vector<UnusedCertificate> expired = expired_ras(chain, path, rule);
     auto recipient = choose_recipient(issuer, ras, unused, expired, by_password);
     if (!recipient) {
         return fail(std::move(recipient).error());

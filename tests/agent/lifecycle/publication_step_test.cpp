@@ -282,6 +282,22 @@ TEST(PublicationStep, QRY_6_a_CRL_is_published_while_a_request_is_pending_which_
     EXPECT_EQ(walk.state.current->crl, (Bytes{0xC2}));
 }
 
+// A list of many MiB may not fit where a certificate does.
+TEST(PublicationStep, invariant_1_QRY_6_a_CRL_that_cannot_be_published_keeps_no_renewal_from_beginning) {
+    Walk walk;
+    walk.rules.authority = with_crl({0xC1});
+    walk.to_publish().published();
+    walk.rules.authority = with_crl({0xC2});
+    const PublicationFailed full{Error(ErrorCode::publish_write, "disk full")};
+    ASSERT_TRUE(walk.on(Due{}).only<PublishGeneration>());
+    walk.on(full);
+    walk.due_at(start + 18 * hour);
+    walk.on(full).on(Due{});
+    ASSERT_TRUE(walk.state.enrollment) << "the renewal has begun";
+    EXPECT_EQ(walk.state.enrollment->purpose, Purpose::renewal);
+    EXPECT_TRUE(walk.state.next) << "and the list waits for its next try";
+}
+
 TEST(PublicationStep, a_failed_publication_is_tried_again_later_and_after_a_restart) {
     Walk walk;
     walk.to_publish().on(PublicationFailed{Error(ErrorCode::publish_write, "disk full")});

@@ -895,6 +895,26 @@ TEST(Authenticate, C15_what_expired_and_was_no_RA_stands_in_nobodys_way) {
     }
 }
 
+TEST(Authenticate, C15_ENV_2_an_expired_RA_of_another_CA_than_the_issuing_one_stands_in_nobodys_way) {
+    const Certificate expired = expired_ra("keyEncipherment");  // of the root
+    const auto set = authenticate_now({pki().root, pki().intermediate, expired}, pki().root);
+    ASSERT_TRUE(set) << set.error().line();
+    EXPECT_EQ(set->recipient, pki().intermediate);
+}
+
+// Whoever has any certificate of the CA can add it on the way: it must not be the one that is recommended.
+TEST(Authenticate, SIG_13_SEC_4_of_several_possible_recipients_none_is_recommended) {
+    const Key ec = test::new_ec_key();
+    const Certificate root = test::self_signed(test::ca_spec("CN=EC root"), ec);
+    const Certificate decrypter =
+        test::issued(test::ra_spec("CN=Decrypter", "keyEncipherment", ""), test::rsa_key(3), root, ec);
+    const Certificate client = test::issued(test::ra_spec("CN=A", "keyEncipherment", ""), test::rsa_key(4), root, ec);
+    const auto set = authenticate_now({root, decrypter, client}, root);
+    ASSERT_FALSE(set);
+    EXPECT_EQ(set.error().code(), ErrorCode::ca_no_recipient);
+    EXPECT_THAT(set.error().line(), Not(HasSubstr("ra_fingerprints")));
+}
+
 // K1: a clock that is not trusted refuses nobody.
 TEST(Authenticate, C15_K1_an_RA_does_not_expire_by_a_clock_that_is_not_trusted) {
     const Certificate expired = expired_ra("keyEncipherment");

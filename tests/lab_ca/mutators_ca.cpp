@@ -133,7 +133,8 @@ constexpr std::array capabilities_table{
             [](const Scene&, HttpReply& reply) { announce(reply, std::string(1'000'000, 'A')); }},
     Mutator{"BAD-22", "announces keywords with NUL inside",
             [](const Scene&, HttpReply& reply) {
-                announce(reply, std::string_view("A\0ES\nSHA-2\00056\nSCEP\0Standard\n", 31));
+                using namespace std::string_view_literals;
+                announce(reply, "A\0ES\nSHA-2\00056\nSCEP\0Standard\n"sv);
             }},
     Mutator{"BAD-23", "announces less than before", [](const Scene&, HttpReply& reply) { announce(reply, "DES3\n"); }},
     Mutator{"BAD-24", "announces forbidden algorithms alone",

@@ -77,11 +77,11 @@ class SystemCallFault : public testing::TestWithParam<Fault> {
     std::filesystem::path log_ = directory_ / "calls";
 };
 
-/// Four places, drawn from the names. The last calls of a life are not always as many.
+/// Four places, drawn from the names, in the first half: a life that takes longer on a busy machine makes more calls.
 TEST_P(SystemCallFault, S3_S4_S5_is_survived_where_a_seed_says) {
     const int calls_made = count();
     ASSERT_GT(calls_made, 0);
-    const auto range = static_cast<std::size_t>(std::max(calls_made * 3 / 4, 1));
+    const auto range = static_cast<std::size_t>(std::max(calls_made / 2, 1));
     std::set<int> places;
     std::size_t seed = std::hash<std::string>()(testing::PrintToString(GetParam()));
     while (places.size() < std::min<std::size_t>(range, 4)) {

@@ -115,8 +115,8 @@ enum class EnvelopeMode : std::uint8_t { automatic, password, token_rsa, agree }
 enum class CrlSource : std::uint8_t { off, scep, cdp };
 enum class ChallengeEncoding : std::uint8_t { automatic, printable, utf8 };
 
-/// How requests are encrypted and signed: by what the CA announces, or as the operator says (ALG-4, ALG-8). The weak ones
-/// are for a CA that announces better and cannot do it (ALG-10), and need their part of `legacy`.
+/// How requests are encrypted and signed: by what the CA announces, or as the operator says (ALG-4, ALG-8). The weak
+/// ones are for a CA that announces better and cannot do it (ALG-10), and need their part of `legacy`.
 enum class CipherChoice : std::uint8_t { automatic, aes128, aes192, aes256, des3 };
 enum class DigestChoice : std::uint8_t { automatic, sha256, sha512, sha1 };
 enum class KeyTransport : std::uint8_t { pkcs1, oaep };

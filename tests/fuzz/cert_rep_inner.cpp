@@ -27,8 +27,9 @@ void open(ByteView envelope) {
 void as_content(ByteView content) {
     const auto reply =
         scep::read_cert_rep(fuzz::signed_reply(fuzz::expected_attributes(), content), fuzz::signed_world().expectation);
-    fuzz::require(reply.has_value() != content.empty(), "a SUCCESS with any content is read, without one never");
-    if (reply) {
+    fuzz::require(reply.has_value(), "a SUCCESS with any content is read");
+    fuzz::require((reply->status == scep::PkiStatus::pending) == content.empty(), "an empty one is PENDING (Q-DOG-1)");
+    if (!content.empty()) {
         fuzz::require(equal(reply->envelope, content), "the envelope is what was signed (MSG-20)");
         open(reply->envelope);
     }

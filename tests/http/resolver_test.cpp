@@ -2,9 +2,9 @@
 #include <array>
 #include <chrono>
 #include <optional>
-#include <sys/wait.h>
 #include <unistd.h>
 
+#include "tests/http/child_observation.h"
 #include "tests/http/exchange_fixture.h"
 #include "tests/support/silent_name_server.h"
 
@@ -14,7 +14,7 @@ namespace {
 using namespace std::chrono_literals;
 using Milliseconds = std::chrono::milliseconds;
 
-/// What the child saw, by value through a pipe.
+/// What the child saw.
 struct Observation {
     bool entered = false;   ///< the namespaces could be had
     bool answered = false;  ///< the callback was called
@@ -55,23 +55,7 @@ Observation ask_for_a_name(bool cancelled_by_end) {
 
 /// In a child, whose namespaces and resolver threads end with it.
 Observation in_a_child(bool cancelled_by_end) {
-    std::array<int, 2> ends{};
-    if (::pipe(ends.data()) != 0) {
-        return {};
-    }
-    const pid_t child = ::fork();
-    if (child == 0) {
-        const Observation seen = ask_for_a_name(cancelled_by_end);
-        ::_exit(::write(ends[1], &seen, sizeof seen) == sizeof seen ? 0 : 1);
-    }
-    ::close(ends[1]);
-    Observation seen;
-    if (::read(ends[0], &seen, sizeof seen) != sizeof seen) {
-        ADD_FAILURE() << "the child saw nothing";
-    }
-    ::close(ends[0]);
-    ::waitpid(child, nullptr, 0);
-    return seen;
+    return seen_by_a_child([&] { return ask_for_a_name(cancelled_by_end); });
 }
 
 TEST(Resolver, N1_a_silent_name_server_ends_at_the_time_out_and_keeps_nobody) {

@@ -7,9 +7,9 @@
 #include <optional>
 #include <ostream>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
+#include "tests/http/child_observation.h"
 #include "tests/http/exchange_fixture.h"
 #include "tests/support/covered_files.h"
 
@@ -51,7 +51,7 @@ class BlackHole {
     bool stands_ = false;
 };
 
-/// What the child saw, by value through a pipe.
+/// What the child saw.
 struct Observation {
     bool entered = false;     ///< the namespaces could be had
     bool dead_first = false;  ///< the resolver names the address that leads nowhere first
@@ -116,23 +116,7 @@ Observation fetch_from(const Addresses& addresses) {
 
 /// In a child, whose namespaces and sockets end with it.
 Observation in_a_child(const Addresses& addresses) {
-    std::array<int, 2> ends{};
-    if (::pipe(ends.data()) != 0) {
-        return {};
-    }
-    const pid_t child = ::fork();
-    if (child == 0) {
-        const Observation seen = fetch_from(addresses);
-        ::_exit(::write(ends[1], &seen, sizeof seen) == sizeof seen ? 0 : 1);
-    }
-    ::close(ends[1]);
-    Observation seen;
-    if (::read(ends[0], &seen, sizeof seen) != sizeof seen) {
-        ADD_FAILURE() << "the child saw nothing";
-    }
-    ::close(ends[0]);
-    ::waitpid(child, nullptr, 0);
-    return seen;
+    return seen_by_a_child([&] { return fetch_from(addresses); });
 }
 
 class SeveralAddresses : public testing::TestWithParam<Addresses> {};

@@ -49,8 +49,8 @@ class EcIdentity : public testing::Test {
         configure(way.envelope);
     }
 
-    void configure(const std::string& envelope, ConfigurationChanges changes = {}) {
-        changes.key = "ec:p256";
+    void configure(const std::string& envelope, ConfigurationChanges changes = {}, const char* key = "ec:p256") {
+        changes.key = key;
         changes.ca_extra += "envelope = \"" + envelope + "\"\n";
         changes.identity_extra =
             "san = [\"dns:web01.example.com\"]\nretire_after = \"0s\"\npoll = { start = \"1s\", max = \"1s\" }\n";
@@ -125,6 +125,19 @@ TEST_P(EcIdentityByEachWay, SM_9_SM_10_SM_16_is_polled_over_restarts_until_the_c
 }
 
 INSTANTIATE_TEST_SUITE_P(Ways, EcIdentityByEachWay, testing::Values(agree, password, password_of_ec_ca, token_rsa));
+
+// A CA that cannot answer an EC key: the RSA key that takes its place asks for itself, with the challenge.
+TEST_P(EcIdentityByEachWay, ENV_12_SM_15_is_renewed_with_an_rsa_key_when_the_configuration_says_so) {
+    start(GetParam());
+    expect_ok();
+    configure(GetParam().envelope, {}, "rsa:2048");
+    clock_.advance(Seconds(3600));
+    const RunResult renewed = once();
+    EXPECT_EQ(renewed.exit_code, 0) << renewed.err;
+    EXPECT_TRUE(leaf().public_key().is_rsa());
+    const bool agrees = std::string_view(GetParam().envelope) == "agree";
+    EXPECT_THAT(types(), ElementsAre(pkcs_req, agrees ? renewal_req : pkcs_req));
+}
 
 TEST_F(EcIdentity, is_enrolled_beside_an_rsa_identity_of_the_same_ca_whatever_envelope_says) {
     start(password_of_ec_ca);

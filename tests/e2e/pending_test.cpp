@@ -118,5 +118,21 @@ TEST_F(Pending, SM_10_FI_2_the_CA_refuses_in_the_end) {
     EXPECT_EQ(messages().size(), sent) << "held: nothing is sent again";
 }
 
+// ALG-10: what was begun under a permission does not outlive it.
+TEST_F(Pending, ALG_10_C27_no_poll_is_signed_with_SHA_1_once_legacy_permits_it_no_longer) {
+    const std::string poll = "san = [\"dns:web01.example.com\"]\npoll = { start = \"1s\", max = \"1s\" }\n";
+    const std::string permission = "legacy = [\"sha1-request\"]\nlegacy_until = 2099-12-31\n";
+    world_.start_lab_ca({"--pending", "1", "--caps", "AES,SHA-1,POSTPKIOperation", "--allow-weak-requests"});
+    world_.configure({.ca_extra = permission, .identity_extra = poll});
+    EXPECT_EQ(world_.once().exit_code, 75);
+    const std::size_t sent = world_.requests().size();
+    world_.configure({.identity_extra = poll});
+    const RunResult refused = run_until_decided();
+    EXPECT_EQ(refused.exit_code, 76) << refused.err;
+    EXPECT_THAT(refused.err,
+                HasSubstr("E-CA-ALGORITHM web: the request that is pending was made with weak algorithms"));
+    EXPECT_EQ(world_.requests().size(), sent);
+}
+
 }  // namespace
 }  // namespace hwenroll::test

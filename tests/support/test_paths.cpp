@@ -14,6 +14,10 @@ std::string program(const std::string& name) {
     return HWENROLL_TEST_BIN "/" + name;
 }
 
+std::string test_key_file(int number) {
+    return HWENROLL_TEST_KEYS "/rsa-2048-" + std::to_string(number) + ".pem";
+}
+
 std::string module(const std::string& name) {
     return HWENROLL_TEST_LIB "/" + name;
 }

@@ -15,6 +15,9 @@ std::string source_file(const std::string& name);
 /// Absolute path of the program `name` of this build.
 std::string program(const std::string& name);
 
+/// Where the key `number` that tests share is kept in this build; it may not be there yet.
+std::string test_key_file(int number);
+
 /// Absolute path of the module `name` (a .so) of this build.
 std::string module(const std::string& name);
 

@@ -1,10 +1,13 @@
 #include "tests/scep/request/test_pki.h"
 
+#include <filesystem>
 #include <map>
 #include <stdexcept>
 
+#include <fmt/format.h>
 #include <openssl/core_names.h>
 #include <openssl/pem.h>
+#include <unistd.h>
 
 #include "tests/support/temporary_directory.h"
 #include "tests/support/test_paths.h"
@@ -50,6 +53,25 @@ Certificate make(const CertificateSpec& spec, const Key& key, const Certificate*
     auto certificate = Certificate::from_der(der_of([&](unsigned char** out) { return i2d_X509(x509.get(), out); }));
     require(certificate.has_value(), "certificate");
     return *certificate;
+}
+
+Key read_key(const std::filesystem::path& file) {
+    const OpenSslPtr<BIO> in(BIO_new_file(file.c_str(), "r"));
+    return {in ? PEM_read_bio_PrivateKey(in.get(), nullptr, nullptr, nullptr) : nullptr, EVP_PKEY_free};
+}
+
+/// The key in `file`; made and written there where there is none. Programs that make it at the same time keep the one
+/// that was renamed last, and use their own meanwhile.
+Key kept_rsa_key(const std::filesystem::path& file) {
+    if (Key kept = read_key(file)) {
+        return kept;
+    }
+    Key key = new_rsa_key();
+    std::filesystem::create_directories(file.parent_path());
+    const std::filesystem::path fresh = fmt::format("{}.{}", file.native(), getpid());
+    write_file(fresh, private_pem(key), 0600);
+    std::filesystem::rename(fresh, file);
+    return key;
 }
 
 struct Value {
@@ -172,7 +194,7 @@ Key rsa_key(int number) {
     static std::map<int, Key> keys;
     Key& key = keys[number];
     if (!key) {
-        key = new_rsa_key();
+        key = kept_rsa_key(test_key_file(number));
     }
     return key;
 }

@@ -15,7 +15,7 @@ using Key = std::shared_ptr<EVP_PKEY>;
 Key new_rsa_key(unsigned bits = 2048);
 Key new_ec_key(const char* curve = "P-256");
 
-/// A key of this program that is made once: RSA 2048, one for each `number`.
+/// A key that is made once in a build directory: RSA 2048, one for each `number`.
 Key rsa_key(int number);
 
 /// The public half of `key` with a private half that signs wrongly, as a faulty device would.

@@ -15,11 +15,12 @@ Sandbox::Sandbox(const std::filesystem::path& config, std::vector<std::string> e
     const std::filesystem::path programs = directory_ / "bin";
     std::filesystem::create_directory(programs);
     for (const char* name : {"hwenroll", "hwenrolld"}) {
-        write_file(programs / name,
-                   fmt::format("#!/bin/sh\ncase \" $* \" in\n*' --config '*) exec {0} \"$@\" ;;\nesac\n"
-                               "exec {0} \"$@\" --config {1}\n",
-                               program(name), config.string()),
-                   0755);
+        write_file(
+            programs / name,
+            fmt::format("#!/bin/sh\ncase \" $* \" in\n*' --config '* | *' --config='*) exec {0} \"$@\" ;;\nesac\n"
+                        "exec {0} \"$@\" --config {1}\n",
+                        program(name), config.string()),
+            0755);
     }
     const char* const path = std::getenv("PATH");
     environment_.push_back(fmt::format("PATH={}:{}:{}", programs.string(),

@@ -53,7 +53,9 @@ _hwenroll_options() {
     "token purge") printf '%s\n' --identity --key --yes ;;
     "scep decode") printf '%s\n' --recipient-key ;;
     doctor) printf '%s\n' --against-ca ;;
-    check) printf '%s\n' -w -c ;;
+    check) printf '%s\n' -w --warning -c --critical --without-daemon ;;
+    metrics) printf '%s\n' --textfile ;;
+    bugreport) printf '%s\n' --out ;;
     esac
 }
 
@@ -62,7 +64,7 @@ _hwenroll_options() {
 _hwenroll_kind() {
     case "$1 $2" in
     "status 1" | "history 1" | "enroll 1" | "renew 1" | "wait 1" | "cancel 1" | "resume 1" | "adopt 1" | "attest 1" | \
-        "plan 1") echo identity ;;
+        "plan 1" | "check "*) echo identity ;;
     "ca show 1" | "ca accept-next 1" | "crl fetch 1" | "cert fetch 1") echo ca ;;
     "token keys 1" | "token purge 1") echo token ;;
     "explain 1") echo code ;;
@@ -73,9 +75,9 @@ _hwenroll_kind() {
 # The same for the value of an option; `none` is a value that cannot be known. Usage: _hwenroll_value OPTION
 _hwenroll_value() {
     case $1 in
-    --config | --certificate | --out | --module | --recipient-key) echo file ;;
+    --config | --certificate | --out | --module | --recipient-key | --textfile) echo file ;;
     --identity) echo identity ;;
-    --limit | --timeout | --nonce | --fingerprint | --key | -w | -c) echo none ;;
+    --limit | --timeout | --nonce | --fingerprint | --key | -w | --warning | -c | --critical) echo none ;;
     esac
 }
 

@@ -8,7 +8,7 @@ function __hwenroll_words
         if test -n "$wanted"
             set wanted ''
         else if contains -- $word --config --certificate --out --module --recipient-key --identity --limit --timeout \
-                --nonce --fingerprint --key -w -c
+                --nonce --fingerprint --key --textfile -w --warning -c --critical
             set wanted $word
         else if not string match -q -- '-*' $word
             echo $word
@@ -130,5 +130,9 @@ complete -c hwenroll -n '__hwenroll_in token purge' -l key -x -d 'only the key w
 complete -c hwenroll -n '__hwenroll_in token purge' -l yes -d 'destroy them'
 complete -c hwenroll -n '__hwenroll_in scep decode' -l recipient-key -r -F -d 'PEM file with a software key'
 complete -c hwenroll -n '__hwenroll_in doctor' -l against-ca -d 'ask the CAs too'
-complete -c hwenroll -n '__hwenroll_in check' -s w -x -d 'how long before the end it is a warning'
-complete -c hwenroll -n '__hwenroll_in check' -s c -x -d 'how long before the end it is critical'
+complete -c hwenroll -n '__hwenroll_in check' -s w -l warning -x -d 'life left for a warning'
+complete -c hwenroll -n '__hwenroll_in check' -s c -l critical -x -d 'life left for critical'
+complete -c hwenroll -n '__hwenroll_in check' -l without-daemon -d 'none has to run'
+complete -c hwenroll -n '__hwenroll_in check' -a '(__hwenroll_identities)'
+complete -c hwenroll -n '__hwenroll_in metrics' -l textfile -r -F -d 'file to write them to at once'
+complete -c hwenroll -n '__hwenroll_in bugreport' -l out -r -F -d 'new file for it'

@@ -1,4 +1,5 @@
 // Completion of hwenroll's command line by bash, zsh and fish themselves.
+#include <algorithm>
 #include <chrono>
 #include <cstdlib>
 #include <map>
@@ -63,6 +64,8 @@ class Completion : public testing::TestWithParam<const char*> {
  protected:
     void SetUp() override {
         write_file(config_, configuration);
+        std::filesystem::create_directory(patient_);
+        write_file(patient_ / "timeout", "#!/bin/sh\nshift\nexec /usr/bin/timeout 100 \"$@\"\n", 0755);
         if (const auto missing = missing_package({{GetParam(), GetParam()}})) {
             ASSERT_EQ(std::getenv("HWENROLL_REQUIRE_PEERS"), nullptr) << *missing;
             GTEST_SKIP() << *missing;
@@ -78,10 +81,9 @@ class Completion : public testing::TestWithParam<const char*> {
         ChildOptions options = sandbox_.options(directory_.path());
         options.environment.push_back("HOME=" + directory_.path().string());
         options.environment.emplace_back("TERM=dumb");
-        if (!path.empty()) {
-            std::erase_if(options.environment, [](const std::string& one) { return one.starts_with("PATH="); });
-            options.environment.push_back("PATH=" + path);
-        }
+        const auto inherited =
+            std::ranges::find_if(options.environment, [](const std::string& one) { return one.starts_with("PATH="); });
+        *inherited = "PATH=" + (path.empty() ? patient_.string() + ":" + inherited->substr(5) : path);
         for (const std::string& line : lines) {
             options.input += line + "\n";
         }
@@ -109,6 +111,8 @@ class Completion : public testing::TestWithParam<const char*> {
 
     TemporaryDirectory directory_;
     std::filesystem::path config_ = directory_ / "hwenroll.toml";
+    /// A timeout(1) that a slow machine does not reach, where none is wanted.
+    std::filesystem::path patient_ = directory_ / "patient";
     Sandbox sandbox_{config_};
 };
 
@@ -239,7 +243,7 @@ TEST_P(Completion, takes_identities_from_the_configuration_where_the_state_is_no
                fmt::format("#!/bin/sh\n[ \"$1\" != list ] || exit 75\nexec {} \"$@\" --config {}\n",
                            program("hwenroll"), config_.string()),
                0755);
-    const auto found = complete({"hwenroll renew "}, programs.string() + ":/usr/bin:/bin");
+    const auto found = complete({"hwenroll renew "}, programs.string() + ":" + patient_.string() + ":/usr/bin:/bin");
     EXPECT_THAT(found.at("hwenroll renew "), ElementsAre("vpn.example", "web"));
 }
 

@@ -55,7 +55,7 @@ build_programs() {
     mkdir -p "$tree$checkout" "$cache/ccache-$suite" "$tree/ccache"
     mount --bind "$checkout" "$tree$checkout"
     mount --bind "$cache/ccache-$suite" "$tree/ccache"
-    in_tree 5400 "export CCACHE_DIR=/ccache && cd '$checkout' && cmake --preset release -B '$build' &&
+    in_tree 5400 "export CCACHE_DIR=/ccache && cd '$checkout' && cmake --preset dev -B '$build' &&
         cmake --build '$build' --parallel $(nproc) --target ${program_names[*]} scep-lab-ca" \
         >"$logs/build.log" 2>&1 </dev/null || { remove_tree && return 1; }
     remove_tree

@@ -10,9 +10,10 @@ usage() {
 usage: tests/system/booted.sh [--suite NAME] [--build DIR] [--lab-ca FILE] [--package PATH]... [--logs DIR] [--keep]
 
   --suite NAME   bookworm (Debian 12, the default) or trixie (13)
-  --build DIR    where the programs are, in DIR/bin, built on that Debian. A release build will do: no test clock is used.
-                 Default: build/dev on the Debian of this machine. Those of another one are built in a tree of it first,
-                 into build/SUITE, which is kept and takes some minutes the first time
+  --build DIR    where the programs are, in DIR/bin. A release build will do: no test clock is used. Those of 12 run on 13,
+                 with the libraries that 13 lacks brought along. Default: build/dev on the Debian of this machine; those
+                 of another one are built in a tree of it first, into build/SUITE, which is kept and takes some minutes
+                 the first time
   --lab-ca FILE  the lab CA; default: scep-lab-ca in DIR/bin, or in build/dev/bin
   --package PATH a .deb, or a directory with some: installed by apt-get, in place of copied programs and files. The units
                  are then those of the packages

@@ -142,6 +142,8 @@ timeout "$limit" qemu-system-x86_64 -display none -no-reboot -machine q35 -accel
     echo "guest.sh: the guest did not end by itself" >&2
 sed -i 's/\r//g' "$logs/results.txt" 2>/dev/null || true
 cat "$logs/results.txt" 2>/dev/null || tail -n 20 "$logs/console.txt"
-grep -q '^all checks have run$' "$logs/results.txt" || { echo "guest.sh: the checks did not come to their end" >&2 && exit 1; }
-echo "$(grep -c '^PASS' "$logs/results.txt") checks passed, $(grep -c '^FAIL' "$logs/results.txt") failed, in $SECONDS s; logs: $logs"
+grep -q '^all checks have run$' "$logs/results.txt" ||
+    { echo "guest.sh: the checks did not come to their end" >&2 && exit 1; }
+echo "$(grep -c '^PASS' "$logs/results.txt") checks passed," \
+    "$(grep -c '^FAIL' "$logs/results.txt") failed, in $SECONDS s; logs: $logs"
 ! grep -q '^FAIL' "$logs/results.txt"

@@ -144,7 +144,8 @@ is_limited() {
     expect MainPID "$(property hwenrolld MainPID)" "$pid"
     expect "state of the unit" "$(property hwenrolld ActiveState)" active
     expect pids.max "$(cat "$group/pids.max")" 512
-    echo "$(grep '^oom_kill ' "$group/memory.events"), at most $(($(cat "$group/memory.peak" 2>/dev/null || echo 0) >> 20)) MiB"
+    echo "$(grep '^oom_kill ' "$group/memory.events"), at most" \
+        "$(($(cat "$group/memory.peak" 2>/dev/null || echo 0) >> 20)) MiB"
 }
 
 exposed() {
@@ -165,7 +166,8 @@ is_confined_by_apparmor() {
     confined=$(tr -d '\0' <"/proc/$(property hwenroll-token@tpm MainPID)/attr/apparmor/current")
     expect "the worker's profile" "$confined" 'hwenroll-token (enforce)'
     within 300 state_is web OK
-    ! dmesg | grep -E 'apparmor="DENIED".*profile="hwenroll' || return 1
+    ! journalctl --quiet --no-pager --output cat _TRANSPORT=kernel |
+        grep -Eo 'apparmor="(DENIED|ALLOWED)".*profile="hwenroll.*' | sed 's/ pid=[0-9]*//' | sort -u | grep . || return 1
     echo "both in force, and nothing of all this was denied"
 }
 worker_runs() { [ "$(property hwenroll-token@tpm MainPID)" != 0 ]; }

@@ -113,11 +113,24 @@ install_files() {
     cp "$lab_ca" "$tree/usr/local/sbin/scep-lab-ca"
     ln -s ../libexec/hwenroll/hwenrolld "$tree/usr/sbin/hwenrolld"
     ln -s ../libexec/hwenroll/hwenroll "$tree/usr/bin/hwenroll"
+    bring_libraries "$home"
     cp "$checkout"/systemd/*.{service,socket,path,timer} "$tree/usr/lib/systemd/system/"
     install -D -m 0644 "$checkout/systemd/hwenroll.sysusers" "$tree/usr/lib/sysusers.d/hwenroll.conf"
     install -D -m 0644 "$checkout/systemd/hwenroll.tmpfiles" "$tree/usr/lib/tmpfiles.d/hwenroll.conf"
     install -D -m 0644 "$checkout/systemd/hwenroll.catalog" "$tree/usr/lib/systemd/catalog/hwenroll.catalog"
     chroot "$tree" journalctl --update-catalog
+}
+
+# bring_libraries DIRECTORY: what its programs were linked with on this machine and the tree's Debian does not have, so
+# that those of --build run on the next one, with its own libraries otherwise.
+bring_libraries() {
+    local name
+    # shellcheck disable=SC2016 # expanded in the tree
+    chroot "$tree" sh -c 'ldd "$0"/* /usr/local/sbin/scep-lab-ca' "${1#"$tree"}" | sed -n 's/ => not found$//p' | sort -u |
+        while read -r name; do
+            cp "$(ldconfig -p | awk -v name="$name" '$1 == name { print $NF; exit }')" "$tree/usr/local/lib/$name"
+        done
+    chroot "$tree" ldconfig
 }
 
 # drop_in UNIT NAME: from standard input.

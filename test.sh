@@ -14,11 +14,13 @@ usage: ./test.sh [--asan | --tsan | --coverage | --preset NAME] [--soak NAME] [-
   --coverage      the same as --preset coverage; then gcovr's summary, and build/coverage/report/index.html
   --soak NAME     one of the long runs instead:
                     booted    the units of systemd/ on a Debian 12 tree that systemd-nspawn boots, with the programs of
-                              build/dev as they are (needs root); about 2 minutes
+                              build/dev as they are (needs root); about 3 minutes
                     crash     SIGKILL at each pass of each crash point of a life with a rollover, and of an enrollment
                     faults    each write, fsync, rename and open of an enrollment fails once: EIO, ENOSPC, EINTR
                     fresh     ./demo.sh and ./test.sh on minimal Debian 12 and 13 trees (needs root)
                     fuzz      every fuzz target for 30 minutes; notes the figures in docs/fuzzing.md
+                    guest     the units of systemd/ on an emulated machine with a TPM and AppArmor, with the programs of
+                              build/dev as they are (needs root); some 5 minutes
                     kernel-tpm  the TPM token on /dev/tpmrm0 and /dev/tpm0 of an emulated guest's kernel
                     renewals  the daemon through 1,000 renewals and 3 rollovers of its CA, in place of the 100 and 1 of
                               the usual run; prints memory, descriptors and rows; about 10 minutes
@@ -63,6 +65,10 @@ done
 case $soak in
 '') ;;
 booted) exec tests/system/booted.sh ;;
+guest)
+    .ci/install-deps --kernel-tpm
+    exec tests/system/guest.sh
+    ;;
 kernel-tpm)
     .ci/install-deps --kernel-tpm
     cmake --preset dev >/dev/null

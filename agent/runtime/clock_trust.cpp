@@ -5,6 +5,7 @@
 #include <fstream>
 #include <sys/timex.h>
 
+#include "agent/runtime/clock_service.h"
 #include "base/failpoint.h"
 
 namespace hwenroll::runtime {
@@ -15,6 +16,9 @@ constexpr TimePoint built{std::chrono::sys_days(std::chrono::year(2026) / 11 / 1
 
 /// How far the floor moves before it is written again (design: at most 24 fsyncs a day when idle).
 constexpr Seconds floor_step{4 * 3600};
+
+/// The loop stands still for that long at most, once a look, while the clock is doubted.
+constexpr std::chrono::seconds service_patience{1};
 
 std::string boot_id() {
     std::ifstream file("/proc/sys/kernel/random/boot_id");
@@ -31,9 +35,13 @@ bool is_test_clock() {
 #endif
 }
 
-bool is_synchronized() {
+/// Nothing where the kernel may not be asked, as under ProtectClock=.
+std::optional<bool> ask_kernel() {
     timex state{};
-    return ::adjtimex(&state) >= 0 && (state.status & STA_UNSYNC) == 0;
+    if (::adjtimex(&state) < 0) {
+        return std::nullopt;
+    }
+    return (state.status & STA_UNSYNC) == 0;
 }
 
 }  // namespace
@@ -45,7 +53,7 @@ lifecycle::ClockReading read_clocks(const Clock& clock) {
     ::clock_gettime(CLOCK_BOOTTIME, &since_boot);
     reading.since_boot = Seconds(since_boot.tv_sec);
     reading.boot = boot_id();
-    reading.synchronized = is_test_clock() || is_synchronized();
+    reading.synchronized = is_test_clock() || ask_kernel().value_or(false);
     return reading;
 }
 
@@ -61,7 +69,14 @@ Status ClockTrust::look() {
         committed_ = judgement_.memory.floor;
         loaded_ = true;
     }
-    judgement_ = lifecycle::judge_clock(judgement_.memory, read_clocks(clock_), built);
+    const lifecycle::ClockMemory memory = judgement_.memory;
+    lifecycle::ClockReading reading = read_clocks(clock_);
+    judgement_ = lifecycle::judge_clock(memory, reading, built);
+    // The question starts a program, so it is left until something hangs on its answer.
+    if (!judgement_.trusted && !reading.synchronized && !ask_kernel() && ask_clock_service(service_patience) == true) {
+        reading.synchronized = true;
+        judgement_ = lifecycle::judge_clock(memory, reading, built);
+    }
     store_.trust_clock(judgement_.trusted);
     const TimePoint floor = judgement_.memory.floor;
     if (floor >= committed_ + floor_step || floor < committed_) {

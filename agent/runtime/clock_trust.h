@@ -9,7 +9,7 @@
 namespace hwenroll::runtime {
 
 /// What the clocks of this machine say now. `clock` gives the wall time; a clock that tests move counts as
-/// synchronized.
+/// synchronized, one whose state the kernel may not be asked for (ProtectClock=) does not.
 lifecycle::ClockReading read_clocks(const Clock& clock);
 
 /// Looks when it is told to, and remembers the latest time that it believed. The loop's thread.
@@ -18,7 +18,8 @@ class ClockTrust {
     /// Both references must outlive it.
     ClockTrust(store::Store& store, const Clock& clock);
 
-    /// Looks at the clocks. The floor is committed when it has moved by hours, so that an idle agent hardly writes.
+    /// Looks at the clocks; where the kernel may not be asked about one that is doubted, systemd-timedated is, for a
+    /// second at most. The floor is committed when it has moved by hours, so that an idle agent hardly writes.
     /// Error code: state_database; the judgement stands all the same.
     Status look();
 

@@ -7,6 +7,7 @@
 #include "agent/config/value_syntax.h"
 #include "agent/control/authority_view.h"
 #include "agent/control/identity_view.h"
+#include "agent/runtime/policy.h"
 #include "agent/runtime/resume.h"
 #include "base/pem.h"
 
@@ -177,7 +178,7 @@ Result<control::OverviewRow> AgentService::row(const std::string& identity, Time
     if (const IdentityRunner* const found = agent_.find(identity)) {
         control::OverviewRow row = control::row_of(identity, {}, found->state(), now);
         row.settled = row.settled && is_idle(*found);
-        row.renew_at = lifecycle::renewal_time(found->state(), found->policy());
+        row.renew_at = lifecycle::renewal_time(found->state(), renewal_policy_of(found->settings()));
         return row;
     }
     const auto fault = fault_of(identity);

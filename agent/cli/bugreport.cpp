@@ -27,7 +27,6 @@ namespace hwenroll::cli {
 namespace {
 
 constexpr std::int64_t history_limit = 500;
-constexpr std::size_t output_limit = std::size_t{1} << 20U;
 constexpr std::chrono::milliseconds output_time{15'000};
 constexpr const char* systemctl = "/usr/bin/systemctl";
 constexpr const char* journalctl = "/usr/bin/journalctl";
@@ -157,7 +156,7 @@ std::string units_text() {
                       "hwenroll-token@*.socket", "hwenroll-token@*.service",
                       "--property=Id,LoadState,UnitFileState,ActiveState,SubState,Result,ExecMainCode,ExecMainStatus,"
                       "NRestarts,StatusText,ActiveEnterTimestamp,MemoryCurrent,DropInPaths"},
-                     output_limit, output_time);
+                     output_time);
 }
 
 std::string journal_text() {
@@ -165,9 +164,9 @@ std::string journal_text() {
     if (!std::filesystem::exists("/run/systemd/journal", ignored)) {
         return "there is no journal here\n";
     }
-    return output_of({journalctl, "--no-pager", "--output=short-iso", "--lines=1000", "--unit=hwenrolld.service",
+    return output_of({journalctl, "--no-pager", "--output=short-iso", "--reverse", "--lines=400", "--unit=hwenrolld.service",
                       "--unit=hwenroll-token@*.service", "--unit=hwenroll-hook@*.service"},
-                     output_limit, output_time);
+                     output_time);
 }
 
 std::string whole(const CommandContext& context) {
@@ -186,7 +185,7 @@ std::string whole(const CommandContext& context) {
     agent.client.reset();
     section("doctor", examine(context, false).text(Screen()));
     section("units", units_text());
-    section("journal", journal_text());
+    section("journal, newest first", journal_text());
     section("files", files_text(context, configuration));
     return text;
 }

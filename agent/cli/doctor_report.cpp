@@ -12,7 +12,7 @@
 namespace hwenroll::cli {
 namespace {
 
-constexpr std::size_t indent = 8;
+constexpr std::size_t indent = 10;
 
 std::string_view word_of(Outcome outcome) {
     constexpr std::array<std::string_view, 4> words{"ok", "warn", "fail", "unseen"};
@@ -92,7 +92,7 @@ std::string DoctorReport::text(const Screen& screen) const {
         }
         const std::size_t used = word_of(check.outcome).size();
         out +=
-            "  " + painted(check.outcome, screen.color) + std::string(used + 2 < indent ? indent - used - 2 : 1, ' ');
+            "  " + painted(check.outcome, screen.color) + std::string(indent - used - 2, ' ');
         add_lines(out, check.about.empty() ? check.text : check.about + ": " + check.text, screen);
         if (!check.next.empty() && check.outcome != Outcome::unseen) {
             out += std::string(indent - 3, ' ') + "-> " + check.next + '\n';

@@ -16,7 +16,6 @@ using cli::StatusContent;
 using cli::width;
 using control::OverviewRow;
 using testing::AllOf;
-using testing::Each;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::Not;

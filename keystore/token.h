@@ -24,6 +24,10 @@ struct TokenDescription {
     bool pin_count_low = false;   ///< CKF_USER_PIN_COUNT_LOW
     bool pin_final_try = false;   ///< CKF_USER_PIN_FINAL_TRY
     bool pin_locked = false;      ///< CKF_USER_PIN_LOCKED
+    /// CKM_* numbers that it offers (PKCS#11 v2.40 §5.5). By describe() only; empty: not told, or a TPM.
+    std::vector<std::uint64_t> mechanisms = {};
+    /// Octets that are left for private objects; nothing: the token does not say, as most. By describe() only.
+    std::optional<std::uint64_t> free_octets = {};
     friend bool operator==(const TokenDescription&, const TokenDescription&) = default;
 };
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "agent/control/authority_view.h"
 #include "agent/control/identity_view.h"
 #include "agent/runtime/system_clock.h"
 #include "agent/store/state_directory.h"
@@ -72,6 +73,41 @@ Result<std::vector<control::IdentityView>> stored_views(const config::Configurat
     return views;
 }
 
+/// What the last logins say of a token.
+control::TokenView stored_view(const std::string& name, const std::vector<store::LoginRecord>& logins) {
+    control::TokenView view;
+    view.name = name;
+    view.state = logins.empty() ? "unused" : "up";
+    for (const store::LoginRecord& login : logins) {
+        if (login.outcome == store::LoginRecordOutcome::refused) {
+            view.state = "failed";
+            view.failure = "it refused the PIN from '" + login.source + "' at " + to_iso8601(login.begun_at);
+        }
+    }
+    return view;
+}
+
+std::optional<control::Health> stored_health(const config::Configuration& configuration) {
+    auto store = open_store(configuration);
+    const auto clock = runtime::make_clock();
+    if (!store || !*store || !clock) {
+        return std::nullopt;
+    }
+    control::Health health;
+    health.at = (*clock)->now();
+    for (const auto& [name, settings] : configuration.authorities) {
+        if (const auto state = (*store)->authority(name)) {
+            health.authorities.push_back(control::view_of(name, *state));
+        }
+    }
+    for (const auto& [name, settings] : configuration.tokens) {
+        if (const auto logins = (*store)->logins_of_section(name)) {
+            health.tokens.push_back(stored_view(name, *logins));
+        }
+    }
+    return health;
+}
+
 /// What has a history: (kind, name).
 std::vector<std::pair<std::string, std::string>> subjects(const config::Configuration& configuration,
                                                           const std::optional<std::string>& identity) {
@@ -137,6 +173,31 @@ Result<std::optional<control::Client>> connect_if_running(const config::AgentSet
 Result<std::optional<control::Client>> connect_if_running(const config::ConfigurationPaths& paths) {
     const auto agent = config::load_agent_settings(paths);
     return agent ? connect_if_running(*agent) : fail(agent.error());
+}
+
+Result<FoundAgent> find_agent(const config::ConfigurationPaths& paths) {
+    auto agent = connect_if_running(paths);
+    if (agent) {
+        return FoundAgent{*std::move(agent), {}};
+    }
+    if (agent.error().info().remedy != Remedy::change_config || agent.error().code() == ErrorCode::control_denied) {
+        return fail(agent.error());
+    }
+    auto guessed = connect_if_running(config::guess_agent_settings(paths));
+    if (!guessed || !*guessed) {
+        return fail(agent.error());
+    }
+    return FoundAgent{*std::move(guessed), "the configuration on disk is broken, the agent goes on with what it had: " +
+                                               agent.error().line()};
+}
+
+std::optional<control::Health> health(const config::ConfigurationPaths& paths, std::optional<control::Client>& agent) {
+    if (agent) {
+        const auto told = agent->health();
+        return told ? std::optional(*told) : std::nullopt;
+    }
+    const auto configuration = config::load(paths);
+    return configuration ? stored_health(*configuration) : std::nullopt;
 }
 
 std::set<std::string> all_names(const config::Configuration& configuration) {

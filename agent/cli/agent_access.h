@@ -23,6 +23,20 @@ Result<std::optional<control::Client>> connect_if_running(const config::AgentSet
 /// The same for what these files configure, of which only [agent] is read. Errors: those of the configuration too.
 Result<std::optional<control::Client>> connect_if_running(const config::ConfigurationPaths& paths);
 
+/// An agent, and what is to be said about how it was found.
+struct FoundAgent {
+    std::optional<control::Client> client;  ///< nothing: none runs
+    std::string remark;                     ///< one line; empty: nothing
+};
+
+/// As connect_if_running(), but beside a configuration that cannot be used too: a running agent is looked for where the
+/// files seem to say, and the remark says that they are broken. Errors: as there, when no agent is found either.
+Result<FoundAgent> find_agent(const config::ConfigurationPaths& paths);
+
+/// What the running agent says of itself, its CAs and its tokens; without one, what state.db says of them. Nothing when
+/// it cannot be had, which is no failure of whoever shows it beside something else.
+std::optional<control::Health> health(const config::ConfigurationPaths& paths, std::optional<control::Client>& agent);
+
 /// Names of all identities of the configuration, disabled ones included.
 std::set<std::string> all_names(const config::Configuration& configuration);
 

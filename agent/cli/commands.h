@@ -33,6 +33,13 @@ int explain(const CommandContext& context, const std::optional<std::string>& cod
 /// One identity with its last events, or all of them in a table: from the running agent, or from state.db.
 int status(const CommandContext& context, const std::optional<std::string>& identity);
 
+/// Looks at all that the agent depends on: a check a line, and for each that fails what to type next. Sends nothing to
+/// a CA unless `against_ca`. Exit code 0 unless something fails.
+int doctor(const CommandContext& context, bool against_ca);
+
+/// Writes what somebody needs who is to help, without a secret, to `out` or to a new file in the working directory.
+int bugreport(const CommandContext& context, const std::optional<std::filesystem::path>& out);
+
 /// Names with what they use.
 int list(const CommandContext& context);
 

@@ -41,7 +41,7 @@ void print_event(const IdentityEvent& event, const OutputOptions& options) {
         std::puts(line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace).c_str());
     } else {
         std::fputs(fmt::format("{}  {}  {}  {}\n", to_iso8601(event.at), printable(event.identity),
-                               colored(printable(event.word), options), printable(event.text, 2048))
+                               colored(printable(event.word), options.screen.color), printable(event.text, 2048))
                        .c_str(),
                    stdout);
     }

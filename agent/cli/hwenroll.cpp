@@ -27,10 +27,17 @@ struct CommandLine {
     std::int64_t limit = 50;
     bool wait = false;
     bool rekey = false;
+    bool against_ca = false;
     cli::PurgeOptions purge;
     cli::AttestOptions attest;
     std::function<int(const cli::CommandContext&)> run;
 };
+
+/// NO_COLOR counts when it is not empty (no-color.org).
+cli::Screen screen_of_standard_output(bool no_color) {
+    const char* const variable = std::getenv("NO_COLOR");
+    return cli::screen_of_standard_output(!no_color && (variable == nullptr || *variable == '\0'));
+}
 
 cli::CommandContext context_of(const CommandLine& line) {
     cli::CommandContext context;
@@ -38,7 +45,7 @@ cli::CommandContext context_of(const CommandLine& line) {
         context.paths = config::only(line.config);
     }
     context.output.json = line.json;
-    context.output.color = !line.no_color && std::getenv("NO_COLOR") == nullptr && ::isatty(STDOUT_FILENO) == 1;
+    context.output.screen = screen_of_standard_output(line.no_color);
     return context;
 }
 
@@ -58,6 +65,18 @@ void add_identity_commands(CLI::App& app, CommandLine& line) {
     status->add_option("ID", line.name, "identity");
     status->callback(
         [&] { line.run = [&line](const cli::CommandContext& context) { return cli::status(context, line.name); }; });
+    auto* doctor = app.add_subcommand("doctor", "look at all that the agent depends on, and say what to do");
+    doctor->add_flag("--against-ca", line.against_ca, "ask each CA for its capabilities and certificates too");
+    doctor->callback([&] {
+        line.run = [&line](const cli::CommandContext& context) { return cli::doctor(context, line.against_ca); };
+    });
+    auto* report = app.add_subcommand("bugreport", "write what somebody needs who is to help; no secret is in it");
+    report->add_option("--out", line.name, "new file for it, instead of hwenroll-bugreport-TIME.txt");
+    report->callback([&] {
+        line.run = [&line](const cli::CommandContext& context) {
+            return cli::bugreport(context, line.name ? std::optional<std::filesystem::path>(*line.name) : std::nullopt);
+        };
+    });
     auto* list = app.add_subcommand("list", "configured identities");
     list->callback([&] { line.run = cli::list; });
     auto* history = app.add_subcommand("history", "what has happened, newest first");

@@ -5,6 +5,7 @@
 
 #include "agent/cli/agent_access.h"
 #include "agent/cli/commands.h"
+#include "agent/cli/text_layout.h"
 #include "agent/control/view_codec.h"
 
 namespace hwenroll::cli {
@@ -13,16 +14,24 @@ namespace {
 using control::HistoryEvent;
 using control::IdentityView;
 
-constexpr std::int64_t shown_events = 5;
+constexpr std::int64_t shown_events = 10;
+constexpr std::size_t label_width = 13;
 
-void print_line(const std::string& label, const std::string& value) {
-    std::fputs(fmt::format("{:<12} {}\n", label, printable(value)).c_str(), stdout);
+/// A labelled text; on a terminal it goes on below itself.
+void print_line(const std::string& label, const std::string& value, const Screen& screen) {
+    const std::string text = printable(value);
+    const std::size_t room = screen.width > 2 * label_width ? screen.width - label_width : label_width;
+    std::string head = padded(label, label_width);
+    for (const std::string& part : screen.terminal ? wrapped(text, room) : std::vector{text}) {
+        std::fputs((head + part + '\n').c_str(), stdout);
+        head.assign(label_width, ' ');
+    }
 }
 
-void print_time(const std::string& label, const std::optional<TimePoint>& time) {
-    if (time) {
-        print_line(label, to_iso8601(*time));
-    }
+/// Both ways of saying when.
+std::string both(TimePoint time, TimePoint now) {
+    return to_iso8601(time) +
+           (time >= now ? " (in " + to_words(time - now) + ")" : " (" + to_words(now - time) + " ago)");
 }
 
 std::string crl_line(const control::CrlView& crl) {
@@ -36,79 +45,91 @@ std::string crl_line(const control::CrlView& crl) {
                        crl.failure.empty() ? "" : "; " + crl.failure);
 }
 
-void print_one(const IdentityView& view, const std::vector<HistoryEvent>& events, const OutputOptions& options) {
-    std::fputs(fmt::format("{:<12} {}\n", view.name, colored(view.word, options)).c_str(), stdout);
-    print_line("  next", view.next);
-    if (!view.notice.empty()) {
-        print_line("  notice", view.notice);
-    }
+void print_certificate(const control::CertificateView& certificate, TimePoint now, const Screen& screen) {
+    print_line("  subject", certificate.subject, screen);
+    print_line("  issuer", certificate.issuer, screen);
+    print_line("  serial", certificate.serial, screen);
+    print_line("  valid", to_iso8601(certificate.not_before) + " to " + to_iso8601(certificate.not_after), screen);
+    const bool over = certificate.not_after <= now;
+    const std::string left = over ? "expired " + to_words(now - certificate.not_after) + " ago"
+                                  : to_words(certificate.not_after - now) + " left";
+    print_line("",
+               (screen.terminal ? bar_of(certificate.not_before, certificate.not_after, now, screen.unicode) + " "
+                                : std::string()) +
+                   left,
+               screen);
+}
+
+void print_one(const IdentityView& view, const std::vector<HistoryEvent>& events, const Screen& screen) {
+    const auto line = [&](const char* label, const std::string& value) {
+        if (!value.empty()) {
+            print_line(label, value, screen);
+        }
+    };
+    std::fputs((padded(printable(view.name), label_width - 1) + " " + colored(view.word, screen.color) + "\n").c_str(),
+               stdout);
+    line("  next", view.next);
+    line("  notice", view.notice);
     if (view.failure) {
-        print_line("  last error", view.failure->line);
+        line("  last error", view.failure->line);
+        const auto times = view.failure->consecutive;
+        line("", fmt::format("{}{}", both(view.failure->at, view.at),
+                             times > 1 ? fmt::format(", {} failures in a row", times) : std::string()));
     }
+    line("  CA, token", view.ca.empty() ? std::string() : view.ca + ", " + view.token);
     if (view.certificate) {
-        print_line("  subject", view.certificate->subject);
-        print_line("  issuer", view.certificate->issuer);
-        print_line("  serial", view.certificate->serial);
-        print_line("  valid",
-                   to_iso8601(view.certificate->not_before) + " to " + to_iso8601(view.certificate->not_after));
+        print_certificate(*view.certificate, view.at, screen);
     }
-    print_time("  renewal", view.renew_at);
-    if (view.crl) {
-        print_line("  CRL", crl_line(*view.crl));
-    }
-    print_time("  shadow", view.shadow_not_before);
+    line("  renewal", view.renew_at ? both(*view.renew_at, view.at) : std::string());
+    line("  next step", view.next_at ? both(*view.next_at, view.at) : std::string());
+    line("  CRL", view.crl ? crl_line(*view.crl) : std::string());
+    line("  shadow", view.shadow_not_before ? both(*view.shadow_not_before, view.at) : std::string());
     if (view.generation) {
-        print_line("  key id", view.key_id);
-        print_line("  published", fmt::format("{} (generation {})", view.published, *view.generation));
+        line("  key id", view.key_id);
+        line("  published", fmt::format("{} (generation {})", view.published, *view.generation));
     }
     for (const HistoryEvent& event : events) {
-        print_line("  " + std::string(&event == &events.front() ? "events" : ""),
-                   to_iso8601(event.at) + "  " + event.text);
+        line(&event == &events.front() ? "  events" : "", to_iso8601(event.at) + "  " + event.text);
     }
 }
 
-void print_table(control::Overview overview, const OutputOptions& options) {
-    constexpr std::size_t state_column = 1;
-    std::vector<std::vector<std::string>> rows;
-    rows.reserve(overview.rows.size() + 1);
-    for (control::OverviewRow& row : overview.rows) {
-        const bool fails = row.enabled && !row.failure.empty();
-        auto& cells = rows.emplace_back();
-        cells.reserve(4);
-        cells.push_back(std::move(row.name));
-        cells.push_back(std::move(row.word));
-        cells.push_back(row.not_after ? to_words(*row.not_after - overview.at) : std::string("-"));
-        cells.push_back(std::move(fails ? row.failure : row.next));
+/// That the files on disk are not those in force; empty when they are, or when nobody can tell.
+std::string reload_remark(const CommandContext& context, const std::optional<control::Health>& health) {
+    if (!health || health->configuration.empty() || !health->notice.empty()) {
+        return {};
     }
-    Paint paint;
-    if (options.color) {
-        paint = [&](std::size_t column, const std::string& cell) {
-            return column == state_column ? colored(cell, options) : cell;
-        };
-    }
-    std::string text = table({"IDENTITY", "STATE", "EXPIRES IN", "NEXT"}, std::move(rows), paint);
-    // Each CA's once, however many identities it has.
-    for (const std::string& notice : overview.notices) {
-        text += printable(notice, 2048) + "\n";
-    }
-    std::fputs(text.c_str(), stdout);
+    const auto digest = config::digest_of(context.paths);
+    return digest && to_hex(*digest) != health->configuration
+               ? "the configuration on disk is not in force yet: 'systemctl reload hwenrolld'"
+               : std::string();
 }
 
-int print_overview(const CommandContext& context, std::optional<control::Client>& agent) {
-    auto overview = identity_overview(context.paths, agent);
+int print_overview(const CommandContext& context, FoundAgent& agent) {
+    auto overview = identity_overview(context.paths, agent.client);
     if (!overview) {
         return report(overview.error());
     }
-    if (overview->rows.empty()) {
+    StatusContent content{*std::move(overview), health(context.paths, agent.client), agent.remark};
+    if (content.remark.empty()) {
+        content.remark = agent.client ? reload_remark(context, content.health)
+                                      : "hwenrolld does not run; this is what it has left in its state directory";
+    }
+    if (content.overview.rows.empty()) {
         std::puts("no identity is configured");
     } else {
-        print_table(*std::move(overview), context.output);
+        std::fputs(screen_of(std::move(content), context.output.screen).c_str(), stdout);
     }
     return 0;
 }
 
-int print_views(const std::vector<IdentityView>& views) {
-    nlohmann::json body{{"identities", nlohmann::json::array()}};
+int print_views(const CommandContext& context, FoundAgent& agent, const std::vector<IdentityView>& views) {
+    nlohmann::json body{{"identities", nlohmann::json::array()}, {"running", agent.client.has_value()}};
+    if (!agent.remark.empty()) {
+        body["remark"] = agent.remark;
+    }
+    if (const auto told = health(context.paths, agent.client)) {
+        body["agent"] = control::to_json(*told);
+    }
     for (const IdentityView& view : views) {
         body["identities"].push_back(control::to_json(view));
     }
@@ -119,29 +140,32 @@ int print_views(const std::vector<IdentityView>& views) {
 }  // namespace
 
 int status(const CommandContext& context, const std::optional<std::string>& identity) {
-    auto agent = connect_if_running(context.paths);
+    auto agent = find_agent(context.paths);
     if (!agent) {
         return report(agent.error());
     }
     if (!identity && !context.output.json) {
         return print_overview(context, *agent);
     }
-    const auto views = identity_views(context.paths, *agent, identity);
+    const auto views = identity_views(context.paths, agent->client, identity);
     if (!views) {
         return report(views.error());
     }
     if (context.output.json) {
-        return print_views(*views);
+        return print_views(context, *agent, *views);
     }
     if (views->empty()) {
         std::puts("no identity is configured");
         return 0;
     }
-    const auto events = history_events(context.paths, *agent, identity, shown_events);
+    const auto events = history_events(context.paths, agent->client, identity, shown_events);
     if (!events) {
         return report(events.error());
     }
-    print_one(views->front(), *events, context.output);
+    if (!agent->remark.empty()) {
+        std::puts(agent->remark.c_str());
+    }
+    print_one(views->front(), *events, context.output.screen);
     return 0;
 }
 

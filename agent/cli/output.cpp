@@ -1,20 +1,52 @@
 #include "agent/cli/output.h"
 
 #include <algorithm>
+#include <charconv>
+#include <clocale>
 #include <cstdio>
+#include <cstdlib>
+#include <langinfo.h>
+#include <optional>
+#include <sys/ioctl.h>
+#include <unistd.h>
 
 #include <nlohmann/json.hpp>
+
+#include "agent/cli/text_layout.h"
 
 namespace hwenroll::cli {
 namespace {
 
-/// Code points, which is what a terminal aligns for the names that occur here.
-std::size_t width(std::string_view text) {
-    return static_cast<std::size_t>(
-        std::ranges::count_if(text, [](char c) { return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U; }));
+/// A number of columns or lines from the environment; nothing when it is none.
+std::optional<std::size_t> size_from(const char* variable) {
+    const char* const text = std::getenv(variable);
+    std::size_t size = 0;
+    if (text == nullptr) {
+        return std::nullopt;
+    }
+    const std::string_view all(text);
+    const auto read = std::from_chars(all.data(), all.data() + all.size(), size);
+    const bool good = read.ec == std::errc() && read.ptr == all.data() + all.size() && size > 0 && size < 10'000;
+    return good ? std::optional(size) : std::nullopt;
 }
 
 }  // namespace
+
+Screen screen_of_standard_output(bool colors) {
+    Screen screen;
+    screen.terminal = ::isatty(STDOUT_FILENO) == 1;
+    screen.color = screen.terminal && colors;
+    std::setlocale(LC_CTYPE, "");
+    screen.unicode = std::string_view(::nl_langinfo(CODESET)) == "UTF-8";
+    winsize size{};
+    if (screen.terminal && ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) {
+        screen.width = size.ws_col;
+        screen.height = size.ws_row;
+    }
+    screen.width = size_from("COLUMNS").value_or(screen.width);
+    screen.height = size_from("LINES").value_or(screen.height);
+    return screen;
+}
 
 std::string table(const std::vector<std::string>& header, std::vector<std::vector<std::string>> rows,
                   const Paint& paint) {
@@ -49,15 +81,6 @@ void print_json(std::string_view command, nlohmann::json body) {
 int report(const Error& error) {
     std::fputs((error.line() + "\n").c_str(), stderr);
     return error.info().exit_code;
-}
-
-std::string colored(const std::string& state_word, const OutputOptions& options) {
-    if (!options.color) {
-        return state_word;
-    }
-    const bool bad = state_word.starts_with("HELD") || state_word == "EXPIRED" || state_word == "DISABLED";
-    const char* const color = state_word == "OK" ? "32" : bad ? "31" : "33";
-    return std::string("\033[") + color + "m" + state_word + "\033[0m";
 }
 
 }  // namespace hwenroll::cli

@@ -9,6 +9,7 @@
 
 #include <nlohmann/json_fwd.hpp>
 
+#include "agent/cli/status_screen.h"
 #include "base/error.h"
 
 namespace hwenroll::cli {
@@ -16,8 +17,12 @@ namespace hwenroll::cli {
 /// What the global options say.
 struct OutputOptions {
     bool json = false;
-    bool color = false;  ///< standard output is a terminal and neither --no-color nor NO_COLOR was given
+    Screen screen;  ///< its colours are off with --no-color, NO_COLOR and off a terminal
 };
+
+/// What standard output is: its size by COLUMNS and LINES, else as the terminal says, else 80 columns. `colors`: they
+/// were not switched off.
+Screen screen_of_standard_output(bool colors);
 
 /// What stands in a column for a cell: of the same width on a terminal.
 using Paint = std::function<std::string(std::size_t column, const std::string& cell)>;
@@ -32,8 +37,5 @@ void print_json(std::string_view command, nlohmann::json body);
 
 /// The error's line on standard error. Returns its exit code.
 int report(const Error& error);
-
-/// `text` in an SGR colour when colours are on: green for good, yellow for waiting, red for bad state words.
-std::string colored(const std::string& state_word, const OutputOptions& options);
 
 }  // namespace hwenroll::cli

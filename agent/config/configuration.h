@@ -297,6 +297,7 @@ struct Configuration {
     std::vector<Finding> findings;             ///< in the order of files and lines; empty: all is well
     std::vector<std::filesystem::path> files;  ///< what was read, in order
     Origins origins;
+    Bytes digest;  ///< SHA-256 over the names and the texts of `files`: another one means that they were changed
 
     /// A finding disables the part of that kind and name.
     [[nodiscard]] bool is_disabled(Part part, std::string_view name) const;

@@ -112,9 +112,19 @@ Result<std::vector<SourceText>> read_sources(const ConfigurationPaths& paths, Fi
     return sources;
 }
 
+/// Lengths are in it, so that no text can pass for two.
+Bytes digest_of(const std::vector<SourceText>& sources) {
+    std::string all;
+    for (const SourceText& source : sources) {
+        all += fmt::format("{} {}\n{}{}", source.name.size(), source.text.size(), source.name, source.text);
+    }
+    return sha256(as_bytes(all));
+}
+
 Result<Configuration> read_with(const std::vector<SourceText>& sources, const HostFacts& facts, Findings findings) {
     auto configuration = read_configuration(sources, facts);
     if (configuration) {
+        configuration->digest = digest_of(sources);
         auto& all = configuration->findings;
         all.insert(all.begin(), findings.begin(), findings.end());
     }
@@ -178,6 +188,30 @@ Result<Configuration> load(const ConfigurationPaths& paths, const HostFacts& fac
         return fail(sources.error());
     }
     return read_with(*sources, facts, std::move(findings));
+}
+
+Result<Bytes> digest_of(const ConfigurationPaths& paths) {
+    Findings findings;
+    const auto sources = read_sources(paths, findings);
+    return sources ? Result<Bytes>(digest_of(*sources)) : fail(sources.error());
+}
+
+AgentSettings guess_agent_settings(const ConfigurationPaths& paths) {
+    AgentSettings settings;
+    std::ifstream in(paths.main);
+    for (std::string line; std::getline(in, line);) {
+        const std::size_t key = line.find_first_not_of(" \t");
+        constexpr std::string_view wanted = "runtime_dir";
+        if (key == std::string::npos || line.compare(key, wanted.size(), wanted) != 0) {
+            continue;
+        }
+        const std::size_t begin = line.find('"', key + wanted.size());
+        const std::size_t end = begin == std::string::npos ? begin : line.find('"', begin + 1);
+        if (end != std::string::npos && line.compare(begin + 1, 1, "/") == 0) {
+            settings.runtime_dir = line.substr(begin + 1, end - begin - 1);
+        }
+    }
+    return settings;
 }
 
 Result<AgentSettings> load_agent_settings(const ConfigurationPaths& paths) {

@@ -26,6 +26,13 @@ Result<Configuration> load(const ConfigurationPaths& paths);
 /// What [agent] says; nothing else is looked at. Errors as above.
 Result<AgentSettings> load_agent_settings(const ConfigurationPaths& paths);
 
+/// Configuration::digest of the files as they are now, which need not be good. Errors: config_file.
+Result<Bytes> digest_of(const ConfigurationPaths& paths);
+
+/// What can be made out of [agent] in files that load_agent_settings() refuses: the last line of them that looks like
+/// `runtime_dir = "/…"`, and else the defaults. To find a running agent by, and for nothing else.
+AgentSettings guess_agent_settings(const ConfigurationPaths& paths);
+
 /// As load(), with facts of the caller's choosing.
 Result<Configuration> load(const ConfigurationPaths& paths, const HostFacts& facts);
 

@@ -276,6 +276,10 @@ Result<Overview> Client::overview() {
     return ended ? Result<Overview>(std::move(all)) : fail(ended.error());
 }
 
+Result<Health> Client::health() {
+    return value_of(call(call_of("Health", json::object())), health_of);
+}
+
 Result<Acceptance> Client::enroll(const std::string& identity) {
     return value_of(call(call_of("Enroll", identity_parameter(identity))), acceptance_of);
 }

@@ -45,6 +45,9 @@ class Client {
     /// All identities in short.
     Result<Overview> overview();
 
+    /// The agent, its CAs and its tokens. An agent of an earlier version does not know the question: control_protocol.
+    Result<Health> health();
+
     Result<Acceptance> enroll(const std::string& identity);
     Result<Acceptance> adopt(const std::string& identity, const std::string& certificates);
     Result<Acceptance> renew(const std::string& identity, bool rekey);

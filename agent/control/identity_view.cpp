@@ -57,6 +57,7 @@ OverviewRow row_of(const std::string& name, const std::optional<Error>& fault, c
         row.failure = state.failure ? state.failure->line : std::string();
     }
     if (state.current) {
+        row.not_before = state.current->issued.not_before;
         row.not_after = state.current->issued.not_after;
     }
     return row;
@@ -105,7 +106,9 @@ Overview overview_of(const std::vector<IdentityView>& views) {
         overview.at = view.at;
         overview.rows.push_back({view.name, view.enabled, view.word, view.next, view.settled,
                                  view.failure ? view.failure->line : std::string(),
-                                 view.certificate ? std::optional(view.certificate->not_after) : std::nullopt});
+                                 view.certificate ? std::optional(view.certificate->not_after) : std::nullopt,
+                                 view.certificate ? std::optional(view.certificate->not_before) : std::nullopt,
+                                 view.renew_at});
         add_notice(overview, view.notice);
     }
     return overview;

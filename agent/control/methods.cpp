@@ -60,6 +60,10 @@ Result<Page> page_of_overview(ControlService& service, const std::string& after,
     return Page{text_of(*overview), rows.empty() ? after : rows.back().name, rows.size() < limit};
 }
 
+Result<json> run_health(ControlService& service, const Arguments&) {
+    return as_json(service.health());
+}
+
 Result<json> run_enroll(ControlService& service, const Arguments& arguments) {
     return as_json(service.enroll(*arguments.identity));
 }
@@ -99,6 +103,7 @@ Result<json> run_history(ControlService& service, const Arguments& arguments) {
 constexpr std::array table{
     Method{"Status", MethodKind::read, Presence::optional, false, false, false, false, run_status, page_of_status},
     Method{"Overview", MethodKind::read, Presence::absent, false, false, false, false, run_overview, page_of_overview},
+    Method{"Health", MethodKind::read, Presence::absent, false, false, false, false, run_health},
     Method{"Enroll", MethodKind::change, Presence::required, false, false, false, false, run_enroll},
     Method{"Adopt", MethodKind::change, Presence::required, false, false, false, false, nullptr, nullptr, true,
            begin_adopt},

@@ -22,6 +22,12 @@ void add_quoted(std::string& out, const std::string& text) {
     }
 }
 
+void add_time(std::string& out, const char* member, const std::optional<TimePoint>& time) {
+    if (time) {
+        ((out += member) += to_iso8601(*time)) += '"';
+    }
+}
+
 void add_row(std::string& out, const OverviewRow& row) {
     out += row.enabled ? R"({"enabled":true,)" : R"({"enabled":false,)";
     if (!row.failure.empty()) {
@@ -33,9 +39,9 @@ void add_row(std::string& out, const OverviewRow& row) {
     add_quoted(out, row.name);
     out += R"(,"next":)";
     add_quoted(out, row.next);
-    if (row.not_after) {
-        ((out += R"(,"not_after":")") += to_iso8601(*row.not_after)) += '"';
-    }
+    add_time(out, R"(,"not_after":")", row.not_after);
+    add_time(out, R"(,"not_before":")", row.not_before);
+    add_time(out, R"(,"renew_at":")", row.renew_at);
     out += row.settled ? R"(,"settled":true,"state":)" : R"(,"settled":false,"state":)";
     add_quoted(out, row.word);
     out += '}';
@@ -131,9 +137,13 @@ class OverviewHandler {
     }
 
     bool row_text(std::string& text) {
-        if (key_ == "not_after") {
-            row_.not_after = time_of(text);
-            return row_.not_after.has_value();
+        for (const auto& [name, time] :
+             {std::pair("not_after", &row_.not_after), std::pair("not_before", &row_.not_before),
+              std::pair("renew_at", &row_.renew_at)}) {
+            if (key_ == name) {
+                *time = time_of(text);
+                return time->has_value();
+            }
         }
         if (key_ == "failure") {
             row_.failure = std::move(text);

@@ -79,8 +79,10 @@ struct OverviewRow {
     std::string word;
     std::string next;
     bool settled = false;
-    std::string failure;                 ///< Error::line() of the last failure; empty: none
-    std::optional<TimePoint> not_after;  ///< of the certificate that consumers see
+    std::string failure;                       ///< Error::line() of the last failure; empty: none
+    std::optional<TimePoint> not_after;        ///< of the certificate that consumers see
+    std::optional<TimePoint> not_before = {};  ///< of the same
+    std::optional<TimePoint> renew_at = {};    ///< as IdentityView::renew_at
     friend bool operator==(const OverviewRow&, const OverviewRow&) = default;
 };
 
@@ -129,6 +131,40 @@ struct HistoryEvent {
     friend bool operator==(const HistoryEvent&, const HistoryEvent&) = default;
 };
 
+/// A CA as far as the agent knows it. Made of a stored state by view_of() (authority_view.h).
+struct AuthorityView {
+    std::string name;
+    std::string state;                         ///< `untrusted`, `trusted`, `next-known`, `next-unaccepted`, `switched`
+    std::optional<TimePoint> not_after;        ///< of the CA that issues now; nothing: none is trusted
+    std::optional<TimePoint> next_not_before;  ///< of its successor
+    std::optional<TimePoint> next_not_after;
+    std::string failure;  ///< Error::line() of the last time that it was asked; empty: it answered
+    friend bool operator==(const AuthorityView&, const AuthorityView&) = default;
+};
+
+/// A token as far as is known without asking it.
+struct TokenView {
+    std::string name;
+    std::string state;       ///< `unused`, `up`, `busy`, `failed`, `locked`
+    std::string pin;         ///< at the last login: `ok`, `few-tries`, `final-try`, `locked`; empty: not known
+    std::int64_t busy = 0;   ///< seconds since the call under way began; 0: none, or it has just begun
+    std::string failure;     ///< Error::line() of its last use; empty: that succeeded
+    bool logged_in = false;  ///< a login of the agent stands
+    friend bool operator==(const TokenView&, const TokenView&) = default;
+};
+
+/// The agent itself and what it depends on, for `hwenroll status` and `hwenroll doctor`.
+struct Health {
+    TimePoint at;               ///< the agent's clock when this was so
+    std::string version;        ///< of the running program
+    std::string configuration;  ///< config::Configuration::digest that is in force, hexadecimal
+    std::string notice;         ///< why it rests, or why a reload was refused; empty: neither
+    std::string clock;          ///< why the clock is not trusted; empty: it is
+    std::vector<AuthorityView> authorities;
+    std::vector<TokenView> tokens;
+    friend bool operator==(const Health&, const Health&) = default;
+};
+
 /// Octets of PEM text that adopt_certificate() takes: a certificate and its chain, well below what a call may have.
 inline constexpr std::size_t max_adopted_text = 48U << 10U;
 
@@ -152,6 +188,9 @@ class ControlService {
     /// not be there any more. Fewer than `limit`: there are no others.
     virtual Result<std::vector<IdentityView>> status_page(const std::string& after, std::size_t limit) = 0;
     virtual Result<Overview> overview_page(const std::string& after, std::size_t limit) = 0;
+
+    /// Of the agent, its CAs and its tokens. Asks nobody.
+    virtual Result<Health> health() = 0;
 
     virtual Result<Acceptance> enroll(const std::string& identity) = 0;
     virtual Result<Acceptance> renew(const std::string& identity, bool rekey) = 0;

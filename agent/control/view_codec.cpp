@@ -174,6 +174,8 @@ json to_json(const OverviewRow& row) {
     out["settled"] = row.settled;
     put(out, "failure", row.failure);
     put(out, "not_after", row.not_after);
+    put(out, "not_before", row.not_before);
+    put(out, "renew_at", row.renew_at);
     return out;
 }
 
@@ -187,6 +189,8 @@ Result<OverviewRow> overview_row_of(const json& value) {
     reader.read("settled", row.settled);
     reader.read_optional("failure", row.failure);
     reader.read("not_after", row.not_after);
+    reader.read("not_before", row.not_before);
+    reader.read("renew_at", row.renew_at);
     return reader.finish(std::move(row));
 }
 
@@ -286,6 +290,37 @@ json to_json(const Overview& overview) {
     return out;
 }
 
+json to_json(const AuthorityView& view) {
+    json out{{"name", view.name}, {"state", view.state}};
+    put(out, "not_after", view.not_after);
+    put(out, "next_not_before", view.next_not_before);
+    put(out, "next_not_after", view.next_not_after);
+    put(out, "failure", view.failure);
+    return out;
+}
+
+json to_json(const TokenView& view) {
+    json out{{"name", view.name}, {"state", view.state}, {"busy", view.busy}, {"logged_in", view.logged_in}};
+    put(out, "pin", view.pin);
+    put(out, "failure", view.failure);
+    return out;
+}
+
+json to_json(const Health& health) {
+    json out{{"at", to_iso8601(health.at)}, {"version", health.version}, {"configuration", health.configuration}};
+    put(out, "notice", health.notice);
+    put(out, "clock", health.clock);
+    out["authorities"] = json::array();
+    for (const AuthorityView& view : health.authorities) {
+        out["authorities"].push_back(to_json(view));
+    }
+    out["tokens"] = json::array();
+    for (const TokenView& view : health.tokens) {
+        out["tokens"].push_back(to_json(view));
+    }
+    return out;
+}
+
 json to_json(const IdentityEvent& event) {
     json out{{"identity", event.identity},
              {"at", to_iso8601(event.at)},
@@ -371,6 +406,55 @@ Result<Overview> overview_of(const json& value) {
         return entry.is_string();
     });
     return reader.finish(std::move(overview));
+}
+
+Result<AuthorityView> authority_view_of(const json& value) {
+    AuthorityView view;
+    Reader reader(value);
+    reader.read("name", view.name);
+    reader.read("state", view.state);
+    reader.read("not_after", view.not_after);
+    reader.read("next_not_before", view.next_not_before);
+    reader.read("next_not_after", view.next_not_after);
+    reader.read_optional("failure", view.failure);
+    return reader.finish(std::move(view));
+}
+
+Result<TokenView> token_view_of(const json& value) {
+    TokenView view;
+    Reader reader(value);
+    reader.read("name", view.name);
+    reader.read("state", view.state);
+    reader.read_optional("pin", view.pin);
+    reader.read("busy", view.busy);
+    reader.read_optional("failure", view.failure);
+    reader.read("logged_in", view.logged_in);
+    return reader.finish(std::move(view));
+}
+
+Result<Health> health_of(const json& value) {
+    Health health;
+    Reader reader(value);
+    reader.read("at", health.at);
+    reader.read("version", health.version);
+    reader.read("configuration", health.configuration);
+    reader.read_optional("notice", health.notice);
+    reader.read_optional("clock", health.clock);
+    reader.read_list("authorities", [&](const json& entry) {
+        auto view = authority_view_of(entry);
+        if (view) {
+            health.authorities.push_back(*std::move(view));
+        }
+        return view.has_value();
+    });
+    reader.read_list("tokens", [&](const json& entry) {
+        auto view = token_view_of(entry);
+        if (view) {
+            health.tokens.push_back(*std::move(view));
+        }
+        return view.has_value();
+    });
+    return reader.finish(std::move(health));
 }
 
 Result<IdentityEvent> identity_event_of(const json& value) {

@@ -9,6 +9,9 @@ namespace hwenroll::control {
 
 nlohmann::json to_json(const IdentityView& view);
 nlohmann::json to_json(const Overview& overview);
+nlohmann::json to_json(const AuthorityView& view);
+nlohmann::json to_json(const TokenView& view);
+nlohmann::json to_json(const Health& health);
 nlohmann::json to_json(const IdentityEvent& event);
 nlohmann::json to_json(const Acceptance& acceptance);
 nlohmann::json to_json(const ResumptionView& resumption);
@@ -21,6 +24,7 @@ std::optional<TimePoint> time_of(std::string_view text);
 /// (members missing, of another type, or an error code that this program does not know).
 Result<IdentityView> identity_view_of(const nlohmann::json& value);
 Result<Overview> overview_of(const nlohmann::json& value);
+Result<Health> health_of(const nlohmann::json& value);
 Result<IdentityEvent> identity_event_of(const nlohmann::json& value);
 Result<Acceptance> acceptance_of(const nlohmann::json& value);
 Result<ResumptionView> resumption_of(const nlohmann::json& value);

@@ -54,10 +54,16 @@ class Agent {
     /// Names of the identities that are configured without a fault, in order: the first `limit` of those after `after`.
     [[nodiscard]] std::vector<std::string> identities(const std::string& after, std::size_t limit) const;
 
+    /// By their names, of the configuration in force.
+    [[nodiscard]] const TokenDirectory& tokens() const { return tokens_; }
+    [[nodiscard]] const std::map<std::string, std::shared_ptr<AuthorityAccess>>& authorities() const {
+        return authorities_;
+    }
+
     /// Identities that have something under way.
     [[nodiscard]] std::size_t busy() const;
 
-    [[nodiscard]] bool clock_trusted() const { return clock_trust_.trusted(); }
+    [[nodiscard]] const ClockTrust& clock_trust() const { return clock_trust_; }
 
  private:
     struct Resident {

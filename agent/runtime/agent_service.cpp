@@ -5,7 +5,9 @@
 #include <set>
 
 #include "agent/config/value_syntax.h"
+#include "agent/control/authority_view.h"
 #include "agent/control/identity_view.h"
+#include "agent/runtime/policy.h"
 #include "agent/runtime/resume.h"
 #include "base/pem.h"
 
@@ -35,6 +37,34 @@ Result<Bytes> serial_from(std::string text) {
     }
     const auto first = std::ranges::find_if(*octets, [](std::uint8_t octet) { return octet != 0; });
     return Bytes(first == octets->end() ? first - 1 : first, octets->end());
+}
+
+std::string pin_word(const keystore::TokenDescription& token) {
+    return token.pin_locked ? "locked" : token.pin_final_try ? "final-try" : token.pin_count_low ? "few-tries" : "ok";
+}
+
+control::TokenView token_view(const std::string& name, const TokenCondition& condition) {
+    control::TokenView view;
+    view.name = name;
+    view.logged_in = condition.logged_in;
+    if (condition.description) {
+        view.pin = pin_word(*condition.description);
+    }
+    if (condition.busy_since) {
+        view.busy =
+            std::chrono::duration_cast<Seconds>(std::chrono::steady_clock::now() - *condition.busy_since).count();
+    }
+    if (condition.failure) {
+        view.failure = condition.failure->line();
+    }
+    const bool locked =
+        view.pin == "locked" || (condition.failure && condition.failure->code() == ErrorCode::token_pin_locked);
+    view.state = locked                 ? "locked"
+                 : condition.busy_since ? "busy"
+                 : condition.failure    ? "failed"
+                 : condition.used       ? "up"
+                                        : "unused";
+    return view;
 }
 
 /// Nothing is under way, and nothing was asked for.
@@ -148,6 +178,7 @@ Result<control::OverviewRow> AgentService::row(const std::string& identity, Time
     if (const IdentityRunner* const found = agent_.find(identity)) {
         control::OverviewRow row = control::row_of(identity, {}, found->state(), now);
         row.settled = row.settled && is_idle(*found);
+        row.renew_at = lifecycle::renewal_time(found->state(), renewal_policy_of(found->settings()));
         return row;
     }
     const auto fault = fault_of(identity);
@@ -358,6 +389,24 @@ Result<control::ResumptionView> AgentService::resume(const std::string& identity
         (*found)->post(lifecycle::Resumed{});
     }
     return control::ResumptionView{done.token, done.hold_released, done.pin_released, done.pin_file_must_change};
+}
+
+Result<control::Health> AgentService::health() {
+    control::Health health;
+    health.at = clock_.now();
+    health.version = version_;
+    health.configuration = to_hex(configuration_->digest);
+    health.notice = rest_ ? rest_->line() : refused_reload_;
+    health.clock = agent_.clock_trust().why();
+    for (const auto& [name, authority] : agent_.authorities()) {
+        if (const auto state = authority->known()) {
+            health.authorities.push_back(control::view_of(name, *state));
+        }
+    }
+    for (const auto& [name, token] : agent_.tokens()) {
+        health.tokens.push_back(token_view(name, token->condition()));
+    }
+    return health;
 }
 
 Result<std::vector<control::HistoryEvent>> AgentService::history(const std::optional<std::string>& identity,

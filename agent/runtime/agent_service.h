@@ -11,7 +11,9 @@ namespace hwenroll::runtime {
 /// Answers from the agent's memory and acts through it. On the loop's thread; all references outlive it.
 class AgentService final : public control::ControlService {
  public:
-    AgentService(Agent& agent, store::Store& store, const Clock& clock) : agent_(agent), store_(store), clock_(clock) {}
+    /// `version` is the running program's.
+    AgentService(Agent& agent, store::Store& store, const Clock& clock, std::string version)
+        : agent_(agent), store_(store), clock_(clock), version_(std::move(version)) {}
 
     /// From now on this is the configuration; it must outlive the next call. Its identities are the agent's to know.
     void adopt(const config::Configuration& configuration);
@@ -23,12 +25,16 @@ class AgentService final : public control::ControlService {
         wake_ = std::move(wake);
     }
 
+    /// Why the last reload was refused; empty: it was not.
+    void refuse_reload(const std::string& why) { refused_reload_ = why; }
+
     /// Something happened to an identity: passed on to those who watch.
     void tell(const std::string& identity, const std::string& text, const std::optional<Error>& failure);
 
     Result<std::vector<control::IdentityView>> status(const std::optional<std::string>& identity) override;
     Result<std::vector<control::IdentityView>> status_page(const std::string& after, std::size_t limit) override;
     Result<control::Overview> overview_page(const std::string& after, std::size_t limit) override;
+    Result<control::Health> health() override;
     Result<control::Acceptance> enroll(const std::string& identity) override;
     Result<control::Acceptance> renew(const std::string& identity, bool rekey) override;
     Result<control::Acceptance> cancel(const std::string& identity) override;
@@ -61,6 +67,8 @@ class AgentService final : public control::ControlService {
     Agent& agent_;
     store::Store& store_;
     const Clock& clock_;
+    std::string version_;
+    std::string refused_reload_;
     const config::Configuration* configuration_ = nullptr;
     std::map<std::string, const config::Finding*> faults_;  ///< the first of each identity that has one
     EventSink sink_;

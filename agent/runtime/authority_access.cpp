@@ -366,6 +366,10 @@ Status AuthorityAccess::read_successor(const Result<http::Response>& response) {
     return advanced;
 }
 
+std::optional<lifecycle::AuthorityState> AuthorityAccess::known() {
+    return load() ? std::optional(state_) : std::nullopt;
+}
+
 std::string AuthorityAccess::notice() {
     std::string text = load() ? lifecycle::candidate_text(state_, settings_.name) : std::string();
     if (at_.clock_trust.trusted()) {

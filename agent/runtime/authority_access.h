@@ -69,6 +69,9 @@ class AuthorityAccess : public std::enable_shared_from_this<AuthorityAccess> {
     /// have, if given. Says which one is trusted now, or why nothing was done. Error code: state_database.
     Result<control::Acceptance> accept_successor(const std::optional<Bytes>& wanted);
 
+    /// What is stored of it, read at first; nothing when it cannot be read.
+    [[nodiscard]] std::optional<lifecycle::AuthorityState> known();
+
     /// What an operator has to decide about this CA, as of now; empty: nothing.
     [[nodiscard]] std::string notice();
 

@@ -85,7 +85,7 @@ class Service {
                   [this](const std::string& authority, const std::string& text) {
                       alert({}, "ca " + authority + ": " + text, {});
                   }}),
-          service_(agent_, store_, clock) {}
+          service_(agent_, store_, clock, version_) {}
 
     Status begin(config::Configuration configuration) {
         crashes_ = starts_.begin();
@@ -265,6 +265,7 @@ class Service {
             log_.write({observe::Level::info, "the configuration was read again"});
             adopt(*std::move(configuration));
         }
+        service_.refuse_reload(last_reload_);
         ::sd_notify(0, "READY=1");
         notify_status();
     }

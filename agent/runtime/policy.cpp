@@ -87,4 +87,11 @@ lifecycle::Policy policy_of(const IdentitySections& sections, PolicyMarks marks,
     return policy;
 }
 
+lifecycle::Policy renewal_policy_of(const config::IdentitySettings& identity) {
+    lifecycle::Policy policy;
+    policy.renew_at = mark_of(identity.renew_at);
+    policy.jitter_percent = identity.renew_jitter_percent;
+    return policy;
+}
+
 }  // namespace hwenroll::runtime

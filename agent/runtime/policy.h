@@ -28,4 +28,7 @@ PolicyMarks marks_of(const IdentitySections& sections);
 /// All of the policy but what the CA and the clock say. `marks` are those of the sections.
 lifecycle::Policy policy_of(const IdentitySections& sections, PolicyMarks marks, TimePoint now);
 
+/// Of the policy only what lifecycle::renewal_time() looks at: for thousands of identities at once.
+lifecycle::Policy renewal_policy_of(const config::IdentitySettings& identity);
+
 }  // namespace hwenroll::runtime

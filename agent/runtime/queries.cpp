@@ -7,11 +7,14 @@
 
 #include <fmt/format.h>
 
+#include "agent/publish/file_names.h"
 #include "agent/runtime/authority_access.h"
 #include "agent/runtime/ca_answer.h"
+#include "agent/runtime/published_files.h"
 #include "agent/runtime/request_jobs.h"
 #include "agent/runtime/token_access.h"
 #include "agent/store/state_directory.h"
+#include "keystore/openssl/self_test.h"
 #include "transport/scep/operation_url.h"
 
 namespace hwenroll::runtime {
@@ -63,12 +66,12 @@ Result<CaAnswer> ask(const config::AuthoritySettings& settings, const config::Li
     if (!capabilities) {
         return fail(capabilities.error());
     }
-    auto certificates =
-        read_certificates(fetch(settings, limits, url, scep::Operation::get_ca_cert), parse_limits(limits, true));
+    const auto response = fetch(settings, limits, url, scep::Operation::get_ca_cert);
+    auto certificates = read_certificates(response, parse_limits(limits, true));
     if (!certificates) {
         return fail(certificates.error());
     }
-    return CaAnswer{url, **std::move(capabilities), *std::move(certificates)};
+    return CaAnswer{url, **std::move(capabilities), *std::move(certificates), response->date};
 }
 
 /// Runs `job` on the token after a login by the rules; `Outcome` is a Result or a Status. Blocks.
@@ -191,6 +194,71 @@ Result<keystore::KeyEvidence> certify_beside_the_daemon(const TokenQuery& query,
     return token.certify(key, nonce);
 }
 
+/// A key to test, and by what.
+struct FoundKey {
+    std::string identity;
+    keystore::KeyReference key;
+    bool agrees = false;
+};
+
+Result<std::vector<FoundKey>> find_keys(store::Store& store, const TokenQuery& query,
+                                        const std::vector<KeyToTest>& identities) {
+    std::vector<FoundKey> keys;
+    for (const KeyToTest& identity : identities) {
+        const auto state = store.identity(identity.identity);
+        if (!state) {
+            return fail(state.error());
+        }
+        if (!state->current) {
+            continue;
+        }
+        const lifecycle::KeyRecord& record = state->current->key;
+        const std::string& token = record.token.empty() ? identity.token : record.token;
+        const auto key = reference_of(record);
+        if (token == query.settings.name && key) {
+            keys.push_back({identity.identity, *key, identity.agrees});
+        }
+    }
+    return keys;
+}
+
+std::vector<TestedKey> test_all(keystore::Token& token, const std::vector<FoundKey>& keys) {
+    std::vector<TestedKey> tested;
+    for (const FoundKey& each : keys) {
+        Status outcome = keystore::signing_self_test(token, each.key);
+        if (outcome) {
+            outcome = each.agrees ? keystore::agreement_self_test(token, each.key)
+                                  : keystore::opening_self_test(token, each.key);
+        }
+        tested.push_back({each.identity, each.key.public_key.text(), std::move(outcome)});
+    }
+    return tested;
+}
+
+bool needs_secret(const config::TokenSettings& token) {
+    return token.type == config::TokenType::tpm2 ? token.auth.has_value() : token.pin.has_value();
+}
+
+std::string difference_of(const lifecycle::IdentityState& state, const std::optional<publish::PublishedState>& seen,
+                          const KeyPlace& place) {
+    if (!seen || !seen->current) {
+        return state.current ? "nothing is published" : std::string();
+    }
+    if (!seen->defect.empty()) {
+        return seen->defect;
+    }
+    if (!state.current || started_with(state, seen, place).shown) {
+        return {};
+    }
+    if (seen->certificate != state.current->issued.leaf) {
+        return fmt::format("generation {} holds another certificate than the one of generation {}", *seen->current,
+                           state.current->generation);
+    }
+    return seen->current != state.current->generation
+               ? fmt::format("the link shows generation {} and not {}", *seen->current, state.current->generation)
+               : "key.uri names another key";
+}
+
 Error nothing_published(const std::string& identity) {
     return Error(ErrorCode::token_key_missing, "identity '" + identity + "' has no key that could be attested",
                  "no certificate of it is published yet",
@@ -281,6 +349,52 @@ Result<AttestedKey> attest_key(const TokenQuery& query, const std::string& ident
         return fail(evidence.error());
     }
     return AttestedKey{state->current->key, *std::move(evidence)};
+}
+
+Result<std::vector<TestedKey>> test_keys(const TokenQuery& query, const std::vector<KeyToTest>& identities) {
+    std::error_code unknown;
+    if (!std::filesystem::exists(store::database_path(query.state_dir), unknown) && !unknown) {
+        return std::vector<TestedKey>();
+    }
+    const bool secret = needs_secret(query.settings);
+    auto store = secret ? store::Store::open(query.state_dir, {}) : store::Store::open_read_only(query.state_dir);
+    const auto keys = store ? find_keys(*store, query, identities) : fail(store.error());
+    if (!keys) {
+        return fail(keys.error());
+    }
+    if (keys->empty()) {
+        return std::vector<TestedKey>();
+    }
+    if (secret) {
+        return on_token<Result<std::vector<TestedKey>>>(*store, query, [&](keystore::Token& token) {
+            return Result<std::vector<TestedKey>>(test_all(token, *keys));
+        });
+    }
+    keystore::WorkerToken token(query.worker, options_of(query.settings));
+    if (const auto prepared = token.prepare_login(); !prepared) {
+        return fail(prepared.error());
+    }
+    if (const keystore::LoginOutcome login = token.login({}); login.error) {
+        return fail(*login.error);
+    }
+    return test_all(token, *keys);
+}
+
+Result<std::string> published_difference(store::Store& store, const config::Configuration& configuration,
+                                         const config::IdentitySettings& identity) {
+    const auto state = store.identity(identity.name);
+    if (!state) {
+        return fail(state.error());
+    }
+    const publish::Publisher publisher(configuration.agent.publish_dir);
+    const auto seen = publisher.inspect(identity.name);
+    if (!seen) {
+        return fail(seen.error());
+    }
+    const auto token = configuration.tokens.find(identity.token);
+    const KeyPlace place{token == configuration.tokens.end() ? std::string() : token->second.uri,
+                         publisher.current(identity.name) / publish::key_file};
+    return difference_of(*state, *seen, place);
 }
 
 keystore::WorkerProgram worker_beside_this_program() {

@@ -21,6 +21,7 @@ struct CaAnswer {
     std::string url;
     scep::Capabilities capabilities;
     std::vector<Certificate> certificates;
+    std::optional<TimePoint> date = {};  ///< what its clock says (HTTP's Date), for diagnosis only
 };
 
 /// GetCACaps and GetCACert at the first of `settings.urls` that answers; the fingerprints of `settings` are not looked
@@ -66,6 +67,31 @@ struct AttestedKey {
 /// token_key_missing (nothing is published yet), state_locked (a daemon runs, and there is an `auth`), those of
 /// keystore::Token.
 Result<AttestedKey> attest_key(const TokenQuery& query, const std::string& identity, ByteView nonce);
+
+/// An identity whose key is to be tested.
+struct KeyToTest {
+    std::string identity;
+    std::string token;    ///< where a key that was made under this configuration is
+    bool agrees = false;  ///< replies reach it by ECDH
+};
+
+/// Whether a token's key does what SCEP asks of it.
+struct TestedKey {
+    std::string identity;
+    std::string key;  ///< `RSA 2048`
+    Status outcome;   ///< one signature, and one decryption or, where replies come by it, one agreement
+};
+
+/// Tests the key that each of `identities` publishes, as far as it is on this token; those without one are left out. A
+/// login is made once, by the PIN rules, which takes the state directory's lock; a token that is used without a secret
+/// is used beside the daemon. Nothing is made: without a state.db there is nothing to test. Errors: state_locked (a
+/// daemon runs, and a login is needed), those of the login.
+Result<std::vector<TestedKey>> test_keys(const TokenQuery& query, const std::vector<KeyToTest>& identities);
+
+/// How what consumers see of an identity differs from what state.db says of it; empty: not at all. Errors: those of the
+/// store, publish_unseen.
+Result<std::string> published_difference(store::Store& store, const config::Configuration& configuration,
+                                         const config::IdentitySettings& identity);
 
 /// hwenroll-token beside the running program, as a build and a package both place it.
 keystore::WorkerProgram worker_beside_this_program();

@@ -54,13 +54,13 @@ void TokenAccess::login(Continuation then) {
     if (const Status allowed = allow_preparation(); !allowed) {
         return answer(allowed);
     }
-    thread_.run([token = token_] { return token->prepare_login(); },
-                [this](Result<keystore::LoginPreparation> preparation) {
-                    if (!preparation) {
-                        return answer(fail(std::move(preparation.error())));
-                    }
-                    try_login(*preparation);
-                });
+    run([token = token_] { return token->prepare_login(); },
+        [this](Result<keystore::LoginPreparation> preparation) {
+            if (!preparation) {
+                return answer(fail(std::move(preparation.error())));
+            }
+            try_login(*preparation);
+        });
 }
 
 LoginAttempt TokenAccess::attempt(const std::optional<keystore::PinSourceIdentity>& identity) const {
@@ -91,17 +91,18 @@ Status TokenAccess::allow_preparation() {
 }
 
 void TokenAccess::try_login(const keystore::LoginPreparation& preparation) {
+    description_ = preparation.token;
     auto history = begin_login(preparation);
     if (!history) {
-        return thread_.run(
+        return run(
             [token = token_] {
                 token->abandon_login();
                 return Status{};
             },
             [this, error = std::move(history.error())](const Status& /*ended*/) { answer(fail(error)); });
     }
-    thread_.run([token = token_, known = *history] { return token->login(known); },
-                [this](const keystore::LoginOutcome& outcome) { finish_login(outcome); });
+    run([token = token_, known = *history] { return token->login(known); },
+        [this](const keystore::LoginOutcome& outcome) { finish_login(outcome); });
 }
 
 /// Commits the intent before the worker may call C_Login. What another section's record says about the same device is
@@ -172,7 +173,7 @@ void TokenAccess::finish_login(const keystore::LoginOutcome& outcome) {
 
 /// What the keys want must be known before any is used: otherwise the login ends, and another one follows.
 void TokenAccess::settle_login() {
-    thread_.run(
+    run(
         [token = token_] {
             auto settled = token->settle_login();
             if (!settled) {
@@ -221,7 +222,28 @@ void TokenAccess::end_use() {
     }
 }
 
+/// Of the last use only: an error of another kind comes from whoever sent the data.
+void TokenAccess::note(const std::optional<Error>& failure) {
+    used_ = true;
+    failure_ = failure && failure->info().name.starts_with("E-TOKEN") ? failure : std::nullopt;
+}
+
+TokenCondition TokenAccess::condition() const {
+    TokenCondition condition;
+    if (calls_ > 0) {
+        condition.busy_since = busy_since_;
+    }
+    condition.used = used_;
+    condition.logged_in = token_->logged_in();
+    condition.failure = failure_;
+    condition.description = description_;
+    return condition;
+}
+
 void TokenAccess::answer(const Status& status) {
+    if (!status) {
+        note(status.error());
+    }
     std::vector<Continuation> waiting;
     waiting.swap(waiting_);
     for (auto& then : waiting) {

@@ -27,6 +27,15 @@ struct Surroundings {
     ClockTrust& clock_trust;
 };
 
+/// What is known of a token without asking it.
+struct TokenCondition {
+    std::optional<std::chrono::steady_clock::time_point> busy_since;  ///< a call is under way
+    bool used = false;                                                ///< the token has answered or failed before
+    bool logged_in = false;
+    std::optional<Error> failure;                           ///< of the last use, where the token was at fault
+    std::optional<keystore::TokenDescription> description;  ///< as of the last login
+};
+
 /// The keystore's view of a token's settings.
 keystore::TokenOptions options_of(const config::TokenSettings& settings);
 
@@ -55,18 +64,37 @@ class TokenAccess {
             if (!intended) {
                 return done(tl::unexpected<Error>(intended.error()));
             }
-            thread_.run([token = token_, job = std::move(job)]() mutable { return job(token); },
-                        [this, recorded = *intended, done = std::move(done)](auto result) mutable {
-                            if (recorded) {
-                                end_use();
-                            }
-                            done(std::move(result));
-                        });
+            run([token = token_, job = std::move(job)]() mutable { return job(token); },
+                [this, recorded = *intended, done = std::move(done)](auto result) mutable {
+                    if (recorded) {
+                        end_use();
+                    }
+                    note(result ? std::nullopt : std::optional(result.error()));
+                    done(std::move(result));
+                });
         });
     }
 
+    /// Does not wait for what is under way.
+    [[nodiscard]] TokenCondition condition() const;
+
  private:
     using Continuation = std::function<void(const Status&)>;
+
+    /// A call on the token's thread, timed.
+    template <class Job, class Done>
+    void run(Job job, Done done) {
+        if (calls_++ == 0) {
+            busy_since_ = std::chrono::steady_clock::now();
+        }
+        thread_.run(std::move(job), [this, done = std::move(done)](auto result) mutable {
+            --calls_;
+            busy_since_ = std::chrono::steady_clock::now();  // the next one, if any, begins now
+            done(std::move(result));
+        });
+    }
+    void note(const std::optional<Error>& failure);
+
     void login(Continuation then);
     [[nodiscard]] LoginAttempt attempt(const std::optional<keystore::PinSourceIdentity>& identity) const;
     Status allow_preparation();
@@ -93,6 +121,11 @@ class TokenAccess {
     int uses_ = 0;                 ///< jobs whose intent to log in is on record
     store::LoginRecord accepted_;  ///< the login that those jobs build on
     std::vector<Continuation> waiting_;
+    int calls_ = 0;                                     ///< on the thread, or waiting for it
+    std::chrono::steady_clock::time_point busy_since_;  ///< while there are calls
+    bool used_ = false;
+    std::optional<Error> failure_;
+    std::optional<keystore::TokenDescription> description_;
     TokenThread thread_;
 };
 

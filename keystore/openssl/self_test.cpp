@@ -1,5 +1,8 @@
 #include "keystore/openssl/self_test.h"
 
+#include <array>
+
+#include <openssl/evp.h>
 #include <openssl/rand.h>
 #include <openssl/rsa.h>
 
@@ -9,6 +12,10 @@ namespace hwenroll::keystore {
 namespace {
 
 constexpr std::size_t sample_size = 32;  // as long as the longest content key, AES-256's
+
+/// DER of DigestInfo up to the digest, for SHA-256 (RFC 8017 §9.2, note 1).
+constexpr std::array<std::uint8_t, 19> digest_info_of_sha256{0x30, 0x31, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01,
+                                                             0x65, 0x03, 0x04, 0x02, 0x01, 0x05, 0x00, 0x04, 0x20};
 
 Result<Bytes> encrypt(const PublicKey& key, ByteView plaintext) {
     const OpenSslPtr<EVP_PKEY_CTX> context(EVP_PKEY_CTX_new_from_pkey(nullptr, key.get(), nullptr));
@@ -106,6 +113,36 @@ Status agreement_self_test(Token& token, const KeyReference& key) {
     }
     if (!equal(agreed->reveal(), expected->reveal())) {
         return fail(ErrorCode::token_self_test, "the key agrees on something else");
+    }
+    return {};
+}
+
+Status signing_self_test(Token& token, const KeyReference& key) {
+    Bytes digest(sample_size);
+    if (RAND_bytes(digest.data(), static_cast<int>(digest.size())) != 1) {
+        return fail(openssl_error("cannot draw random octets"));
+    }
+    const bool rsa = key.public_key.is_rsa();
+    Bytes input = digest;
+    if (rsa) {
+        input.assign(digest_info_of_sha256.begin(), digest_info_of_sha256.end());
+        input.insert(input.end(), digest.begin(), digest.end());
+    }
+    const auto signature = token.sign(key, rsa ? SignMechanism::rsa_pkcs1 : SignMechanism::ecdsa, input);
+    if (!signature) {
+        return token_in_trouble(signature.error().code())
+                   ? fail(signature.error())
+                   : fail(ErrorCode::token_self_test, "the key cannot sign", signature.error().why());
+    }
+    const OpenSslPtr<EVP_PKEY_CTX> context(EVP_PKEY_CTX_new_from_pkey(nullptr, key.public_key.get(), nullptr));
+    if (!context || EVP_PKEY_verify_init(context.get()) <= 0 ||
+        (rsa && EVP_PKEY_CTX_set_rsa_padding(context.get(), RSA_PKCS1_PADDING) <= 0) ||
+        EVP_PKEY_CTX_set_signature_md(context.get(), EVP_sha256()) <= 0) {
+        return fail(openssl_error("cannot verify a signature"));
+    }
+    if (EVP_PKEY_verify(context.get(), signature->data(), signature->size(), digest.data(), digest.size()) != 1) {
+        const OpenSslErrorScope dropped;
+        return fail(ErrorCode::token_self_test, "the key's signature does not verify with its public half");
     }
     return {};
 }

@@ -15,4 +15,9 @@ Status opening_self_test(Token& token, const KeyReference& key);
 /// itself is in trouble, crypto.
 Status agreement_self_test(Token& token, const KeyReference& key);
 
+/// Has the token sign 32 random octets as if they were a SHA-256 digest and verifies that with the key's own public
+/// half in software (one use). Errors: token_self_test, crypto, those of Token::sign when the token itself is in
+/// trouble.
+Status signing_self_test(Token& token, const KeyReference& key);
+
 }  // namespace hwenroll::keystore

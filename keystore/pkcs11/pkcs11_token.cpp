@@ -133,7 +133,12 @@ Result<TokenDescription> Pkcs11Token::Impl::describe_token() {
     if (!slot) {
         return fail(slot.error());
     }
-    return description_of(slot->token);
+    TokenDescription description = description_of(slot->token);
+    description.mechanisms = mechanisms_of(*module_, slot->number);
+    if (slot->token.ulFreePrivateMemory != CK_UNAVAILABLE_INFORMATION) {
+        description.free_octets = slot->token.ulFreePrivateMemory;
+    }
+    return description;
 }
 
 LoginHistory Pkcs11Token::Impl::with_own_refusals(const LoginHistory& history) const {

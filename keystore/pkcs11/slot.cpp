@@ -80,4 +80,19 @@ TokenDescription description_of(const CK_TOKEN_INFO& token) {
     return description;
 }
 
+std::vector<std::uint64_t> mechanisms_of(const Module& module, CK_SLOT_ID slot) {
+    CK_ULONG count = 0;
+    CK_RV rv =
+        module.call(&CK_FUNCTION_LIST::C_GetMechanismList, slot, static_cast<CK_MECHANISM_TYPE*>(nullptr), &count);
+    if (rv != CKR_OK || count == 0 || count > max_mechanisms) {
+        return {};
+    }
+    std::vector<CK_MECHANISM_TYPE> list(count);
+    rv = module.call(&CK_FUNCTION_LIST::C_GetMechanismList, slot, list.data(), &count);
+    if (rv != CKR_OK || count > list.size()) {
+        return {};
+    }
+    return {list.begin(), list.begin() + static_cast<std::ptrdiff_t>(count)};
+}
+
 }  // namespace hwenroll::keystore::pkcs11

@@ -23,4 +23,8 @@ Outcome<std::vector<Slot>> slots_with_tokens(const Module& module);
 
 TokenDescription description_of(const CK_TOKEN_INFO& token);
 
+/// The mechanisms that the token in a slot offers, at most max_mechanisms; empty when the module does not tell.
+std::vector<std::uint64_t> mechanisms_of(const Module& module, CK_SLOT_ID slot);
+inline constexpr std::size_t max_mechanisms = 1024;
+
 }  // namespace hwenroll::keystore::pkcs11

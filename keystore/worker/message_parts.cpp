@@ -111,6 +111,14 @@ void write(OctetWriter& out, const TokenDescription& token) {
          {token.login_required, token.initialized, token.pin_count_low, token.pin_final_try, token.pin_locked}) {
         out.flag(flag);
     }
+    out.u32(static_cast<std::uint32_t>(token.mechanisms.size()));
+    for (const std::uint64_t mechanism : token.mechanisms) {
+        out.u64(mechanism);
+    }
+    out.flag(token.free_octets.has_value());
+    if (token.free_octets) {
+        out.u64(*token.free_octets);
+    }
 }
 
 void write(OctetWriter& out, const KeyEvidence& evidence) {
@@ -243,6 +251,12 @@ TokenDescription read_token(OctetReader& in) {
          {&token.login_required, &token.initialized, &token.pin_count_low, &token.pin_final_try, &token.pin_locked}) {
         *flag = in.flag();
     }
+    for (std::size_t left = in.count(sizeof(std::uint64_t)); left > 0 && !in.failed(); --left) {
+        token.mechanisms.push_back(in.u64());
+    }
+    if (in.flag()) {
+        token.free_octets = in.u64();
+    }
     return token;
 }
 
@@ -280,8 +294,8 @@ std::vector<KeyDescription> read_keys(OctetReader& in) {
 }
 
 std::vector<TokenDescription> read_tokens(OctetReader& in) {
-    // The smallest encoding: five lengths and five flags.
-    constexpr std::size_t least = 5 * 4 + 5;
+    // The smallest encoding: five lengths, five flags, a count and a flag.
+    constexpr std::size_t least = 5 * 4 + 5 + 4 + 1;
     std::vector<TokenDescription> tokens;
     for (std::size_t left = in.count(least); left > 0 && !in.failed(); --left) {
         tokens.push_back(read_token(in));

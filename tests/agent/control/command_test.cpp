@@ -101,7 +101,7 @@ TEST_F(ControlCommand, status_and_list_ask_the_running_agent) {
     start();
     const RunResult all = hwenroll({"status"});
     EXPECT_EQ(all.exit_code, 0) << all.err;
-    EXPECT_THAT(all.out, AllOf(HasSubstr("web"), HasSubstr("OK"), HasSubstr("1 d"), HasSubstr("nothing due")));
+    EXPECT_THAT(all.out, AllOf(HasSubstr("web"), HasSubstr("OK"), HasSubstr("1 d"), HasSubstr("renews in 2 s")));
     const RunResult one = hwenroll({"status", "web"});
     EXPECT_THAT(one.out, AllOf(HasSubstr("generation 7"), HasSubstr("event 0"), HasSubstr("2026-11-23T18:00:02Z")));
     const json view = parsed(hwenroll({"status", "--json"}))["identities"][0];
@@ -123,18 +123,73 @@ TEST_F(ControlCommand, status_of_all_is_a_table_with_each_notice_below_it) {
         service.views["off"].certificate.reset();
         service.views["off"].next = "correct it\033";
     });
-    EXPECT_EQ(hwenroll({"status"}).out,
-              "IDENTITY          STATE     EXPIRES IN  NEXT\n"
-              "mail.example.com  OK        1 d         E-CA-TIMEOUT it took too long; retried later\n"
-              "off               DISABLED  -           correct it\\x1b\n"
-              "web               OK        1 d         nothing due\n"
-              "CA 'corp' announces its successor\n");
+    EXPECT_EQ(
+        hwenroll({"status"}).out,
+        "IDENTITY          STATE     EXPIRES IN  NEXT\n"
+        "off               DISABLED  -           correct it\\x1b\n"
+        "mail.example.com  OK        1 d         E-CA-TIMEOUT it took too long; retried later\n"
+        "web               OK        1 d         renews in 2 s (2026-11-23 18:00Z)\n"
+        "CA corp: trusted, ends in 1 s (2026-11-23 18:00Z), successor known, valid in 2 s (2026-11-23 18:00Z); "
+        "last asked in vain: E-CA-TIMEOUT it took too long; retried later\n"
+        "token lab: no answer for 42 s, a call is under way, few PIN tries left: E-TOKEN-DEADLINE token 'lab' did "
+        "not answer\n"
+        "clock not trusted: no time server\n"
+        "agent: the new configuration is not in force\n"
+        "CA 'corp' announces its successor\n"
+        "3 identities: 1 disabled, 2 ok; next expiry: mail.example.com in 1 d (2026-11-24 18:00Z)\n");
     with_agent([](ControlServiceFake& service) { service.views.clear(); });
     EXPECT_EQ(hwenroll({"status"}).out, "no identity is configured\n");
 }
 
+TEST_F(ControlCommand, F1_status_finds_the_agent_beside_a_broken_configuration_and_says_so_in_one_line) {
+    start();
+    const std::string good = read_file(directory_ / "hwenroll.toml");
+    for (const std::string& broken :
+         {"[agent]\nnonsense = 1\n" + good.substr(good.find('\n') + 1), "= broken\n" + good, good + "[agent]\n"}) {
+        write_file(directory_ / "hwenroll.toml", broken);
+        const RunResult all = hwenroll({"status"});
+        EXPECT_EQ(all.exit_code, 0) << all.err << broken;
+        EXPECT_THAT(all.out,
+                    AllOf(StartsWith("the configuration on disk is broken, the agent goes on with what it had: "),
+                          HasSubstr("\nweb       OK ")))
+            << broken;
+        const RunResult one = hwenroll({"status", "web"});
+        EXPECT_EQ(one.exit_code, 0) << one.err;
+        EXPECT_THAT(one.out, AllOf(StartsWith("the configuration on disk is broken"), HasSubstr("generation 7")));
+        EXPECT_THAT(parsed(hwenroll({"status", "--json"}))["remark"].get<std::string>(), HasSubstr("E-CONFIG-"));
+    }
+}
+
+TEST_F(ControlCommand, F8_status_finds_the_agent_beside_a_file_that_it_must_not_believe) {
+    start();
+    std::filesystem::permissions(directory_ / "hwenroll.toml", std::filesystem::perms::others_write,
+                                 std::filesystem::perm_options::add);
+    const RunResult all = hwenroll({"status"});
+    EXPECT_EQ(all.exit_code, 0) << all.err;
+    EXPECT_THAT(all.out, AllOf(StartsWith("the configuration on disk is broken, the agent goes on with what it had: "
+                                          "E-CONFIG-FILE"),
+                               HasSubstr("OK")));
+}
+
+TEST_F(ControlCommand, F1_status_beside_a_broken_configuration_and_no_agent_says_what_is_broken) {
+    write_file(directory_ / "hwenroll.toml", "[agent\n");
+    const RunResult result = hwenroll({"status"});
+    EXPECT_EQ(result.exit_code, 78);
+    EXPECT_THAT(result.err, HasSubstr("E-CONFIG-SYNTAX"));
+}
+
+TEST_F(ControlCommand, status_says_that_the_files_on_disk_are_not_in_force) {
+    start();
+    with_agent([](ControlServiceFake& service) { service.condition.notice.clear(); });
+    EXPECT_THAT(hwenroll({"status"}).out,
+                StartsWith("the configuration on disk is not in force yet: 'systemctl reload hwenrolld'\n"));
+    EXPECT_EQ(parsed(hwenroll({"status", "--json"}))["agent"]["tokens"][0]["busy"], 42);
+    EXPECT_EQ(parsed(hwenroll({"status", "--json"}))["running"], true);
+}
+
 TEST_F(ControlCommand, status_and_list_work_without_an_agent) {
-    EXPECT_THAT(hwenroll({"status"}).out, AllOf(HasSubstr("web"), HasSubstr("NEW")));
+    EXPECT_THAT(hwenroll({"status"}).out,
+                AllOf(StartsWith("hwenrolld does not run"), HasSubstr("web"), HasSubstr("NEW")));
     EXPECT_THAT(hwenroll({"list"}).out, AllOf(HasSubstr("CN=web.example.com"), HasSubstr("corp")));
     EXPECT_EQ(hwenroll({"status", "nobody"}).exit_code, 64);
 }

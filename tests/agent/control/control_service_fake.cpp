@@ -37,6 +37,15 @@ control::IdentityView full_view(const std::string& name) {
     return view;
 }
 
+control::Health full_health() {
+    control::Health health{sample_time(),    "1.2.3", "AB12", "the new configuration is not in force",
+                           "no time server", {},      {}};
+    health.authorities.push_back({"corp", "next-known", sample_time() + Seconds(1), sample_time() + Seconds(2),
+                                  sample_time() + Seconds(3), "E-CA-TIMEOUT it took too long; retried later"});
+    health.tokens.push_back({"lab", "busy", "few-tries", 42, "E-TOKEN-DEADLINE token 'lab' did not answer", true});
+    return health;
+}
+
 control::IdentityEvent sample_event(const std::string& name, const std::string& text, bool settled,
                                     std::optional<ErrorCode> error) {
     return {name, sample_time(), settled ? "OK" : "REQUESTED", text, settled, error};

@@ -17,6 +17,9 @@ TimePoint sample_time();
 /// A view with every member set.
 control::IdentityView full_view(const std::string& name);
 
+/// With every member set.
+control::Health full_health();
+
 /// An event of `name`.
 control::IdentityEvent sample_event(const std::string& name, const std::string& text, bool settled = false,
                                     std::optional<ErrorCode> error = {});
@@ -27,6 +30,7 @@ class ControlServiceFake final : public control::ControlService {
     Result<std::vector<control::IdentityView>> status(const std::optional<std::string>& identity) override;
     Result<std::vector<control::IdentityView>> status_page(const std::string& after, std::size_t limit) override;
     Result<control::Overview> overview_page(const std::string& after, std::size_t limit) override;
+    Result<control::Health> health() override { return condition; }
     Result<control::Acceptance> enroll(const std::string& identity) override;
     Result<control::Acceptance> renew(const std::string& identity, bool rekey) override;
     Result<control::Acceptance> cancel(const std::string& identity) override;
@@ -50,6 +54,7 @@ class ControlServiceFake final : public control::ControlService {
     std::optional<std::string> unreadable;            ///< the identity whose view is the error internal
     std::vector<std::string> asked;                   ///< `renew web rekey`
     std::optional<control::IdentityEvent> on_change;  ///< reported from within every change
+    control::Health condition = full_health();        ///< the answer of health()
     control::Acceptance acceptance{true, "begun"};
     std::optional<Error> failure;  ///< of every change
     bool adopts_later = false;     ///< adoptions wait in `adopting`

@@ -110,6 +110,9 @@ TEST(Interface, has_the_members_that_are_sent) {
     EXPECT_EQ(names(type("Crl")), names(view["crl"]));
     const json overview = to_json(overview_of({full_view("web")}));
     EXPECT_EQ(names(type("Row")), names(overview["rows"][0]));
+    const json health = to_json(full_health());
+    EXPECT_EQ(names(type("Authority")), names(health["authorities"][0]));
+    EXPECT_EQ(names(type("Token")), names(health["tokens"][0]));
     EXPECT_EQ(names(type("Event")), names(to_json(sample_event("web", "x", true, ErrorCode::internal))));
     EXPECT_EQ(names(type("HistoryEntry")), names(to_json(HistoryEvent{"identity", "web", sample_time(), "x"})));
 }
@@ -117,7 +120,9 @@ TEST(Interface, has_the_members_that_are_sent) {
 TEST(Interface, says_of_members_that_may_be_missing_that_they_may) {
     const IdentityView bare;
     const json row = to_json(overview_of({bare}))["rows"][0];
-    for (const auto& [type_name, object] : {std::pair("Identity", to_json(bare)), std::pair("Row", row)}) {
+    for (const auto& [type_name, object] :
+         {std::pair("Identity", to_json(bare)), std::pair("Row", row), std::pair("Authority", to_json(AuthorityView())),
+          std::pair("Token", to_json(TokenView()))}) {
         const std::set<std::string> sent = names(object);
         for (const auto& [name, spelled] : type(type_name)) {
             EXPECT_EQ(spelled.starts_with('?'), !sent.contains(name)) << name;

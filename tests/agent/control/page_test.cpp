@@ -118,8 +118,12 @@ TEST_F(ControlPage, tell_in_a_row_what_a_view_says) {
     const json reply = ask(client, "Overview", json::object(), true)["parameters"];
     EXPECT_EQ(reply["at"], "2026-11-23T18:00:00Z");
     EXPECT_EQ(reply["notices"], json::array({"CA 'corp' announces its successor"})) << "once for both";
-    EXPECT_EQ(reply["rows"][0],
-              (json{{"name", "mail"}, {"enabled", true}, {"state", "OK"}, {"next", "nothing due"}, {"settled", true}}));
+    EXPECT_EQ(reply["rows"][0], (json{{"name", "mail"},
+                                      {"enabled", true},
+                                      {"state", "OK"},
+                                      {"next", "nothing due"},
+                                      {"renew_at", "2026-11-23T18:00:02Z"},
+                                      {"settled", true}}));
     EXPECT_EQ(reply["rows"][1]["failure"], "E-CA-TIMEOUT it took too long; retried later");
     EXPECT_EQ(reply["rows"][1]["not_after"], "2026-11-24T18:00:00Z");
 }

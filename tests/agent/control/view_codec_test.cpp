@@ -66,6 +66,8 @@ TEST(ViewCodec, events_and_outcomes_survive) {
     EXPECT_TRUE(acceptance_of(to_json(acceptance)).value() == acceptance);
     const ResumptionView resumption{"lab", true, false, true};
     EXPECT_TRUE(resumption_of(to_json(resumption)).value() == resumption);
+    EXPECT_TRUE(health_of(to_json(full_health())).value() == full_health());
+    EXPECT_TRUE(health_of(to_json(Health())).value() == Health());
     const HistoryEvent entry{"token", "lab", sample_time(), "logged in"};
     EXPECT_TRUE(history_event_of(to_json(entry)).value() == entry);
 }

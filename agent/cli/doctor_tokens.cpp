@@ -1,0 +1,297 @@
+// Tokens as `hwenroll doctor` sees them.
+#include <algorithm>
+#include <array>
+#include <set>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "agent/cli/doctor_checks.h"
+#include "agent/runtime/login_rules.h"
+#include "agent/runtime/queries.h"
+#include "agent/runtime/token_access.h"
+#include "keystore/pin_source.h"
+
+namespace hwenroll::cli {
+namespace {
+
+using config::TokenSettings;
+
+/// A token that has not described itself by then is reported, whatever its own deadline.
+constexpr std::chrono::milliseconds patience{10'000};
+
+/// PKCS#11 v2.40 §2.1, §2.3.
+struct Mechanism {
+    std::uint64_t number = 0;
+    const char* name = nullptr;
+};
+constexpr Mechanism rsa_generation{0x0000, "CKM_RSA_PKCS_KEY_PAIR_GEN"};
+constexpr Mechanism rsa_use{0x0001, "CKM_RSA_PKCS"};
+constexpr Mechanism ec_generation{0x1040, "CKM_EC_KEY_PAIR_GEN"};
+constexpr Mechanism ec_use{0x1041, "CKM_ECDSA"};
+constexpr Mechanism ec_agreement{0x1050, "CKM_ECDH1_DERIVE"};
+
+config::EnvelopeMode envelope_of(const config::Configuration& configuration, const config::IdentitySettings& identity) {
+    const auto authority = configuration.authorities.find(identity.ca);
+    return authority == configuration.authorities.end()
+               ? config::EnvelopeMode::automatic
+               : config::envelope_for(identity.key, authority->second.envelope);
+}
+
+std::vector<const config::IdentitySettings*> identities_on(const config::Configuration& configuration,
+                                                           const std::string& token) {
+    std::vector<const config::IdentitySettings*> identities;
+    for (const auto& [name, identity] : configuration.identities) {
+        if (identity.token == token) {
+            identities.push_back(&identity);
+        }
+    }
+    return identities;
+}
+
+bool is_generated(const config::IdentitySettings& identity) {
+    return std::holds_alternative<config::KeyType>(identity.key);
+}
+
+std::vector<Mechanism> needed(const config::Configuration& configuration, const std::string& token) {
+    std::vector<Mechanism> all;
+    for (const config::IdentitySettings* const identity : identities_on(configuration, token)) {
+        const auto envelope = envelope_of(configuration, *identity);
+        const bool ec = config::is_ec(identity->key);
+        if (!is_generated(*identity)) {
+            continue;  // of which kind it is, the token says; the test of the key itself is the better one
+        }
+        all.push_back(ec ? ec_generation : rsa_generation);
+        all.push_back(ec ? ec_use : rsa_use);
+        if (envelope == config::EnvelopeMode::agree) {
+            all.push_back(ec_agreement);
+        }
+        if (envelope == config::EnvelopeMode::token_rsa) {
+            all.push_back(rsa_generation);
+            all.push_back(rsa_use);
+        }
+    }
+    return all;
+}
+
+void check_mechanisms(Examination& examination, const TokenSettings& token, const keystore::TokenDescription& seen) {
+    if (seen.mechanisms.empty()) {
+        return;
+    }
+    std::set<std::string> missing;
+    std::set<std::string> present;
+    for (const Mechanism& mechanism : needed(examination.configuration, token.name)) {
+        const bool there = std::ranges::find(seen.mechanisms, mechanism.number) != seen.mechanisms.end();
+        (there ? present : missing).insert(mechanism.name);
+    }
+    if (!missing.empty()) {
+        examination.report.fail(
+            ErrorCode::token_operation, "token " + token.name,
+            fmt::format("it does not offer {}, which the configured keys need", fmt::join(missing, ", ")),
+            "choose another 'key' for its identities, or another token");
+    } else if (!present.empty()) {
+        examination.report.ok("token " + token.name, fmt::format("offers {}", fmt::join(present, ", ")));
+    }
+}
+
+/// The current key, that of an attempt and that of a shadow certificate.
+constexpr std::size_t keys_of_identity = 3;
+
+void check_room(Examination& examination, const TokenSettings& token, const keystore::TokenDescription& seen) {
+    const auto identities = identities_on(examination.configuration, token.name);
+    const auto generated = static_cast<std::size_t>(
+        std::ranges::count_if(identities, [](const auto* identity) { return is_generated(*identity); }));
+    const std::size_t keys = keys_of_identity * generated;
+    const std::string about = "token " + token.name;
+    if (token.storage.persistent()) {
+        const std::size_t handles = std::size_t{token.storage.last} - token.storage.first + 1;
+        const std::string text =
+            fmt::format("{} handles for {} identities: {} are needed when all are renewed over a rollover", handles,
+                        generated, keys);
+        handles < keys ? examination.report.warn(about, text, "widen 'storage' of [token." + token.name + "]")
+                       : examination.report.ok(about, text);
+    } else if (seen.free_octets) {
+        constexpr std::uint64_t octets_of_key = 4096;  // both halves with their attributes
+        const std::string text = fmt::format("{} octets are free for {} keys", *seen.free_octets, keys);
+        *seen.free_octets < octets_of_key* keys
+            ? examination.report.warn(about, text, "hwenroll token purge " + token.name)
+            : examination.report.ok(about, text);
+    } else if (token.type == config::TokenType::pkcs11) {
+        examination.report.ok(about, fmt::format("it does not tell how many of {} keys it has room for", keys));
+    }
+}
+
+/// False: no login may follow.
+bool check_pin_flags(DoctorReport& report, const TokenSettings& token, const keystore::TokenDescription& seen) {
+    const std::string about = "token " + token.name;
+    if (!seen.login_required) {
+        return true;
+    }
+    if (seen.pin_locked) {
+        report.fail(ErrorCode::token_pin_locked, about, "its PIN is locked", "unlock it with its own tool");
+        return false;
+    }
+    if (seen.pin_final_try) {
+        report.fail(ErrorCode::token_pin_low, about, "one PIN try is left: neither the agent nor this command uses it",
+                    "log in once with its own tool and the right PIN");
+        return false;
+    }
+    if (seen.pin_count_low) {
+        report.warn(about, "few PIN tries are left; this command makes none",
+                    "log in once with its own tool and the right PIN");
+        return false;
+    }
+    report.ok(about, "its PIN has all its tries");
+    return true;
+}
+
+/// What the record of logins forbids is not tried (T9).
+std::optional<Error> refused_before(Examination& examination, const TokenSettings& token,
+                                    const keystore::TokenDescription& seen) {
+    const auto records = examination.store->logins_of_section(token.name);
+    const auto of_device = examination.store->logins_of_device(seen.uri);
+    if (!records || !of_device) {
+        return !records ? records.error() : of_device.error();
+    }
+    std::vector<store::LoginRecord> all = *records;
+    all.insert(all.end(), of_device->begin(), of_device->end());
+    runtime::LoginAttempt attempt;
+    attempt.source = pin_text(token);
+    attempt.token_uri = seen.uri;
+    const auto source = keystore::PinSource::parse(attempt.source);
+    const auto identity = source ? source->identity() : fail(source.error());
+    if (identity && *identity) {
+        attempt.file = runtime::to_pin_file(**identity);
+    }
+    const auto record = runtime::forbidding(all, attempt);
+    return record ? std::optional(runtime::forbidden(token.name, *record)) : std::nullopt;
+}
+
+void report_keys(DoctorReport& report, const std::vector<runtime::TestedKey>& keys) {
+    for (const runtime::TestedKey& key : keys) {
+        const std::string about = "key of identity " + key.identity;
+        key.outcome ? report.ok(about, key.key + " signs and opens, as software confirms")
+                    : report.fail(about, key.outcome.error());
+    }
+}
+
+bool needs_secret(const TokenSettings& token) {
+    return token.type == config::TokenType::tpm2 ? token.auth.has_value() : token.pin.has_value();
+}
+
+/// Why the keys are not tested; empty: they may be.
+std::string why_not(const Examination& examination, const TokenSettings& token) {
+    if (!examination.store) {
+        return "no login was made: there is no record of logins before the agent's first start";
+    }
+    if (needs_secret(token) && examination.agent_runs) {
+        return "no login was made: the agent runs and logs in itself";
+    }
+    const auto& source = token.type == config::TokenType::tpm2 ? token.auth : token.pin;
+    if (source && source->kind == config::SecretSource::Kind::credential) {
+        return "no login was made: " + source->text() + " is seen by its service only";
+    }
+    return {};
+}
+
+void test_keys(Examination& examination, const TokenSettings& token) {
+    const std::string about = "token " + token.name;
+    if (const std::string why = why_not(examination, token); !why.empty()) {
+        return examination.report.ok(about, why);
+    }
+    std::vector<runtime::KeyToTest> wanted;
+    for (const auto& [name, identity] : examination.configuration.identities) {
+        wanted.push_back(
+            {name, identity.token, envelope_of(examination.configuration, identity) == config::EnvelopeMode::agree});
+    }
+    observe::Log log(observe::Log::Target::quiet);
+    const keystore::WorkerProgram worker = runtime::worker_beside_this_program();
+    const auto tested =
+        runtime::test_keys({token, examination.configuration.agent.state_dir, worker, examination.clock, log}, wanted);
+    if (!tested && tested.error().code() == ErrorCode::state_locked) {
+        return examination.report.ok(about, "no login was made: the agent, or another command, is at work");
+    }
+    if (!tested) {
+        return examination.report.fail(about, tested.error());
+    }
+    report_keys(examination.report, *tested);
+    if (tested->empty()) {
+        examination.report.ok(about, "no key is in use on it yet, so none was tested");
+    }
+}
+
+/// What the running agent knows. False: the token is not asked, since it is silent.
+bool report_agents_view(Examination& examination, const std::string& token) {
+    if (!examination.health) {
+        return true;
+    }
+    const auto& views = examination.health->tokens;
+    const auto view = std::ranges::find(views, token, &control::TokenView::name);
+    if (view == views.end()) {
+        return true;
+    }
+    constexpr std::int64_t long_call = 10;
+    const std::string about = "token " + token;
+    if (view->busy >= long_call) {
+        examination.report.warn(about,
+                                fmt::format("it has not answered the agent for {}", to_words(Seconds(view->busy))),
+                                "hwenroll status");
+        return false;
+    }
+    if (!view->failure.empty()) {
+        examination.report.fail(view->state == "locked" ? ErrorCode::token_pin_locked : ErrorCode::token_operation,
+                                about, "the agent's last use of it failed: " + view->failure, "hwenroll status");
+    } else {
+        examination.report.ok(about, view->logged_in       ? "the agent is logged in to it"
+                                     : view->state == "up" ? "the agent has used it"
+                                                           : "the agent has not used it yet");
+    }
+    return true;
+}
+
+/// Root, and whoever the agent is, reach what it reaches; to others a token that is there may look absent.
+bool may_use_tokens(const Examination& examination) {
+    struct stat state {};
+    const auto& path = examination.configuration.agent.state_dir;
+    return ::geteuid() == 0 || (::stat(path.c_str(), &state) == 0 && state.st_uid == ::geteuid());
+}
+
+void check_token(Examination& examination, const TokenSettings& token) {
+    if (!report_agents_view(examination, token.name)) {
+        return;
+    }
+    TokenSettings asked = token;
+    asked.deadline_use = std::min(asked.deadline_use, patience);
+    keystore::WorkerToken worker(runtime::worker_beside_this_program(), runtime::options_of(asked));
+    const auto seen = worker.describe();
+    if (!seen && !may_use_tokens(examination)) {
+        return examination.report.unseen("token " + token.name, "this user may not use it: " + seen.error().what());
+    }
+    if (!seen) {
+        return examination.report.fail("token " + token.name, seen.error());
+    }
+    examination.report.ok("token " + token.name,
+                          fmt::format("found: {} {}, serial {}", seen->manufacturer, seen->model, seen->serial));
+    check_mechanisms(examination, token, *seen);
+    check_room(examination, token, *seen);
+    const bool has_tries = check_pin_flags(examination.report, token, *seen);
+    const auto refused = examination.store ? refused_before(examination, token, *seen) : std::nullopt;
+    if (refused) {
+        examination.report.fail("token " + token.name, *refused);
+    } else if (has_tries) {
+        test_keys(examination, token);
+    }
+}
+
+}  // namespace
+
+void check_tokens(Examination& examination) {
+    examination.report.begin("tokens");
+    for (const auto& [name, token] : examination.configuration.tokens) {
+        check_token(examination, token);
+    }
+}
+
+}  // namespace hwenroll::cli

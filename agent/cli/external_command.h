@@ -1,0 +1,15 @@
+// A program of the system whose output is shown to somebody.
+#pragma once
+
+#include <chrono>
+#include <string>
+#include <vector>
+
+namespace hwenroll::cli {
+
+/// What `arguments` (the first is an absolute path) prints to both of its outputs, as runtime::Command has it: bounded,
+/// printable, ended after `time`; its environment has the locale C and no more. What went wrong is told in the text.
+/// Blocks.
+std::string output_of(const std::vector<std::string>& arguments, std::chrono::milliseconds time);
+
+}  // namespace hwenroll::cli

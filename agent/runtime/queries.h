@@ -67,7 +67,7 @@ struct AttestedKey {
 /// keystore::Token.
 Result<AttestedKey> attest_key(const TokenQuery& query, const std::string& identity, ByteView nonce);
 
-/// hwenroll-token beside the running program, as a build and a package both place it.
+/// The hwenroll-token of the running program (worker_of).
 keystore::WorkerProgram worker_beside_this_program();
 
 }  // namespace hwenroll::runtime

@@ -29,8 +29,10 @@ endfunction()
 
 install(TARGETS hwenrolld RUNTIME DESTINATION "${CMAKE_INSTALL_SBINDIR}" COMPONENT hwenroll)
 install(TARGETS hwenroll RUNTIME DESTINATION "${CMAKE_INSTALL_BINDIR}" COMPONENT hwenroll)
-install(TARGETS hwenroll-token hwenroll-hook
-  RUNTIME DESTINATION "${CMAKE_INSTALL_LIBEXECDIR}/hwenroll" COMPONENT hwenroll)
+install(TARGETS hwenroll-token RUNTIME DESTINATION "${CMAKE_INSTALL_LIBEXECDIR}/hwenroll" COMPONENT hwenroll)
+if(TARGET hwenroll-hook)
+  install(TARGETS hwenroll-hook RUNTIME DESTINATION "${CMAKE_INSTALL_LIBEXECDIR}/hwenroll" COMPONENT hwenroll)
+endif()
 
 # Units say where their programs are.
 file(GLOB units CONFIGURE_DEPENDS

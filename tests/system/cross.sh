@@ -61,25 +61,22 @@ trap remove_tree EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
-# Of what .ci/install-deps lists: libraries as arm64 packages, programs of the build for this machine.
+# Of what .ci/install-deps lists: libraries and SoftHSM2 of arm64, and programs of the build for this machine.
 host=(crossbuild-essential-arm64 cmake ninja-build pkg-config ccache openssl qemu-user-static)
-target=() installed=$("$checkout/.ci/install-deps" --build --list)
-for package in $installed; do
-    case $package in
-    lib*-dev | softhsm2) target+=("$package:arm64") ;;
-    nlohmann-json3-dev) host+=("$package") ;;
-    esac
-done
+target=$("$checkout/.ci/install-deps" --build --list | grep -E '^lib.*-dev$|^nlohmann|^softhsm2$')
 
 cross_tree() {
     local packed base
-    packed=$cache/$suite-arm64-$(cksum <<<"${host[*]} ${target[*]}" | cut -d' ' -f1).tar.zst
+    packed=$cache/$suite-arm64-$(cksum <<<"${host[*]} $target" | cut -d' ' -f1).tar.zst
     if ! is_fresh "$packed"; then
         base=$(minimal_tree "$suite") || return 1
         unpack_tree "$suite-base" "$base"
         complete_tree "$suite"
+        # Those of headers alone are of no architecture.
         if ! in_tree 1800 "export DEBIAN_FRONTEND=noninteractive; dpkg --add-architecture arm64 && apt-get update -qq &&
-            apt-get install -qq --yes --no-install-recommends ${host[*]} ${target[*]}" \
+            for name in ${target//$'\n'/ }; do
+                apt-cache show \$name | grep -q '^Architecture: all' && echo \$name || echo \$name:arm64
+            done | xargs apt-get install -qq --yes --no-install-recommends ${host[*]}" \
             >"$cache/$suite-arm64.log" 2>&1 </dev/null; then
             tail -n 5 "$cache/$suite-arm64.log" >&2
             return 1

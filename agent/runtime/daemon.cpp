@@ -128,6 +128,7 @@ class Service {
 
  private:
     Status listen() {
+#ifdef HWENROLL_CONTROL
         std::error_code failure;
         std::filesystem::create_directories(configuration_.agent.runtime_dir, failure);
         control::ServerOptions options;
@@ -140,6 +141,7 @@ class Service {
             return fail(server.error());
         }
         server_ = *std::move(server);
+#endif
         return {};
     }
 

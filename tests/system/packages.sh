@@ -208,7 +208,7 @@ live_through_versions() {
         "test -h /etc/systemd/system/multi-user.target.wants/hwenrolld.service
          test -h /etc/systemd/system/sockets.target.wants/hwenroll-hook.socket
          ! ls /etc/systemd/system/*.wants | grep -E 'hwenroll-token|hwenroll-once'"
-    check "its files are there" "for file in $(echo $expected_files); do test -e \$file || { echo \$file; exit 1; }; done"
+    check "its files are there" "for file in ${expected_files//$'\n'/ }; do test -e \$file || { echo \$file; exit 1; }; done"
     check "its users and groups are there" \
         "getent passwd hwenroll hwenroll-token && getent group hwenroll-admin && id -nG hwenroll | grep -w hwenroll-admin"
     check "the units find their programs" \
@@ -224,7 +224,7 @@ live_through_versions() {
         openssl x509 -in /var/lib/hwenroll/live/web/current/cert.pem -noout -serial | cmp - /root/serial'
     check "the identity lives on, nothing is asked anew" "$unchanged"
     check "is removed; configuration and state stay" \
-        "apt-get remove -qq --yes hwenroll; ! test -e /usr/sbin/hwenrolld; test -e /etc/hwenroll/hwenroll.toml
+        "apt-get remove -qq --yes hwenroll; [ ! -e /usr/sbin/hwenrolld ]; test -e /etc/hwenroll/hwenroll.toml
          test -e /var/lib/hwenroll/state.db; test -e /var/lib/hwenroll/live/web/current/cert.pem"
     check "is installed again; the identity lives on" "$apt_install /debs/hwenroll_*.deb; $unchanged"
     check "is purged; the key that stays on its token is named, the rest is gone" \
@@ -232,7 +232,7 @@ live_through_versions() {
          for path in /etc/hwenroll /var/lib/hwenroll /run/hwenroll; do ! test -e \$path || { find \$path; exit 1; }; done
          ! find /etc/systemd /var/lib/systemd -name '*hwenroll*' | grep ."
     check "is installed after that as for the first time" \
-        "$apt_install /debs/hwenroll_*.deb; test -d /etc/hwenroll/conf.d; ! test -e /var/lib/hwenroll/state.db
+        "$apt_install /debs/hwenroll_*.deb; test -d /etc/hwenroll/conf.d; [ ! -e /var/lib/hwenroll/state.db ]
          hwenroll status 2>&1 | grep E-CONFIG-FILE"
     check "scep-lab-ca is purged" "apt-get purge -qq --yes scep-lab-ca; ! test -e /usr/bin/scep-lab-ca"
     remove_tree

@@ -60,9 +60,7 @@ if(HWENROLL_SYSTEMD)
   hwenroll_install_as(systemd/hwenroll.tmpfiles lib/tmpfiles.d hwenroll.conf)
   hwenroll_install(PATTERNS systemd/catalog/*.catalog systemd/*.catalog DESTINATION lib/systemd/catalog)
 endif()
-foreach(program hwenrolld hwenroll-token)
-  hwenroll_install_as(systemd/apparmor.${program} "${CMAKE_INSTALL_FULL_SYSCONFDIR}/apparmor.d" ${program})
-endforeach()
+hwenroll_install_as(systemd/apparmor.hwenrolld "${CMAKE_INSTALL_FULL_SYSCONFDIR}/apparmor.d" usr.sbin.hwenrolld)
 
 foreach(section 1 5 8)
   file(GLOB pages CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/docs/man/*.${section}")
@@ -87,7 +85,7 @@ hwenroll_install(PATTERNS agent/control/*.varlink DESTINATION "${CMAKE_INSTALL_D
 file(GLOB pages CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/docs/*.md")
 list(FILTER pages EXCLUDE REGEX
   "/(abilities|building|faults|fuzzing|lab-ca|performance|scep-conformance|simulation|state-machine|test-runs)\\.md$")
-install(FILES README.md CHANGELOG.md SECURITY.md ${pages} DESTINATION "${documents}/hwenroll" COMPONENT hwenroll)
+install(FILES README.md SECURITY.md ${pages} DESTINATION "${documents}/hwenroll" COMPONENT hwenroll)
 hwenroll_install(PATTERNS docs/examples/* DESTINATION "${documents}/hwenroll/examples")
 
 if(TARGET scep-lab-ca)

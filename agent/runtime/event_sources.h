@@ -46,9 +46,7 @@ class EventSources {
 /// Error code: internal.
 Result<std::unique_ptr<EventSources>> epoll_event_sources();
 
-#ifdef HWENROLL_SYSTEMD
-/// Error code: internal.
+/// Not in builds without systemd. Error code: internal.
 Result<std::unique_ptr<EventSources>> systemd_event_sources();
-#endif
 
 }  // namespace hwenroll::runtime

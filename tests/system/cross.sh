@@ -8,11 +8,11 @@ usage() {
 usage: tests/system/cross.sh [--suite NAME] [--test NAME]... [--logs DIR] [--keep]
 
   --suite NAME   bookworm (Debian 12, the default) or trixie (Debian 13)
-  --test NAME    a test program; repeatable; default: those of base, configuration, state, publication, SCEP messages,
+  --test NAME    a test program alone; repeatable; default: those of base, configuration, state, publication, SCEP messages,
                  decisions, and token keys as EVP_PKEY
   --logs DIR     default: build/arm64
   --keep         leave the tree for inspection
-The agent's programs are built, too, and tell their version. One line a program; exit: 0 if all passed, 1 if one failed,
+By default the programs are built, too, and tell their version. One line a program; exit: 0 if all passed, 1 if one failed,
 64 wrong usage, 69 something is missing that it needs.
 Needs root, debootstrap, zstd, git and a kernel whose binfmt_misc may be mounted in a user namespace (6.7 and newer): what
 runs arm64 programs is registered in there, and nothing on this machine. Trees, and a compiler's cache, are kept in
@@ -25,7 +25,7 @@ complain() {
     exit "$1"
 }
 
-suite=bookworm tests=() keep=no logs=''
+suite=bookworm tests=() programs=() keep=no logs=''
 arguments=("$@")
 while [ $# -gt 0 ]; do
     case $1 in
@@ -38,10 +38,11 @@ while [ $# -gt 0 ]; do
     esac
     shift
 done
-[ ${#tests[@]} -gt 0 ] ||
+if [ ${#tests[@]} = 0 ]; then
     tests=(base_test config_test store_tests publish_test scep_request_tests scep_reply_tests lifecycle_tests
         keystore_openssl_test)
-programs=(hwenrolld hwenroll hwenroll-token hwenroll-hook scep-lab-ca)
+    programs=(hwenrolld hwenroll hwenroll-token hwenroll-hook scep-lab-ca)
+fi
 checkout=$(cd "$(dirname "$0")/../.." && pwd)
 cache=${HWENROLL_FRESH_CACHE:-/var/tmp/hwenroll-fresh}
 logs=${logs:-$checkout/build/arm64}

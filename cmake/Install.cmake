@@ -2,8 +2,8 @@
 # the other. Files that people read or that other programs look for are taken as they are in the checkout.
 #
 # DESTDIR goes before all of it; under the prefix /usr configuration is in /etc (GNUInstallDirs).
-set(HWENROLL_UNIT_DIR "lib/systemd/system" CACHE PATH "where systemd's units go")
-set(HWENROLL_ZSH_DIR "${CMAKE_INSTALL_DATADIR}/zsh/site-functions" CACHE PATH "where completions for zsh go")
+set(HWENROLL_UNIT_DIR "lib/systemd/system" CACHE STRING "where systemd's units go")
+set(HWENROLL_ZSH_DIR "${CMAKE_INSTALL_DATADIR}/zsh/site-functions" CACHE STRING "where completions for zsh go")
 set(documents "${CMAKE_INSTALL_DATADIR}/doc")
 
 # hwenroll_install(PATTERNS … DESTINATION dir [COMPONENT name]): what there is of these files.

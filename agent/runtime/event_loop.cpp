@@ -24,7 +24,8 @@ Result<std::unique_ptr<EventSources>> default_sources() {
 }
 
 tl::unexpected<Error> setup_failure(const char* call, int number) {
-    return fail(Error(ErrorCode::internal, std::string("cannot set up the event loop: ") + call, std::strerror(number)));
+    return fail(
+        Error(ErrorCode::internal, std::string("cannot set up the event loop: ") + call, std::strerror(number)));
 }
 
 }  // namespace

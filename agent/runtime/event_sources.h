@@ -18,8 +18,8 @@ class EventSource {
     EventSource& operator=(const EventSource&) = delete;
     virtual ~EventSource() = default;
 
-    /// Ends the watching: no call comes afterwards. May be called by the source's own callback, which stays alive while it
-    /// runs, and more than once.
+    /// Ends the watching: no call comes afterwards. May be called by the source's own callback, which stays alive while
+    /// it runs, and more than once.
     virtual void end() = 0;
 };
 
@@ -31,8 +31,8 @@ class EventSources {
     EventSources& operator=(const EventSources&) = delete;
     virtual ~EventSources() = default;
 
-    /// `ready` is told what of `events` (EPOLLIN, EPOLLOUT) is there, and EPOLLHUP and EPOLLERR, level-triggered. `fd` is
-    /// open as long as it is watched. Nothing if it cannot be watched, as a regular file cannot.
+    /// `ready` is told what of `events` (EPOLLIN, EPOLLOUT) is there, and EPOLLHUP and EPOLLERR, level-triggered. `fd`
+    /// is open as long as it is watched. Nothing if it cannot be watched, as a regular file cannot.
     virtual std::shared_ptr<EventSource> add_descriptor(int fd, std::uint32_t events,
                                                         std::function<void(std::uint32_t)> ready) = 0;
 

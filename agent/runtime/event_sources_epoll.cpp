@@ -15,8 +15,8 @@ namespace {
 
 using std::chrono::steady_clock;
 
-/// What a source is known by, in epoll and in the maps below. Never used again, so that nothing is told to a later source
-/// that has the same descriptor.
+/// What a source is known by, in epoll and in the maps below. Never used again, so that nothing is told to a later
+/// source that has the same descriptor.
 using Number = std::uint64_t;
 
 class EpollSource;
@@ -100,7 +100,8 @@ class EpollSources final : public EventSources {
 
     int dispatch_one() override {
         while (true) {
-            const bool due = !watching_->delays.empty() && watching_->delays.begin()->first.first <= steady_clock::now();
+            const bool due =
+                !watching_->delays.empty() && watching_->delays.begin()->first.first <= steady_clock::now();
             if (due && delays_turn_) {
                 return call_delay();
             }

@@ -8,8 +8,8 @@
 namespace hwenroll::runtime {
 
 /// The application-specific id of machine-id(5): an HMAC, so that the machine's id itself stays where it is
-/// (sd_id128_get_machine_app_specific(3), whose result this is to the octet). Of `text`, the content of /etc/machine-id: 32
-/// hexadecimal digits and a line end. Empty if that is no such id.
+/// (sd_id128_get_machine_app_specific(3), whose result this is to the octet). Of `text`, the content of
+/// /etc/machine-id: 32 hexadecimal digits and a line end. Empty if that is no such id.
 Bytes application_id(std::string_view text);
 
 /// The same of this machine; empty if it has none.

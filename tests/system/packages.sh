@@ -238,7 +238,21 @@ live_through_versions() {
     remove_tree
 }
 
+# .ci/install-deps is the one list of packages; debian/control cannot ask it.
+check_build_depends() {
+    local package missing=''
+    for package in $("$checkout/.ci/install-deps" --build --list | grep -E '^lib.*-dev$|^nlohmann' |
+        grep -vE '^lib(gtest|gmock|rapidcheck)-dev$'); do
+        grep -qE "^ $package[ ,]" "$checkout/debian/control" || missing+=" $package"
+    done
+    if [ -n "$missing" ]; then
+        echo "FAIL  debian/control does not build-depend on$missing"
+        failures=$((failures + 1))
+    fi
+}
+
 mkdir -p "$cache"
+check_build_depends
 for suite in "${suites[@]}"; do
     out=$logs/$suite
     mkdir -p "$out"

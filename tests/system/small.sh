@@ -1,33 +1,38 @@
 #!/bin/bash
 # Builds for small systems (preset small) and enrolls with that, without libsystemd and without a control socket. See
 # --help.
+# shellcheck disable=SC2317 # check() calls functions by name
 set -euo pipefail
 
 usage() {
     cat <<'TEXT'
-usage: tests/system/small.sh [--jobs N]
+usage: tests/system/small.sh [--jobs N] [--build DIR]
 
 Configures and builds the preset small in build/small, proves that its programs need no libsystemd, enrolls an identity
-at scep-lab-ca in a temporary directory (debian/tests/enrollment), lets the daemon renew nothing and end by SIGTERM, and
-asks a command that needs a running agent what is missing. One line a check; exit: 0 if all passed, else 1.
+at scep-lab-ca in a temporary directory (debian/tests/enrollment), starts the daemon and ends it by SIGTERM, and asks a
+command that needs a running agent what is missing. With --build the programs are those of DIR/bin, and nothing is built.
+One line a check; exit: 0 if all passed, else 1.
 TEXT
 }
 
-jobs=$(nproc)
+jobs=$(nproc) build=''
 while [ $# -gt 0 ]; do
     case $1 in
     --jobs) jobs=${2:?--jobs needs a number} && shift ;;
+    --build) build=$(realpath "${2:?--build needs a directory}") && shift ;;
     -h | --help) usage && exit 0 ;;
     *) echo "small.sh: unknown argument '$1'; see --help" >&2 && exit 64 ;;
     esac
     shift
 done
 cd "$(dirname "$0")/../.."
-bin=$PWD/build/small/bin
+if [ -z "$build" ]; then
+    build=$PWD/build/small
+    cmake --preset small >/dev/null
+    cmake --build "$build" --parallel "$jobs" --target hwenrolld hwenroll hwenroll-token scep-lab-ca
+fi
+bin=$build/bin
 export PATH=$bin:$PATH
-
-cmake --preset small >/dev/null
-cmake --build build/small --parallel "$jobs" --target hwenrolld hwenroll hwenroll-token scep-lab-ca
 
 failed=0
 # check TEXT FUNCTION

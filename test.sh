@@ -13,6 +13,7 @@ usage: ./test.sh [--asan | --tsan | --coverage | --preset NAME] [--soak NAME] [-
   --tsan          the same as --preset tsan: ThreadSanitizer
   --coverage      the same as --preset coverage; then gcovr's summary, and build/coverage/report/index.html
   --soak NAME     one of the long runs instead:
+                    arm64     tests built for arm64 in a minimal tree, under qemu's user emulation (needs root)
                     booted    the units of systemd/ on a Debian 12 tree that systemd-nspawn boots, with the programs of
                               build/dev as they are (needs root); about 3 minutes
                     crash     SIGKILL at each pass of each crash point of a life with a rollover, and of an enrollment
@@ -22,8 +23,11 @@ usage: ./test.sh [--asan | --tsan | --coverage | --preset NAME] [--soak NAME] [-
                     guest     the units of systemd/ on an emulated machine with a TPM and AppArmor, with the programs of
                               build/dev as they are (needs root); some 5 minutes
                     kernel-tpm  the TPM token on /dev/tpmrm0 and /dev/tpm0 of an emulated guest's kernel
+                    packages  Debian packages of 12 and 13: built, judged by lintian, installed, upgraded, purged in minimal
+                              trees (needs root)
                     renewals  the daemon through 1,000 renewals and 3 rollovers of its CA, in place of the 100 and 1 of
                               the usual run; prints memory, descriptors and rows; about 10 minutes
+                    small     the preset small, without libsystemd and control socket, enrolls
                     token-calls  each PKCS#11 call of an enrollment and a renewal goes wrong once: crash, hang, error,
                               lost session or login, stale handles; some 15 minutes
                     tsan      all tests under ThreadSanitizer
@@ -64,6 +68,10 @@ while [ $# -gt 0 ]; do
 done
 case $soak in
 '') ;;
+arm64)
+    .ci/install-deps --packages
+    exec tests/system/cross.sh
+    ;;
 booted) exec tests/system/booted.sh ;;
 guest)
     .ci/install-deps --kernel-tpm
@@ -79,7 +87,15 @@ crash) long='DISABLED_CrashSweep.*' ;;
 faults) long='*SystemCallFault.DISABLED_*' ;;
 fresh) exec tests/system/fresh.sh ;;
 fuzz) exec tests/fuzz/run.sh 30 ;;
+packages)
+    .ci/install-deps --packages
+    exec tests/system/packages.sh
+    ;;
 renewals) ;;
+small)
+    .ci/install-deps --build
+    exec tests/system/small.sh --jobs "$jobs"
+    ;;
 token-calls) long='*DISABLED_TokenCallSweep*' ;;
 tsan) preset=tsan ;;
 *) wrong "unknown soak '$soak'" ;;

@@ -25,7 +25,8 @@ endif()
 # Only calls that OpenSSL has not deprecated, and only opaque structures: OpenSSL 4 has nothing else.
 target_compile_definitions(hwenroll_flags INTERFACE OPENSSL_NO_DEPRECATED OPENSSL_API_COMPAT=30000)
 
-foreach(flag -fstack-protector-strong -fstack-clash-protection -fcf-protection=full -fno-plt)
+foreach(flag -fstack-protector-strong -fstack-clash-protection -fcf-protection=full
+        -mbranch-protection=standard -fno-plt)
   hwenroll_flag(${flag})
 endforeach()
 if(NOT HWENROLL_SANITIZE)

@@ -152,11 +152,17 @@ Result<std::vector<control::HistoryEvent>> stored_history(const config::Configur
 
 }  // namespace
 
-Result<control::Client> connect(const config::AgentSettings& agent) {
+Result<control::Client> connect([[maybe_unused]] const config::AgentSettings& agent) {
+#ifndef HWENROLL_CONTROL
+    return fail(ErrorCode::control_no_agent, "cannot ask the agent",
+                "this hwenroll was built without the control socket (HWENROLL_CONTROL=OFF)",
+                "'hwenrolld --once' does all that is due; for more use a build with it");
+#else
     control::ClientOptions options;
     options.runtime_dir = agent.runtime_dir;
     options.admin_group = agent.admin_group;
     return control::Client::connect(options);
+#endif
 }
 
 Result<std::optional<control::Client>> connect_if_running(const config::AgentSettings& agent) {

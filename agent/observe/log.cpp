@@ -1,39 +1,15 @@
 #include "agent/observe/log.h"
 
 #include <cstdio>
-#include <cstdlib>
 #include <string_view>
-#include <sys/stat.h>
-#include <sys/uio.h>
 #include <unistd.h>
 #include <vector>
 
 #include <fmt/format.h>
-#include <systemd/sd-journal.h>
+
+#include "agent/observe/journal.h"
 
 namespace hwenroll::observe {
-namespace {
-
-/// systemd.exec(5): JOURNAL_STREAM is `device:inode` of the stream that a service's stderr was connected to.
-bool stderr_is_journal() {
-    const char* stream = std::getenv("JOURNAL_STREAM");
-    struct stat info {};
-    return stream != nullptr && ::fstat(STDERR_FILENO, &info) == 0 &&
-           fmt::format("{}:{}", info.st_dev, info.st_ino) == stream;
-}
-
-void write_to_journal(const LogRecord& record) {
-    std::vector<std::string> fields = journal_fields(record);
-    std::vector<iovec> parts;
-    parts.reserve(fields.size());
-    for (std::string& field : fields) {
-        parts.push_back({field.data(), field.size()});
-    }
-    sd_journal_sendv(parts.data(), static_cast<int>(parts.size()));
-}
-
-}  // namespace
-
 std::vector<std::string> journal_fields(const LogRecord& record) {
     std::vector<std::string> fields{"MESSAGE=" + printable(record.text, 2048),
                                     fmt::format("PRIORITY={}", static_cast<int>(record.level))};
@@ -60,7 +36,7 @@ Log Log::for_stderr() {
 
 void Log::write(const LogRecord& record) {
     if (target_ == Target::journal) {
-        return write_to_journal(record);
+        return send_to_journal(journal_fields(record));
     }
     if (record.level == Level::debug || (record.level == Level::info && target_ == Target::quiet)) {
         return;

@@ -13,7 +13,6 @@
 #include <utility>
 
 #include <fmt/format.h>
-#include <systemd/sd-daemon.h>
 
 #include "agent/control/server.h"
 #include "agent/observe/log_ids.h"
@@ -22,6 +21,7 @@
 #include "agent/runtime/alert_command.h"
 #include "agent/runtime/loop_reactor.h"
 #include "agent/runtime/machine.h"
+#include "agent/runtime/service_manager.h"
 #include "agent/runtime/start_record.h"
 #include "base/failpoint.h"
 
@@ -112,7 +112,7 @@ class Service {
             clock_watch_ = loop_->watch_fd(clock_set_.get(), EPOLLIN, [this](std::uint32_t) { on_clock_set(); });
         }
         feed_watchdog();
-        ::sd_notify(0, "READY=1");
+        tell_service_manager("READY=1");
         failpoint("daemon-ready");
         return {};
     }
@@ -120,7 +120,7 @@ class Service {
     Status run() { return loop_->run(); }
 
     void end() {
-        ::sd_notify(0, "STOPPING=1\nSTATUS=stopping");
+        tell_service_manager("STOPPING=1\nSTATUS=stopping");
         server_.reset();
         agent_.interrupt(login_patience);
         starts_.clear();
@@ -128,6 +128,7 @@ class Service {
 
  private:
     Status listen() {
+#ifdef HWENROLL_CONTROL
         std::error_code failure;
         std::filesystem::create_directories(configuration_.agent.runtime_dir, failure);
         control::ServerOptions options;
@@ -140,6 +141,7 @@ class Service {
             return fail(server.error());
         }
         server_ = *std::move(server);
+#endif
         return {};
     }
 
@@ -245,7 +247,7 @@ class Service {
         signalfd_siginfo info{};
         while (::read(hangup_.get(), &info, sizeof info) > 0) {
         }
-        ::sd_notify(0, ("RELOADING=1\nMONOTONIC_USEC=" + monotonic_usec()).c_str());
+        tell_service_manager("RELOADING=1\nMONOTONIC_USEC=" + monotonic_usec());
         auto configuration = config::load(paths_);
         if (!configuration) {
             const Error& error = configuration.error();
@@ -266,7 +268,7 @@ class Service {
             adopt(*std::move(configuration));
         }
         service_.refuse_reload(last_reload_);
-        ::sd_notify(0, "READY=1");
+        tell_service_manager("READY=1");
         notify_status();
     }
 
@@ -280,13 +282,14 @@ class Service {
 
     /// The watchdog is fed where work is begun: a loop that turns without that is dead too.
     void feed_watchdog() {
-        std::uint64_t limit_us = 0;
-        if (::sd_watchdog_enabled(0, &limit_us) <= 0) {
+        const auto patience = watchdog_patience();
+        if (!patience) {
             return;
         }
-        loop_->every(std::chrono::milliseconds(std::max<std::uint64_t>(limit_us / 3000, 1)), [this] {
+        const auto third = std::chrono::duration_cast<std::chrono::milliseconds>(*patience / 3);
+        loop_->every(std::max(third, std::chrono::milliseconds(1)), [this] {
             agent_.tick();
-            ::sd_notify(0, "WATCHDOG=1");
+            tell_service_manager("WATCHDOG=1");
         });
     }
 
@@ -324,7 +327,7 @@ class Service {
         }
         if (text != status_) {
             status_ = text;
-            ::sd_notify(0, ("STATUS=" + text).c_str());
+            tell_service_manager("STATUS=" + text);
         }
     }
 

@@ -1,13 +1,16 @@
-// The one loop of the agent: sockets, timers, signals and results from other threads (sd-event).
+// The one loop of the agent: sockets, timers, signals and results from other threads.
 #pragma once
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <utility>
 #include <vector>
 
+#include "agent/runtime/event_sources.h"
+#include "base/file_descriptor.h"
 #include "base/result.h"
 #include "transport/http/exchange.h"
 
@@ -24,16 +27,15 @@ class Watch {
     Watch& operator=(Watch&& other) noexcept;
     ~Watch() { reset(); }
 
-    explicit operator bool() const { return watched_ != nullptr; }
+    explicit operator bool() const { return source_ != nullptr; }
 
     void reset();
 
  private:
     friend class EventLoop;
-    struct Watched;
-    explicit Watch(std::shared_ptr<Watched> watched) : watched_(std::move(watched)) {}
+    explicit Watch(std::shared_ptr<EventSource> source) : source_(std::move(source)) {}
 
-    std::shared_ptr<Watched> watched_;
+    std::shared_ptr<EventSource> source_;
 };
 
 /// Runs everything on the thread that calls run(). Only post() may be called from other threads.
@@ -42,6 +44,10 @@ class EventLoop final : public http::Reactor {
     /// Blocks SIGTERM and SIGINT and takes them on the loop: `on_stop` is called for the first one.
     /// Error code: internal.
     static Result<std::unique_ptr<EventLoop>> make(std::function<void()> on_stop);
+
+    /// The same upon `sources`.
+    static Result<std::unique_ptr<EventLoop>> make(std::function<void()> on_stop,
+                                                   std::unique_ptr<EventSources> sources);
     ~EventLoop() override;
 
     /// The client whose sockets and timer this loop serves; at most one, which must outlive the loop's run.
@@ -74,8 +80,11 @@ class EventLoop final : public http::Reactor {
     void set_timer(std::optional<std::chrono::milliseconds> delay) override;
 
  private:
-    class Impl;
-    explicit EventLoop(std::function<void()> on_stop);
+    struct Repeating;
+    EventLoop(std::function<void()> on_stop, std::unique_ptr<EventSources> sources);
+    Status watch_wake_ups();
+    Status watch_signals();
+    void repeat(Repeating& repeating);
     void run_posted();
     void put_back(std::vector<std::function<void()>> tasks, std::vector<std::function<void()>>::iterator begin);
     void wake();
@@ -84,7 +93,14 @@ class EventLoop final : public http::Reactor {
     std::function<void(int, bool, bool)> on_socket_;
     std::function<void()> on_timer_;
     bool stopped_ = false;
-    std::unique_ptr<Impl> impl_;
+    std::unique_ptr<EventSources> sources_;
+    FileDescriptor wake_ups_;
+    FileDescriptor signals_;
+    Watch wake_watch_;
+    Watch signal_watch_;
+    Watch timer_;
+    std::map<int, Watch> sockets_;
+    std::vector<std::unique_ptr<Repeating>> repeating_;
     std::mutex mutex_;
     std::vector<std::function<void()>> posted_;
 };

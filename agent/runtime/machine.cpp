@@ -3,17 +3,9 @@
 #include <cstdlib>
 #include <string_view>
 
-#include <systemd/sd-id128.h>
+#include "agent/runtime/machine_id.h"
 
 namespace hwenroll::runtime {
-namespace {
-
-/// Chosen once for this program (sd_id128_get_machine_app_specific(3)): the machine's id itself stays where it is.
-constexpr sd_id128_t application{
-    {0x1f, 0x6e, 0x4c, 0x0b, 0x52, 0x8d, 0x4a, 0x37, 0x9b, 0x0a, 0x63, 0xd4, 0x2e, 0x71, 0xc8, 0x95}};
-
-}  // namespace
-
 Bytes machine_mark() {
 #ifdef HWENROLL_FAILPOINTS
     if (const char* const id = std::getenv("HWENROLL_MACHINE"); id != nullptr) {
@@ -21,11 +13,7 @@ Bytes machine_mark() {
         return {text.begin(), text.end()};
     }
 #endif
-    sd_id128_t id{};
-    if (::sd_id128_get_machine_app_specific(application, &id) < 0) {
-        return {};
-    }
-    return {std::begin(id.bytes), std::end(id.bytes)};
+    return application_id_of_this_machine();
 }
 
 Status check_machine(store::Store& store) {

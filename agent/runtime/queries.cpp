@@ -13,6 +13,7 @@
 #include "agent/runtime/published_files.h"
 #include "agent/runtime/request_jobs.h"
 #include "agent/runtime/token_access.h"
+#include "agent/runtime/worker_program.h"
 #include "agent/store/state_directory.h"
 #include "keystore/openssl/self_test.h"
 #include "transport/scep/operation_url.h"
@@ -401,7 +402,7 @@ keystore::WorkerProgram worker_beside_this_program() {
     std::string path(PATH_MAX, '\0');
     const ssize_t size = ::readlink("/proc/self/exe", path.data(), path.size());
     path.resize(size > 0 ? static_cast<std::size_t>(size) : 0);
-    return {std::filesystem::path(path).replace_filename("hwenroll-token").string(), {}};
+    return {worker_of(path).string(), {}};
 }
 
 }  // namespace hwenroll::runtime

@@ -93,7 +93,7 @@ Result<std::vector<TestedKey>> test_keys(const TokenQuery& query, const std::vec
 Result<std::string> published_difference(store::Store& store, const config::Configuration& configuration,
                                          const config::IdentitySettings& identity);
 
-/// hwenroll-token beside the running program, as a build and a package both place it.
+/// The hwenroll-token of the running program (worker_of).
 keystore::WorkerProgram worker_beside_this_program();
 
 }  // namespace hwenroll::runtime

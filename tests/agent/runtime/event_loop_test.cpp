@@ -16,8 +16,19 @@
 namespace hwenroll::runtime {
 namespace {
 
-TEST(EventLoop, runs_what_other_threads_post_on_its_own_thread) {
-    auto loop = EventLoop::make({});
+using MakeSources = Result<std::unique_ptr<EventSources>> (*)();
+
+/// Each kind of sources must do the same.
+class EventLoopUpon : public testing::TestWithParam<MakeSources> {
+ protected:
+    static Result<std::unique_ptr<EventLoop>> make_loop(std::function<void()> on_stop) {
+        auto sources = GetParam()();
+        return sources ? EventLoop::make(std::move(on_stop), *std::move(sources)) : fail(sources.error());
+    }
+};
+
+TEST_P(EventLoopUpon, runs_what_other_threads_post_on_its_own_thread) {
+    auto loop = make_loop({});
     ASSERT_TRUE(loop);
     std::thread::id ran_on;
     std::thread other([&] {
@@ -31,10 +42,10 @@ TEST(EventLoop, runs_what_other_threads_post_on_its_own_thread) {
     EXPECT_EQ(ran_on, std::this_thread::get_id());
 }
 
-TEST(EventLoop, a_termination_signal_is_reported_once_and_on_the_loop) {
+TEST_P(EventLoopUpon, a_termination_signal_is_reported_once_and_on_the_loop) {
     int stops = 0;
     EventLoop* inner = nullptr;
-    auto loop = EventLoop::make([&] {
+    auto loop = make_loop([&] {
         ++stops;
         inner->post([&] { inner->stop(); });
     });
@@ -45,8 +56,8 @@ TEST(EventLoop, a_termination_signal_is_reported_once_and_on_the_loop) {
     EXPECT_EQ(stops, 1);
 }
 
-TEST(EventLoop, repeats_a_task) {
-    auto loop = EventLoop::make({});
+TEST_P(EventLoopUpon, repeats_a_task) {
+    auto loop = make_loop({});
     ASSERT_TRUE(loop);
     int ticks = 0;
     (*loop)->every(std::chrono::milliseconds(1), [&] {
@@ -58,8 +69,8 @@ TEST(EventLoop, repeats_a_task) {
     EXPECT_EQ(ticks, 3);
 }
 
-TEST(EventLoop, much_posted_work_keeps_its_order_and_lets_a_timer_have_its_turn) {
-    auto loop = EventLoop::make({});
+TEST_P(EventLoopUpon, much_posted_work_keeps_its_order_and_lets_a_timer_have_its_turn) {
+    auto loop = make_loop({});
     ASSERT_TRUE(loop);
     std::vector<int> ran;
     std::size_t before_timer = 0;
@@ -90,8 +101,8 @@ struct Pipe {
     FileDescriptor in;
 };
 
-TEST(EventLoop, tells_which_events_a_watched_descriptor_has) {
-    auto loop = EventLoop::make({});
+TEST_P(EventLoopUpon, tells_which_events_a_watched_descriptor_has) {
+    auto loop = make_loop({});
     ASSERT_TRUE(loop);
     Pipe pipe;
     std::vector<std::uint32_t> seen;
@@ -110,8 +121,8 @@ TEST(EventLoop, tells_which_events_a_watched_descriptor_has) {
     EXPECT_EQ(seen, (std::vector<std::uint32_t>{EPOLLIN, EPOLLHUP}));
 }
 
-TEST(EventLoop, a_watch_may_end_in_its_own_callback_and_is_then_silent) {
-    auto loop = EventLoop::make({});
+TEST_P(EventLoopUpon, a_watch_may_end_in_its_own_callback_and_is_then_silent) {
+    auto loop = make_loop({});
     ASSERT_TRUE(loop);
     Pipe pipe;
     ASSERT_EQ(::write(pipe.in.get(), "x", 1), 1);
@@ -130,8 +141,8 @@ TEST(EventLoop, a_watch_may_end_in_its_own_callback_and_is_then_silent) {
     EXPECT_FALSE(watch);
 }
 
-TEST(EventLoop, a_delayed_task_runs_once_unless_its_watch_has_ended) {
-    auto loop = EventLoop::make({});
+TEST_P(EventLoopUpon, a_delayed_task_runs_once_unless_its_watch_has_ended) {
+    auto loop = make_loop({});
     ASSERT_TRUE(loop);
     std::string order;
     Watch dropped = (*loop)->after(std::chrono::milliseconds(1), [&] { order += "dropped"; });
@@ -145,8 +156,8 @@ TEST(EventLoop, a_delayed_task_runs_once_unless_its_watch_has_ended) {
     EXPECT_EQ(order, "first last");
 }
 
-TEST(EventLoop, a_watch_may_outlive_its_loop) {
-    auto loop = EventLoop::make({});
+TEST_P(EventLoopUpon, a_watch_may_outlive_its_loop) {
+    auto loop = make_loop({});
     ASSERT_TRUE(loop);
     Watch watch = (*loop)->after(std::chrono::hours(1), [] {});
     loop->reset();
@@ -154,12 +165,80 @@ TEST(EventLoop, a_watch_may_outlive_its_loop) {
     EXPECT_FALSE(watch);
 }
 
-TEST(EventLoop, a_regular_file_cannot_be_watched_and_the_watch_says_so) {
-    auto loop = EventLoop::make({});
+TEST_P(EventLoopUpon, a_regular_file_cannot_be_watched_and_the_watch_says_so) {
+    auto loop = make_loop({});
     ASSERT_TRUE(loop);
     const FileDescriptor file(::open("/proc/self/exe", O_RDONLY | O_CLOEXEC));
     EXPECT_FALSE((*loop)->watch_fd(file.get(), EPOLLIN, [](std::uint32_t) {}));
 }
+
+TEST_P(EventLoopUpon, a_descriptor_that_is_always_ready_and_delays_that_are_always_due_take_turns) {
+    auto loop = make_loop({});
+    ASSERT_TRUE(loop);
+    Pipe pipe;
+    ASSERT_EQ(::write(pipe.in.get(), "x", 1), 1);
+    Pipe other;
+    ASSERT_EQ(::write(other.in.get(), "x", 1), 1);
+    int read = 0;
+    int read_other = 0;
+    int delays = 0;
+    const auto count = [&](int& calls) {
+        ++calls;
+        if (read >= 100 && read_other >= 100 && delays >= 100) {
+            (*loop)->stop();
+        }
+    };
+    const Watch first = (*loop)->watch_fd(pipe.out.get(), EPOLLIN, [&](std::uint32_t) { count(read); });
+    const Watch second = (*loop)->watch_fd(other.out.get(), EPOLLIN, [&](std::uint32_t) { count(read_other); });
+    Watch delay;
+    const std::function<void()> again = [&] {
+        delay = (*loop)->after(std::chrono::milliseconds(0), again);
+        count(delays);
+    };
+    again();
+    ASSERT_TRUE((*loop)->run());
+    // None of them starves: sd-event lets a delay be late by its accuracy of 1 ms.
+    EXPECT_GE(std::min({read, read_other, delays}), 100);
+    EXPECT_LT(std::max(read, read_other), 2 * std::min(read, read_other) + 100);
+}
+
+TEST_P(EventLoopUpon, a_descriptor_that_was_closed_unseen_and_has_come_back_is_watched_anew) {
+    auto loop = make_loop({});
+    ASSERT_TRUE(loop);
+    auto pipe = std::make_unique<Pipe>();
+    const int number = pipe->out.get();
+    int old_calls = 0;
+    int new_calls = 0;
+    Watch watch = (*loop)->watch_fd(number, EPOLLIN, [&](std::uint32_t) { ++old_calls; });
+    pipe.reset();  // before the watch, as curl does
+    pipe = std::make_unique<Pipe>();
+    ASSERT_EQ(pipe->out.get(), number);
+    watch = Watch();
+    watch = (*loop)->watch_fd(number, EPOLLIN, [&](std::uint32_t) {
+        ++new_calls;
+        (*loop)->stop();
+    });
+    ASSERT_TRUE(watch);
+    ASSERT_EQ(::write(pipe->in.get(), "x", 1), 1);
+    ASSERT_TRUE((*loop)->run());
+    EXPECT_EQ(old_calls, 0);
+    EXPECT_EQ(new_calls, 1);
+}
+
+TEST_P(EventLoopUpon, a_long_delay_and_none_at_all_do_not_overflow) {
+    auto loop = make_loop({});
+    ASSERT_TRUE(loop);
+    bool never = false;
+    const Watch long_one = (*loop)->after(std::chrono::hours(24 * 365 * 100), [&] { never = true; });
+    const Watch late = (*loop)->after(std::chrono::milliseconds(-5), [&] { (*loop)->stop(); });
+    ASSERT_TRUE((*loop)->run());
+    EXPECT_FALSE(never);
+}
+
+INSTANTIATE_TEST_SUITE_P(Epoll, EventLoopUpon, testing::Values(&epoll_event_sources));
+#ifdef HWENROLL_SYSTEMD
+INSTANTIATE_TEST_SUITE_P(Systemd, EventLoopUpon, testing::Values(&systemd_event_sources));
+#endif
 
 TEST(TokenThread, runs_jobs_in_order_off_the_loop_and_answers_on_it) {
     auto loop = EventLoop::make({});

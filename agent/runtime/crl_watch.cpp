@@ -306,14 +306,14 @@ void CrlWatch::fetch_by_point(const std::shared_ptr<const Fetch>& fetch, std::si
         }
         const bool last = at + 1 == fetch->points.urls.size();
         if (!refused) {
-            // A stale mirror or a portal's page is no reason not to ask the next one.
-            const bool good = last || self->judge(*fetch, response->body, self->state_of(fetch->issuer)).has_value();
-            return good ? self->accept(*fetch, std::move(response->body)) : self->fetch_by_point(fetch, at + 1);
+            auto list = self->judge(*fetch, std::move(response->body));
+            if (list) {
+                return self->accept(*fetch, *std::move(list));
+            }
+            refused = list.error();
         }
-        if (at + 1 < fetch->points.urls.size()) {
-            return self->fetch_by_point(fetch, at + 1);
-        }
-        self->failed(*fetch, *refused);
+        // A stale mirror or a portal's page is no reason not to ask the next one.
+        return last ? self->failed(*fetch, *refused) : self->fetch_by_point(fetch, at + 1);
     });
 }
 
@@ -344,11 +344,13 @@ void CrlWatch::fetch_by_message(const std::shared_ptr<const Fetch>& fetch) {
                    for (const std::string& warning : received->warnings) {
                        self->warn(warning);
                    }
-                   self->accept(*fetch, std::move(received->der));
+                   auto list = self->judge(*fetch, std::move(received->der));
+                   list ? self->accept(*fetch, *std::move(list)) : self->failed(*fetch, list.error());
                });
 }
 
-Result<scep::Crl> CrlWatch::judge(const Fetch& fetch, Bytes body, const lifecycle::CrlState& at_hand) {
+Result<scep::Crl> CrlWatch::judge(const Fetch& fetch, Bytes body) {
+    const lifecycle::CrlState at_hand = state_of(fetch.issuer);
     const TimePoint now = at_.clock.now();
     const bool trusted = at_.clock_trust.trusted();
     scep::ParseLimits limits = parse_limits(authority_->limits(), trusted);
@@ -371,18 +373,18 @@ Result<scep::Crl> CrlWatch::judge(const Fetch& fetch, Bytes body, const lifecycl
     return crl;
 }
 
-void CrlWatch::accept(const Fetch& fetch, Bytes body) {
+void CrlWatch::accept(const Fetch& fetch, scep::Crl list) {
     const lifecycle::CrlState before = state_of(fetch.issuer);
-    auto drawn = draw();
-    auto crl = drawn ? judge(fetch, std::move(body), before) : fail(drawn.error());
-    if (!crl) {
-        return failed(fetch, crl.error());
+    const auto drawn = draw();
+    if (!drawn) {
+        return failed(fetch, drawn.error());
     }
-    const lifecycle::CrlRecord record = record_of(*crl);
+    const lifecycle::CrlRecord record = record_of(list);
     const bool changed = record.digest != before.crl.digest;
     const std::string text = name_of(record);
     const Status kept = keep(lifecycle::after_fetch(before, record, at_.clock.now(), drawn->fraction),
-                             changed ? ByteView(crl->der) : ByteView(), changed ? text + " is at hand" : std::string());
+                             changed ? ByteView(list.der) : ByteView(), changed ? text + " is at hand" : std::string());
+    list = {};  // megabytes, which are read again below (invariant 10)
     if (!kept) {
         return failed(fetch, kept.error());
     }

@@ -81,10 +81,10 @@ class CrlWatch : public std::enable_shared_from_this<CrlWatch> {
     void begin_fetch(const Bytes& issuer);
     void fetch_by_point(const std::shared_ptr<const Fetch>& fetch, std::size_t at);
     void fetch_by_message(const std::shared_ptr<const Fetch>& fetch);
-    void accept(const Fetch& fetch, Bytes body);
+    void accept(const Fetch& fetch, scep::Crl list);
     [[nodiscard]] Bytes mark_of(const IdentityRunner& runner) const;
     [[nodiscard]] bool was_looked_up(const IdentityRunner& runner) const;
-    Result<scep::Crl> judge(const Fetch& fetch, Bytes body, const lifecycle::CrlState& at_hand);
+    Result<scep::Crl> judge(const Fetch& fetch, Bytes body);
     void failed(const Fetch& fetch, const Error& error);
     void end_fetch(const Result<control::Acceptance>& outcome);
     Status keep(lifecycle::CrlState state, ByteView document, const std::string& note);

@@ -197,13 +197,11 @@ Result<publish::Generation> IdentityRunner::generation_to_show(const lifecycle::
     if (!made || credential.crl.empty()) {
         return made;
     }
-    const auto crl = at_.store.crl_document(credential.crl);
+    auto crl = at_.store.crl_document(credential.crl);
     if (!crl) {
         return fail(crl.error());
     }
-    if (!crl->empty()) {
-        made->crl_pem = to_pem("X509 CRL", *crl);
-    }
+    made->crl = *std::move(crl);
     return made;
 }
 

@@ -51,7 +51,7 @@ Status write_document(Database& database, ByteView document) {
         return {};
     }
     Statement row(database, "INSERT OR IGNORE INTO crl_documents (digest, der) VALUES (?,?)");
-    return row.bind(ByteView(sha256(document))).bind(document).run();
+    return row.bind(ByteView(sha256(document))).bind_borrowed(document).run();
 }
 
 /// A certificate may be published with a list that its CA has replaced in the meantime.
@@ -94,12 +94,12 @@ Status write_crls(Database& database, const std::string& authority, const std::v
 }
 
 Result<Bytes> read_crl_document(Database& database, const Bytes& digest) {
-    Statement row(database, "SELECT der FROM crl_documents WHERE digest=?");
+    Statement row(database, "SELECT rowid FROM crl_documents WHERE digest=?");
     const auto found = row.bind(ByteView(digest)).step();
     if (!found) {
         return fail(found.error());
     }
-    return *found ? row.blob(0) : Bytes();
+    return *found ? database.blob("crl_documents", "der", row.integer(0)) : Bytes();
 }
 
 }  // namespace hwenroll::store

@@ -68,6 +68,10 @@ void CrlWorld::hand_out(const std::string& form) const {
     EXPECT_EQ(world_->ask_lab("/lab/crl?form=" + form), "done\n");
 }
 
+void CrlWorld::lengthen(std::size_t entries) const {
+    EXPECT_EQ(world_->ask_lab("/lab/crl?entries=" + std::to_string(entries)), "done\n");
+}
+
 void CrlWorld::answer_get_cert(const std::string& form) const {
     EXPECT_EQ(world_->ask_lab("/lab/crl?cert=" + form), "done\n");
 }

@@ -37,6 +37,8 @@ class CrlWorld {
 
     /// Has the lab CA hand out CRLs in this form from now on, or answer GetCert so.
     void hand_out(const std::string& form) const;
+    /// Has every list hold so many more entries of 39 octets from now on.
+    void lengthen(std::size_t entries) const;
     void answer_get_cert(const std::string& form) const;
 
     /// Serial number of the published certificate.

@@ -38,6 +38,7 @@ struct Terms {
     TimePoint next_update;
     std::vector<std::string> serials;
     std::map<std::string, std::string> reasons;
+    std::size_t entries = 0;
 };
 
 OpenSslPtr<ASN1_INTEGER> integer_of(const std::string& hex) {
@@ -91,6 +92,9 @@ bool add_entries(X509_CRL* crl, const Terms& terms) {
     }
     for (int i = 0; terms.form == CrlForm::huge && i < huge_entries; ++i) {
         good = good && add_entry(crl, fmt::format("7F{:014X}", i), "", terms.this_update);
+    }
+    for (std::size_t i = 0; i < terms.entries; ++i) {
+        good = good && add_entry(crl, fmt::format("7E{:038X}", i), "", terms.this_update);
     }
     return good;
 }
@@ -162,7 +166,8 @@ Result<Bytes> CrlIssuer::list(std::size_t generation, const Authority& authority
     revoked.insert(revoked.end(), added_.begin(), added_.end());
     const bool good = policy_.form == CrlForm::good;
     const auto known = made_.find(generation);
-    if (good && known != made_.end() && known->second.revoked == revoked && now >= known->second.at &&
+    if (good && known != made_.end() && known->second.revoked == revoked &&
+        known->second.entries == policy_.entries && now >= known->second.at &&
         now < known->second.at + policy_.lifetime / 2) {
         return known->second.der;
     }
@@ -170,7 +175,7 @@ Result<Bytes> CrlIssuer::list(std::size_t generation, const Authority& authority
     if (!number) {
         return fail(number.error());
     }
-    Terms terms{policy_.form, *number, now, now + policy_.lifetime, revoked, reasons_};
+    Terms terms{policy_.form, *number, now, now + policy_.lifetime, revoked, reasons_, policy_.entries};
     if (policy_.form == CrlForm::older) {
         terms.number = 0;
         terms.this_update = now - std::chrono::hours(1);
@@ -184,7 +189,7 @@ Result<Bytes> CrlIssuer::list(std::size_t generation, const Authority& authority
     }
     auto der = write_list(terms, authority.certificate(), authority.key());
     if (der && good) {
-        made_[generation] = Made{std::move(revoked), now, *der};
+        made_[generation] = Made{std::move(revoked), policy_.entries, now, *der};
     }
     return der;
 }

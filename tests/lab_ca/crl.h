@@ -35,6 +35,7 @@ struct CrlPolicy {
     std::vector<std::string> points;  ///< URLs in issued certificates; `self`: this server's, by the request's Host
     CrlForm form = CrlForm::good;
     CertForm cert_form = CertForm::good;
+    std::size_t entries = 0;  ///< of certificates that were never issued, on every list; 39 octets each
 };
 
 /// The words of --crl-form and /lab/crl?form=, and of --cert-form and /lab/crl?cert=; absent: no such word.
@@ -69,6 +70,7 @@ class CrlIssuer {
  private:
     struct Made {
         std::vector<std::string> revoked;  ///< serial numbers, hexadecimal
+        std::size_t entries = 0;           ///< CrlPolicy::entries
         TimePoint at;
         Bytes der;
     };

@@ -1,5 +1,6 @@
 // GetCert and GetCRL (RFC 8894 §4.5, §4.6), and the lists over plain HTTP (SRV-11).
 #include <algorithm>
+#include <charconv>
 
 #include <fmt/format.h>
 
@@ -15,6 +16,14 @@ Outcome<IssuerAndSerial> read_query(ByteView content) {
     auto name = root ? issuer_and_serial(*root) : std::nullopt;
     return name ? Outcome<IssuerAndSerial>(*std::move(name))
                 : reject(FailInfo::bad_request, "the messageData is no IssuerAndSerialNumber");
+}
+
+std::optional<std::size_t> entries_of(const std::string& text) {
+    constexpr std::size_t most = 1'000'000;
+    std::size_t number = 0;
+    const auto [end, problem] = std::from_chars(text.data(), text.data() + text.size(), number);
+    return problem == std::errc() && end == text.data() + text.size() && number <= most ? std::optional(number)
+                                                                                          : std::nullopt;
 }
 
 CertRep reply_to(const ScepRequest& request, PkiStatus status) {
@@ -112,15 +121,17 @@ HttpReply LabCa::crl_by_http(std::size_t generation, TimePoint now) {
     return reply;
 }
 
-/// `/lab/crl?form=…&cert=…` and what `/lab/revoke` and `/lab/restore` say beside the serial number.
+/// `/lab/crl?form=…&cert=…&entries=N` and what `/lab/revoke` and `/lab/restore` say beside the serial number.
 HttpReply LabCa::answer_about_crls(const HttpRequest& request) {
     const auto parameter = [&](std::string_view name) { return percent_decoded(request.parameter(name).value_or("")); };
     if (request.path == "/lab/crl") {
         const auto form = request.parameter("form") ? crl_form_of(parameter("form")) : crls_.policy().form;
         const auto cert = request.parameter("cert") ? cert_form_of(parameter("cert")) : crls_.policy().cert_form;
-        if (!form || !cert) {
+        const auto entries = request.parameter("entries") ? entries_of(parameter("entries")) : crls_.policy().entries;
+        if (!form || !cert || !entries) {
             return text_reply(404, "there is no such form");
         }
+        crls_.policy().entries = *entries;
         crls_.policy().form = *form;
         crls_.policy().cert_form = *cert;
         return text_reply(200, "done");

@@ -296,15 +296,6 @@ Status check_extensions(const Parts& parts, Crl& crl) {
     return {};
 }
 
-/// The first CRL of a PEM text.
-Result<Bytes> from_pem(ByteView text) {
-    std::vector<Bytes> lists = blocks_from_pem(as_text(text), {"X509 CRL"});
-    if (lists.empty()) {
-        return unusable("what was received is no CRL", "a text without a PEM block of label X509 CRL");
-    }
-    return std::move(lists.front());
-}
-
 bool is_pem(ByteView body) {
     const std::string_view text = as_text(body.first(std::min<std::size_t>(body.size(), 4096)));
     return text.find("-----BEGIN ") != std::string_view::npos;
@@ -420,9 +411,9 @@ Result<Crl> read_crl(Bytes body, const ParseLimits& limits) {
                     fmt::format("{} octets, at most {}", body.size(), limits.max_message));
     }
     if (is_pem(body)) {
-        auto der = from_pem(body);
+        auto der = block_from_pem(std::move(body), "X509 CRL");
         if (!der) {
-            return fail(der.error());
+            return unusable("what was received is no CRL", der.error().what());
         }
         body = *std::move(der);
     }

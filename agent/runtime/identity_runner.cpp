@@ -7,11 +7,11 @@
 
 #include "agent/observe/status_words.h"
 #include "agent/publish/file_names.h"
+#include "agent/runtime/issue_expectation.h"
 #include "agent/runtime/policy.h"
 #include "agent/runtime/published_files.h"
 #include "agent/runtime/system_clock.h"
 #include "base/failpoint.h"
-#include "base/pem.h"
 #include "transport/scep/operation_url.h"
 
 namespace hwenroll::runtime {
@@ -119,6 +119,7 @@ Status IdentityRunner::load() {
         return fail(stored.error());
     }
     state_ = *std::move(stored);
+    read_crl_scopes(state_);
     loaded_ = true;
     return {};
 }

@@ -16,6 +16,7 @@ constexpr long most = 64L * 1024;
 /// Entries of 39 octets that make nearly 16 MiB, the default of max_crl_bytes, and the quarter of it that a reply to
 /// GetCRL may have, with room for the envelope around them.
 constexpr std::size_t entries_of_largest = 428'000;
+constexpr std::size_t entries_of_largest_text = 316'000;  // as PEM, 65 characters for 48 octets
 constexpr std::size_t entries_of_largest_reply = 105'000;
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
@@ -51,6 +52,11 @@ void expect_little_memory(CrlWorld& crl, std::size_t entries) {
 TEST(CrlMemory, invariant_10_the_longest_list_of_a_distribution_point_costs_less_than_64_MiB) {
     CrlWorld crl("cdp", own_point);
     expect_little_memory(crl, entries_of_largest);
+}
+
+TEST(CrlMemory, invariant_10_the_longest_PEM_text_of_a_distribution_point_costs_less_than_64_MiB) {
+    CrlWorld crl("cdp", {"--crl-point", "self", "--crl-form", "pem"});
+    expect_little_memory(crl, entries_of_largest_text);
 }
 
 TEST(CrlMemory, invariant_10_the_longest_reply_to_GetCRL_costs_less_than_64_MiB) {

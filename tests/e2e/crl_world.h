@@ -46,6 +46,12 @@ class CrlWorld {
 
     void revoke(const std::string& reason) const;
 
+    /// Runs SQL on the daemon's database. A trigger that raises makes commits fail as a full disk would.
+    void run_sql(const std::string& sql) const;
+
+    /// Writes `to` in place of every `from` in hwenroll.toml and has the daemon read it.
+    void rewrite(const std::string& from, const std::string& to) const;
+
     /// `hwenroll crl fetch corp`.
     [[nodiscard]] RunResult fetch() const { return world_->command({"crl", "fetch", "corp"}); }
 

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "base/pem.h"
 #include "tests/lab_ca/lab_ca.h"
 #include "tests/lab_ca/lab_interface.h"
 
@@ -23,7 +24,7 @@ std::optional<std::size_t> entries_of(const std::string& text) {
     std::size_t number = 0;
     const auto [end, problem] = std::from_chars(text.data(), text.data() + text.size(), number);
     return problem == std::errc() && end == text.data() + text.size() && number <= most ? std::optional(number)
-                                                                                          : std::nullopt;
+                                                                                        : std::nullopt;
 }
 
 CertRep reply_to(const ScepRequest& request, PkiStatus status) {
@@ -101,7 +102,8 @@ Outcome<CertRep> LabCa::get_crl(Exchange& exchange, const ScepRequest& request, 
     return reply;
 }
 
-HttpReply LabCa::crl_by_http(std::size_t generation, TimePoint now) {
+HttpReply LabCa::crl_by_http(const CrlPath& path, const HttpRequest& request, TimePoint now) {
+    const std::size_t generation = path.generation;
     const CrlForm form = crls_.policy().form;
     if (form == CrlForm::to_file) {
         HttpReply reply = text_reply(302, "elsewhere");
@@ -111,13 +113,18 @@ HttpReply LabCa::crl_by_http(std::size_t generation, TimePoint now) {
     if (form == CrlForm::gone || generation > generations_.certificates().size()) {
         return text_reply(404, "there is no such CRL");
     }
-    auto crl = crls_.list(generation, generations_.at(generation), ledger_, now);
+    CrlPartition partition;
+    if (path.certificate != 0) {
+        partition = {path.certificate, fmt::format("http://{}{}{}", request.header("Host").value_or("localhost"),
+                                                   request.path, form == CrlForm::other_partition ? ".other" : "")};
+    }
+    auto crl = crls_.list(generation, generations_.at(generation), ledger_, now, partition);
     if (!crl) {
         return text_reply(500, crl.error().line());
     }
     HttpReply reply;
     reply.content_type = "application/pkix-crl";
-    reply.body = *std::move(crl);
+    reply.body = form == CrlForm::pem ? to_bytes(as_bytes(to_pem("X509 CRL", *crl))) : *std::move(crl);
     return reply;
 }
 

@@ -8,6 +8,7 @@
 
 #include "agent/cli/agent_access.h"
 #include "agent/cli/commands.h"
+#include "agent/cli/output_file.h"
 #include "agent/control/view_codec.h"
 #include "base/pem.h"
 
@@ -110,15 +111,6 @@ Result<std::string> read_certificates(const std::filesystem::path& file) {
     return all;
 }
 
-Status write_certificate(const std::filesystem::path& file, const std::string& pem) {
-    std::ofstream stream(file, std::ios::binary | std::ios::trunc);
-    stream << pem;
-    stream.close();
-    return stream ? Status()
-                  : fail(ErrorCode::input_file, "cannot write the certificate to " + file.string(), {},
-                         "check the directory and its permissions");
-}
-
 /// `kind` is what `name` is: `identity` or `ca`.
 int print_acceptance(const CommandContext& context, std::string_view command, const char* kind, const std::string& name,
                      const Acceptance& acceptance) {
@@ -205,7 +197,7 @@ int cert_fetch(const CommandContext& context, const std::string& name, const std
         return report(fetched.error());
     }
     if (out) {
-        if (const Status written = write_certificate(*out, fetched->certificate); !written) {
+        if (const Status written = write_output(*out, fetched->certificate, Existing::replace); !written) {
             return report(written.error());
         }
     }

@@ -1,11 +1,9 @@
 #include "agent/cli/evidence_files.h"
 
 #include <array>
-#include <cerrno>
-#include <cstdio>
-#include <memory>
 #include <system_error>
 
+#include "agent/cli/output_file.h"
 #include "base/pem.h"
 #include "keystore/evidence_signature.h"
 
@@ -15,10 +13,6 @@ namespace {
 constexpr std::array names{"nonce",  "certify-info", "certify-signature", "certify-signature.der", "key.pub", "ak.pub",
                            "ak.pem", "ek.der"};
 
-struct Close {
-    void operator()(std::FILE* file) const { std::fclose(file); }
-};
-
 Error not_written(const std::filesystem::path& path, int number) {
     return Error(ErrorCode::usage, "cannot write '" + path.string() + "'", std::generic_category().message(number),
                  "name a directory that this user can write to");
@@ -27,22 +21,6 @@ Error not_written(const std::filesystem::path& path, int number) {
 Error is_there(const std::filesystem::path& path) {
     return Error(ErrorCode::usage, "'" + path.string() + "' is there already", "evidence is never replaced",
                  "name another directory");
-}
-
-/// A file that must not exist.
-Status write_new(const std::filesystem::path& path, const std::string& content) {
-    std::unique_ptr<std::FILE, Close> file(std::fopen(path.c_str(), "wxe"));
-    if (!file) {
-        return fail(errno == EEXIST ? is_there(path) : not_written(path, errno));
-    }
-    if (std::fwrite(content.data(), 1, content.size(), file.get()) != content.size() ||
-        std::fclose(file.release()) != 0) {
-        const int number = errno;
-        std::error_code ignored;
-        std::filesystem::remove(path, ignored);
-        return fail(not_written(path, number));
-    }
-    return {};
 }
 
 std::string text_of(const Bytes& octets) {
@@ -90,7 +68,7 @@ Status write_evidence(const std::filesystem::path& directory, const std::vector<
         return fail(not_written(directory, failure.value()));
     }
     for (auto file = files.begin(); file != files.end(); ++file) {
-        if (Status written = write_new(directory / file->name, file->content); !written) {
+        if (Status written = write_output(directory / file->name, file->content, Existing::keep); !written) {
             std::error_code ignored;
             for (auto before = files.begin(); before != file; ++before) {
                 std::filesystem::remove(directory / before->name, ignored);

@@ -166,7 +166,7 @@ void add_ca_and_token_commands(CLI::App& app, CommandLine& line) {
     });
     auto* crl = app.add_subcommand("crl", "certificate revocation lists");
     crl->require_subcommand(1);
-    auto* fetch_crl = crl->add_subcommand("fetch", "fetch and publish the CRL of a CA now");
+    auto* fetch_crl = crl->add_subcommand("fetch", "fetch and publish now the CRLs that speak of certificates of a CA");
     fetch_crl->add_option("NAME", line.target, "name of a configured CA")->required();
     fetch_crl->callback([&] {
         line.run = [&line](const cli::CommandContext& context) { return cli::crl_fetch(context, line.target); };

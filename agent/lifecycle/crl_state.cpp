@@ -37,6 +37,17 @@ const Bytes* issuer_of(const IssuedRecord& issued) {
     return issued.anchors.empty() ? nullptr : issued.anchors.data();
 }
 
+std::optional<CrlName> crl_of(const IssuedRecord& issued) {
+    const Bytes* const issuer = issuer_of(issued);
+    return issuer == nullptr ? std::nullopt : std::optional(CrlName{*issuer, issued.crl_scope});
+}
+
+const CrlState* find_crl(const std::vector<CrlState>& states, const CrlName& name) {
+    const auto found = std::ranges::find_if(
+        states, [&](const CrlState& one) { return one.issuer == name.issuer && one.scope == name.scope; });
+    return found == states.end() ? nullptr : &*found;
+}
+
 CrlState after_fetch(CrlState state, const CrlRecord& received, TimePoint now, std::uint32_t fraction) {
     state.crl = received;
     state.fetched_at = now;

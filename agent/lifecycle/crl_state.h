@@ -1,7 +1,9 @@
-// What is known of the CRL of one CA certificate, and when it is fetched again (QRY-4, QRY-6). Pure.
+// What is known of the CRL of one CA certificate, or of some distribution points of one, and when it is fetched again
+// (QRY-4, QRY-6). Pure.
 #pragma once
 
 #include <optional>
+#include <vector>
 
 #include "agent/lifecycle/identity_state.h"
 
@@ -20,6 +22,7 @@ struct CrlRecord {
 /// Stored: times outlive the process, so that restarts ask no CA more often.
 struct CrlState {
     Bytes issuer;                ///< DER of the CA certificate
+    Bytes scope;                 ///< IssuedRecord::crl_scope of the certificates that it speaks of
     CrlRecord crl;               ///< the one at hand, which is published; stays after its end (nothing better is there)
     TimePoint fetched_at;        ///< the last success
     TimePoint next_try;          ///< nothing is fetched before
@@ -34,6 +37,19 @@ inline constexpr Seconds longest_crl_pause{86400};
 
 /// DER of the CA certificate that issued this one, whose CRL speaks of it; nothing: not known.
 const Bytes* issuer_of(const IssuedRecord& issued);
+
+/// Which CRL speaks of a certificate.
+struct CrlName {
+    Bytes issuer;  ///< CrlState::issuer
+    Bytes scope;   ///< CrlState::scope
+    friend bool operator==(const CrlName&, const CrlName&) = default;
+};
+
+/// Nothing: the certificate's issuer is not known.
+std::optional<CrlName> crl_of(const IssuedRecord& issued);
+
+/// The one of that name; nullptr: there is none. Borrowed.
+const CrlState* find_crl(const std::vector<CrlState>& states, const CrlName& name);
 
 /// `received` is what the CA gives now, perhaps what it gave before. The next try is a tenth of the list's life before
 /// its nextUpdate, moved earlier by up to a twentieth by `fraction` of 2^32; within that tenth it is after a quarter of

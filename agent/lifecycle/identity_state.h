@@ -110,6 +110,9 @@ struct IssuedRecord {
     std::vector<Bytes> anchors;  ///< DER, of the CA that it was accepted under; at least one
     TimePoint not_before;
     TimePoint not_after;
+    /// By the distribution points that the leaf names, scep::scope_of(): which of its CA's CRLs speaks of it; empty: it
+    /// names none. Not stored: whoever reads the rest from state.db and needs it reads it from the leaf.
+    Bytes crl_scope = {};
     friend bool operator==(const IssuedRecord&, const IssuedRecord&) = default;
 };
 

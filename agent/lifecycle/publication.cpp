@@ -80,22 +80,29 @@ bool anchors_changed(const IdentityState& state, const Policy& policy) {
            !std::ranges::all_of(wanted, [&](const Bytes& one) { return contains(shown, one); });
 }
 
-/// QRY-6: the CRL that belongs beside a certificate is its issuer's. Where it is not known now, what the certificate is
-/// published with stays.
-Bytes crl_for(const Credential& credential, const Policy& policy) {
+/// QRY-6: the CRL that belongs beside a certificate is the one of its issuer that speaks of its distribution points.
+/// Where that is not at hand now, because a CA's section was renamed or its list is still to come, what the certificate
+/// is published with stays, or the one before it of the same issuer: that was verified.
+Bytes crl_for(const Credential& credential, const IdentityState& state, const Policy& policy) {
+    if (!policy.authority.publishes_crls) {
+        return {};
+    }
     const auto& crls = policy.authority.crls;
     const Bytes* const issuer = issuer_of(credential.issued);
-    if (!crls || issuer == nullptr) {
-        return credential.crl;
+    const auto found = std::ranges::find_if(crls, [&](const AuthorityFacts::IssuerCrl& one) {
+        return issuer != nullptr && one.issuer == *issuer && one.scope == credential.issued.crl_scope;
+    });
+    if (found != crls.end()) {
+        return found->digest;
     }
-    const auto found =
-        std::ranges::find_if(*crls, [&](const AuthorityFacts::IssuerCrl& one) { return one.issuer == *issuer; });
-    return found == crls->end() ? Bytes() : found->digest;
+    const bool follows = credential.crl.empty() && state.current && issuer != nullptr &&
+                         crl_of(state.current->issued) == crl_of(credential.issued);
+    return follows ? state.current->crl : credential.crl;
 }
 
 /// True when consumers should see another CRL than they do.
 bool crl_changed(const IdentityState& state, const Policy& policy) {
-    return state.current && !state.next && crl_for(*state.current, policy) != state.current->crl;
+    return state.current && crl_for(*state.current, state, policy) != state.current->crl;
 }
 
 void queue_what_is_due(Decision& d) {
@@ -116,7 +123,7 @@ void queue_what_is_due(Decision& d) {
     if (anchors_changed(d.next, d.policy)) {
         queue(d, *d.next.current);
         d.note = fmt::format("{} anchors are published from now on", d.next.next->issued.anchors.size());
-    } else if (crl_changed(d.next, d.policy)) {
+    } else if (!d.next.next && crl_changed(d.next, d.policy)) {
         queue(d, *d.next.current);
         d.note = d.next.next->crl.empty() ? "no CRL is published any more" : "a new CRL is published";
     }
@@ -145,6 +152,33 @@ std::optional<TimePoint> publication_time(const IdentityState& state, const Poli
         return std::nullopt;
     }
     return std::max(state.publish_after, activation_time(state, policy));
+}
+
+/// True when the current certificate should be published once more for its CRL while another one waits, for its window
+/// or for a clock that is trusted. Not while that one is tried again after a failure: the disk is as full for both.
+bool crl_overtakes(const IdentityState& state, const Policy& policy) {
+    const bool waits =
+        state.current && state.next && state.next->issued.leaf != state.current->issued.leaf &&
+        (clock_blocks_publication(state, policy) || activation_time(state, policy) > state.publish_after);
+    return waits && crl_changed(state, policy);
+}
+
+/// The next generation's number follows: numbers grow in the order in which consumers see them.
+void publish_newer_crl(Decision& d) {
+    const std::uint64_t generation = ++d.next.last_generation;
+    d.next.next->generation = ++d.next.last_generation;
+    d.emit(PublishGeneration{generation, crl_for(*d.next.current, d.next, d.policy)});
+    d.note = "a newer CRL is published while the next certificate waits for its time";
+}
+
+/// What has waited for its window is published with the CRL of today. Under another number, since consumers may see the
+/// old one already where a process was killed.
+void take_newest_crl(Decision& d) {
+    const Bytes newest = crl_for(*d.next.next, d.next, d.policy);
+    if (d.next.next->crl != newest) {
+        d.next.next->crl = newest;
+        d.next.next->generation = ++d.next.last_generation;
+    }
 }
 
 /// Invariant 8: what keeps a publication waiting is visible, unless an attempt waits beside it.
@@ -188,7 +222,7 @@ void confirm(Decision& d) {
 void queue(Decision& d, Credential credential) {
     credential.generation = ++d.next.last_generation;
     credential.issued.anchors = anchors_for(credential.issued, d.next, d.policy);
-    credential.crl = crl_for(credential, d.policy);
+    credential.crl = crl_for(credential, d.next, d.policy);
     const auto replaced = std::exchange(d.next.next, std::move(credential));
     d.next.publish_after = {};
     if (replaced && !is_needed(d.next, replaced->key)) {
@@ -218,8 +252,13 @@ bool publish(Decision& d) {
     const auto due = publication_time(d.next, d.policy);
     if (!due || d.now < *due) {
         show_wait(d, due);
-        return false;
+        const bool overtakes = crl_overtakes(d.next, d.policy) && d.now >= d.next.publish_after;
+        if (overtakes) {
+            publish_newer_crl(d);
+        }
+        return overtakes;
     }
+    take_newest_crl(d);
     d.emit(PublishGeneration{d.next.next->generation});
     return true;
 }
@@ -269,8 +308,11 @@ bool destroy(Decision& d) {
 std::vector<TimePoint> publication_times(const IdentityState& state, const Policy& policy) {
     std::vector<TimePoint> times;
     if (shadow_is_lost(state, policy) || shadow_is_outlived(state) || anchors_changed(state, policy) ||
-        crl_changed(state, policy)) {
+        (!state.next && crl_changed(state, policy))) {
         times.emplace_back();
+    }
+    if (crl_overtakes(state, policy)) {
+        times.push_back(state.publish_after);
     }
     for (const auto& due : {publication_time(state, policy), switch_time(state, policy)}) {
         if (due) {
@@ -289,7 +331,48 @@ std::vector<TimePoint> publication_times(const IdentityState& state, const Polic
     return times;
 }
 
+namespace {
+
+/// The disk takes files again.
+void forget_full_storage(Decision& d) {
+    if (!d.next.enrollment && d.next.failure && error_info(d.next.failure->code).remedy == Remedy::free_storage) {
+        d.next.counters.failures = 0;
+        d.next.failure.reset();
+    }
+}
+
+/// Consumers see another generation.
+void begin_delivery(Decision& d, std::uint64_t generation) {
+    if (d.policy.delivers) {
+        d.next.delivery = Delivery{generation, 0, d.now};
+    } else {
+        d.next.delivery.reset();
+        confirm(d);
+    }
+}
+
+/// The current certificate with a newer CRL; what waits, waits on.
+void on_newer_crl(Decision& d, const GenerationPublished& event) {
+    const bool expected = d.next.current && d.next.next && event.generation > d.next.current->generation &&
+                          event.generation < d.next.next->generation;
+    if (!expected) {
+        return;
+    }
+    d.next.current->generation = event.generation;
+    d.next.current->crl = *event.newer_crl;
+    d.next.publish_after = {};
+    forget_full_storage(d);
+    begin_delivery(d, event.generation);
+    d.settled = true;
+    d.note = fmt::format("generation {} published", event.generation);
+}
+
+}  // namespace
+
 void on(Decision& d, const GenerationPublished& event) {
+    if (event.newer_crl) {
+        return on_newer_crl(d, event);
+    }
     if (!d.next.next || event.generation != d.next.next->generation) {
         return;
     }
@@ -303,10 +386,8 @@ void on(Decision& d, const GenerationPublished& event) {
         d.next.alerted_at.reset();
         d.next.revoked = false;
     }
-    const bool storage_failed = d.next.failure && error_info(d.next.failure->code).remedy == Remedy::free_storage;
-    if (again && !d.next.enrollment && storage_failed) {
-        d.next.counters.failures = 0;
-        d.next.failure.reset();
+    if (again) {
+        forget_full_storage(d);
     }
     if (old && old->key.id != published.key.id) {
         retire(d, old->key, false);
@@ -318,12 +399,7 @@ void on(Decision& d, const GenerationPublished& event) {
         // It was to better a certificate that is no more (ROLL-14).
         abandon(d);
     }
-    if (d.policy.delivers) {
-        d.next.delivery = Delivery{event.generation, 0, d.now};
-    } else {
-        d.next.delivery.reset();
-        confirm(d);
-    }
+    begin_delivery(d, event.generation);
     if (!d.next.enrollment) {
         clear_wait(d);
     }

@@ -64,9 +64,10 @@ struct RequestRejected {
 struct AuthorityReconsidered {
     bool changed = false;
 };
-/// The generation of the last Publish effect is what consumers see.
+/// The generation of the last PublishGeneration effect is what consumers see.
 struct GenerationPublished {
     std::uint64_t generation = 0;
+    std::optional<Bytes> newer_crl = {};  ///< of that effect
 };
 /// The generation of the last PublishGeneration effect could not be published.
 struct PublicationFailed {
@@ -143,9 +144,11 @@ struct SendPoll {};
 struct ReconsiderAuthority {
     RefusedRequest request;
 };
-/// Write and switch to this generation.
+/// Write and switch to this generation: that of `next`; or, with a SHA-256 in `newer_crl`, that of the current
+/// certificate once more with this CRL, while `next` waits for its time (QRY-6).
 struct PublishGeneration {
     std::uint64_t generation = 0;
+    std::optional<Bytes> newer_crl = {};
 };
 
 /// Ask the CA for its successor (GetNextCACert).
@@ -194,15 +197,17 @@ struct AuthorityFacts {
     std::optional<Successor> next;
     std::vector<Bytes> left;      ///< DER of anchors that the CA has left by a rollover
     std::vector<Bytes> overlaps;  ///< DER of anchors that consumers need beside their own certificate's
-    /// The CRL at hand of a CA certificate.
+    /// The CRL at hand of a CA certificate, or of some distribution points of one.
     struct IssuerCrl {
         Bytes issuer;  ///< DER of the CA certificate
+        Bytes scope;   ///< IssuedRecord::crl_scope of the certificates that it speaks of
         Bytes digest;  ///< SHA-256 of the CRL's DER
         friend bool operator==(const IssuerCrl&, const IssuerCrl&) = default;
     };
-    /// What is published beside the certificates that these have issued. Nothing: not known now, so that consumers keep
+    /// What is published beside the certificates that these have issued. Where there is none for one, consumers keep
     /// what they have.
-    std::optional<std::vector<IssuerCrl>> crls = {};
+    std::vector<IssuerCrl> crls = {};
+    bool publishes_crls = true;  ///< false: `crl` is off, and consumers are to have none
     friend bool operator==(const AuthorityFacts&, const AuthorityFacts&) = default;
 };
 

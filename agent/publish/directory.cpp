@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <memory>
+#include <span>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <system_error>
@@ -63,6 +64,16 @@ bool write_all(int fd, std::string_view content) {
     return true;
 }
 
+/// read(2) that no signal interrupts.
+ssize_t read_some(int fd, std::span<char> buffer) {
+    for (;;) {
+        const ssize_t size = read(fd, buffer.data(), buffer.size());
+        if (size >= 0 || errno != EINTR) {
+            return size;
+        }
+    }
+}
+
 /// Makes `path` with mode 0711 whatever the umask, and its entry durable.
 Status make_durable_directory(const std::filesystem::path& path) {
     const auto failure = [&](int number) {
@@ -89,6 +100,10 @@ bool apply_ownership(int fd, const FileOwnership& ownership) {
 }
 
 }  // namespace
+
+Pieces in_one_piece(std::string_view content) {
+    return [content](const std::function<bool(std::string_view)>& take) { take(content); };
+}
 
 tl::unexpected<Error> Directory::failure(std::string_view operation, std::string_view name, int number) const {
     const std::filesystem::path path = name.empty() ? path_ : path_ / name;
@@ -182,13 +197,18 @@ Result<Directory::Kind> Directory::kind_of(std::string_view name) const {
     return Kind::none;
 }
 
-Status Directory::write_file(std::string_view name, std::string_view content, const FileOwnership& ownership) const {
+Status Directory::write_file(std::string_view name, const Pieces& content, const FileOwnership& ownership) const {
     const FileDescriptor file(open_beneath(fd_.get(), std::string(name), O_WRONLY | O_CREAT | O_EXCL, 0600));
     if (file.get() < 0) {
         return failure("make", name, errno);
     }
-    if (!write_all(file.get(), content)) {
-        return failure("write", name, errno);
+    int number = 0;
+    content([&](std::string_view piece) {
+        number = write_all(file.get(), piece) ? 0 : errno;
+        return number == 0;
+    });
+    if (number != 0) {
+        return failure("write", name, number);
     }
     if (!apply_ownership(file.get(), ownership)) {
         return failure("set the permissions of", name, errno);
@@ -199,51 +219,63 @@ Status Directory::write_file(std::string_view name, std::string_view content, co
     return {};
 }
 
-Status Directory::read_pieces(std::string_view name, const std::function<bool(std::string_view)>& take) const {
-    const FileDescriptor file(open_beneath(fd_.get(), std::string(name), O_RDONLY | O_NONBLOCK | O_NOCTTY));
+Result<FileDescriptor> Directory::open_file(std::string_view name) const {
+    FileDescriptor file(open_beneath(fd_.get(), std::string(name), O_RDONLY | O_NONBLOCK | O_NOCTTY));
     struct stat status {};
     if (file.get() < 0 || fstat(file.get(), &status) != 0) {
         const int number = errno;
         return unread("read", name, number, errno_text(number));
     }
-    if (!S_ISREG(status.st_mode)) {
-        return failure("read", name, EINVAL);
-    }
-    std::array<char, 16'384> buffer{};
-    for (;;) {
-        const ssize_t size = read(file.get(), buffer.data(), buffer.size());
-        if (size < 0 && errno == EINTR) {
-            continue;
-        }
-        if (size < 0) {
-            return failure("read", name, errno);
-        }
-        if (size == 0 || !take({buffer.data(), static_cast<std::size_t>(size)})) {
-            return {};
-        }
-    }
+    return S_ISREG(status.st_mode) ? Result<FileDescriptor>(std::move(file)) : failure("read", name, EINVAL);
 }
 
 Result<std::string> Directory::read_file(std::string_view name) const {
-    std::string content;
-    const Status read = read_pieces(name, [&](std::string_view piece) {
-        content.append(piece);
-        return content.size() <= largest_file;
-    });
-    if (!read) {
-        return fail(read.error());
+    const auto file = open_file(name);
+    if (!file) {
+        return fail(file.error());
     }
-    return content.size() <= largest_file ? Result<std::string>(std::move(content)) : failure("read", name, EFBIG);
+    std::string content;
+    std::array<char, 16'384> buffer{};
+    while (content.size() <= largest_file) {
+        const ssize_t size = read_some(file->get(), buffer);
+        if (size < 0) {
+            return failure("read", name, errno);
+        }
+        if (size == 0) {
+            return content;
+        }
+        content.append(buffer.data(), static_cast<std::size_t>(size));
+    }
+    return failure("read", name, EFBIG);
 }
 
-Result<bool> Directory::holds(std::string_view name, std::string_view content) const {
+Result<bool> Directory::holds(std::string_view name, const Pieces& content) const {
+    const auto file = open_file(name);
+    if (!file) {
+        return fail(file.error());
+    }
+    std::array<char, 16'384> buffer{};
+    std::string_view read;  // what of the buffer is not compared yet
+    int number = 0;
     bool same = true;
-    const Status read = read_pieces(name, [&](std::string_view piece) {
-        same = content.starts_with(piece);
-        content.remove_prefix(same ? piece.size() : 0);
+    const auto refill = [&] {
+        const ssize_t size = read_some(file->get(), buffer);
+        number = size < 0 ? errno : 0;
+        read = {buffer.data(), static_cast<std::size_t>(std::max<ssize_t>(size, 0))};
+        return size > 0;
+    };
+    content([&](std::string_view piece) {
+        while (same && !piece.empty()) {
+            same = !read.empty() || refill();
+            const std::size_t common = std::min(piece.size(), read.size());
+            same = same && piece.substr(0, common) == read.substr(0, common);
+            piece.remove_prefix(common);
+            read.remove_prefix(common);
+        }
         return same;
     });
-    return read ? Result<bool>(same && content.empty()) : fail(read.error());
+    same = same && read.empty() && !refill();
+    return number == 0 ? Result<bool>(same) : failure("read", name, number);
 }
 
 Status Directory::set_ownership(std::string_view name, const FileOwnership& ownership) const {

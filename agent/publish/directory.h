@@ -21,6 +21,13 @@ struct FileOwnership {
     std::optional<gid_t> group;  ///< nothing: the process's
 };
 
+/// A content that gives itself piece by piece to `take`, until that returns false: larger than what should be in memory
+/// at once.
+using Pieces = std::function<void(const std::function<bool(std::string_view)>& take)>;
+
+/// A content that is in memory; borrowed.
+Pieces in_one_piece(std::string_view content);
+
 /// An open directory. Names are single components; symbolic links are never followed. Moveable; the descriptor is
 /// closed at the end. Every error has code publish_write, names the path and repeats the system's text. Not
 /// thread-safe as an object; several objects of one directory are.
@@ -53,14 +60,13 @@ class Directory {
     [[nodiscard]] Result<Kind> kind_of(std::string_view name) const;
 
     /// Writes a file that must not exist and makes it durable. What was begun is left for the caller to remove.
-    [[nodiscard]] Status write_file(std::string_view name, std::string_view content,
-                                    const FileOwnership& ownership) const;
+    [[nodiscard]] Status write_file(std::string_view name, const Pieces& content, const FileOwnership& ownership) const;
 
     /// Reads a regular file of at most 4 MiB.
     [[nodiscard]] Result<std::string> read_file(std::string_view name) const;
 
     /// Whether a file, of any size, has exactly this content. Errors as read_file(), but for its bound.
-    [[nodiscard]] Result<bool> holds(std::string_view name, std::string_view content) const;
+    [[nodiscard]] Result<bool> holds(std::string_view name, const Pieces& content) const;
 
     /// Gives an existing regular file these permissions if it has others.
     [[nodiscard]] Status set_ownership(std::string_view name, const FileOwnership& ownership) const;
@@ -92,8 +98,8 @@ class Directory {
 
  private:
     Directory(int fd, std::filesystem::path path) : fd_(fd), path_(std::move(path)) {}
-    /// Until `take` says that it is enough.
-    Status read_pieces(std::string_view name, const std::function<bool(std::string_view)>& take) const;
+    /// A regular file, opened for reading.
+    [[nodiscard]] Result<FileDescriptor> open_file(std::string_view name) const;
     static Result<Directory> checked(int fd, std::filesystem::path path);
     [[nodiscard]] tl::unexpected<Error> failure(std::string_view operation, std::string_view name, int number) const;
     /// ErrorCode::publish_unseen where descriptors or memory ran out, otherwise as failure().

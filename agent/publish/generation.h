@@ -22,7 +22,7 @@ struct Generation {
     std::string key_uri;
     std::string key_pem =
         {};  ///< a key that its token has wrapped (TSS2 PRIVATE KEY); empty: key.pem is made of the URI
-    std::string crl_pem = {};  ///< the issuer's CRL; empty: there is no crl.pem
+    Bytes crl = {};  ///< DER of the issuer's CRL, megabytes perhaps; empty: there is no crl.pem
 };
 
 /// Who may read the files. Directories are always 0711.

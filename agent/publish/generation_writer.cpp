@@ -51,8 +51,8 @@ Result<std::vector<RenderedFile>> render(const Generation& generation, const Fil
                                     {anchors_file, pem_of(generation.anchors), open},
                                     {key_uri_file, generation.key_uri + '\n', *closed},
                                     {document_file, identity_document(generation), open}};
-    if (!generation.crl_pem.empty()) {
-        files.push_back({crl_file, generation.crl_pem, open});
+    if (!generation.crl.empty()) {
+        files.push_back({crl_file, {}, open, generation.crl});
     }
     if (generation.key_pem.empty() && is_handle_uri(generation.key_uri)) {
         return files;
@@ -63,6 +63,13 @@ Result<std::vector<RenderedFile>> render(const Generation& generation, const Fil
     }
     files.push_back({key_file, *std::move(key), *closed});
     return files;
+}
+
+Pieces RenderedFile::pieces() const {
+    if (crl.empty()) {
+        return in_one_piece(content);
+    }
+    return [list = crl](const std::function<bool(std::string_view)>& take) { pem_pieces("X509 CRL", list, take); };
 }
 
 GenerationWriter::GenerationWriter(const Directory& identity, std::uint64_t number,
@@ -104,7 +111,7 @@ Status GenerationWriter::confirm() const {
         return differs(*directory, "its files are not the expected ones");
     }
     for (const RenderedFile& file : *files_) {
-        const auto same = directory->holds(file.name, file.content);
+        const auto same = directory->holds(file.name, file.pieces());
         if (!same) {
             return fail(same.error());
         }
@@ -151,7 +158,7 @@ Status GenerationWriter::write_files(const std::string& temporary) const {
     }
     failpoint("generation-begun");
     for (const RenderedFile& file : *files_) {
-        if (Status written = directory->write_file(file.name, file.content, file.ownership); !written) {
+        if (Status written = directory->write_file(file.name, file.pieces(), file.ownership); !written) {
             return written;
         }
         failpoint("file-written");

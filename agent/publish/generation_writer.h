@@ -17,12 +17,16 @@ struct RenderedFile {
     std::string_view name;
     std::string content;
     FileOwnership ownership;
+    ByteView crl = {};  ///< borrowed: its PEM takes the place of `content`
+
+    /// What is in the file; borrows from this.
+    [[nodiscard]] Pieces pieces() const;
 };
 
 /// Owner and mode of key.pem and key.uri. Error code: publish_write, when the group is not the service's.
 Result<FileOwnership> key_ownership(const FilePolicy& policy);
 
-/// The files of a generation, from nothing but the arguments. Error code: publish_write.
+/// The files of a generation, from nothing but the arguments; borrows the CRL. Error code: publish_write.
 Result<std::vector<RenderedFile>> render(const Generation& generation, const FilePolicy& policy);
 
 /// Makes the directory of one generation. Borrows what it is made from.

@@ -255,7 +255,8 @@ Status rehearse_in(const std::filesystem::path& publish_dir, std::string_view na
     if (!directory) {
         return fail(directory.error());
     }
-    Status written = directory->write_file(key_file, std::string(rehearsal_size, '\0'), *ownership);
+    const std::string empty(rehearsal_size, '\0');
+    Status written = directory->write_file(key_file, in_one_piece(empty), *ownership);
     failpoint("rehearsal-written");
     Status removed = identity->remove(temporary);
     return written ? removed : written;
@@ -316,7 +317,7 @@ Result<std::string> difference_in(const std::filesystem::path& publish_dir, cons
         return fail(directory.error());
     }
     for (const RenderedFile& file : *files) {
-        const auto same = directory->holds(file.name, file.content);
+        const auto same = directory->holds(file.name, file.pieces());
         if (!same && same.error().code() == ErrorCode::publish_unseen) {
             return fail(same.error());
         }

@@ -8,7 +8,6 @@
 #include "agent/runtime/legacy_reminder.h"
 #include "agent/runtime/transaction_algorithms.h"
 #include "base/failpoint.h"
-#include "transport/scep/crl.h"
 #include "transport/scep/operation_url.h"
 
 namespace hwenroll::runtime {
@@ -219,7 +218,8 @@ scep::CaExpectation AuthorityAccess::expectation(TimePoint now) const {
             parse_limits(limits_, at_.clock_trust.trusted()),
             ra_rule(settings_),
             permissions_of(settings_.legacy, now, at_.clock_trust.trusted()),
-            settings_.envelope == config::EnvelopeMode::password};
+            settings_.envelope == config::EnvelopeMode::password,
+            is_revoked_};
 }
 
 /// Works the roles out again from what is stored: they depend on the time.
@@ -228,10 +228,7 @@ Status AuthorityAccess::restore() {
     if (!set) {
         return fail(set.error());
     }
-    if (Status recipient = check_recipient(*set); !recipient) {
-        return recipient;
-    }
-    drop_revoked_signers(*set);
+    tell_of_revoked(*set);
     authority_ = std::make_shared<const Authority>(Authority{
         *std::move(set), scep::parse_capabilities(as_bytes(state_.current->capabilities)), state_.current->generation});
     return {};
@@ -248,6 +245,7 @@ Result<std::shared_ptr<const Authority>> AuthorityAccess::restore_next(const Aut
     if (!set) {
         return fail(Error(set.error()).about("ca " + settings_.name));
     }
+    tell_of_revoked(*set);
     return std::make_shared<const Authority>(
         Authority{*std::move(set), current.capabilities, state_.next->generation, current.set.signers});
 }
@@ -434,6 +432,7 @@ lifecycle::AuthorityFacts AuthorityAccess::facts() {
     }
     lifecycle::AuthorityFacts facts = lifecycle::facts_of(state_, at_.clock.now());
     facts.crls = crls_;
+    facts.publishes_crls = settings_.crl != config::CrlSource::off;
     return facts;
 }
 
@@ -448,23 +447,10 @@ void AuthorityAccess::show_crls(std::vector<lifecycle::AuthorityFacts::IssuerCrl
     }
 }
 
-Status AuthorityAccess::check_recipient(const scep::CaSet& set) const {
-    const Certificate& recipient = set.recipient;
-    if (!is_revoked_ || recipient == set.issuer || recipient == set.anchor || !is_revoked_(recipient)) {
-        return {};
-    }
-    return fail(ErrorCode::ca_certificate,
-                fmt::format("the RA certificate '{}' is revoked", recipient.subject().text()),
-                "requests would be encrypted to it", "the CA's operator must replace it; it is fetched by itself then");
-}
-
-void AuthorityAccess::drop_revoked_signers(scep::CaSet& set) const {
-    if (!is_revoked_) {
-        return;
-    }
-    for (const Certificate& signer : scep::drop_revoked_signers(set, is_revoked_)) {
+void AuthorityAccess::tell_of_revoked(const scep::CaSet& set) const {
+    for (const Certificate& ra : set.revoked) {
         at_.log.write({observe::Level::warning, fmt::format("ca {}: its RA '{}' is revoked and signs no reply any more",
-                                                            settings_.name, signer.subject().text())});
+                                                            settings_.name, ra.subject().text())});
     }
 }
 
@@ -545,9 +531,6 @@ Status AuthorityAccess::accept(scep::Capabilities capabilities, const Result<htt
         capabilities = scep::without_downgrade(std::move(capabilities),
                                                scep::parse_capabilities(as_bytes(state_.current->capabilities)));
     }
-    if (Status recipient = check_recipient(*set); !recipient) {
-        return recipient;
-    }
     // What no request could be made from would only stand in the way of a better answer.
     if (auto usable =
             scep::choose_algorithms(capabilities, permissions_of(settings_.legacy, now, at_.clock_trust.trusted()),
@@ -568,7 +551,7 @@ Status AuthorityAccess::accept(scep::Capabilities capabilities, const Result<htt
     const Status advanced = advance(lifecycle::AuthorityFetched{std::move(record)});
     failpoint("authority-accepted");
     if (advanced) {
-        drop_revoked_signers(*set);
+        tell_of_revoked(*set);
         authority_ =
             std::make_shared<const Authority>(Authority{*std::move(set), capabilities, state_.current->generation});
     }

@@ -144,9 +144,7 @@ class AuthorityAccess : public std::enable_shared_from_this<AuthorityAccess> {
     void fetch_certificates(const scep::Capabilities& capabilities);
     Status accept(scep::Capabilities capabilities, const Result<http::Response>& response);
     [[nodiscard]] Error asked_too_soon(Seconds wait) const;
-    /// SEC-3: nothing is sent to an RA that is revoked. Error code: ca_certificate.
-    Status check_recipient(const scep::CaSet& set) const;
-    void drop_revoked_signers(scep::CaSet& set) const;
+    void tell_of_revoked(const scep::CaSet& set) const;
     void failed(const Error& error);
     void answer(const Answer& answer);
     void start(const MakeRequest& request, const Done& done, std::size_t attempt);
@@ -168,7 +166,7 @@ class AuthorityAccess : public std::enable_shared_from_this<AuthorityAccess> {
     std::shared_ptr<const Authority> authority_;
     std::vector<std::function<void(Answer)>> waiting_;
     std::vector<std::function<void()>> seekers_;
-    std::optional<std::vector<lifecycle::AuthorityFacts::IssuerCrl>> crls_;
+    std::vector<lifecycle::AuthorityFacts::IssuerCrl> crls_;
     std::function<bool(const Certificate&)> is_revoked_;
     std::function<void()> changed_;
     std::function<void()> sought_;

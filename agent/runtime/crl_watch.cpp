@@ -7,10 +7,12 @@
 
 #include "agent/runtime/system_clock.h"
 #include "base/pem.h"
-#include "transport/scep/certificate_path.h"
 #include "transport/scep/query.h"
 
 namespace hwenroll::runtime {
+
+using lifecycle::CrlName;
+
 namespace {
 
 /// Between two tries to read what could not be read.
@@ -33,27 +35,38 @@ lifecycle::CrlRecord record_of(const scep::Crl& crl) {
     return {sha256(crl.der), crl.number, crl.this_update, crl.next_update, crl.entries};
 }
 
+/// Of several lists. The first that could not be had is the failure; the others are published all the same.
+Result<control::Acceptance> summary_of(const std::vector<Result<control::Acceptance>>& outcomes) {
+    control::Acceptance all;
+    for (const auto& outcome : outcomes) {
+        if (!outcome) {
+            return outcome;
+        }
+        all.changed = all.changed || outcome->changed;
+        all.text += (all.text.empty() ? "" : "; ") + outcome->text;
+    }
+    return all;
+}
+
 bool is_rsa(const lifecycle::KeyRecord& key) {
     const auto read = PublicKey::from_spki(key.spki);
     return read && read->is_rsa();
-}
-
-Bytes joined(const Bytes& one, const Bytes& other) {
-    Bytes both = one;
-    both.insert(both.end(), other.begin(), other.end());
-    return both;
 }
 
 }  // namespace
 
 CrlWatch::CrlWatch(const Surroundings& surroundings, http::Client& client, std::shared_ptr<AuthorityAccess> authority,
                    Runners runners)
-    : at_(surroundings), client_(client), authority_(std::move(authority)), runners_(std::move(runners)) {}
+    : at_(surroundings),
+      client_(client),
+      authority_(std::move(authority)),
+      runners_(std::move(runners)),
+      lookup_(at_, runners_, [this](const std::string& text) { warn(text); }) {}
 
 void CrlWatch::begin() {
     authority_->judge_signers_by([watch = weak_from_this()](const Certificate& certificate) {
         const auto self = watch.lock();
-        return self && self->is_revoked(certificate);
+        return self && !self->is_off() && self->lookup_.is_revoked(certificate, self->states_);
     });
     if (const Status loaded = load(); !loaded) {
         warn(loaded.error().line());
@@ -79,7 +92,7 @@ void CrlWatch::show() {
     std::vector<lifecycle::AuthorityFacts::IssuerCrl> crls;
     for (const lifecycle::CrlState& state : states_) {
         if (!is_off() && !state.crl.digest.empty()) {
-            crls.push_back({state.issuer, state.crl.digest});
+            crls.push_back({state.issuer, state.scope, state.crl.digest});
         }
     }
     authority_->show_crls(std::move(crls));
@@ -103,30 +116,28 @@ std::vector<CrlWatch::Subject> CrlWatch::subjects() const {
     return all;
 }
 
-std::vector<Bytes> CrlWatch::wanted_issuers() const {
-    std::vector<Bytes> issuers;
+std::vector<CrlName> CrlWatch::wanted() const {
+    std::vector<CrlName> names;
     for (const Subject& subject : subjects()) {
-        const Bytes* const issuer = lifecycle::issuer_of(*subject.issued);
-        if (issuer != nullptr && std::ranges::find(issuers, *issuer) == issuers.end()) {
-            issuers.push_back(*issuer);
+        auto name = lifecycle::crl_of(*subject.issued);
+        if (name && std::ranges::find(names, *name) == names.end()) {
+            names.push_back(*std::move(name));
         }
     }
-    return issuers;
+    return names;
 }
 
-lifecycle::CrlState CrlWatch::state_of(const Bytes& issuer) const {
-    const auto found =
-        std::ranges::find_if(states_, [&](const lifecycle::CrlState& one) { return one.issuer == issuer; });
+lifecycle::CrlState CrlWatch::state_of(const CrlName& name) const {
+    const lifecycle::CrlState* const found = lifecycle::find_crl(states_, name);
     lifecycle::CrlState fresh;
-    fresh.issuer = issuer;
-    return found == states_.end() ? fresh : *found;
+    fresh.issuer = name.issuer;
+    fresh.scope = name.scope;
+    return found == nullptr ? fresh : *found;
 }
 
 const lifecycle::CrlState* CrlWatch::state_for(const lifecycle::IssuedRecord& issued) const {
-    const Bytes* const issuer = lifecycle::issuer_of(issued);
-    const auto found = std::ranges::find_if(
-        states_, [&](const lifecycle::CrlState& one) { return issuer != nullptr && one.issuer == *issuer; });
-    return is_off() || found == states_.end() ? nullptr : &*found;
+    const auto name = lifecycle::crl_of(issued);
+    return is_off() || !name ? nullptr : lifecycle::find_crl(states_, *name);
 }
 
 /// QRY-7: with a certificate of the CA, or, where no identity has one, with what a key signs for itself. An RSA key
@@ -157,11 +168,11 @@ void CrlWatch::forget() {
     const Status forgotten =
         at_.store.commit_crls(authority_->settings().name, {}, {}, "CRLs are not fetched any more", at_.clock.now());
     if (!forgotten) {
+        forget_again_ = at_.clock.now() + load_pause;
         return warn(forgotten.error().line());
     }
     states_.clear();
-    looked_up_.clear();
-    on_hold_.clear();
+    lookup_.forget();
 }
 
 void CrlWatch::tick() {
@@ -175,15 +186,15 @@ void CrlWatch::tick() {
         return show();
     }
     show();
-    look_up();
+    lookup_.look(states_);
     tell_of_ended();
     if (fetching_) {
         return;
     }
     const TimePoint now = at_.clock.now();
-    for (const Bytes& issuer : wanted_issuers()) {
-        if (lifecycle::next_fetch(state_of(issuer), now) <= now) {
-            return begin_fetch(issuer);
+    for (const CrlName& name : wanted()) {
+        if (lifecycle::next_fetch(state_of(name), now) <= now) {
+            return begin_fetch(name);
         }
     }
 }
@@ -194,15 +205,12 @@ std::optional<TimePoint> CrlWatch::next_due() {
     }
     const TimePoint now = at_.clock.now();
     if (is_off()) {
-        return states_.empty() ? std::nullopt : std::optional(now);
+        return states_.empty() ? std::nullopt : std::optional(std::max(now, forget_again_));
     }
-    if (must_look_ && !states_.empty() && at_.clock_trust.trusted()) {
-        return now;
-    }
-    std::optional<TimePoint> due;
+    std::optional<TimePoint> due = lookup_.next_due(states_);
     const auto consider = [&](TimePoint time) { due = due ? std::min(*due, time) : time; };
-    for (const Bytes& issuer : fetching_ ? std::vector<Bytes>() : wanted_issuers()) {
-        const lifecycle::CrlState state = state_of(issuer);
+    for (const CrlName& name : fetching_ ? std::vector<CrlName>() : wanted()) {
+        const lifecycle::CrlState state = state_of(name);
         consider(lifecycle::next_fetch(state, now));
         if (lifecycle::is_to_be_told(state, now)) {
             consider(at_.clock_trust.trusted() ? now : now + load_pause);
@@ -210,28 +218,7 @@ std::optional<TimePoint> CrlWatch::next_due() {
             consider(*state.crl.next_update + Seconds(1));
         }
     }
-    if (at_.clock_trust.trusted() && std::ranges::any_of(runners_(), [&](const IdentityRunner* runner) {
-            return !mark_of(*runner).empty() && !was_looked_up(*runner);
-        })) {
-        consider(std::max(now, look_again_));
-    }
     return due;
-}
-
-/// What a certificate was looked up by: its list and itself; empty where there is no list for it.
-Bytes CrlWatch::mark_of(const IdentityRunner& runner) const {
-    const auto& current = runner.state().current;
-    const Bytes* const issuer = current ? lifecycle::issuer_of(current->issued) : nullptr;
-    const auto found = std::ranges::find_if(
-        states_, [&](const lifecycle::CrlState& one) { return issuer != nullptr && one.issuer == *issuer; });
-    return found == states_.end() || found->crl.digest.empty()
-               ? Bytes()
-               : joined(found->crl.digest, sha256(current->issued.leaf));
-}
-
-bool CrlWatch::was_looked_up(const IdentityRunner& runner) const {
-    const auto known = looked_up_.find(runner.name());
-    return known != looked_up_.end() && known->second == mark_of(runner);
 }
 
 void CrlWatch::fetch_now(control::ControlService::Accepted done) {
@@ -242,27 +229,44 @@ void CrlWatch::fetch_now(control::ControlService::Accepted done) {
                              .about("ca " + name)));
     }
     const Status loaded = load();
-    const std::vector<Bytes> issuers = wanted_issuers();
-    if (!loaded || issuers.empty()) {
+    std::vector<CrlName> names = wanted();
+    if (!loaded || names.empty()) {
         return done(fail(!loaded ? loaded.error()
                                  : Error(ErrorCode::unknown_name, "no identity of this CA has a certificate", {},
                                          "'hwenroll enroll ID' first: a CRL is that of a certificate's issuer")
                                        .about("ca " + name)));
     }
+    if (waiting_.empty()) {
+        asked_ = std::move(names);
+        std::ranges::reverse(asked_);
+        outcomes_.clear();
+        if (fetching_) {
+            std::erase(asked_, fetched_);
+        }
+    }
     waiting_.push_back(std::move(done));
     if (!fetching_) {
-        begin_fetch(issuers.front());
+        fetch_next();
     }
 }
 
-void CrlWatch::begin_fetch(const Bytes& issuer) {
+/// Of those that were asked for; one after the other, and those that answer at once in no deeper stack.
+void CrlWatch::fetch_next() {
+    const CrlName name = asked_.back();
+    asked_.pop_back();
+    begin_fetch(name);
+}
+
+void CrlWatch::begin_fetch(const CrlName& name) {
     const auto all = subjects();
-    const auto subject = std::ranges::find_if(all, [&](const Subject& one) {
-        const Bytes* const own = lifecycle::issuer_of(*one.issued);
-        return own != nullptr && *own == issuer;
-    });
+    const auto subject =
+        std::ranges::find_if(all, [&](const Subject& one) { return lifecycle::crl_of(*one.issued) == name; });
     fetching_ = true;
-    Fetch fetch{issuer, subject->issued->leaf, lifecycle::lifetime(*subject->issued)};
+    fetched_ = name;
+    if (subject == all.end()) {
+        return end_fetch(control::Acceptance{false, "its certificate is gone"});
+    }
+    Fetch fetch{name, subject->issued->leaf, lifecycle::lifetime(*subject->issued)};
     const auto leaf = Certificate::from_der(fetch.leaf);
     if (!leaf) {
         return failed(fetch, leaf.error());
@@ -306,20 +310,20 @@ void CrlWatch::fetch_by_point(const std::shared_ptr<const Fetch>& fetch, std::si
         }
         const bool last = at + 1 == fetch->points.urls.size();
         if (!refused) {
-            // A stale mirror or a portal's page is no reason not to ask the next one.
-            const bool good = last || self->judge(*fetch, response->body, self->state_of(fetch->issuer)).has_value();
-            return good ? self->accept(*fetch, std::move(response->body)) : self->fetch_by_point(fetch, at + 1);
+            auto list = self->judge(*fetch, std::move(response->body));
+            if (list) {
+                return self->accept(*fetch, *std::move(list));
+            }
+            refused = list.error();
         }
-        if (at + 1 < fetch->points.urls.size()) {
-            return self->fetch_by_point(fetch, at + 1);
-        }
-        self->failed(*fetch, *refused);
+        // A stale mirror or a portal's page is no reason not to ask the next one.
+        return last ? self->failed(*fetch, *refused) : self->fetch_by_point(fetch, at + 1);
     });
 }
 
 void CrlWatch::fetch_by_message(const std::shared_ptr<const Fetch>& fetch) {
     const auto asks = querent(true);
-    const auto issuer = Certificate::from_der(fetch->issuer);
+    const auto issuer = Certificate::from_der(fetch->name.issuer);
     const auto leaf = Certificate::from_der(fetch->leaf);
     if (!asks || !issuer || !leaf) {
         return failed(*fetch, !asks     ? Error(ErrorCode::token_key_missing,
@@ -344,17 +348,19 @@ void CrlWatch::fetch_by_message(const std::shared_ptr<const Fetch>& fetch) {
                    for (const std::string& warning : received->warnings) {
                        self->warn(warning);
                    }
-                   self->accept(*fetch, std::move(received->der));
+                   auto list = self->judge(*fetch, std::move(received->der));
+                   list ? self->accept(*fetch, *std::move(list)) : self->failed(*fetch, list.error());
                });
 }
 
-Result<scep::Crl> CrlWatch::judge(const Fetch& fetch, Bytes body, const lifecycle::CrlState& at_hand) {
+Result<scep::Crl> CrlWatch::judge(const Fetch& fetch, Bytes body) {
+    const lifecycle::CrlState at_hand = state_of(fetch.name);
     const TimePoint now = at_.clock.now();
     const bool trusted = at_.clock_trust.trusted();
     scep::ParseLimits limits = parse_limits(authority_->limits(), trusted);
     limits.max_message = authority_->limits().max_crl_bytes;
     auto crl = scep::read_crl(std::move(body), limits);
-    auto issuer = Certificate::from_der(fetch.issuer);
+    auto issuer = Certificate::from_der(fetch.name.issuer);
     if (!crl || !issuer) {
         return fail(!crl ? crl.error() : issuer.error());
     }
@@ -371,18 +377,18 @@ Result<scep::Crl> CrlWatch::judge(const Fetch& fetch, Bytes body, const lifecycl
     return crl;
 }
 
-void CrlWatch::accept(const Fetch& fetch, Bytes body) {
-    const lifecycle::CrlState before = state_of(fetch.issuer);
-    auto drawn = draw();
-    auto crl = drawn ? judge(fetch, std::move(body), before) : fail(drawn.error());
-    if (!crl) {
-        return failed(fetch, crl.error());
+void CrlWatch::accept(const Fetch& fetch, scep::Crl list) {
+    const lifecycle::CrlState before = state_of(fetch.name);
+    const auto drawn = draw();
+    if (!drawn) {
+        return failed(fetch, drawn.error());
     }
-    const lifecycle::CrlRecord record = record_of(*crl);
+    const lifecycle::CrlRecord record = record_of(list);
     const bool changed = record.digest != before.crl.digest;
     const std::string text = name_of(record);
     const Status kept = keep(lifecycle::after_fetch(before, record, at_.clock.now(), drawn->fraction),
-                             changed ? ByteView(crl->der) : ByteView(), changed ? text + " is at hand" : std::string());
+                             changed ? ByteView(list.der) : ByteView(), changed ? text + " is at hand" : std::string());
+    list = {};  // megabytes, which are read again below (invariant 10)
     if (!kept) {
         return failed(fetch, kept.error());
     }
@@ -390,14 +396,14 @@ void CrlWatch::accept(const Fetch& fetch, Bytes body) {
         at_.log.write({observe::Level::info, "ca " + authority_->settings().name + ": " + text + " is at hand"});
     }
     show();
-    look_up();
+    lookup_.look(states_);
     end_fetch(control::Acceptance{changed, changed ? text + " is published" : text + " was at hand already"});
 }
 
 /// Told once for each cause; the times of all tries are in the state.
 void CrlWatch::failed(const Fetch& fetch, const Error& error) {
     const Error named = Error(error).about("ca " + authority_->settings().name);
-    const lifecycle::CrlState before = state_of(fetch.issuer);
+    const lifecycle::CrlState before = state_of(fetch.name);
     const bool repeated = before.failure && before.failure->line == named.line();
     const auto drawn = draw();
     const lifecycle::CrlState after =
@@ -414,10 +420,12 @@ void CrlWatch::failed(const Fetch& fetch, const Error& error) {
 /// What the database does not keep counts all the same until the process ends: a full disk must not make it ask again
 /// and again.
 Status CrlWatch::keep(lifecycle::CrlState state, ByteView document, const std::string& note) {
-    const std::vector<Bytes> wanted = wanted_issuers();
+    const std::vector<CrlName> names = wanted();
     std::vector<lifecycle::CrlState> all;
     for (const lifecycle::CrlState& one : states_) {
-        if (one.issuer != state.issuer && std::ranges::find(wanted, one.issuer) != wanted.end()) {
+        const CrlName name{one.issuer, one.scope};
+        const bool replaced = name == CrlName{state.issuer, state.scope};
+        if (!replaced && (std::ranges::find(names, name) != names.end() || is_published(one))) {
             all.push_back(one);
         }
     }
@@ -429,10 +437,23 @@ Status CrlWatch::keep(lifecycle::CrlState state, ByteView document, const std::s
     return kept;
 }
 
+/// An identity that a faulty configuration keeps out for a while comes back to its list, and to the number below which
+/// no other one is taken.
+bool CrlWatch::is_published(const lifecycle::CrlState& state) const {
+    return !state.crl.digest.empty() && at_.store.publishes_crl(state.crl.digest).value_or(true);
+}
+
 void CrlWatch::end_fetch(const Result<control::Acceptance>& outcome) {
     fetching_ = false;
-    for (const auto& done : std::exchange(waiting_, {})) {
-        done(outcome);
+    if (!waiting_.empty()) {
+        outcomes_.push_back(outcome);
+        if (!asked_.empty()) {
+            return at_.loop.post([self = shared_from_this()] { self->fetching_ ? void() : self->fetch_next(); });
+        }
+        const Result<control::Acceptance> all = summary_of(std::exchange(outcomes_, {}));
+        for (const auto& done : std::exchange(waiting_, {})) {
+            done(all);
+        }
     }
     if (ended_) {
         at_.loop.post(ended_);
@@ -442,9 +463,9 @@ void CrlWatch::end_fetch(const Result<control::Acceptance>& outcome) {
 /// Invariant 11: an old list is worth less every day, and whoever checks strictly refuses everybody by it.
 void CrlWatch::tell_of_ended() {
     const TimePoint now = at_.clock.now();
-    const std::vector<Bytes> wanted = wanted_issuers();
+    const std::vector<CrlName> names = wanted();
     for (lifecycle::CrlState state : std::vector<lifecycle::CrlState>(states_)) {
-        const bool needed = std::ranges::find(wanted, state.issuer) != wanted.end();
+        const bool needed = std::ranges::find(names, CrlName{state.issuer, state.scope}) != names.end();
         if (!needed || !at_.clock_trust.trusted() || !lifecycle::is_to_be_told(state, now)) {
             continue;
         }
@@ -460,94 +481,6 @@ void CrlWatch::tell_of_ended() {
             alert_(text);
         }
     }
-}
-
-/// Every published certificate is looked up once in every list. Not by a clock that is not trusted: then it is not
-/// known which list is the present one.
-void CrlWatch::look_up() {
-    if (!at_.clock_trust.trusted()) {
-        must_look_ = true;
-        return;
-    }
-    must_look_ = false;
-    look_again_ = at_.clock.now() + load_pause;
-    for (const lifecycle::CrlState& state : states_) {
-        std::map<Bytes, IdentityRunner*> by_serial;
-        for (IdentityRunner* const runner : runners_()) {
-            const auto& current = runner->state().current;
-            const Bytes* const issuer = current ? lifecycle::issuer_of(current->issued) : nullptr;
-            if (issuer == nullptr || *issuer != state.issuer || state.crl.digest.empty() || was_looked_up(*runner)) {
-                continue;
-            }
-            if (const auto leaf = Certificate::from_der(current->issued.leaf)) {
-                by_serial.emplace(leaf->serial(), runner);
-            }
-        }
-        if (by_serial.empty()) {
-            continue;
-        }
-        std::vector<Bytes> serials;
-        for (const auto& [serial, runner] : by_serial) {
-            serials.push_back(serial);
-        }
-        const auto document = at_.store.crl_document(state.crl.digest);
-        const auto found = document ? scep::find_revocations(*document, serials) : fail(document.error());
-        if (!found) {
-            return warn(found.error().line());
-        }
-        for (const auto& [serial, runner] : by_serial) {
-            const auto entry =
-                std::ranges::find_if(*found, [&](const scep::Revocation& one) { return one.serial == serial; });
-            Bytes mark = mark_of(*runner);
-            const bool revoked = entry != found->end() && !entry->is_hold();
-            if (entry != found->end()) {
-                report(*runner, *entry);
-            }
-            // What could not be written down is found again (SM-18).
-            if (!revoked || runner->state().revoked) {
-                looked_up_[runner->name()] = std::move(mark);
-            }
-            if (entry != found->end()) {
-                continue;
-            }
-            if (on_hold_.erase(runner->name()) > 0) {
-                runner->alert("its certificate is not suspended any more (certificateHold)");
-            }
-        }
-    }
-}
-
-/// A certificate that is suspended may come back, and its key is not known to be lost: people decide.
-void CrlWatch::report(IdentityRunner& runner, const scep::Revocation& found) {
-    const std::string why = fmt::format("{} since {}", scep::reason_text(found.reason), to_iso8601(found.date));
-    if (!found.is_hold()) {
-        on_hold_.erase(runner.name());
-        return runner.post(lifecycle::CertificateRevoked{runner.state().current->issued.leaf, why});
-    }
-    if (std::exchange(on_hold_[runner.name()], found.serial) != found.serial) {
-        runner.alert("its certificate is suspended by the CA (" + why +
-                     "); it stays in use, 'hwenroll enroll ID' gets another one");
-    }
-}
-
-/// SIG-14, as far as a list is at hand.
-bool CrlWatch::is_revoked(const Certificate& certificate) {
-    if (!at_.clock_trust.trusted()) {
-        return false;
-    }
-    for (const lifecycle::CrlState& state : is_off() ? std::vector<lifecycle::CrlState>() : states_) {
-        const auto issuer = Certificate::from_der(state.issuer);
-        if (!issuer || state.crl.digest.empty() || !scep::is_issued_by(certificate, *issuer)) {
-            continue;
-        }
-        const auto document = at_.store.crl_document(state.crl.digest);
-        const auto found =
-            document ? scep::find_revocations(*document, {certificate.serial()}) : fail(document.error());
-        if (found && !found->empty()) {
-            return true;
-        }
-    }
-    return false;
 }
 
 /// QRY-3: the key of an identity whose certificate has this serial number.

@@ -1,9 +1,7 @@
-// The CRLs of one CA: fetched in time, kept, shown to the identities, and looked into for their own certificates
-// (QRY-4 … QRY-6, SM-18).
+// The CRLs of one CA: fetched in time, kept, and shown to the identities (QRY-4 … QRY-6).
 #pragma once
 
 #include <functional>
-#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -11,6 +9,7 @@
 #include "agent/lifecycle/crl_state.h"
 #include "agent/runtime/ca_query.h"
 #include "agent/runtime/identity_runner.h"
+#include "agent/runtime/revocation_lookup.h"
 #include "transport/scep/crl.h"
 
 namespace hwenroll::runtime {
@@ -20,7 +19,7 @@ namespace hwenroll::runtime {
 class CrlWatch : public std::enable_shared_from_this<CrlWatch> {
  public:
     /// The identities of the CA that are there now.
-    using Runners = std::function<std::vector<IdentityRunner*>()>;
+    using Runners = RevocationLookup::Runners;
 
     /// The references outlive it; call begin() before anything else.
     CrlWatch(const Surroundings& surroundings, http::Client& client, std::shared_ptr<AuthorityAccess> authority,
@@ -43,9 +42,10 @@ class CrlWatch : public std::enable_shared_from_this<CrlWatch> {
 
     [[nodiscard]] bool fetching() const { return fetching_; }
 
-    /// Fetches the list of the CA that issued the published certificates now, whatever its time, or joins a fetch under
-    /// way. `done`: `changed` is true for a list that was not at hand. Errors: config_value (`crl` is off),
-    /// unknown_name (no identity of the CA has a certificate), those of a fetch.
+    /// Fetches every list that speaks of an identity's certificate now, whatever its time: of each issuer and each set
+    /// of distribution points, during a rollover those of both CAs. Joins what is under way. `done`: `changed` is true
+    /// where one was not at hand. Errors: config_value (`crl` is off), unknown_name (no identity of the CA has a
+    /// certificate), that of the first fetch that failed; the other lists count all the same.
     void fetch_now(control::ControlService::Accepted done);
 
     /// Asks the CA for a certificate by its serial number (GetCert). `done`: its PEM. Errors: token_key_missing (no
@@ -63,7 +63,7 @@ class CrlWatch : public std::enable_shared_from_this<CrlWatch> {
     };
     /// One fetch: for which list, and by which certificate it is found.
     struct Fetch {
-        Bytes issuer;
+        lifecycle::CrlName name;
         Bytes leaf;
         Seconds life{};
         scep::CrlPoints points = {};
@@ -73,41 +73,39 @@ class CrlWatch : public std::enable_shared_from_this<CrlWatch> {
     Status load();
     void show();
     [[nodiscard]] std::vector<Subject> subjects() const;
-    [[nodiscard]] std::vector<Bytes> wanted_issuers() const;
-    [[nodiscard]] lifecycle::CrlState state_of(const Bytes& issuer) const;
+    [[nodiscard]] std::vector<lifecycle::CrlName> wanted() const;
+    [[nodiscard]] lifecycle::CrlState state_of(const lifecycle::CrlName& name) const;
+    [[nodiscard]] bool is_published(const lifecycle::CrlState& state) const;
     [[nodiscard]] std::optional<Querent> querent(bool with_certificate) const;
     [[nodiscard]] std::optional<PublicKey> own_key(const Bytes& serial) const;
     void forget();
-    void begin_fetch(const Bytes& issuer);
+    void fetch_next();
+    void begin_fetch(const lifecycle::CrlName& name);
     void fetch_by_point(const std::shared_ptr<const Fetch>& fetch, std::size_t at);
     void fetch_by_message(const std::shared_ptr<const Fetch>& fetch);
-    void accept(const Fetch& fetch, Bytes body);
-    [[nodiscard]] Bytes mark_of(const IdentityRunner& runner) const;
-    [[nodiscard]] bool was_looked_up(const IdentityRunner& runner) const;
-    Result<scep::Crl> judge(const Fetch& fetch, Bytes body, const lifecycle::CrlState& at_hand);
+    void accept(const Fetch& fetch, scep::Crl list);
+    Result<scep::Crl> judge(const Fetch& fetch, Bytes body);
     void failed(const Fetch& fetch, const Error& error);
     void end_fetch(const Result<control::Acceptance>& outcome);
     Status keep(lifecycle::CrlState state, ByteView document, const std::string& note);
     void tell_of_ended();
-    void look_up();
-    void report(IdentityRunner& runner, const scep::Revocation& found);
-    [[nodiscard]] bool is_revoked(const Certificate& certificate);
     void warn(const std::string& text);
 
     Surroundings at_;
     http::Client& client_;
     std::shared_ptr<AuthorityAccess> authority_;
     Runners runners_;
+    RevocationLookup lookup_;
     bool loaded_ = false;
     TimePoint load_again_;
     std::vector<lifecycle::CrlState> states_;
+    TimePoint forget_again_{};  ///< after a try that could not be written down
     bool fetching_ = false;
-    std::vector<control::ControlService::Accepted> waiting_;
-    std::map<std::string, Bytes> looked_up_;  ///< by identity: the list and the certificate that were compared last
-    std::map<std::string, Bytes> on_hold_;    ///< by identity: serial of a certificate that the CA has suspended
-    TimePoint look_again_{};                  ///< after a look that could not be written down
-    bool must_look_ = true;                   ///< a crash may have kept an identity from hearing of its list
-    bool told_of_fallback_ = false;           ///< that GetCRL takes the place of distribution points
+    lifecycle::CrlName fetched_;                              ///< by the fetch under way
+    std::vector<control::ControlService::Accepted> waiting_;  ///< for what was asked for
+    std::vector<lifecycle::CrlName> asked_;                   ///< what of that is still to be fetched
+    std::vector<Result<control::Acceptance>> outcomes_;       ///< what came of the rest
+    bool told_of_fallback_ = false;                           ///< that GetCRL takes the place of distribution points
     std::function<void(const std::string&)> alert_;
     std::function<void()> ended_;
 };

@@ -356,7 +356,12 @@ void IdentityRunner::run(const lifecycle::PublishGeneration& effect) {
         news_({error_->line(), error_, false});
         dispatch(lifecycle::PublicationFailed{*error_});
     };
-    auto made = generation_to_show(*state_.next);
+    lifecycle::Credential shown = effect.newer_crl ? *state_.current : *state_.next;
+    if (effect.newer_crl) {
+        shown.crl = *effect.newer_crl;
+    }
+    shown.generation = effect.generation;
+    auto made = generation_to_show(shown);
     if (!made) {
         return refused(made.error());
     }
@@ -364,7 +369,7 @@ void IdentityRunner::run(const lifecycle::PublishGeneration& effect) {
         return refused(published.error());
     }
     failpoint("generation-published");
-    dispatch(lifecycle::GenerationPublished{effect.generation});
+    dispatch(lifecycle::GenerationPublished{effect.generation, effect.newer_crl});
 }
 
 void IdentityRunner::run(const lifecycle::SeekSuccessor& /*effect*/) {

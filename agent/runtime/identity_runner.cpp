@@ -7,11 +7,11 @@
 
 #include "agent/observe/status_words.h"
 #include "agent/publish/file_names.h"
+#include "agent/runtime/issue_expectation.h"
 #include "agent/runtime/policy.h"
 #include "agent/runtime/published_files.h"
 #include "agent/runtime/system_clock.h"
 #include "base/failpoint.h"
-#include "base/pem.h"
 #include "transport/scep/operation_url.h"
 
 namespace hwenroll::runtime {
@@ -119,6 +119,7 @@ Status IdentityRunner::load() {
         return fail(stored.error());
     }
     state_ = *std::move(stored);
+    read_crl_scopes(state_);
     loaded_ = true;
     return {};
 }
@@ -197,13 +198,11 @@ Result<publish::Generation> IdentityRunner::generation_to_show(const lifecycle::
     if (!made || credential.crl.empty()) {
         return made;
     }
-    const auto crl = at_.store.crl_document(credential.crl);
+    auto crl = at_.store.crl_document(credential.crl);
     if (!crl) {
         return fail(crl.error());
     }
-    if (!crl->empty()) {
-        made->crl_pem = to_pem("X509 CRL", *crl);
-    }
+    made->crl = *std::move(crl);
     return made;
 }
 

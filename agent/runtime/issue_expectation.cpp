@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "transport/scep/crl.h"
+
 namespace hwenroll::runtime {
 namespace {
 
@@ -15,6 +17,10 @@ scep::IssueExpectation::Subject subject_rule(config::AcceptSubject rule) {
             break;
     }
     return scep::IssueExpectation::Subject::same_rdns;
+}
+
+Bytes crl_scope_of(const Certificate& leaf) {
+    return scep::scope_of(scep::crl_points(leaf));
 }
 
 }  // namespace
@@ -42,9 +48,26 @@ scep::IssueExpectation issue_expectation(const config::IdentitySettings& identit
     return expected;
 }
 
+void read_crl_scopes(lifecycle::IdentityState& state) {
+    const auto read = [](lifecycle::IssuedRecord& issued) {
+        const auto leaf = Certificate::from_der(issued.leaf);
+        issued.crl_scope = leaf ? crl_scope_of(*leaf) : Bytes();
+    };
+    if (state.current) {
+        read(state.current->issued);
+    }
+    if (state.next) {
+        read(state.next->issued);
+    }
+    if (state.shadow) {
+        read(state.shadow->credential.issued);
+    }
+}
+
 lifecycle::IssuedRecord record_of(const scep::IssuedCertificate& issued, const Certificate& anchor) {
-    lifecycle::IssuedRecord record{
-        issued.leaf.der(), {}, {anchor.der()}, issued.leaf.not_before(), issued.leaf.not_after()};
+    lifecycle::IssuedRecord record{issued.leaf.der(),       {},
+                                   {anchor.der()},          issued.leaf.not_before(),
+                                   issued.leaf.not_after(), crl_scope_of(issued.leaf)};
     for (const Certificate& certificate : issued.chain) {
         record.chain.push_back(certificate.der());
     }

@@ -16,4 +16,7 @@ scep::IssueExpectation issue_expectation(const config::IdentitySettings& identit
 /// An accepted certificate as it is stored.
 lifecycle::IssuedRecord record_of(const scep::IssuedCertificate& issued, const Certificate& anchor);
 
+/// Fills in IssuedRecord::crl_scope of all the identity's certificates.
+void read_crl_scopes(lifecycle::IdentityState& state);
+
 }  // namespace hwenroll::runtime

@@ -25,6 +25,7 @@ lifecycle::CrlState state_of(const Statement& row) {
     if (!row.is_null(12)) {
         state.told_at = time_at(row, 12);
     }
+    state.scope = row.blob(13);
     return state;
 }
 
@@ -32,7 +33,7 @@ Status write_row(Database& database, const std::string& authority, const lifecyc
     Statement row(
         database,
         "INSERT INTO crls (authority, issuer, digest, number, this_update, next_update, entries, fetched_at, "
-        "next_try, failures, error_name, error_line, error_at, told_at) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)");
+        "next_try, failures, error_name, error_line, error_at, told_at, scope) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)");
     row.bind(std::string_view(authority)).bind(ByteView(state.issuer)).bind(ByteView(state.crl.digest));
     row.bind(ByteView(state.crl.number)).bind(seconds(state.crl.this_update));
     bind(row, state.crl.next_update).bind(static_cast<std::int64_t>(state.crl.entries));
@@ -43,7 +44,7 @@ Status write_row(Database& database, const std::string& authority, const lifecyc
     } else {
         row.bind_null().bind_null().bind_null();
     }
-    return bind(row, state.told_at).run();
+    return bind(row, state.told_at).bind(ByteView(state.scope)).run();
 }
 
 Status write_document(Database& database, ByteView document) {
@@ -51,7 +52,7 @@ Status write_document(Database& database, ByteView document) {
         return {};
     }
     Statement row(database, "INSERT OR IGNORE INTO crl_documents (digest, der) VALUES (?,?)");
-    return row.bind(ByteView(sha256(document))).bind(document).run();
+    return row.bind(ByteView(sha256(document))).bind_borrowed(document).run();
 }
 
 /// A certificate may be published with a list that its CA has replaced in the meantime.
@@ -65,9 +66,10 @@ Status drop_unused(Database& database) {
 }  // namespace
 
 Result<std::vector<lifecycle::CrlState>> read_crls(Database& database, const std::string& authority) {
-    Statement row(database,
-                  "SELECT issuer, digest, number, this_update, next_update, entries, fetched_at, next_try, failures, "
-                  "error_name, error_line, error_at, told_at FROM crls WHERE authority=? ORDER BY issuer");
+    Statement row(
+        database,
+        "SELECT issuer, digest, number, this_update, next_update, entries, fetched_at, next_try, failures, "
+        "error_name, error_line, error_at, told_at, scope FROM crls WHERE authority=? ORDER BY issuer, scope");
     row.bind(std::string_view(authority));
     std::vector<lifecycle::CrlState> states;
     for (;;) {
@@ -93,13 +95,18 @@ Status write_crls(Database& database, const std::string& authority, const std::v
     return written ? drop_unused(database) : written;
 }
 
+Result<bool> is_published(Database& database, const Bytes& digest) {
+    Statement row(database, "SELECT 1 FROM credentials WHERE crl=?");
+    return row.bind(ByteView(digest)).step();
+}
+
 Result<Bytes> read_crl_document(Database& database, const Bytes& digest) {
-    Statement row(database, "SELECT der FROM crl_documents WHERE digest=?");
+    Statement row(database, "SELECT rowid FROM crl_documents WHERE digest=?");
     const auto found = row.bind(ByteView(digest)).step();
     if (!found) {
         return fail(found.error());
     }
-    return *found ? row.blob(0) : Bytes();
+    return *found ? database.blob("crl_documents", "der", row.integer(0)) : Bytes();
 }
 
 }  // namespace hwenroll::store

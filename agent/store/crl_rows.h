@@ -18,6 +18,9 @@ Result<std::vector<lifecycle::CrlState>> read_crls(Database& database, const std
 Status write_crls(Database& database, const std::string& authority, const std::vector<lifecycle::CrlState>& states,
                   ByteView document);
 
+/// Whether a certificate is published, or to be, with the list of this digest. Error code: state_database.
+Result<bool> is_published(Database& database, const Bytes& digest);
+
 /// The DER of a list by its digest; empty when it is not there. Error code: state_database.
 Result<Bytes> read_crl_document(Database& database, const Bytes& digest);
 

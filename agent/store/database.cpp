@@ -88,6 +88,14 @@ Statement& Statement::bind(ByteView value) {
     return *this;
 }
 
+Statement& Statement::bind_borrowed(ByteView value) {
+    if (failure_ == SQLITE_OK) {
+        failure_ = sqlite3_bind_blob(statement_.get(), next_parameter_++, value.data(), static_cast<int>(value.size()),
+                                     SQLITE_STATIC);
+    }
+    return *this;
+}
+
 Statement& Statement::bind_null() {
     if (failure_ == SQLITE_OK) {
         failure_ = sqlite3_bind_null(statement_.get(), next_parameter_++);
@@ -166,6 +174,20 @@ Result<Database> Database::open_read_only(const std::string& path) {
         return fail(connection.error());
     }
     return Database(*connection, path);
+}
+
+Result<Bytes> Database::blob(const char* table, const char* column, std::int64_t row) {
+    sqlite3_blob* opened = nullptr;
+    const int found = sqlite3_blob_open(connection_.get(), "main", table, column, row, 0, &opened);
+    const std::unique_ptr<sqlite3_blob, int (*)(sqlite3_blob*)> blob(opened, sqlite3_blob_close);
+    if (found != SQLITE_OK) {
+        return fail(error("cannot open a blob"));
+    }
+    Bytes content(static_cast<std::size_t>(sqlite3_blob_bytes(opened)));
+    if (sqlite3_blob_read(opened, content.data(), static_cast<int>(content.size()), 0) != SQLITE_OK) {
+        return fail(error("cannot read a blob"));
+    }
+    return content;
 }
 
 Status Database::truncate_log() {

@@ -23,7 +23,7 @@ struct FinalizeStatement {
 };
 using PreparedStatement = std::unique_ptr<sqlite3_stmt, FinalizeStatement>;
 
-/// A prepared statement. Columns and parameters count from 0 and 1 as in SQLite. Bound texts and blobs are copied.
+/// A prepared statement. Columns and parameters count from 0 and 1 as in SQLite. Bound texts and blobs are copied, but for bind_borrowed().
 /// An error is kept and returned by the next run() or step(). Not thread-safe. Texts are few and constant: the database
 /// keeps what was prepared for the next statement with the same text.
 class Statement {
@@ -37,6 +37,9 @@ class Statement {
     Statement& bind(std::string_view value);
     Statement& bind(ByteView value);
     Statement& bind_null();
+
+    /// Not copied: `value` outlives the statement.
+    Statement& bind_borrowed(ByteView value);
 
     /// Executes a statement without rows. Error code: state_database.
     Status run();
@@ -72,6 +75,9 @@ class Database {
 
     /// Runs statements without parameters. Error code: state_database.
     Status execute(const char* sql);
+
+    /// A blob of `table` by its rowid, in memory once. Error code: state_database.
+    Result<Bytes> blob(const char* table, const char* column, std::int64_t row);
 
     [[nodiscard]] sqlite3* get() const { return connection_.get(); }
 

@@ -216,7 +216,23 @@ CREATE TABLE envelope_keys (
 ) STRICT;
 )sql";
 
-constexpr std::array steps{wrapped_keys, key_places, revocation_lists, envelope_keys};
+/// CRLs by distribution points too. What is known of those before says not whose they are: they are fetched again, and
+/// what is published stays.
+constexpr const char* partitioned_lists = R"sql(
+DROP TABLE crls;
+CREATE TABLE crls (
+    authority TEXT NOT NULL,
+    issuer BLOB NOT NULL, scope BLOB NOT NULL,
+    digest BLOB NOT NULL, number BLOB NOT NULL,
+    this_update INTEGER NOT NULL, next_update INTEGER, entries INTEGER NOT NULL,
+    fetched_at INTEGER NOT NULL, next_try INTEGER NOT NULL, failures INTEGER NOT NULL,
+    error_name TEXT, error_line TEXT, error_at INTEGER,
+    told_at INTEGER,
+    PRIMARY KEY (authority, issuer, scope)
+) STRICT;
+)sql";
+
+constexpr std::array steps{wrapped_keys, key_places, revocation_lists, envelope_keys, partitioned_lists};
 constexpr Layout layout{create, 4, steps.data(), steps.size()};
 static_assert(layout.version() == schema_version);
 

@@ -337,6 +337,10 @@ Status Store::commit_crls(const std::string& authority, const std::vector<lifecy
                          [&] { return write_crls(impl_->database(), authority, states, document); });
 }
 
+Result<bool> Store::publishes_crl(const Bytes& digest) {
+    return is_published(impl_->database(), digest);
+}
+
 Result<Bytes> Store::crl_document(const Bytes& digest) {
     return read_crl_document(impl_->database(), digest);
 }

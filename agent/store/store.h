@@ -110,6 +110,9 @@ class Store {
     Status commit_crls(const std::string& authority, const std::vector<lifecycle::CrlState>& states, ByteView document,
                        const std::string& note, TimePoint now);
 
+    /// Whether any identity's certificate is published, or to be, with the list of this SHA-256.
+    Result<bool> publishes_crl(const Bytes& digest);
+
     /// The DER of a list by its SHA-256; empty when it is not there.
     Result<Bytes> crl_document(const Bytes& digest);
 

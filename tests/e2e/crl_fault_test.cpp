@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "tests/e2e/crl_world.h"
+#include "tests/support/scripted_server.h"
 
 namespace hwenroll::test {
 namespace {
@@ -91,6 +92,17 @@ TEST(CrlFault, the_next_distribution_point_is_asked_where_one_fails) {
     EXPECT_EQ(crl.world().stop_daemon(), 0);
 }
 
+TEST(CrlFault, the_next_distribution_point_is_asked_where_one_has_a_bad_list) {
+    const std::string page = "<html>log in</html>";
+    ScriptedServer portal({{receive(), send("HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(page.size()) +
+                                            "\r\nConnection: close\r\n\r\n" + page)}});
+    CrlWorld crl("cdp", {"--crl-point", portal.url("/portal.crl"), "--crl-point", "self"});
+    EXPECT_TRUE(crl.begin());
+    EXPECT_FALSE(portal.requests().empty());
+    EXPECT_FALSE(crl.world().said("E-CRL-UNUSABLE"));
+    EXPECT_EQ(crl.world().stop_daemon(), 0);
+}
+
 TEST(CrlFault, invariant_11_a_list_that_has_ended_stays_published_and_people_are_told) {
     CrlWorld crl("cdp", own_point);
     ASSERT_TRUE(crl.begin());
@@ -124,6 +136,41 @@ TEST(CrlFault, BAD_49_SIG_14_SEC_3_a_revoked_RA_signs_no_reply_and_receives_no_r
     world.eventually("the other refusal", [&] { return world.said("requests would be encrypted to it"); });
     EXPECT_EQ(world.messages().size(), sent) << "nobody is told the challenge";
     EXPECT_EQ(world.leaf(), leaf);
+    EXPECT_EQ(world.stop_daemon(), 0);
+}
+
+TEST(CrlFault, BAD_49_SIG_14_an_RA_is_not_judged_by_a_list_that_does_not_verify) {
+    CrlWorld crl("cdp", {"--crl-point", "self", "--topology", "split-ra"});
+    ASSERT_TRUE(crl.begin());
+    DaemonWorld& world = crl.world();
+    const auto leaf = world.leaf();
+    EXPECT_EQ(world.ask_lab("/lab/revoke-ra?role=signer"), "done\n");
+    EXPECT_EQ(world.ask_lab("/lab/revoke-ra?role=recipient"), "done\n");
+    for (const char* form : {"bad-signature", "other-issuer"}) {
+        crl.hand_out(form);
+        EXPECT_EQ(crl.fetch().exit_code, 76) << form;
+    }
+    EXPECT_EQ(world.command({"renew", "web"}).exit_code, 0);
+    world.eventually("the renewal", [&] { return world.leaf() != leaf && world.word() == "OK"; });
+    EXPECT_EQ(world.stop_daemon(), 0);
+}
+
+TEST(CrlFault, K1_BAD_49_SM_18_nothing_is_held_against_a_certificate_by_a_clock_that_is_not_trusted) {
+    CrlWorld crl("cdp", {"--crl-point", "self", "--topology", "split-ra"});
+    ASSERT_TRUE(crl.begin());
+    DaemonWorld& world = crl.world();
+    world.go_to_day(0.9);
+    EXPECT_EQ(world.ask_lab("/lab/revoke-ra?role=signer"), "done\n");
+    EXPECT_EQ(world.ask_lab("/lab/revoke-ra?role=recipient"), "done\n");
+    EXPECT_EQ(crl.fetch().exit_code, 0);
+    EXPECT_EQ(world.stop_daemon(), 0);
+    const std::size_t before = world.messages().size();
+    world.go_to_day(-2000);  // before the program was made
+    world.start_daemon();
+    world.eventually("the doubt", [&] { return world.said("the clock is not trusted") && world.listens(); });
+    EXPECT_EQ(world.command({"renew", "web"}).exit_code, 0);
+    world.eventually("the request", [&] { return world.messages().size() > before; });
+    EXPECT_FALSE(world.said("is revoked")) << "the list may be of tomorrow";
     EXPECT_EQ(world.stop_daemon(), 0);
 }
 

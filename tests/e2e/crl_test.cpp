@@ -115,6 +115,30 @@ TEST(Crl, QRY_6_a_newer_list_is_published_and_consumers_reload) {
     EXPECT_EQ(world.stop_daemon(), 0);
 }
 
+TEST(Crl, QRY_6_newer_lists_are_published_while_a_renewed_certificate_waits_for_its_window) {
+    CrlWorld crl("cdp", own_point, "", "", "activate_window = \"Sun 00:00-23:59\"\n");  // from day 5 on
+    ASSERT_TRUE(crl.begin());
+    DaemonWorld& world = crl.world();
+    const auto leaf = world.leaf();
+    const std::string list = crl.list();
+    EXPECT_EQ(world.command({"renew", "web"}).exit_code, 0);
+    world.eventually("the renewal", [&] { return world.messages().size() == 2 && world.word() == "DEPLOYING"; });
+    world.go_to_day(4);  // the lab CA makes a new one after half a list's life
+    world.eventually("the new list", [&] { return crl.list() != list; });
+    EXPECT_EQ(world.leaf(), leaf) << "the window is closed";
+    const std::string newer = crl.list();
+    EXPECT_EQ(world.stop_daemon(), 0);
+    world.start_daemon();
+    world.eventually("the restart", [&] { return world.listens() && world.word() == "DEPLOYING"; });
+    EXPECT_EQ(crl.list(), newer);
+    EXPECT_EQ(world.leaf(), leaf);
+    world.go_to_day(5.1);
+    world.eventually("the window", [&] { return world.leaf() != leaf && world.word() == "OK"; });
+    EXPECT_EQ(crl.list(), newer);
+    EXPECT_EQ(crl.messages("19") + crl.messages("17"), 2U);
+    EXPECT_EQ(world.stop_daemon(), 0);
+}
+
 TEST(Crl, SM_18_a_revoked_certificate_is_replaced_by_one_with_a_new_key_and_a_challenge) {
     for (const std::string source : {"cdp", "scep"}) {
         CrlWorld crl(source, own_point);
@@ -225,6 +249,40 @@ TEST(Crl, QRY_1_QRY_3_cert_fetch_brings_a_certificate_by_its_serial_number) {
     EXPECT_THAT(unknown.err, StartsWith("E-CA-REJECTED ca corp: "));
     EXPECT_EQ(world.command({"cert", "fetch", "corp", "xyz"}).exit_code, 64);
     EXPECT_EQ(world.command({"cert", "fetch", "elsewhere", "12"}).exit_code, 64);
+    EXPECT_EQ(world.stop_daemon(), 0);
+}
+
+TEST(Crl, SEC_15_cert_fetch_replaces_a_file_whole_and_writes_through_no_link) {
+    CrlWorld crl("cdp", own_point);
+    ASSERT_TRUE(crl.begin());
+    DaemonWorld& world = crl.world();
+    const std::filesystem::path place = world.directory() / "fetched";
+    std::filesystem::create_directory(place);
+    const std::filesystem::path file = place / "web.pem";
+    const auto fetch_to = [&](const std::filesystem::path& out) {
+        return world.command({"cert", "fetch", "corp", crl.serial(), "--out", out.string()});
+    };
+    write_file(file, "older", 0644);
+    std::filesystem::create_hard_link(file, place / "reader.pem");
+    EXPECT_EQ(fetch_to(file).exit_code, 0);
+    EXPECT_EQ(read_file(file), read_file(world.live() / "cert.pem"));
+    EXPECT_EQ(read_file(place / "reader.pem"), "older") << "whoever has it open goes on with the old one";
+    const std::filesystem::path victim = place / "victim";
+    write_file(victim, "precious", 0600);
+    std::filesystem::create_symlink(victim, place / "link.pem");
+    std::filesystem::create_symlink(place / "nowhere", place / "dangling.pem");
+    std::filesystem::create_directory(place / "directory");
+    for (const char* name : {"link.pem", "dangling.pem", "directory", "missing/web.pem"}) {
+        const RunResult refused = fetch_to(place / name);
+        EXPECT_EQ(refused.exit_code, 64) << name << refused.out;
+        EXPECT_THAT(refused.err, StartsWith("E-USAGE cannot write '" + (place / name).string() + "'")) << name;
+    }
+    EXPECT_THAT(fetch_to(place / "link.pem").err, HasSubstr("symbolic link, which is never followed"));
+    EXPECT_THAT(fetch_to("/dev/null").err, HasSubstr("it is no regular file"));
+    EXPECT_EQ(read_file(victim), "precious");
+    EXPECT_FALSE(std::filesystem::exists(place / "nowhere"));
+    const auto left = std::distance(std::filesystem::directory_iterator(place), {});
+    EXPECT_EQ(left, 6) << "no temporary file is left";
     EXPECT_EQ(world.stop_daemon(), 0);
 }
 

@@ -1,8 +1,10 @@
 #include "tests/e2e/crl_world.h"
 
 #include <algorithm>
+#include <csignal>
 
 #include <gtest/gtest.h>
+#include <sqlite3.h>
 
 namespace hwenroll::test {
 namespace {
@@ -68,8 +70,29 @@ void CrlWorld::hand_out(const std::string& form) const {
     EXPECT_EQ(world_->ask_lab("/lab/crl?form=" + form), "done\n");
 }
 
+void CrlWorld::lengthen(std::size_t entries) const {
+    EXPECT_EQ(world_->ask_lab("/lab/crl?entries=" + std::to_string(entries)), "done\n");
+}
+
 void CrlWorld::answer_get_cert(const std::string& form) const {
     EXPECT_EQ(world_->ask_lab("/lab/crl?cert=" + form), "done\n");
+}
+
+void CrlWorld::run_sql(const std::string& sql) const {
+    sqlite3* database = nullptr;
+    ASSERT_EQ(sqlite3_open((world_->directory() / "state" / "state.db").c_str(), &database), SQLITE_OK);
+    sqlite3_busy_timeout(database, 10'000);
+    EXPECT_EQ(sqlite3_exec(database, sql.c_str(), nullptr, nullptr, nullptr), SQLITE_OK) << sqlite3_errmsg(database);
+    sqlite3_close(database);
+}
+
+void CrlWorld::rewrite(const std::string& from, const std::string& to) const {
+    std::string text = read_file(world_->config());
+    for (std::size_t at = 0; (at = text.find(from, at)) != std::string::npos; at += to.size()) {
+        text.replace(at, from.size(), to);
+    }
+    write_file(world_->config(), text, 0600);
+    world_->signal(SIGHUP);
 }
 
 std::string CrlWorld::serial() const {

@@ -37,12 +37,20 @@ class CrlWorld {
 
     /// Has the lab CA hand out CRLs in this form from now on, or answer GetCert so.
     void hand_out(const std::string& form) const;
+    /// Has every list hold so many more entries of 39 octets from now on.
+    void lengthen(std::size_t entries) const;
     void answer_get_cert(const std::string& form) const;
 
     /// Serial number of the published certificate.
     [[nodiscard]] std::string serial() const;
 
     void revoke(const std::string& reason) const;
+
+    /// Runs SQL on the daemon's database. A trigger that raises makes commits fail as a full disk would.
+    void run_sql(const std::string& sql) const;
+
+    /// Writes `to` in place of every `from` in hwenroll.toml and has the daemon read it.
+    void rewrite(const std::string& from, const std::string& to) const;
 
     /// `hwenroll crl fetch corp`.
     [[nodiscard]] RunResult fetch() const { return world_->command({"crl", "fetch", "corp"}); }

@@ -169,11 +169,12 @@ void declare_crl(CLI::App& app, Arguments& arguments) {
     app.add_option("--crl-lifetime", arguments.crl_lifetime, "seconds from a CRL's thisUpdate to its nextUpdate")
         ->check(CLI::PositiveNumber);
     app.add_option("--crl-point", arguments.crl_points,
-                   "URL for cRLDistributionPoints of issued certificates; self: this server's; repeatable")
+                   "URL for cRLDistributionPoints of issued certificates; self: this server's; partition: one of this "
+                   "server's for each certificate alone; repeatable")
         ->allow_extra_args(false);
     app.add_option("--crl-form", arguments.crl_form,
                    "how CRLs are handed out: good, other-issuer, bad-signature, older, expired, delta, critical, huge, "
-                   "certificate, to-file or gone")
+                   "certificate, to-file, gone, pem or other-partition")
         ->check([](const std::string& word) { return crl_form_of(word) ? "" : "no such form"; });
     app.add_option("--cert-form", arguments.cert_form, "how GetCert is answered: good, other-serial or pending")
         ->check([](const std::string& word) { return cert_form_of(word) ? "" : "no such form"; });

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 #include <openssl/x509v3.h>
 
+#include "tests/lab_ca/der_writer.h"
 #include "tests/lab_ca/files.h"
 
 namespace hwenroll::lab_ca {
@@ -16,17 +17,20 @@ constexpr int huge_entries = 20'000;
 constexpr std::string_view path_prefix = "/crl/";
 constexpr std::string_view path_suffix = ".crl";
 
-constexpr std::array<std::pair<std::string_view, CrlForm>, 11> form_words{{{"good", CrlForm::good},
-                                                                           {"other-issuer", CrlForm::other_issuer},
-                                                                           {"bad-signature", CrlForm::bad_signature},
-                                                                           {"older", CrlForm::older},
-                                                                           {"expired", CrlForm::expired},
-                                                                           {"delta", CrlForm::delta},
-                                                                           {"critical", CrlForm::critical},
-                                                                           {"huge", CrlForm::huge},
-                                                                           {"certificate", CrlForm::certificate_only},
-                                                                           {"to-file", CrlForm::to_file},
-                                                                           {"gone", CrlForm::gone}}};
+constexpr std::array<std::pair<std::string_view, CrlForm>, 13> form_words{
+    {{"good", CrlForm::good},
+     {"other-issuer", CrlForm::other_issuer},
+     {"bad-signature", CrlForm::bad_signature},
+     {"older", CrlForm::older},
+     {"expired", CrlForm::expired},
+     {"delta", CrlForm::delta},
+     {"critical", CrlForm::critical},
+     {"huge", CrlForm::huge},
+     {"certificate", CrlForm::certificate_only},
+     {"to-file", CrlForm::to_file},
+     {"gone", CrlForm::gone},
+     {"pem", CrlForm::pem},
+     {"other-partition", CrlForm::other_partition}}};
 constexpr std::array<std::pair<std::string_view, CertForm>, 3> cert_words{
     {{"good", CertForm::good}, {"other-serial", CertForm::other_serial}, {"pending", CertForm::pending}}};
 
@@ -38,6 +42,8 @@ struct Terms {
     TimePoint next_update;
     std::vector<std::string> serials;
     std::map<std::string, std::string> reasons;
+    std::size_t entries = 0;
+    std::string point;  ///< issuingDistributionPoint
 };
 
 OpenSslPtr<ASN1_INTEGER> integer_of(const std::string& hex) {
@@ -73,14 +79,17 @@ bool add_number(X509_CRL* crl, int nid, bool critical, long number) {
            X509_CRL_add1_ext_i2d(crl, nid, value.get(), critical ? 1 : 0, 0) == 1;
 }
 
-/// 1.2.3.4.5 with a NULL.
-bool add_unknown_extension(X509_CRL* crl) {
-    const OpenSslPtr<ASN1_OBJECT> type(OBJ_txt2obj("1.2.3.4.5", 1));
+bool add_critical_extension(X509_CRL* crl, const char* oid, const Bytes& content) {
+    const OpenSslPtr<ASN1_OBJECT> type(OBJ_txt2obj(oid, 1));
     const OpenSslPtr<ASN1_STRING> value(ASN1_STRING_type_new(V_ASN1_OCTET_STRING));
-    constexpr std::array<unsigned char, 2> null{0x05, 0x00};
-    ASN1_STRING_set(value.get(), null.data(), static_cast<int>(null.size()));
+    ASN1_STRING_set(value.get(), content.data(), static_cast<int>(content.size()));
     const OpenSslPtr<X509_EXTENSION> extension(X509_EXTENSION_create_by_OBJ(nullptr, type.get(), 1, value.get()));
     return extension && X509_CRL_add_ext(crl, extension.get(), -1) == 1;
+}
+
+/// IssuingDistributionPoint with the URL as fullName (RFC 5280 §5.2.5).
+Bytes issuing_point(const std::string& url) {
+    return der::sequence({der::context_0({der::context_0({der::element(0x86, {as_bytes(url)})})})});
 }
 
 bool add_entries(X509_CRL* crl, const Terms& terms) {
@@ -91,6 +100,9 @@ bool add_entries(X509_CRL* crl, const Terms& terms) {
     }
     for (int i = 0; terms.form == CrlForm::huge && i < huge_entries; ++i) {
         good = good && add_entry(crl, fmt::format("7F{:014X}", i), "", terms.this_update);
+    }
+    for (std::size_t i = 0; i < terms.entries; ++i) {
+        good = good && add_entry(crl, fmt::format("7E{:038X}", i), "", terms.this_update);
     }
     return good;
 }
@@ -104,8 +116,9 @@ Result<Bytes> write_list(const Terms& terms, const Certificate& issuer, EVP_PKEY
                       X509_CRL_set1_nextUpdate(crl, to_asn1_time(terms.next_update).get()) == 1 &&
                       add_entries(crl, terms) && add_number(crl, NID_crl_number, false, terms.number) &&
                       (terms.form != CrlForm::delta || add_number(crl, NID_delta_crl, true, 1)) &&
-                      (terms.form != CrlForm::critical || add_unknown_extension(crl)) && X509_CRL_sort(crl) == 1 &&
-                      X509_CRL_sign(crl, key, EVP_sha256()) > 0;
+                      (terms.form != CrlForm::critical || add_critical_extension(crl, "1.2.3.4.5", {0x05, 0x00})) &&
+                      (terms.point.empty() || add_critical_extension(crl, "2.5.29.28", issuing_point(terms.point))) &&
+                      X509_CRL_sort(crl) == 1 && X509_CRL_sign(crl, key, EVP_sha256()) > 0;
     if (!good) {
         return fail(openssl_error("cannot make a CRL"));
     }
@@ -116,16 +129,26 @@ Result<Bytes> write_list(const Terms& terms, const Certificate& issuer, EVP_PKEY
     return der;
 }
 
-std::vector<std::string> revoked_by(std::size_t generation, const Ledger& ledger,
+std::vector<std::string> revoked_by(std::size_t generation, std::size_t certificate, const Ledger& ledger,
                                     const std::set<std::string>& restored) {
     std::vector<std::string> serials;
+    std::size_t count = 0;
     for (const Issued& one : ledger.issued()) {
+        ++count;
         const std::string serial = to_hex(one.certificate.serial());
-        if (one.generation == generation && ledger.revoked(one.certificate) && !restored.contains(serial)) {
+        const bool meant = certificate == 0 || certificate == count;
+        if (meant && one.generation == generation && ledger.revoked(one.certificate) && !restored.contains(serial)) {
             serials.push_back(serial);
         }
     }
     return serials;
+}
+
+std::optional<std::size_t> positive(std::string_view text) {
+    std::size_t number = 0;
+    const auto [end, problem] = std::from_chars(text.data(), text.data() + text.size(), number);
+    return problem == std::errc() && end == text.data() + text.size() && number > 0 ? std::optional(number)
+                                                                                    : std::nullopt;
 }
 
 }  // namespace
@@ -157,20 +180,22 @@ Result<long> CrlIssuer::next_number(std::size_t generation) const {
     return written ? Result<long>(number) : fail(written.error());
 }
 
-Result<Bytes> CrlIssuer::list(std::size_t generation, const Authority& authority, const Ledger& ledger, TimePoint now) {
-    std::vector<std::string> revoked = revoked_by(generation, ledger, restored_);
+Result<Bytes> CrlIssuer::list(std::size_t generation, const Authority& authority, const Ledger& ledger, TimePoint now,
+                              const CrlPartition& partition) {
+    std::vector<std::string> revoked = revoked_by(generation, partition.certificate, ledger, restored_);
     revoked.insert(revoked.end(), added_.begin(), added_.end());
-    const bool good = policy_.form == CrlForm::good;
-    const auto known = made_.find(generation);
-    if (good && known != made_.end() && known->second.revoked == revoked && now >= known->second.at &&
-        now < known->second.at + policy_.lifetime / 2) {
+    const bool good = policy_.form == CrlForm::good || policy_.form == CrlForm::pem;
+    const std::pair key(generation, partition.certificate);
+    const auto known = made_.find(key);
+    if (good && known != made_.end() && known->second.revoked == revoked && known->second.entries == policy_.entries &&
+        now >= known->second.at && now < known->second.at + policy_.lifetime / 2) {
         return known->second.der;
     }
     const auto number = next_number(generation);
     if (!number) {
         return fail(number.error());
     }
-    Terms terms{policy_.form, *number, now, now + policy_.lifetime, revoked, reasons_};
+    Terms terms{policy_.form, *number, now, now + policy_.lifetime, revoked, reasons_, policy_.entries, partition.url};
     if (policy_.form == CrlForm::older) {
         terms.number = 0;
         terms.this_update = now - std::chrono::hours(1);
@@ -184,30 +209,34 @@ Result<Bytes> CrlIssuer::list(std::size_t generation, const Authority& authority
     }
     auto der = write_list(terms, authority.certificate(), authority.key());
     if (der && good) {
-        made_[generation] = Made{std::move(revoked), now, *der};
+        made_[key] = Made{std::move(revoked), policy_.entries, now, *der};
     }
     return der;
 }
 
-std::vector<std::string> CrlIssuer::points(std::size_t generation, std::string_view host) const {
+std::vector<std::string> CrlIssuer::points(std::size_t generation, std::size_t certificate,
+                                           std::string_view host) const {
     std::vector<std::string> urls;
     for (const std::string& point : policy_.points) {
-        urls.push_back(point == "self" ? fmt::format("http://{}{}{}{}", host, path_prefix, generation, path_suffix)
-                                       : point);
+        const std::string part = point == "partition" ? fmt::format("-{}", certificate) : std::string();
+        urls.push_back(point == "self" || !part.empty()
+                           ? fmt::format("http://{}{}{}{}{}", host, path_prefix, generation, part, path_suffix)
+                           : point);
     }
     return urls;
 }
 
-std::optional<std::size_t> crl_generation(std::string_view path) {
+std::optional<CrlPath> crl_path(std::string_view path) {
     if (!path.starts_with(path_prefix) || !path.ends_with(path_suffix)) {
         return std::nullopt;
     }
     path.remove_prefix(path_prefix.size());
     path.remove_suffix(path_suffix.size());
-    std::size_t number = 0;
-    const auto [end, problem] = std::from_chars(path.data(), path.data() + path.size(), number);
-    return problem == std::errc() && end == path.data() + path.size() && number > 0 ? std::optional(number)
-                                                                                    : std::nullopt;
+    const std::size_t dash = path.find('-');
+    const auto generation = positive(path.substr(0, dash));
+    const auto certificate =
+        dash == std::string_view::npos ? std::optional<std::size_t>(0) : positive(path.substr(dash + 1));
+    return generation && certificate ? std::optional(CrlPath{*generation, *certificate}) : std::nullopt;
 }
 
 }  // namespace hwenroll::lab_ca

@@ -25,6 +25,8 @@ enum class CrlForm {
     certificate_only,  ///< GetCRL: the CA's certificate and no list
     to_file,           ///< HTTP: a redirect to file:///etc/passwd
     gone,              ///< HTTP 404, and badCertId
+    pem,               ///< HTTP: as PEM
+    other_partition,   ///< HTTP: of a distribution point of its own, the issuingDistributionPoint of another one
 };
 
 /// How GetCert is answered.
@@ -32,9 +34,18 @@ enum class CertForm { good, other_serial, pending };
 
 struct CrlPolicy {
     Seconds lifetime = std::chrono::days(7);  ///< a new list is made after half of it, or when something is revoked
-    std::vector<std::string> points;  ///< URLs in issued certificates; `self`: this server's, by the request's Host
+    /// URLs in issued certificates; `self`: this server's, by the request's Host; `partition`: one of this server's for
+    /// each certificate alone.
+    std::vector<std::string> points;
     CrlForm form = CrlForm::good;
     CertForm cert_form = CertForm::good;
+    std::size_t entries = 0;  ///< of certificates that were never issued, on every list; 39 octets each
+};
+
+/// A list for a part of a generation's certificates.
+struct CrlPartition {
+    std::size_t certificate = 0;  ///< the only one that it speaks of, counted from 1 as issued; 0: it speaks of all
+    std::string url = {};         ///< its issuingDistributionPoint
 };
 
 /// The words of --crl-form and /lab/crl?form=, and of --cert-form and /lab/crl?cert=; absent: no such word.
@@ -61,14 +72,17 @@ class CrlIssuer {
     void add(const std::string& serial) { added_.insert(serial); }
 
     /// The list of a generation at `now`, in the policy's form. Error codes: crypto, input_file.
-    Result<Bytes> list(std::size_t generation, const Authority& authority, const Ledger& ledger, TimePoint now);
+    Result<Bytes> list(std::size_t generation, const Authority& authority, const Ledger& ledger, TimePoint now,
+                       const CrlPartition& partition = {});
 
-    /// The URLs of the policy for a certificate of that generation, asked for at `host`.
-    [[nodiscard]] std::vector<std::string> points(std::size_t generation, std::string_view host) const;
+    /// The URLs of the policy for a certificate of that generation, the `certificate`-th of all, asked for at `host`.
+    [[nodiscard]] std::vector<std::string> points(std::size_t generation, std::size_t certificate,
+                                                  std::string_view host) const;
 
  private:
     struct Made {
         std::vector<std::string> revoked;  ///< serial numbers, hexadecimal
+        std::size_t entries = 0;           ///< CrlPolicy::entries
         TimePoint at;
         Bytes der;
     };
@@ -79,10 +93,16 @@ class CrlIssuer {
     std::map<std::string, std::string> reasons_;
     std::set<std::string> restored_;
     std::set<std::string> added_;
-    std::map<std::size_t, Made> made_;
+    std::map<std::pair<std::size_t, std::size_t>, Made> made_;  ///< by generation and CrlPartition::certificate
 };
 
-/// The generation that a path `/crl/N.crl` names; absent for any other path.
-std::optional<std::size_t> crl_generation(std::string_view path);
+/// What a path `/crl/N.crl`, or `/crl/N-M.crl` for the M-th certificate alone, names.
+struct CrlPath {
+    std::size_t generation = 0;
+    std::size_t certificate = 0;  ///< CrlPartition::certificate
+};
+
+/// Absent for any other path.
+std::optional<CrlPath> crl_path(std::string_view path);
 
 }  // namespace hwenroll::lab_ca

@@ -128,8 +128,8 @@ HttpReply LabCa::answer(const HttpRequest& request) {
     if (const Status advanced = generations_.advance(now); !advanced) {
         return text_reply(500, advanced.error().line());
     }
-    if (const auto generation = crl_generation(request.path); generation && request.method == "GET") {
-        return crl_by_http(*generation, now);
+    if (const auto path = crl_path(request.path); path && request.method == "GET") {
+        return crl_by_http(*path, request, now);
     }
     Exchange exchange = begin(request, now);
     auto refused = refused_by(options_.manner, request);

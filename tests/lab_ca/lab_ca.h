@@ -150,7 +150,7 @@ class LabCa final : public HttpService {
     [[nodiscard]] std::optional<std::size_t> generation_of(const IssuerAndSerial& name) const;
     Outcome<CertRep> get_certificate(Exchange& exchange, const ScepRequest& request, ByteView content);
     Outcome<CertRep> get_crl(Exchange& exchange, const ScepRequest& request, ByteView content);
-    HttpReply crl_by_http(std::size_t generation, TimePoint now);
+    HttpReply crl_by_http(const CrlPath& path, const HttpRequest& request, TimePoint now);
     HttpReply answer_about_crls(const HttpRequest& request);
 
     Outcome<CertRep> proceed(Exchange& exchange, const ScepRequest& request, Transaction& transaction);

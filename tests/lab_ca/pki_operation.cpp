@@ -276,7 +276,8 @@ Outcome<Certificate> LabCa::decide(const Exchange& exchange, const std::string& 
         transaction.generation = exchange.current;
     }
     IssuePolicy policy = options_.issue;
-    policy.crl_points = crls_.points(transaction.generation, exchange.http.header("Host").value_or("localhost"));
+    policy.crl_points = crls_.points(transaction.generation, ledger_.issued().size() + 1,
+                                     exchange.http.header("Host").value_or("localhost"));
     TimePoint from = exchange.now;
     if (transaction.generation != exchange.current && !options_.shadow.valid_at_once) {
         policy.backdate = Seconds(0);

@@ -1,8 +1,10 @@
 // GetCert and GetCRL (RFC 8894 §4.5, §4.6), and the lists over plain HTTP (SRV-11).
 #include <algorithm>
+#include <charconv>
 
 #include <fmt/format.h>
 
+#include "base/pem.h"
 #include "tests/lab_ca/lab_ca.h"
 #include "tests/lab_ca/lab_interface.h"
 
@@ -15,6 +17,14 @@ Outcome<IssuerAndSerial> read_query(ByteView content) {
     auto name = root ? issuer_and_serial(*root) : std::nullopt;
     return name ? Outcome<IssuerAndSerial>(*std::move(name))
                 : reject(FailInfo::bad_request, "the messageData is no IssuerAndSerialNumber");
+}
+
+std::optional<std::size_t> entries_of(const std::string& text) {
+    constexpr std::size_t most = 1'000'000;
+    std::size_t number = 0;
+    const auto [end, problem] = std::from_chars(text.data(), text.data() + text.size(), number);
+    return problem == std::errc() && end == text.data() + text.size() && number <= most ? std::optional(number)
+                                                                                        : std::nullopt;
 }
 
 CertRep reply_to(const ScepRequest& request, PkiStatus status) {
@@ -92,7 +102,8 @@ Outcome<CertRep> LabCa::get_crl(Exchange& exchange, const ScepRequest& request, 
     return reply;
 }
 
-HttpReply LabCa::crl_by_http(std::size_t generation, TimePoint now) {
+HttpReply LabCa::crl_by_http(const CrlPath& path, const HttpRequest& request, TimePoint now) {
+    const std::size_t generation = path.generation;
     const CrlForm form = crls_.policy().form;
     if (form == CrlForm::to_file) {
         HttpReply reply = text_reply(302, "elsewhere");
@@ -102,25 +113,32 @@ HttpReply LabCa::crl_by_http(std::size_t generation, TimePoint now) {
     if (form == CrlForm::gone || generation > generations_.certificates().size()) {
         return text_reply(404, "there is no such CRL");
     }
-    auto crl = crls_.list(generation, generations_.at(generation), ledger_, now);
+    CrlPartition partition;
+    if (path.certificate != 0) {
+        partition = {path.certificate, fmt::format("http://{}{}{}", request.header("Host").value_or("localhost"),
+                                                   request.path, form == CrlForm::other_partition ? ".other" : "")};
+    }
+    auto crl = crls_.list(generation, generations_.at(generation), ledger_, now, partition);
     if (!crl) {
         return text_reply(500, crl.error().line());
     }
     HttpReply reply;
     reply.content_type = "application/pkix-crl";
-    reply.body = *std::move(crl);
+    reply.body = form == CrlForm::pem ? to_bytes(as_bytes(to_pem("X509 CRL", *crl))) : *std::move(crl);
     return reply;
 }
 
-/// `/lab/crl?form=…&cert=…` and what `/lab/revoke` and `/lab/restore` say beside the serial number.
+/// `/lab/crl?form=…&cert=…&entries=N` and what `/lab/revoke` and `/lab/restore` say beside the serial number.
 HttpReply LabCa::answer_about_crls(const HttpRequest& request) {
     const auto parameter = [&](std::string_view name) { return percent_decoded(request.parameter(name).value_or("")); };
     if (request.path == "/lab/crl") {
         const auto form = request.parameter("form") ? crl_form_of(parameter("form")) : crls_.policy().form;
         const auto cert = request.parameter("cert") ? cert_form_of(parameter("cert")) : crls_.policy().cert_form;
-        if (!form || !cert) {
+        const auto entries = request.parameter("entries") ? entries_of(parameter("entries")) : crls_.policy().entries;
+        if (!form || !cert || !entries) {
             return text_reply(404, "there is no such form");
         }
+        crls_.policy().entries = *entries;
         crls_.policy().form = *form;
         crls_.policy().cert_form = *cert;
         return text_reply(200, "done");

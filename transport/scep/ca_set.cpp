@@ -9,6 +9,7 @@
 
 #include "transport/scep/ca_chain.h"
 #include "transport/scep/ca_roles.h"
+#include "transport/scep/crl.h"
 #include "transport/scep/signed_data.h"
 
 namespace hwenroll::scep {
@@ -101,6 +102,42 @@ Result<Certificate> find_anchor(const std::vector<Certificate>& received, const 
     return fail(refused ? *std::move(refused) : no_match(received));
 }
 
+Result<CaSet> give_roles(const std::vector<Certificate>& received, const CaExpectation& expected) {
+    const auto anchor = find_anchor(received, expected.pinned, expected.now, expected.limits);
+    if (!anchor) {
+        return fail(anchor.error());
+    }
+    const auto chain = chain_to_anchor(*anchor, received, expected.now, expected.limits, expected.legacy);
+    if (!chain) {
+        return fail(chain.error());
+    }
+    return assign_roles(*chain, expected.ras, expected.by_password);
+}
+
+/// SEC-3: where the RA that would receive requests is revoked another one takes its place, but never the CA itself:
+/// what is encrypted to that an RA cannot open.
+Result<CaSet> without_revoked(CaSet set, const std::vector<Certificate>& received, const CaExpectation& expected) {
+    std::vector<Certificate> revoked = drop_revoked_signers(set, expected.is_revoked);
+    const auto is_among = [&](const Certificate& one) { return std::ranges::find(revoked, one) != revoked.end(); };
+    if (!is_among(set.recipient)) {
+        set.revoked = std::move(revoked);
+        return set;
+    }
+    std::vector<Certificate> others = received;
+    std::erase_if(others, is_among);
+    auto other = give_roles(others, expected);
+    const bool good =
+        other && other->issuer == set.issuer && other->recipient != other->issuer && other->recipient != other->anchor;
+    if (!good) {
+        return fail(ErrorCode::ca_certificate,
+                    fmt::format("the RA certificate '{}' is revoked", set.recipient.subject().text()),
+                    "requests would be encrypted to it",
+                    "the CA's operator must replace it; it is fetched by itself then");
+    }
+    other->revoked = std::move(revoked);
+    return other;
+}
+
 }  // namespace
 
 Result<std::vector<Certificate>> parse_ca_certificates(ByteView body, const ParseLimits& limits) {
@@ -127,15 +164,8 @@ Result<std::vector<Certificate>> parse_ca_certificates(ByteView body, const Pars
 }
 
 Result<CaSet> authenticate(const std::vector<Certificate>& received, const CaExpectation& expected) {
-    const auto anchor = find_anchor(received, expected.pinned, expected.now, expected.limits);
-    if (!anchor) {
-        return fail(anchor.error());
-    }
-    const auto chain = chain_to_anchor(*anchor, received, expected.now, expected.limits, expected.legacy);
-    if (!chain) {
-        return fail(chain.error());
-    }
-    return assign_roles(*chain, expected.ras, expected.by_password);
+    auto set = give_roles(received, expected);
+    return set && expected.is_revoked ? without_revoked(*std::move(set), received, expected) : set;
 }
 
 }  // namespace hwenroll::scep

@@ -1,6 +1,7 @@
 // GetCACert: an unordered, unauthenticated set of certificates, and the roles in it once one of them is pinned.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -33,6 +34,7 @@ struct CaSet {
                                              ///< the anchor; then their older ones
     std::vector<std::string> warnings;  ///< keyUsage missing (CACERT-10), certificates dropped and why (BAD-27, BAD-28)
     std::vector<UnusedCertificate> unused{};
+    std::vector<Certificate> revoked{};  ///< RAs that CaExpectation::is_revoked; they have no role
 };
 
 /// Which certificates that are no CA's count as RAs of the issuing CA (SIG-13). They receive challenges and sign
@@ -55,13 +57,17 @@ struct CaExpectation {
     RaRule ras{};
     LegacyPermissions legacy{};  ///< `sha1_reply` lets certificates below the anchor be signed with SHA-1
     bool by_password = false;    ///< requests may be encrypted under the challenge: a set without an RSA key will do
+    /// What is known of RAs (SIG-14, BAD-49). Empty: nothing. The CA itself is not asked about: it is pinned, and what
+    /// it signs about itself proves nothing.
+    std::function<bool(const Certificate&)> is_revoked = {};
 };
 
 /// Authenticates a set and gives out the roles. An RA counts only when the issuing CA itself issued it, or,
 /// when it is pinned, a CA on the issuing CA's path. Errors:
 /// ca_fingerprint (no match; lists what was received), ca_certificate (match is no CA, BAD-26; expired; weak or absurd
 /// key, BAD-35; RAs, and CAs beside theirs, so that nothing tells which of these issues; no pinned RA that can be
-/// used; the RA that requests would be encrypted to has expired, C15), ca_no_recipient (BAD-38).
+/// used; the RA that requests would be encrypted to has expired, C15, or is revoked and has no good one beside it,
+/// SEC-3), ca_no_recipient (BAD-38).
 Result<CaSet> authenticate(const std::vector<Certificate>& received, const CaExpectation& expected);
 
 }  // namespace hwenroll::scep

@@ -9,6 +9,7 @@
 
 #include "base/pem.h"
 #include "transport/scep/ber.h"
+#include "transport/scep/crl_points.h"
 #include "transport/scep/digital_signature.h"
 #include "transport/scep/reply_algorithms.h"
 #include "transport/scep/signed_data.h"
@@ -81,22 +82,6 @@ TimePoint read_time(BerReader& fields, std::string_view what) {
     return time.value_or(TimePoint{});
 }
 
-/// Distribution points as of RFC 5280 §4.2.1.13 and §5.2.5: the URIs of [0] fullName.
-void read_point_name(const BerValue& name, BerFault& fault, std::vector<std::string>& uris) {
-    BerReader choice(name.content, fault, name.offset);
-    const auto full_name = choice.next_if(tag::context(0));
-    if (!full_name) {
-        return;  // relative to the issuer's name: no URI
-    }
-    for (BerReader names = choice.members(*full_name, "fullName"); !names.at_end();) {
-        constexpr std::uint32_t uri = 6;
-        const BerValue one = names.next("a general name");
-        if (one.tag == tag::context(uri)) {
-            uris.emplace_back(as_text(one.content));
-        }
-    }
-}
-
 /// What issuingDistributionPoint says of a list's scope.
 struct Scope {
     bool has_point = false;
@@ -118,9 +103,9 @@ std::optional<Scope> read_scope(ByteView value) {
         switch (field.tag.tag_class == TagClass::context ? field.tag.number : 99U) {
             case 0:
                 scope.has_point = true;
-                read_point_name(field, fault, scope.points);
+                scope.points = point_names(field, fault);
                 break;
-            case 1:  // only certificates of end entities, as ours are
+            case 1:  // onlyContainsUserCerts: certificates of end entities, as ours are (issue_policy refuses CAs)
                 break;
             case 2:
                 scope.only_authorities = set;
@@ -296,15 +281,6 @@ Status check_extensions(const Parts& parts, Crl& crl) {
     return {};
 }
 
-/// The first CRL of a PEM text.
-Result<Bytes> from_pem(ByteView text) {
-    std::vector<Bytes> lists = blocks_from_pem(as_text(text), {"X509 CRL"});
-    if (lists.empty()) {
-        return unusable("what was received is no CRL", "a text without a PEM block of label X509 CRL");
-    }
-    return std::move(lists.front());
-}
-
 bool is_pem(ByteView body) {
     const std::string_view text = as_text(body.first(std::min<std::size_t>(body.size(), 4096)));
     return text.find("-----BEGIN ") != std::string_view::npos;
@@ -354,13 +330,13 @@ Status check_scope(const Parts& parts, const CrlExpectation& expected) {
                                                                           ? "it is about some reasons only"
                                                                           : "it is about certificates of other kinds");
     }
-    const bool fits = !scope->has_point || expected.points.empty() ||
-                      std::ranges::any_of(scope->points, [&](const std::string& point) {
-                          return std::ranges::find(expected.points, point) != expected.points.end();
-                      });
+    const bool fits = !scope->has_point || std::ranges::any_of(scope->points, [&](const std::string& point) {
+        return std::ranges::find(expected.points, point) != expected.points.end();
+    });
     if (!fits) {
         return unusable("the CRL does not speak of this certificate",
-                        "it is that of another distribution point of the same CA");
+                        expected.points.empty() ? "it is that of a distribution point, and the certificate names none"
+                                                : "it is that of another distribution point of the same CA");
     }
     return {};
 }
@@ -420,9 +396,9 @@ Result<Crl> read_crl(Bytes body, const ParseLimits& limits) {
                     fmt::format("{} octets, at most {}", body.size(), limits.max_message));
     }
     if (is_pem(body)) {
-        auto der = from_pem(body);
+        auto der = block_from_pem(std::move(body), "X509 CRL");
         if (!der) {
-            return fail(der.error());
+            return unusable("what was received is no CRL", der.error().what());
         }
         body = *std::move(der);
     }

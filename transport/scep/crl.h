@@ -39,11 +39,12 @@ struct CrlExpectation {
     ParseLimits limits;                    ///< clock_skew and judges_time count
     Bytes number = {};                     ///< cRLNumber of the CRL at hand; empty: none, or it has none
     std::optional<TimePoint> since = {};   ///< thisUpdate of the CRL at hand
-    std::vector<std::string> points = {};  ///< distribution points of the certificate in question; empty: it names none
+    std::vector<std::string> points = {};  ///< CrlPoints::names of the certificate in question
 };
 
-/// Judges name, signature, algorithm, scope, times and number, in this order (QRY-6, RFC 5280 §6.3.3). The CRL at hand
-/// itself passes. Returns what is tolerated and worth a warning. Error codes: crl_unusable, scep_algorithm.
+/// Judges name, signature, algorithm, scope (§6.3.3 (b)(2)), times and number, in this order (QRY-6, RFC 5280 §6.3.3).
+/// The CRL at hand itself passes. Returns what is tolerated and worth a warning. Error codes: crl_unusable,
+/// scep_algorithm.
 Result<std::vector<std::string>> judge_crl(const Crl& crl, const CrlExpectation& expected);
 
 /// An entry.
@@ -71,10 +72,14 @@ std::string reason_text(std::uint8_t reason);
 struct CrlPoints {
     std::vector<std::string> urls;     ///< http: and https:, in order, at most 8 (SEC-17)
     std::vector<std::string> refused;  ///< printable: other schemes, and points of an indirect CRL or of some reasons
-    std::vector<std::string> names;    ///< every URI of every point
+    std::vector<std::string> names;    ///< every name of every point: an URI, or any other form as printable text
 };
 
 /// Reads the extension. A malformed one is like none.
 CrlPoints crl_points(const Certificate& certificate);
+
+/// Tells the certificates of a CA apart that one CRL need not speak of together: those that name other distribution
+/// points. 32 octets; empty for a certificate that names none.
+Bytes scope_of(const CrlPoints& points);
 
 }  // namespace hwenroll::scep

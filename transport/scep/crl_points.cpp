@@ -1,9 +1,10 @@
 // cRLDistributionPoints of a certificate (RFC 5280 §4.2.1.13): which of them may be asked (SEC-17, BAD-140).
+#include "transport/scep/crl_points.h"
+
 #include <algorithm>
 #include <cctype>
 #include <utility>
 
-#include "transport/scep/ber.h"
 #include "transport/scep/crl.h"
 
 namespace hwenroll::scep {
@@ -25,41 +26,48 @@ bool is_plain(std::string_view url) {
 }
 
 /// One DistributionPoint; those with reasons or a cRLIssuer are about other lists than the CA's own complete one.
-void read_point(BerReader& points, CrlPoints& out) {
-    constexpr std::uint32_t uri = 6;
+void read_point(BerReader& points, BerFault& fault, CrlPoints& out) {
     BerReader fields = points.enter(tag::sequence, "a distribution point");
-    std::vector<std::string> uris;
+    std::vector<std::string> names;
     bool partial = false;
     while (!fields.at_end()) {
         const BerValue field = fields.next("a field");
         partial = partial || field.tag != tag::context(0);
-        if (field.tag != tag::context(0) || !field.constructed) {
-            continue;
-        }
-        BerReader choice = fields.members(field, "distributionPoint");
-        const auto full_name = choice.next_if(tag::context(0));
-        if (!full_name || !full_name->constructed) {
-            continue;
-        }
-        for (BerReader names = choice.members(*full_name, "fullName"); !names.at_end();) {
-            const BerValue name = names.next("a general name");
-            if (name.tag == tag::context(uri)) {
-                uris.emplace_back(as_text(name.content));
-            }
+        if (field.tag == tag::context(0) && field.constructed) {
+            names = point_names(field, fault);
         }
     }
-    for (std::string& url : uris) {
-        out.names.push_back(url);
-        const bool web = begins_with(url, "http://") || begins_with(url, "https://");
-        if (web && is_plain(url) && !partial && out.urls.size() < max_urls) {
-            out.urls.push_back(std::move(url));
+    for (std::string& name : names) {
+        const bool web = begins_with(name, "http://") || begins_with(name, "https://");
+        if (web && is_plain(name) && !partial && out.urls.size() < max_urls) {
+            out.urls.push_back(name);
         } else {
-            out.refused.push_back(printable(url, 120));
+            out.refused.push_back(printable(name, 120));
         }
+        out.names.push_back(std::move(name));
     }
 }
 
 }  // namespace
+
+std::vector<std::string> point_names(const BerValue& name, BerFault& fault) {
+    constexpr std::uint32_t uri = 6;
+    std::vector<std::string> all;
+    BerReader choice(name.content, fault, name.offset);
+    if (const auto relative = choice.next_if(tag::context(1))) {
+        all.push_back("relative name " + to_hex(relative->content));
+    }
+    const auto full_name = choice.next_if(tag::context(0));
+    if (!full_name || !full_name->constructed) {
+        return all;
+    }
+    for (BerReader names = choice.members(*full_name, "fullName"); !names.at_end();) {
+        const BerValue one = names.next("a general name");
+        all.push_back(one.tag == tag::context(uri) ? std::string(as_text(one.content))
+                                                   : "general name " + to_hex(one.encoding));
+    }
+    return all;
+}
 
 CrlPoints crl_points(const Certificate& certificate) {
     const int at = X509_get_ext_by_NID(certificate.get(), NID_crl_distribution_points, -1);
@@ -79,9 +87,17 @@ CrlPoints crl_points(const Certificate& certificate) {
     CrlPoints out;
     BerReader points = outer.enter(tag::sequence, "cRLDistributionPoints");
     for (std::size_t count = 0; !points.at_end() && count < max_points; ++count) {
-        read_point(points, out);
+        read_point(points, fault, out);
     }
     return fault.failed() ? CrlPoints{} : out;
+}
+
+Bytes scope_of(const CrlPoints& points) {
+    std::string all;
+    for (const std::string& name : points.names) {
+        all += std::to_string(name.size()) + ":" + name;
+    }
+    return all.empty() ? Bytes() : sha256(as_bytes(all));
 }
 
 }  // namespace hwenroll::scep

@@ -97,6 +97,23 @@ TEST(AlertStep, invariant_11_an_alert_about_a_delivery_does_not_silence_the_one_
     EXPECT_EQ(alert(walk), RaiseAlert::Kind::overdue);
 }
 
+TEST(AlertStep, invariant_11_QRY_6_the_delivery_of_a_CRL_has_nobody_told_again_of_what_was_told) {
+    Walk walk;
+    walk.rules.delivers = true;
+    walk.rules.authority.crls = {{{0x31}, {}, {0xC1}}};
+    walk.to_sent().on(CertificateIssued{certificate(0x30, start, 400 * day)}).published().on(Delivered{1});
+    walk.due_at(start + 300 * day).on(failure(ErrorCode::token_absent)).due_at(start + 300 * day + minute);
+    ASSERT_EQ(alert(walk), RaiseAlert::Kind::overdue);
+    const auto told = walk.state.alerted_at;
+    walk.rules.authority.crls = {{{0x31}, {}, {0xC2}}};
+    ASSERT_TRUE(walk.on(Due{}).emits<PublishGeneration>());
+    walk.on(GenerationPublished{2});
+    ASSERT_TRUE(walk.emits<Deliver>());
+    walk.on(Delivered{2});
+    EXPECT_EQ(walk.state.alerted_at, told);
+    EXPECT_EQ(alert(walk), std::nullopt);
+}
+
 TEST(AlertStep, invariant_11_what_becomes_overdue_says_so_although_its_delivery_already_alerts) {
     Walk walk;
     walk.rules.delivers = true;

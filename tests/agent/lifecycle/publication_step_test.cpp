@@ -222,7 +222,7 @@ TEST(PublicationStep, SM_18_activate_window_does_not_keep_a_revoked_certificate)
 /// The CRL of the CA that issued every certificate of these tests, and of another one.
 AuthorityFacts with_crl(const Bytes& digest) {
     AuthorityFacts facts = ca_until(start + 10 * day);
-    facts.crls = std::vector<AuthorityFacts::IssuerCrl>{{{0x99}, {0xEE}}, {{0x31}, digest}};
+    facts.crls = {{{0x99}, {}, {0xEE}}, {{0x31}, {0x5C}, {0xEF}}, {{0x31}, {}, digest}};
     return facts;
 }
 
@@ -260,13 +260,112 @@ TEST(PublicationStep, QRY_6_a_CRL_that_is_not_known_now_stays_published_and_one_
     Walk walk;
     walk.rules.authority = with_crl({0xC1});
     walk.to_publish().published();
-    walk.rules.authority.crls.reset();
+    walk.rules.authority.crls.clear();
     EXPECT_TRUE(walk.on(Due{}).effects.empty());
     EXPECT_EQ(walk.state.current->crl, (Bytes{0xC1}));
-    walk.rules.authority.crls.emplace();
+    walk.rules.authority.publishes_crls = false;
     ASSERT_TRUE(walk.on(Due{}).only<PublishGeneration>());
     EXPECT_TRUE(walk.published().state.current->crl.empty());
     EXPECT_EQ(walk.note, "generation 2 published");
+}
+
+TEST(PublicationStep, QRY_6_a_certificate_that_follows_under_another_issuer_does_not_take_the_CRL_along) {
+    Walk walk;
+    walk.rules.authority = with_crl({0xC1});
+    walk.to_publish().published();
+    IssuedRecord other = renewed();
+    other.chain = {{0x77}};
+    walk.due_at(start + 18 * hour).send().on(CertificateIssued{other});
+    EXPECT_TRUE(walk.published().state.current->crl.empty());
+}
+
+TEST(PublicationStep, QRY_6_a_renewed_certificate_takes_the_CRL_along_that_is_not_at_hand_now) {
+    Walk walk;
+    walk.rules.authority = with_crl({0xC1});
+    walk.to_publish().published();
+    walk.rules.authority.crls.clear();
+    walk.due_at(start + 18 * hour).send().on(CertificateIssued{renewed()});
+    EXPECT_EQ(walk.published().state.current->issued, renewed());
+    EXPECT_EQ(walk.state.current->crl, (Bytes{0xC1}));
+}
+
+TEST(PublicationStep, QRY_6_a_certificate_comes_with_the_CRL_of_its_own_distribution_points) {
+    Walk walk;
+    walk.rules.authority = with_crl({0xC1});
+    IssuedRecord partitioned = issued();
+    partitioned.crl_scope = {0x5C};
+    walk.to_sent().on(CertificateIssued{partitioned});
+    EXPECT_EQ(walk.published().state.current->crl, (Bytes{0xEF}));
+    walk.rules.authority = with_crl({0xC2});
+    EXPECT_TRUE(walk.on(Due{}).effects.empty()) << "the other list is not its own";
+}
+
+/// A renewed certificate waits for its window, the current one is published as generation 1 with CRL C1.
+Walk waiting_for_its_window() {
+    Walk walk;
+    walk.rules.delivers = true;
+    walk.rules.authority = with_crl({0xC1});
+    walk.rules.activation = {start + 20 * hour, {90, {}}};
+    walk.to_publish().published().on(Delivered{1});
+    walk.due_at(start + 18 * hour).send().on(CertificateIssued{renewed()});
+    EXPECT_TRUE(walk.effects.empty());
+    return walk;
+}
+
+TEST(PublicationStep, QRY_6_a_newer_CRL_is_published_while_a_renewed_certificate_waits_for_its_window) {
+    Walk walk = waiting_for_its_window();
+    const Wait waits = walk.state.wait;
+    walk.rules.authority = with_crl({0xC2});
+    EXPECT_EQ(walk.due(), TimePoint{});
+    ASSERT_TRUE(walk.on(Due{}).only<PublishGeneration>());
+    const PublishGeneration effect = walk.effect<PublishGeneration>();
+    EXPECT_EQ(effect.newer_crl, (Bytes{0xC2}));
+    EXPECT_LT(effect.generation, walk.state.next->generation) << "the window's generation follows";
+    EXPECT_TRUE(walk.on(GenerationPublished{effect.generation, effect.newer_crl}).only<Deliver>());
+    EXPECT_EQ(walk.state.current->issued, issued()) << "no certificate comes before its window";
+    EXPECT_EQ(walk.state.current->crl, (Bytes{0xC2}));
+    EXPECT_EQ(walk.state.current->generation, effect.generation);
+    EXPECT_EQ(walk.state.next->issued, renewed());
+    EXPECT_EQ(walk.state.wait, waits);
+    EXPECT_TRUE(walk.on(Delivered{effect.generation}).effects.empty()) << "once for each CRL";
+    EXPECT_EQ(walk.due(), start + 20 * hour);
+}
+
+TEST(PublicationStep, QRY_6_a_certificate_that_has_waited_for_its_window_takes_the_newest_CRL) {
+    Walk walk = waiting_for_its_window();
+    const std::uint64_t queued = walk.state.next->generation;
+    EXPECT_EQ(walk.state.next->crl, (Bytes{0xC1}));
+    walk.rules.authority = with_crl({0xC2});
+    ASSERT_TRUE(walk.due_at(start + 20 * hour).only<PublishGeneration>());
+    EXPECT_FALSE(walk.effect<PublishGeneration>().newer_crl);
+    EXPECT_GT(walk.state.next->generation, queued) << "consumers may see the queued one already, with the older list";
+    EXPECT_EQ(walk.published().state.current->issued, renewed());
+    EXPECT_EQ(walk.state.current->crl, (Bytes{0xC2}));
+}
+
+TEST(PublicationStep, QRY_6_S1_a_newer_CRL_that_cannot_be_published_is_tried_later_and_the_window_opens_all_the_same) {
+    Walk walk = waiting_for_its_window();
+    walk.rules.authority = with_crl({0xC2});
+    ASSERT_TRUE(walk.on(Due{}).only<PublishGeneration>());
+    walk.on(PublicationFailed{Error(ErrorCode::publish_write, "disk full")});
+    EXPECT_TRUE(walk.effects.empty());
+    const TimePoint again = walk.state.publish_after;
+    EXPECT_GT(again, walk.now);
+    EXPECT_LE(again, start + 20 * hour);
+    EXPECT_TRUE(walk.on(Due{}).effects.empty()) << "not at once";
+    ASSERT_TRUE(walk.due_at(again).emits<PublishGeneration>());
+    EXPECT_TRUE(walk.effect<PublishGeneration>().newer_crl);
+    walk.on(PublicationFailed{Error(ErrorCode::publish_write, "disk full")});
+    ASSERT_TRUE(walk.due_at(std::max(walk.state.publish_after, start + 20 * hour)).emits<PublishGeneration>());
+    EXPECT_FALSE(walk.effect<PublishGeneration>().newer_crl);
+    EXPECT_EQ(walk.published().state.current->issued, renewed());
+}
+
+TEST(PublicationStep, QRY_6_another_generation_than_that_of_the_newer_CRL_is_not_ours) {
+    Walk walk = waiting_for_its_window();
+    const IdentityState before = walk.state;
+    EXPECT_EQ(walk.on(GenerationPublished{1, Bytes{0xC2}}).state, before);
+    EXPECT_EQ(walk.on(GenerationPublished{99, Bytes{0xC2}}).state, before);
 }
 
 TEST(PublicationStep, QRY_6_a_CRL_is_published_while_a_request_is_pending_which_stays_as_it_is) {

@@ -68,16 +68,16 @@ TEST_F(PublisherTest, QRY_6_a_CRL_is_a_file_of_its_generation) {
     ASSERT_TRUE(publisher_.publish(generation));
     EXPECT_FALSE(fs::exists(web("current") / "crl.pem"));
     generation.number = 2;
-    generation.crl_pem = std::string(std::size_t{5} << 20U, 'x') + "\n";
+    generation.crl = Bytes(std::size_t{5} << 20U, 0x30);
     ASSERT_TRUE(publisher_.publish(generation)) << "larger than what is read into memory";
-    EXPECT_EQ(test::read_file(web("current") / "crl.pem"), generation.crl_pem);
+    EXPECT_EQ(test::read_file(web("current") / "crl.pem"), to_pem("X509 CRL", generation.crl));
     EXPECT_EQ(*publisher_.difference(generation), "");
     ASSERT_TRUE(publisher_.publish(generation)) << "the same again";
     test::write_file(web("current") / "crl.pem", "y", 0644);
     EXPECT_NE(publisher_.difference(generation)->find("crl.pem has another content"), std::string::npos);
     EXPECT_FALSE(publisher_.publish(generation)) << "nothing is written over";
     generation.number = 3;
-    generation.crl_pem.clear();
+    generation.crl.clear();
     ASSERT_TRUE(publisher_.publish(generation));
     EXPECT_FALSE(fs::exists(web("current") / "crl.pem"));
 }

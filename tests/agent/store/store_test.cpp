@@ -661,7 +661,9 @@ TEST_F(StoreTest, what_is_known_of_CRLs_survives) {
     const Bytes document{0x30, 0x00};
     lifecycle::CrlState bare;
     bare.issuer = {2};
-    const std::vector<lifecycle::CrlState> states{crl_state(1, document), bare};
+    lifecycle::CrlState partition = bare;
+    partition.scope = Bytes(32, 7);
+    const std::vector<lifecycle::CrlState> states{crl_state(1, document), bare, partition};
     ASSERT_TRUE(open().commit_crls("corp", states, document, "a CRL is at hand", now));
     Store store = open();
     EXPECT_EQ(*store.crls("corp"), states);
@@ -669,6 +671,33 @@ TEST_F(StoreTest, what_is_known_of_CRLs_survives) {
     EXPECT_EQ(*store.crl_document(sha256(document)), document);
     EXPECT_TRUE(store.crl_document({1})->empty());
     EXPECT_EQ(store.history("authority", "corp", 1)->front().text, "a CRL is at hand");
+}
+
+TEST_F(StoreTest, a_CRL_of_16_MiB_survives_as_it_is) {
+    Bytes document(std::size_t{16} << 20U);
+    for (std::size_t i = 0; i < document.size(); i += 4096) {
+        document[i] = static_cast<std::uint8_t>(i >> 12U);
+    }
+    ASSERT_TRUE(open().commit_crls("corp", {crl_state(1, document)}, document, {}, now));
+    EXPECT_TRUE(*open().crl_document(sha256(document)) == document);
+}
+
+// What version 8 knew of CRLs does not say of which distribution points they are.
+TEST_F(StoreTest, S17_version_8_is_brought_up_and_keeps_the_published_CRL) {
+    const Bytes document{0x30, 0x00};
+    IdentityState state = full_state();
+    state.current->crl = sha256(document);
+    {
+        Store store = open();
+        ASSERT_TRUE(store.commit_crls("corp", {crl_state(1, document)}, document, {}, now));
+        ASSERT_TRUE(store.commit("web", "lab", state, {}, now));
+    }
+    run_sql("ALTER TABLE crls DROP COLUMN told_at; PRAGMA user_version=8");
+    Store store = open();
+    EXPECT_TRUE(store.crls("corp")->empty());
+    EXPECT_EQ(*store.identity("web"), state);
+    EXPECT_TRUE(store.commit_crls("corp", {}, {}, {}, now));
+    EXPECT_EQ(*store.crl_document(sha256(document)), document);
 }
 
 TEST_F(StoreTest, a_CRL_is_kept_as_long_as_a_certificate_is_published_with_it) {
@@ -682,6 +711,8 @@ TEST_F(StoreTest, a_CRL_is_kept_as_long_as_a_certificate_is_published_with_it) {
     EXPECT_EQ(store.identity("web")->current->crl, sha256(older));
     ASSERT_TRUE(store.commit_crls("corp", {crl_state(1, newer)}, newer, {}, now));
     EXPECT_EQ(*store.crl_document(sha256(older)), older) << "it is published";
+    EXPECT_TRUE(*store.publishes_crl(sha256(older)));
+    EXPECT_FALSE(*store.publishes_crl(sha256(newer)));
     state.current->crl = sha256(newer);
     ASSERT_TRUE(store.commit("web", "lab", state, {}, now));
     ASSERT_TRUE(store.commit_crls("corp", {crl_state(1, newer)}, {}, {}, now));

@@ -243,7 +243,8 @@ TEST(JudgeCrl, QRY_6_the_scope_has_to_cover_our_certificate) {
     expect_unusable(judged(with(issuing_point({flag(5)})), expected), "other kinds");
     expect_unusable(judged(with(issuing_point({test::asn1::value(0x83, {Bytes{1, 2}})})), expected), "reasons");
     expected.points.clear();
-    EXPECT_TRUE(judged(with(issuing_point({test::point_name({"http://ca/three.crl"})})), expected));
+    expect_unusable(judged(with(issuing_point({test::point_name({"http://ca/three.crl"})})), expected), "names none");
+    EXPECT_TRUE(judged(with(issuing_point({flag(1)})), expected)) << "a complete list of end entities";
 }
 
 TEST(JudgeCrl, a_list_without_nextUpdate_is_tolerated_and_told) {
@@ -302,6 +303,40 @@ TEST(CrlPointsTest, SEC_17_BAD_140_only_http_and_https_may_be_asked) {
     EXPECT_THAT(points.urls, ElementsAre("http://ca.example.com/a.crl", "HTTPS://ca.example.com/b.crl"));
     EXPECT_THAT(points.refused, ElementsAre("file:///etc/shadow", "ldap://ca/cn=x"));
     EXPECT_EQ(points.names.size(), 4U);
+}
+
+ForgedCrl with_point(const Bytes& name) {
+    ForgedCrl forged;
+    forged.extensions = {issuing_point({name})};
+    return forged;
+}
+
+// A CA may keep lists for parts of its certificates (RFC 5280 §5.2.5, §6.3.3 (b)(2)(i)).
+TEST(JudgeCrl, QRY_6_partitions_with_names_of_any_form_are_told_apart) {
+    const auto expects = [](const std::string& value) {
+        CrlExpectation expected = expectation();
+        expected.points = crl_points(with_points(value)).names;
+        return expected;
+    };
+    // directoryName CN=1 in [4] of fullName.
+    const Bytes cn{0x30, 0x0C, 0x31, 0x0A, 0x30, 0x08, 0x06, 0x03, 0x55, 0x04, 0x03, 0x0C, 0x01, 0x31};
+    const Bytes directory = test::asn1::value(0xA0, {test::asn1::value(0xA0, {test::asn1::value(0xA4, {cn})})});
+    const CrlExpectation by_directory =
+        expects("DER:" + to_hex(test::asn1::sequence({test::asn1::sequence({directory})})));
+    ASSERT_EQ(by_directory.points.size(), 1U);
+    EXPECT_TRUE(judged(with_point(directory), by_directory));
+    expect_unusable(judged(with_point(directory), expects("URI:http://ca/1.crl")), "another");
+    expect_unusable(judged(with_point(test::point_name({"http://ca/1.crl"})), by_directory), "another");
+    EXPECT_TRUE(judged(with_point(test::point_name({"http://ca/1.crl"})), expects("URI:http://ca/1.crl")));
+}
+
+TEST(CrlPointsTest, QRY_6_the_scope_tells_certificates_of_other_points_apart) {
+    const auto scope = [](const std::string& value) { return scope_of(crl_points(with_points(value))); };
+    EXPECT_TRUE(scope_of(crl_points(test::issued_leaf())).empty());
+    EXPECT_EQ(scope("URI:http://ca/1.crl").size(), 32U);
+    EXPECT_EQ(scope("URI:http://ca/1.crl"), scope("URI:http://ca/1.crl"));
+    EXPECT_NE(scope("URI:http://ca/1.crl"), scope("URI:http://ca/2.crl"));
+    EXPECT_NE(scope("URI:http://ca/1.crl"), scope("URI:http://ca/1.crl,URI:http://ca/2.crl"));
 }
 
 TEST(CrlPointsTest, BAD_140_urls_with_blanks_or_control_characters_are_refused) {

@@ -789,6 +789,52 @@ TEST(Authenticate, ENV_2_Q_OXI_5_the_order_of_recipients) {
     }
 }
 
+/// What a CRL says.
+CaExpectation with_revoked(const std::vector<Certificate>& revoked) {
+    CaExpectation expected{{pki().root.fingerprint()}, present()};
+    expected.is_revoked = [revoked](const Certificate& one) {
+        return std::ranges::find(revoked, one) != revoked.end();
+    };
+    return expected;
+}
+
+TEST(Authenticate, BAD_49_SEC_3_SIG_14_a_good_RA_takes_the_place_of_a_revoked_one_beside_it) {
+    const Certificate bad = pki().ra("Bad", "critical,digitalSignature,keyEncipherment");
+    const Certificate good = pki().ra("Good", "critical,digitalSignature,dataEncipherment");
+    const std::vector<Certificate> received{pki().root, pki().intermediate, bad, good};
+    ASSERT_EQ(authenticate(received, with_revoked({}))->recipient, bad) << "ENV-2 would choose it";
+    const auto set = authenticate(received, with_revoked({bad}));
+    ASSERT_TRUE(set) << set.error().line();
+    EXPECT_EQ(set->recipient, good);
+    EXPECT_THAT(set->signers, UnorderedElementsAre(pki().intermediate, good));
+    EXPECT_THAT(set->revoked, ElementsAre(bad));
+    EXPECT_EQ(set->issuer, pki().intermediate);
+}
+
+TEST(Authenticate, BAD_49_SEC_3_without_another_RA_nothing_is_sent_and_the_CA_is_no_substitute) {
+    const Certificate bad = pki().ra("Bad", "critical,digitalSignature,keyEncipherment");
+    const Certificate signs = pki().ra("Signs", "critical,digitalSignature");
+    for (const std::vector<Certificate>& received : {std::vector<Certificate>{pki().root, pki().intermediate, bad},
+                                                     {pki().root, pki().intermediate, bad, signs}}) {
+        const auto set = authenticate(received, with_revoked({bad}));
+        ASSERT_FALSE(set) << received.size();
+        EXPECT_EQ(set.error().code(), ErrorCode::ca_certificate);
+        EXPECT_THAT(set.error().line(), AllOf(HasSubstr("the RA certificate 'CN=Bad' is revoked"),
+                                              HasSubstr("requests would be encrypted to it")));
+    }
+}
+
+TEST(Authenticate, BAD_49_SIG_14_a_revoked_RA_that_only_signs_is_left_out_and_a_revoked_CA_stays) {
+    const Certificate receives = pki().ra("Receives", "critical,keyEncipherment");
+    const Certificate signs = pki().ra("Signs", "critical,digitalSignature");
+    const auto set =
+        authenticate({pki().root, pki().intermediate, receives, signs}, with_revoked({signs, pki().intermediate}));
+    ASSERT_TRUE(set) << set.error().line();
+    EXPECT_EQ(set->recipient, receives);
+    EXPECT_THAT(set->signers, UnorderedElementsAre(pki().intermediate, receives));
+    EXPECT_THAT(set->revoked, ElementsAre(signs));
+}
+
 TEST(Authenticate, ENV_2_Q_EJBCA_4_an_EC_CA_with_an_RSA_RA) {
     const Key ec = test::new_ec_key();
     const Certificate root = test::self_signed(test::ca_spec("CN=EC root"), ec);

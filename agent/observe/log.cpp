@@ -45,6 +45,15 @@ std::vector<std::string> journal_fields(const LogRecord& record) {
     add("HWENROLL_IDENTITY", record.identity);
     add("HWENROLL_STATE", record.state);
     add("HWENROLL_ERROR", record.error);
+    add("HWENROLL_TXN", record.transaction);
+    add("HWENROLL_CA", record.authority);
+    add("HWENROLL_SERIAL", record.serial);
+    add("HWENROLL_NOT_AFTER", record.not_after);
+    add("HWENROLL_NEXT", record.next);
+    add("HWENROLL_ALERT", record.alert ? "1" : "");
+    for (const auto& [name, value] : record.details) {
+        add(fmt::format("HWENROLL_{}", name), value);
+    }
     if (!record.message_id.empty()) {
         fields.push_back(fmt::format("MESSAGE_ID={}", record.message_id));
     }

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/error.h"
@@ -22,6 +23,13 @@ struct LogRecord {
     std::string state = {};
     std::string error = {};            ///< E-AREA-REASON
     std::string_view message_id = {};  ///< of log_ids.h, for what people search and filter by
+    std::string transaction = {};      ///< SCEP's transactionID, as it is sent
+    std::string authority = {};        ///< name of the [ca.*] section
+    std::string serial = {};           ///< of the certificate that it is about, hexadecimal
+    std::string not_after = {};        ///< of that certificate: 2026-11-23T18:09:53Z
+    std::string next = {};             ///< when something is done about it again, spelt likewise
+    bool alert = false;                ///< people are told of it by other ways too (invariant 11)
+    std::vector<std::pair<std::string_view, std::string>> details = {};  ///< further fields, named without HWENROLL_
 };
 
 /// The fields of the record in the journal, each `NAME=value`.

@@ -31,8 +31,8 @@ class PeerSource {
     virtual bool is_member(const Peer& peer, gid_t group) = 0;
 
     /// The program that the peer runs now, for the audit: a path, or nothing where /proc does not show it. The kernel
-    /// shows it to root and to the peer's own user; a sandbox with ProtectProc=invisible to the latter only. The process
-    /// may have become another program since it connected, or have ended, so nothing is decided by this.
+    /// shows it to root and to the peer's own user; a sandbox with ProtectProc=invisible to the latter only. The
+    /// process may have become another program since it connected, or have ended, so nothing is decided by this.
     virtual std::string program(const Peer& peer) = 0;
 };
 

@@ -108,9 +108,8 @@ class Server::Impl final : public Watcher {
             return;
         }
         if (const auto& patience = found->second->patience; patience && patience->what != Patience::For::next_call) {
-            log_dropped(*found->second, patience->what == Patience::For::reading
-                                            ? "does not read"
-                                            : "did not complete its call in time");
+            log_dropped(*found->second, patience->what == Patience::For::reading ? "does not read"
+                                                                                 : "did not complete its call in time");
         }
         drop(*found->second);
         sweep();
@@ -158,7 +157,8 @@ class Server::Impl final : public Watcher {
             static_cast<void>(::setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof size));
         }
         auto connection = std::make_unique<Connection>(std::move(socket), *peer, options_.max_request);
-        if (connections_.size() >= places || (!is_own(*peer) && clients_of(peer->uid) >= options_.max_clients_of_user)) {
+        if (connections_.size() >= places ||
+            (!is_own(*peer) && clients_of(peer->uid) >= options_.max_clients_of_user)) {
             connection->queue(encode(error_reply(agent_prefix, "TooManyClients")));
             static_cast<void>(connection->flush());
             return;
@@ -315,7 +315,8 @@ class Server::Impl final : public Watcher {
         if (!arguments) {
             Reply reply = error_reply(service_prefix, "InvalidParameter", {{"parameter", arguments.error().name}});
             if (method->kind == MethodKind::change) {
-                log_(audit_record(asked_by(client, *method, names_in(call.parameters)), ChangeOutcome::malformed, reply));
+                log_(audit_record(asked_by(client, *method, names_in(call.parameters)), ChangeOutcome::malformed,
+                                  reply));
             }
             return reply;
         }
@@ -487,7 +488,7 @@ class Server::Impl final : public Watcher {
     std::set<int> dropped_;  ///< unwatched already, closed by sweep()
     int busy_ = 0;           ///< functions under way that refer to connections
     std::uint64_t last_awaited_ = 0;
-    std::map<std::uint64_t, ChangeAsked> under_way_;  ///< by their numbers
+    std::map<std::uint64_t, ChangeAsked> under_way_;                         ///< by their numbers
     std::shared_ptr<const bool> life_ = std::make_shared<const bool>(true);  ///< gone with this server
 };
 

@@ -28,13 +28,13 @@ LogRecord record_about(const IdentityContext& context, Level level, std::string 
     LogRecord record{level, std::move(text), context.name, status_word(state, context.now)};
     record.authority = context.authority;
     if (state.enrollment && state.enrollment->transaction) {
-        record.transaction = state.enrollment->transaction->id;
+        record.transaction = state.enrollment->transaction->id.value;
     } else if (context.ended) {
-        record.transaction = *context.ended;
+        record.transaction = context.ended->value;
     }
     if (const auto* const issued = certificate_of(state)) {
         const auto certificate = Certificate::from_der(issued->leaf);
-        record.serial = certificate ? to_hex(certificate->serial_number()) : std::string();
+        record.serial = certificate ? to_hex(certificate->serial()) : std::string();
         record.not_after = to_iso8601(issued->not_after);
     }
     if (context.next && *context.next > context.now) {

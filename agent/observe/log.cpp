@@ -11,6 +11,8 @@
 #include <fmt/format.h>
 #include <systemd/sd-journal.h>
 
+#include "agent/observe/log_ids.h"
+
 namespace hwenroll::observe {
 namespace {
 
@@ -33,6 +35,20 @@ void write_to_journal(const LogRecord& record) {
 }
 
 }  // namespace
+
+LogRecord record_about_authority(const std::string& authority, Level level, std::string_view text,
+                                 std::string_view message_id) {
+    LogRecord record{level, fmt::format("ca {}: {}", authority, text)};
+    record.message_id = message_id;
+    record.authority = authority;
+    return record;
+}
+
+LogRecord authority_alert(const std::string& authority, std::string_view text) {
+    LogRecord record = record_about_authority(authority, Level::error, text, alert_message_id);
+    record.alert = true;
+    return record;
+}
 
 std::vector<std::string> journal_fields(const LogRecord& record) {
     std::vector<std::string> fields{"MESSAGE=" + printable(record.text, 2048),

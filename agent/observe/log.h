@@ -32,6 +32,13 @@ struct LogRecord {
     std::vector<std::pair<std::string_view, std::string>> details = {};  ///< further fields, named without HWENROLL_
 };
 
+/// A record about a CA, whose text begins with its name.
+LogRecord record_about_authority(const std::string& authority, Level level, std::string_view text,
+                                 std::string_view message_id = {});
+
+/// An alert about a CA.
+LogRecord authority_alert(const std::string& authority, std::string_view text);
+
 /// The fields of the record in the journal, each `NAME=value`.
 std::vector<std::string> journal_fields(const LogRecord& record);
 

@@ -364,7 +364,7 @@ history_has() { [[ $(inside hwenroll history "$1") == *$2* ]]; }
 
 alerts() {
     local id
-    id=$(sed -nE 's/.*alert_message_id = "([0-9a-f]{32})".*/\1/p' "$checkout/agent/observe/log_ids.h")
+    id=$(sed -nE 's/.*overdue_message_id = "([0-9a-f]{32})".*/\1/p' "$checkout/agent/observe/log_ids.h")
     inside systemctl stop lab-ca-brief
     within 120 journal_has MESSAGE_ID="$id" HWENROLL_IDENTITY=brief PRIORITY=3
     journal -n 1 MESSAGE_ID="$id" HWENROLL_IDENTITY=brief

@@ -1,7 +1,7 @@
 #!/bin/bash
 # Proves that varlinkctl, systemd's own Varlink client, understands the agent's control socket: it runs in a minimal Debian
 # tree, the agent beside it. See --help.
-# shellcheck disable=SC2317 # check() calls functions by name
+# shellcheck disable=SC2034,SC2154,SC2317 # keep is trees.sh's and tree its own; check() calls functions by name
 set -euo pipefail
 
 usage() {
@@ -59,7 +59,8 @@ mkdir -p "$cache" "$logs"
 work=$(mktemp -d) agent=''
 finish() {
     if [ -n "$agent" ]; then
-        kill "$agent" 2>/dev/null && wait "$agent" 2>/dev/null || true
+        kill "$agent" 2>/dev/null || true
+        wait "$agent" 2>/dev/null || true
     fi
     remove_tree
     rm -rf --one-file-system "$work"

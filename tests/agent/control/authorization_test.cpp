@@ -120,22 +120,21 @@ TEST_F(Authorization, every_change_is_a_record_with_fields_refused_ones_too) {
     ASSERT_EQ(log_.size(), 5U) << "a question is no change";
     const auto fields = [&](std::size_t index) { return observe::journal_fields(log_[index]); };
     const std::string id = "MESSAGE_ID=" + std::string(observe::audit_message_id);
-    EXPECT_THAT(fields(0),
-                IsSupersetOf({id, std::string("PRIORITY=5"), std::string("HWENROLL_IDENTITY=web"),
-                              std::string("HWENROLL_UID=0"), std::string("HWENROLL_PID=4242"),
-                              std::string("HWENROLL_EXE=/usr/bin/hwenroll"), std::string("HWENROLL_METHOD=Renew"),
-                              std::string("HWENROLL_OUTCOME=done")}));
-    EXPECT_THAT(fields(1), IsSupersetOf({id, std::string("PRIORITY=4"), std::string("HWENROLL_IDENTITY=nobody"),
-                                         std::string("HWENROLL_ERROR=E-UNKNOWN-NAME"),
-                                         std::string("HWENROLL_OUTCOME=refused")}));
+    EXPECT_THAT(fields(0), IsSupersetOf({id, std::string("PRIORITY=5"), std::string("HWENROLL_IDENTITY=web"),
+                                         std::string("HWENROLL_UID=0"), std::string("HWENROLL_PID=4242"),
+                                         std::string("HWENROLL_EXE=/usr/bin/hwenroll"),
+                                         std::string("HWENROLL_METHOD=Renew"), std::string("HWENROLL_OUTCOME=done")}));
+    EXPECT_THAT(fields(1),
+                IsSupersetOf({id, std::string("PRIORITY=4"), std::string("HWENROLL_IDENTITY=nobody"),
+                              std::string("HWENROLL_ERROR=E-UNKNOWN-NAME"), std::string("HWENROLL_OUTCOME=refused")}));
     EXPECT_THAT(fields(2), IsSupersetOf({id, std::string("HWENROLL_CA=corp"), std::string("HWENROLL_METHOD=FetchCrl"),
                                          std::string("HWENROLL_OUTCOME=done")}));
     EXPECT_THAT(fields(3), IsSupersetOf({id, std::string("HWENROLL_IDENTITY=web"), std::string("HWENROLL_METHOD=Renew"),
                                          std::string("HWENROLL_OUTCOME=refused")}));
     EXPECT_THAT(log_[3].text, HasSubstr("'rekey'"));
-    EXPECT_THAT(fields(4), IsSupersetOf({id, std::string("HWENROLL_UID=54321"),
-                                         std::string("HWENROLL_METHOD=AcceptNext"), std::string("HWENROLL_CA=corp"),
-                                         std::string("HWENROLL_OUTCOME=not permitted")}));
+    EXPECT_THAT(fields(4),
+                IsSupersetOf({id, std::string("HWENROLL_UID=54321"), std::string("HWENROLL_METHOD=AcceptNext"),
+                              std::string("HWENROLL_CA=corp"), std::string("HWENROLL_OUTCOME=not permitted")}));
     EXPECT_THAT(fields(4), testing::Not(testing::Contains(testing::StartsWith("HWENROLL_EXE"))));
 }
 

@@ -147,9 +147,8 @@ TEST_F(ControlLimits, H13_a_users_clients_are_counted_by_what_the_kernel_says) {
     }
     server_.reset();
     control::KernelPeers kernel;
-    auto server =
-        control::Server::listen({.runtime_dir = directory_.path(), .admin_group = "nogroup"}, loop_, service_, kernel,
-                                [this](const observe::LogRecord& record) { log_.push_back(record); });
+    auto server = control::Server::listen({.runtime_dir = directory_.path(), .admin_group = "nogroup"}, loop_, service_,
+                                          kernel, [this](const observe::LogRecord& record) { log_.push_back(record); });
     ASSERT_TRUE(server) << server.error().line();
     std::filesystem::permissions(directory_.path(), std::filesystem::perms(0711));
     // A letter for each of ten connections, which stay open: answered, or turned away.
@@ -162,9 +161,9 @@ TEST_F(ControlLimits, H13_a_users_clients_are_counted_by_what_the_kernel_says) {
             print $reply =~ /TooManyClients/ ? "-" : $reply =~ /hwenrolld/ ? "+" : "?";
             push @open, $socket;
         })";
-    ChildProcess nobody({"setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", "perl", "-e", script,
-                         path().string()},
-                        {});
+    ChildProcess nobody(
+        {"setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", "perl", "-e", script, path().string()},
+        {});
     std::optional<ChildExit> ended;
     ASSERT_TRUE(loop_.run([&] { return (ended = nobody.wait(std::chrono::milliseconds(1))).has_value(); }));
     EXPECT_EQ(ended->exit_code, 0) << nobody.err();

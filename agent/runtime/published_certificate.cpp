@@ -1,26 +1,43 @@
 #include "agent/runtime/published_certificate.h"
 
+#include <algorithm>
+#include <cstddef>
+#include <string_view>
 #include <utility>
 
 #include <fmt/format.h>
 
 #include "agent/runtime/issue_expectation.h"
+#include "base/pem.h"
 
 namespace hwenroll::runtime {
 namespace {
 
 constexpr std::string_view own_label = "hwenroll ";
 
-/// Nothing names a wrapped key but itself; where the state has lost its id, one that follows from the key will do.
-keystore::KeyId id_of_wrapped(const PublicKey& key) {
-    Bytes id = sha256(key.spki());
-    id.resize(16);
-    return {std::move(id)};
+/// A key that a TPM has wrapped for us bears its id behind these octets, in its authPolicy (ADR 0011). The token holds
+/// the id against the key that it loads.
+constexpr std::string_view id_mark = "hwenroll key id:";
+constexpr std::size_t id_size = 16;
+
+std::optional<keystore::KeyId> id_of_wrapped(const std::string& wrapped) {
+    for (const Bytes& der : blocks_from_pem(wrapped, {"TSS2 PRIVATE KEY"})) {
+        const auto mark = std::search(der.begin(), der.end(), id_mark.begin(), id_mark.end());
+        if (der.end() - mark >= static_cast<std::ptrdiff_t>(id_mark.size() + id_size)) {
+            const auto begin = mark + static_cast<std::ptrdiff_t>(id_mark.size());
+            return keystore::KeyId{Bytes(begin, begin + static_cast<std::ptrdiff_t>(id_size))};
+        }
+    }
+    return std::nullopt;
 }
 
 Result<std::optional<lifecycle::KeyRecord>> find_wrapped(keystore::Token& token, const PublicKey& key,
                                                          const std::string& wrapped, const std::string& place) {
-    const auto found = token.look_up({id_of_wrapped(key), key, wrapped});
+    const auto id = id_of_wrapped(wrapped);
+    if (!id) {
+        return std::nullopt;
+    }
+    const auto found = token.look_up({*id, key, wrapped});
     if (found) {
         return lifecycle::KeyRecord{found->key.id.value, key.spki(), false, wrapped, place};
     }

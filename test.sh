@@ -31,6 +31,7 @@ usage: ./test.sh [--asan | --tsan | --coverage | --preset NAME] [--soak NAME] [-
                     token-calls  each PKCS#11 call of an enrollment and a renewal goes wrong once: crash, hang, error,
                               lost session or login, stale handles; some 15 minutes
                     tsan      all tests under ThreadSanitizer
+                    varlink   varlinkctl of a minimal Debian 13 tree against build/dev's agent (needs root); 2 minutes
   -R REGEX        only the tests whose names match, as in ctest
   --without LABEL no tests of this label: e2e, crash, …
   --jobs N        parallel compilations and tests; default: the number of processors
@@ -98,6 +99,12 @@ small)
     ;;
 token-calls) long='*DISABLED_TokenCallSweep*' ;;
 tsan) preset=tsan ;;
+varlink)
+    .ci/install-deps
+    cmake --preset dev >/dev/null
+    cmake --build build/dev --parallel "$jobs" --target hwenrolld hwenroll-token
+    exec tests/system/varlink.sh
+    ;;
 *) wrong "unknown soak '$soak'" ;;
 esac
 

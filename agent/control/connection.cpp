@@ -43,6 +43,7 @@ bool Connection::flush() {
             return would_block(errno);
         }
         sent_ += static_cast<std::size_t>(size);
+        total_sent_ += static_cast<std::uint64_t>(size);
     }
     if (output_.capacity() > large_output) {
         // What all of ten thousand identities took in one reply is needed once in a while only; libc keeps it

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <filesystem>
 #include <grp.h>
 #include <optional>
 #include <pwd.h>
@@ -59,6 +60,12 @@ bool KernelPeers::is_member(const Peer& peer, gid_t group) {
     }
     groups.resize(static_cast<std::size_t>(count));
     return std::find(groups.begin(), groups.end(), group) != groups.end();
+}
+
+std::string KernelPeers::program(const Peer& peer) {
+    std::error_code hidden;
+    const auto path = std::filesystem::read_symlink("/proc/" + std::to_string(peer.pid) + "/exe", hidden);
+    return hidden ? std::string() : path.string();
 }
 
 }  // namespace hwenroll::control

@@ -1,6 +1,9 @@
 // What the control server needs of the loop that it runs on.
 #pragma once
 
+#include <chrono>
+#include <optional>
+
 #include "base/result.h"
 
 namespace hwenroll::control {
@@ -22,6 +25,9 @@ class Watcher {
 
     /// May watch and unwatch any descriptor, `fd` included.
     virtual void on_ready(int fd, Readiness ready) = 0;
+
+    /// The time that was set for `fd` has passed. May do what on_ready() may.
+    virtual void on_deadline(int fd) = 0;
 };
 
 /// Level-triggered readiness of descriptors, reported on the loop's thread.
@@ -36,8 +42,13 @@ class Reactor {
     /// neither direction is asked for. `watcher` must outlive the watch. Error code: internal.
     virtual Status watch(int fd, bool readable, bool writable, Watcher& watcher) = 0;
 
-    /// Ends the watch, before `fd` is closed. Nothing is reported about it any more, not even what was ready already.
+    /// Ends the watch, before `fd` is closed. Nothing is reported about it any more, not even what was ready already,
+    /// and no deadline.
     virtual void unwatch(int fd) = 0;
+
+    /// Reports the deadline of `fd` once, `delay` (monotonic time) from now; replaces the one that was set for it
+    /// before, nothing takes that away. `watcher` must outlive it.
+    virtual void set_deadline(int fd, std::optional<std::chrono::milliseconds> delay, Watcher& watcher) = 0;
 };
 
 }  // namespace hwenroll::control

@@ -1,5 +1,6 @@
 #include "agent/control/server.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <fcntl.h>
 #include <map>
@@ -12,6 +13,7 @@
 
 #include <fmt/format.h>
 
+#include "agent/control/audit.h"
 #include "agent/control/connection.h"
 #include "agent/control/listener.h"
 #include "agent/control/view_codec.h"
@@ -39,9 +41,17 @@ Reply event_reply(const IdentityEvent& event, bool continues) {
     return {{}, {{"event", to_json(event)}}, continues};
 }
 
-std::string described(const Method& method, const Arguments& arguments) {
-    const std::string& subject = method.names_ca ? *arguments.ca : *arguments.identity;
-    return fmt::format("{} of '{}'{}", method.name, subject, arguments.rekey ? " with a new key" : "");
+/// Of parameters that are no good otherwise: what the call was about.
+Arguments names_in(const json& parameters) {
+    const auto text = [&](const char* name) {
+        const auto found = parameters.find(name);
+        return found != parameters.end() && found->is_string() ? std::optional(found->get<std::string>())
+                                                               : std::nullopt;
+    };
+    Arguments arguments;
+    arguments.identity = text("identity");
+    arguments.ca = text("ca");
+    return arguments;
 }
 
 }  // namespace
@@ -62,6 +72,9 @@ class Server::Impl final : public Watcher {
     Impl& operator=(const Impl&) = delete;
 
     ~Impl() override {
+        for (const auto& [number, asked] : under_way_) {
+            log_(audit_record(asked, ChangeOutcome::unanswered, {}));
+        }
         service_.subscribe({});
         reactor_.unwatch(listener_.fd());
         for (const auto& [fd, connection] : connections_) {
@@ -85,6 +98,20 @@ class Server::Impl final : public Watcher {
             serve(*found->second, ready);
             --busy_;
         }
+        sweep();
+    }
+
+    /// H13: whoever keeps a connection and does nothing with it makes room.
+    void on_deadline(int fd) override {
+        const auto found = connections_.find(fd);
+        if (found == connections_.end() || is_dropped(*found->second)) {
+            return;
+        }
+        if (const auto& patience = found->second->patience; patience && patience->what != Patience::For::next_call) {
+            log_dropped(*found->second, patience->what == Patience::For::reading ? "does not read"
+                                                                                 : "did not complete its call in time");
+        }
+        drop(*found->second);
         sweep();
     }
 
@@ -130,14 +157,21 @@ class Server::Impl final : public Watcher {
             static_cast<void>(::setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof size));
         }
         auto connection = std::make_unique<Connection>(std::move(socket), *peer, options_.max_request);
-        if (connections_.size() >= places) {
+        if (connections_.size() >= places ||
+            (!is_own(*peer) && clients_of(peer->uid) >= options_.max_clients_of_user)) {
             connection->queue(encode(error_reply(agent_prefix, "TooManyClients")));
             static_cast<void>(connection->flush());
             return;
         }
         if (reactor_.watch(fd, true, false, *this)) {
+            be_patient(*connection);
             connections_[fd] = std::move(connection);
         }
+    }
+
+    [[nodiscard]] std::size_t clients_of(uid_t uid) const {
+        return static_cast<std::size_t>(
+            std::ranges::count_if(connections_, [&](const auto& one) { return one.second->peer().uid == uid; }));
     }
 
     [[nodiscard]] static bool is_own(const Peer& peer) { return peer.uid == 0 || peer.uid == ::geteuid(); }
@@ -162,6 +196,7 @@ class Server::Impl final : public Watcher {
             if (!frame) {
                 bad_frame(client, frame.error());
             } else if (*frame) {
+                ++client.calls;
                 answer(client, **frame);
             } else {
                 break;
@@ -198,8 +233,34 @@ class Server::Impl final : public Watcher {
         // Writable is also how a client whose next call is already here, or whose next page is due, gets its next turn.
         const bool more = client.paging || (client.frames().ready() && takes_calls(client));
         if (!reactor_.watch(client.fd(), wants_input(client), client.queued() > 0 || more, *this)) {
-            drop(client);
+            return drop(client);
         }
+        be_patient(client);
+    }
+
+    /// What the client has to do next, if it is its turn.
+    static std::optional<Patience> awaited_of(const Connection& client) {
+        if (client.queued() > 0) {
+            return Patience{Patience::For::reading, client.sent()};
+        }
+        if (is_told(client)) {
+            return std::nullopt;
+        }
+        return Patience{client.frames().incomplete() ? Patience::For::rest_of_call : Patience::For::next_call,
+                        client.calls};
+    }
+
+    void be_patient(Connection& client) {
+        const auto awaited = awaited_of(client);
+        if (client.patience != awaited) {
+            client.patience = awaited;
+            reactor_.set_deadline(client.fd(), awaited ? std::optional(options_.patience) : std::nullopt, *this);
+        }
+    }
+
+    void log_dropped(const Connection& client, std::string_view why) {
+        log_({Level::warning, fmt::format("control: dropped the client of uid {}, pid {}, which {}", client.peer().uid,
+                                          client.peer().pid, why)});
     }
 
     void drop(Connection& client) {
@@ -252,7 +313,12 @@ class Server::Impl final : public Watcher {
         }
         const auto arguments = arguments_of(*method, call.parameters);
         if (!arguments) {
-            return error_reply(service_prefix, "InvalidParameter", {{"parameter", arguments.error().name}});
+            Reply reply = error_reply(service_prefix, "InvalidParameter", {{"parameter", arguments.error().name}});
+            if (method->kind == MethodKind::change) {
+                log_(audit_record(asked_by(client, *method, names_in(call.parameters)), ChangeOutcome::malformed,
+                                  reply));
+            }
+            return reply;
         }
         if (method->kind == MethodKind::stream) {
             return begin_stream(client, call, *method, *arguments);
@@ -309,26 +375,13 @@ class Server::Impl final : public Watcher {
         const Reply reply = allowed ? run(method, arguments)
                                     : error_reply(agent_prefix, "PermissionDenied",
                                                   {{"group", listener_.group() ? options_.admin_group : ""}});
-        note_change(client.peer(), method, arguments, reply, allowed);
+        log_(audit_record(asked_by(client, method, arguments), allowed ? outcome_of(reply) : ChangeOutcome::denied,
+                          reply));
         return reply;
     }
 
-    /// The audit.
-    void note_change(const Peer& peer, const Method& method, const Arguments& arguments, const Reply& reply,
-                     bool allowed) {
-        std::string outcome = "done";
-        if (!allowed) {
-            outcome = "not permitted";
-        } else if (!reply.error.empty()) {
-            outcome = "refused: " + error_of(reply).line();
-        } else if (const auto changed = reply.parameters.find("changed");
-                   changed != reply.parameters.end() && *changed == false) {
-            outcome = "nothing to do";
-        }
-        log_({reply.error.empty() ? Level::notice : Level::warning,
-              fmt::format("control: uid {}, pid {} asked for {}: {}", peer.uid, peer.pid, described(method, arguments),
-                          outcome),
-              arguments.identity.value_or(std::string())});
+    ChangeAsked asked_by(const Connection& client, const Method& method, const Arguments& arguments) {
+        return {client.peer(), peers_.program(client.peer()), &method, arguments};
     }
 
     /// The reply comes when the service knows it: from within this call, or later, when the client may be gone and
@@ -339,14 +392,17 @@ class Server::Impl final : public Watcher {
         if (!call.oneway) {
             client.awaited = number;
         }
+        under_way_.emplace(number, asked_by(client, method, arguments));
         method.begin(service_, arguments,
-                     [this, life = std::weak_ptr<const bool>(life_), fd = client.fd(), peer = client.peer(), number,
-                      &method, arguments](const Result<Acceptance>& accepted) {
+                     [this, life = std::weak_ptr<const bool>(life_), fd = client.fd(),
+                      number](const Result<Acceptance>& accepted) {
                          if (life.expired()) {
                              return;
                          }
                          const Reply reply = accepted ? Reply{{}, to_json(*accepted)} : failure_reply(accepted.error());
-                         note_change(peer, method, arguments, reply, true);
+                         if (const auto asked = under_way_.extract(number)) {
+                             log_(audit_record(asked.mapped(), outcome_of(reply), reply));
+                         }
                          give_awaited(fd, number, reply);
                      });
         return std::nullopt;
@@ -406,8 +462,7 @@ class Server::Impl final : public Watcher {
                 continue;
             }
             if (client->queued() > options_.max_output) {
-                log_({Level::warning, fmt::format("control: dropped the client of uid {}, pid {}, which does not read",
-                                                  client->peer().uid, client->peer().pid)});
+                log_dropped(*client, "does not read");
                 drop(*client);
                 continue;
             }
@@ -433,6 +488,7 @@ class Server::Impl final : public Watcher {
     std::set<int> dropped_;  ///< unwatched already, closed by sweep()
     int busy_ = 0;           ///< functions under way that refer to connections
     std::uint64_t last_awaited_ = 0;
+    std::map<std::uint64_t, ChangeAsked> under_way_;                         ///< by their numbers
     std::shared_ptr<const bool> life_ = std::make_shared<const bool>(true);  ///< gone with this server
 };
 

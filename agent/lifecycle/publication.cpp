@@ -2,6 +2,7 @@
 #include "agent/lifecycle/publication.h"
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 #include <fmt/format.h>
@@ -202,6 +203,16 @@ bool is_needed(const IdentityState& state, const KeyRecord& key) {
           is(*state.enrollment->transaction->signer_key)));
     return attempted || (state.next && is(state.next->key)) || (state.current && is(state.current->key)) ||
            (state.shadow && is(state.shadow->credential.key));
+}
+
+/// The record of the same key where the state has one: only that says whose it is and under which id it is kept.
+KeyRecord known_key(const IdentityState& state, const KeyRecord& found) {
+    const std::array<const KeyRecord*, 4> known{
+        state.enrollment ? &state.enrollment->key : nullptr, state.next ? &state.next->key : nullptr,
+        state.current ? &state.current->key : nullptr, state.shadow ? &state.shadow->credential.key : nullptr};
+    const auto* const same = std::ranges::find_if(
+        known, [&](const KeyRecord* one) { return one != nullptr && one->spki == found.spki && !one->id.empty(); });
+    return same == known.end() ? found : **same;
 }
 
 /// Consumers use the new key: what it replaced may go after a while. How long that is only a clock that is trusted can
@@ -440,6 +451,34 @@ void on(Decision& d, const Delivered& event) {
     const Seconds step = doubled(scaled(delivery_first, life), delivery_longest, delivery.failures++);
     delivery.next_try = d.now + spread(step, d.draw.fraction);
     d.note = event.error->line();
+}
+
+/// What follows is as after any accepted certificate: consumers get it once more, whole, and what it has replaced is
+/// retired then. A request that the state remembers was answered, or given up, before that certificate was published.
+void on(Decision& d, const PublishedFound& event) {
+    d.settled = true;
+    const auto lasts_as_long = [&](const auto& known) {
+        return known && known->issued.not_after >= event.issued.not_after;
+    };
+    if (event.key.id.empty() || event.key.spki.empty() || lasts_as_long(d.next.current) || lasts_as_long(d.next.next)) {
+        return;
+    }
+    const KeyRecord key = known_key(d.next, event.key);
+    d.next.last_generation = std::max(d.next.last_generation, event.highest_generation);
+    if (d.next.enrollment) {
+        abandon(d);
+    }
+    d.next.wish = Wish::nothing;
+    d.next.revoked = false;
+    std::erase_if(d.next.retired, [&](const RetiredKey& one) { return one.key.id == key.id; });
+    // A name that was asked for under no known mark is not the configured one: F3 sees to that.
+    const Bytes name_mark = event.as_configured ? d.policy.name_mark : Bytes{0};
+    clear_wait(d);
+    queue(d, Credential{key, event.issued, 0, {}, d.draw.fraction, name_mark, d.policy.content_mark});
+    d.note = fmt::format(
+        "consumers see a certificate that the state does not know, valid until {}: the state is from an older backup, "
+        "and goes on from that certificate",
+        to_iso8601(event.issued.not_after));
 }
 
 void on(Decision& d, const KeyDestroyed& event) {

@@ -25,5 +25,6 @@ void on(Decision& d, const GenerationPublished& event);
 void on(Decision& d, const PublicationFailed& event);
 void on(Decision& d, const Delivered& event);
 void on(Decision& d, const KeyDestroyed& event);
+void on(Decision& d, const PublishedFound& event);
 
 }  // namespace hwenroll::lifecycle

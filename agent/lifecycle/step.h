@@ -117,11 +117,19 @@ struct CertificateAdopted {
     KeyRecord key;
     IssuedRecord issued;
 };
+/// Consumers see a certificate that the state does not know and that outlasts what it knows, and whose key is on the
+/// token: the state is from an older backup (O10). Judged and found good.
+struct PublishedFound {
+    KeyRecord key;
+    IssuedRecord issued;
+    std::uint64_t highest_generation = 0;  ///< as of Started
+    bool as_configured = true;  ///< its names are those that the configuration asks for; otherwise another one is due
+};
 
 using Event = std::variant<Started, Due, KeyReady, RequestPrepared, RecipientChanged, CertificateIssued, RequestPending,
                            RequestRejected, AuthorityReconsidered, GenerationPublished, PublicationFailed, EffectFailed,
                            Resumed, SuccessorSought, Delivered, KeyDestroyed, RenewalWanted, EnrollmentWanted,
-                           Cancelled, CertificateRevoked, CertificateAdopted>;
+                           Cancelled, CertificateRevoked, CertificateAdopted, PublishedFound>;
 
 /// Find the key under the committed id or generate it there, in place of one of another kind. Where the configuration
 /// names an existing key, find that, and leave nothing under the committed id. That id is always one of ours.

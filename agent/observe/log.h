@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/error.h"
@@ -22,7 +23,21 @@ struct LogRecord {
     std::string state = {};
     std::string error = {};            ///< E-AREA-REASON
     std::string_view message_id = {};  ///< of log_ids.h, for what people search and filter by
+    std::string transaction = {};      ///< SCEP's transactionID, as it is sent
+    std::string authority = {};        ///< name of the [ca.*] section
+    std::string serial = {};           ///< of the certificate that it is about, hexadecimal
+    std::string not_after = {};        ///< of that certificate: 2026-11-23T18:09:53Z
+    std::string next = {};             ///< when something is done about it again, spelt likewise
+    bool alert = false;                ///< people are told of it by other ways too (invariant 11)
+    std::vector<std::pair<std::string_view, std::string>> details = {};  ///< further fields, named without HWENROLL_
 };
+
+/// A record about a CA, whose text begins with its name.
+LogRecord record_about_authority(const std::string& authority, Level level, std::string_view text,
+                                 std::string_view message_id = {});
+
+/// An alert about a CA.
+LogRecord authority_alert(const std::string& authority, std::string_view text);
 
 /// The fields of the record in the journal, each `NAME=value`.
 std::vector<std::string> journal_fields(const LogRecord& record);

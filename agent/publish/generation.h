@@ -37,6 +37,7 @@ struct PublishedState {
     std::optional<std::uint64_t> current;    ///< where the link points
     Bytes certificate;                       ///< DER, of the current generation; empty when it could not be read
     std::string key_uri;                     ///< of the current generation
+    std::string key_pem;                     ///< its key.pem if that holds a wrapped key; else empty
     std::string defect;  ///< what is wrong with the current generation or the link; empty: nothing (S9, S12, S13)
 };
 

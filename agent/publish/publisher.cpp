@@ -203,6 +203,8 @@ Status read_current(const Directory& identity, PublishedState& state) {
             }
         } else if (name == key_uri_file) {
             state.key_uri = content->substr(0, content->find('\n'));
+        } else if (name == key_file && is_wrapped_key(*content)) {
+            state.key_pem = *content;
         }
     }
     return {};

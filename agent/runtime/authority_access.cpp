@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "agent/observe/log_ids.h"
 #include "agent/runtime/legacy_reminder.h"
 #include "agent/runtime/transaction_algorithms.h"
 #include "base/failpoint.h"
@@ -174,13 +175,17 @@ Status AuthorityAccess::advance(const lifecycle::AuthorityEvent& event) {
     const bool succeeded = state_.left.size() != transition.state.left.size() ||
                            (state_.current && transition.state.current &&
                             state_.current->anchor_fingerprint != transition.state.current->anchor_fingerprint);
+    const bool rolls = transition.state.left.size() > state_.left.size() ||
+                       (transition.state.next && transition.state.next != state_.next) ||
+                       (transition.state.candidate && transition.state.candidate != state_.candidate);
     state_ = std::move(transition.state);
     if (succeeded) {
         failpoint("authority-switched");
         authority_.reset();
     }
     if (!transition.note.empty()) {
-        at_.log.write({observe::Level::info, "ca " + settings_.name + ": " + transition.note});
+        at_.log.write(observe::record_about_authority(settings_.name, observe::Level::info, transition.note,
+                                                      rolls ? observe::rollover_message_id : std::string_view()));
     }
     if (transition.alert && alert_) {
         at_.loop.post([tell = alert_, text = lifecycle::candidate_text(state_, settings_.name)] { tell(text); });
@@ -355,7 +360,7 @@ Status AuthorityAccess::read_successor(const Result<http::Response>& response) {
         return fail(next.error());
     }
     for (const std::string& warning : next->warnings) {
-        at_.log.write({observe::Level::warning, "ca " + settings_.name + ": " + warning});
+        at_.log.write(observe::record_about_authority(settings_.name, observe::Level::warning, warning));
     }
     lifecycle::AuthorityRecord record = record_of(next->set);
     record.certificates = std::move(next->certificates);
@@ -449,8 +454,9 @@ void AuthorityAccess::show_crls(std::vector<lifecycle::AuthorityFacts::IssuerCrl
 
 void AuthorityAccess::tell_of_revoked(const scep::CaSet& set) const {
     for (const Certificate& ra : set.revoked) {
-        at_.log.write({observe::Level::warning, fmt::format("ca {}: its RA '{}' is revoked and signs no reply any more",
-                                                            settings_.name, ra.subject().text())});
+        at_.log.write(observe::record_about_authority(
+            settings_.name, observe::Level::warning,
+            fmt::format("its RA '{}' is revoked and signs no reply any more", ra.subject().text())));
     }
 }
 
@@ -541,7 +547,7 @@ Status AuthorityAccess::accept(scep::Capabilities capabilities, const Result<htt
     std::vector<std::string> warnings = capabilities.warnings;
     warnings.insert(warnings.end(), set->warnings.begin(), set->warnings.end());
     for (const std::string& warning : warnings) {
-        at_.log.write({observe::Level::warning, "ca " + settings_.name + ": " + warning});
+        at_.log.write(observe::record_about_authority(settings_.name, observe::Level::warning, warning));
     }
     lifecycle::AuthorityRecord record = record_of(*set);
     record.capabilities = scep::to_text(capabilities);

@@ -393,7 +393,8 @@ void CrlWatch::accept(const Fetch& fetch, scep::Crl list) {
         return failed(fetch, kept.error());
     }
     if (changed) {
-        at_.log.write({observe::Level::info, "ca " + authority_->settings().name + ": " + text + " is at hand"});
+        at_.log.write(
+            observe::record_about_authority(authority_->settings().name, observe::Level::info, text + " is at hand"));
     }
     show();
     lookup_.look(states_);
@@ -519,7 +520,7 @@ void CrlWatch::fetch_certificate(const Bytes& serial, control::ControlService::A
 }
 
 void CrlWatch::warn(const std::string& text) {
-    at_.log.write({observe::Level::warning, "ca " + authority_->settings().name + ": " + text});
+    at_.log.write(observe::record_about_authority(authority_->settings().name, observe::Level::warning, text));
 }
 
 }  // namespace hwenroll::runtime

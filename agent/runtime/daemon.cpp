@@ -83,7 +83,7 @@ class Service {
                   },
                   [this] { on_quiet(); },
                   [this](const std::string& authority, const std::string& text) {
-                      alert({}, "ca " + authority + ": " + text, {});
+                      alert(observe::authority_alert(authority, text));
                   }}),
           service_(agent_, store_, clock, version_) {}
 
@@ -167,8 +167,13 @@ class Service {
 
     /// Tells people: a record of the journal that can be searched for, and their program (invariant 11).
     void alert(const std::string& identity, const std::string& text, const std::string& code) {
-        log_.write({observe::Level::error, text, identity, {}, code, observe::alert_message_id});
-        alerts_->raise({identity, text});
+        observe::LogRecord record{observe::Level::error, text, identity, {}, code, observe::alert_message_id};
+        record.alert = true;
+        alert(record);
+    }
+    void alert(const observe::LogRecord& record) {
+        log_.write(record);
+        alerts_->raise({record.identity, record.text});
     }
     void alert(const Error& error, const std::string& identity) {
         alert(identity, error.line(), std::string(error.info().name));
@@ -295,10 +300,9 @@ class Service {
 
     void on_news(const std::string& identity, const IdentityNews& news) {
         if (news.alert) {
-            const std::string code = news.failure ? std::string(news.failure->info().name) : std::string();
-            alert(identity, identity + ": " + news.text, code);
+            alert(news.record);
         } else if (news.failure) {
-            log_.write({observe::Level::warning, news.text, identity, {}, std::string(news.failure->info().name)});
+            log_.write(news.record);
         }
         service_.tell(identity, news.text, news.failure);
     }

@@ -12,14 +12,15 @@ std::unique_ptr<DeliveryRun> DeliveryRun::start(EventLoop& loop, http::Client& c
 
 void DeliveryRun::run_hooks() {
     HookTask task{plan_.identity, plan_.generation, plan_.publish_dir, plan_.hooks};
-    hooks_ = HookRun::start(loop_, {plan_.runtime_dir / hook_socket_name}, std::move(task),
-                            [this](const HookOutcome& outcome) {
-                                if (!outcome.succeeded) {
-                                    return done_(outcome.error(plan_.identity));
-                                }
-                                failpoint("hooks-ended");
-                                check();
-                            });
+    HookPlace place{plan_.runtime_dir / hook_socket_name};
+    place.service_needed = hook_service_needed();
+    hooks_ = HookRun::start(loop_, place, std::move(task), [this](const HookOutcome& outcome) {
+        if (!outcome.succeeded) {
+            return done_(outcome.error(plan_.identity));
+        }
+        failpoint("hooks-ended");
+        check();
+    });
 }
 
 void DeliveryRun::check() {

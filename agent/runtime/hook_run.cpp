@@ -2,11 +2,13 @@
 
 #include <array>
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <system_error>
+#include <unistd.h>
 #include <utility>
 
 #include <fmt/format.h>
@@ -52,6 +54,11 @@ Error HookOutcome::error(const std::string& identity) const {
         .about(identity);
 }
 
+bool hook_service_needed() {
+    const char* const started = std::getenv("SYSTEMD_EXEC_PID");
+    return started != nullptr && std::to_string(::getpid()) == started && ::geteuid() != 0;
+}
+
 CommandPlan hook_plan(const std::string& identity, std::uint64_t generation, const std::filesystem::path& publish_dir,
                       milliseconds time_out) {
     CommandPlan plan;
@@ -67,10 +74,14 @@ std::unique_ptr<HookRun> HookRun::start(EventLoop& loop, const HookPlace& place,
                                         std::function<void(HookOutcome)> done) {
     std::unique_ptr<HookRun> run(new HookRun(loop, std::move(done)));
     std::error_code ignored;
-    if (task.commands.empty() || !std::filesystem::exists(std::filesystem::symlink_status(place.socket, ignored))) {
+    const bool served = std::filesystem::exists(std::filesystem::symlink_status(place.socket, ignored));
+    if (task.commands.empty() || (!served && !place.service_needed)) {
         run->run_here(place, std::move(task));
-    } else {
+    } else if (served) {
         run->ask(place, task);
+    } else {
+        run->unavailable(
+            fmt::format("{} is not there: systemctl enable --now hwenroll-hook.socket", place.socket.string()));
     }
     return run;
 }

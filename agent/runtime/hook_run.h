@@ -21,7 +21,12 @@ inline constexpr const char* hook_socket_name = "hook";
 struct HookPlace {
     std::filesystem::path socket;  ///< `<runtime_dir>/hook`
     std::chrono::milliseconds time_out = hook_time_out;
+    bool service_needed = false;  ///< without the socket they are not run at all
 };
+
+/// Whether systemd has started this process as another user than root (systemd.exec(5), SYSTEMD_EXEC_PID): hooks are
+/// written for hwenroll-hook's rights there, and would fail one by one without them.
+bool hook_service_needed();
 
 /// What to run, and after which generation. hwenroll-hook takes the commands from root's configuration instead.
 struct HookTask {

@@ -39,7 +39,7 @@ int run_once(const config::ConfigurationPaths& paths, const Clock& clock, observ
     const runtime::RunOutcome outcome =
         runtime::run_once(*configuration, runtime::worker_beside_this_program(), clock, log);
     for (const Error& error : outcome.errors) {
-        log.write(error, {});
+        log.write(error, configuration->identities.contains(error.subject()) ? error.subject() : std::string());
     }
     return outcome.exit_code;
 }

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "agent/observe/identity_record.h"
 #include "agent/observe/status_words.h"
 #include "agent/runtime/identity_runner.h"
 #include "agent/runtime/published_files.h"
@@ -353,7 +354,7 @@ void IdentityRunner::judge(const SharedAuthority& authority, const RequestForm& 
 void IdentityRunner::run(const lifecycle::PublishGeneration& effect) {
     const auto refused = [this](const Error& error) {
         error_ = Error(error).about(name());
-        news_({error_->line(), error_, false});
+        untold_ = UntoldFailure{*error_, observe::failed_message_id};
         dispatch(lifecycle::PublicationFailed{*error_});
     };
     lifecycle::Credential shown = effect.newer_crl ? *state_.current : *state_.next;
@@ -395,7 +396,7 @@ void IdentityRunner::run(const lifecycle::Deliver& effect) {
             if (error) {
                 named = Error(*error).about(name());
                 error_ = named;
-                news_({named->line(), named, false});
+                untold_ = UntoldFailure{*named, observe::deployment_failed_message_id};
             }
             dispatch(lifecycle::Delivered{effect.generation, named});
         });
@@ -473,7 +474,7 @@ Status IdentityRunner::delete_wrapped(const Bytes& key_id) {
 }
 
 void IdentityRunner::run(const lifecycle::RaiseAlert& effect) {
-    news_({observe::alert_text(state_, effect.kind, at_.clock.now()), {}, true});
+    tell({observe::alert_text(state_, effect.kind, at_.clock.now()), {}, true}, observe::message_id_of(effect.kind));
 }
 
 }  // namespace hwenroll::runtime

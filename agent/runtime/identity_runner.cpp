@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "agent/observe/identity_record.h"
 #include "agent/observe/status_words.h"
 #include "agent/publish/file_names.h"
 #include "agent/runtime/issue_expectation.h"
@@ -143,9 +144,18 @@ void IdentityRunner::begin() {
     if (!published && state_.phase == lifecycle::Phase::valid) {
         return settle(published.error());
     }
+    if (published && *published) {
+        if (const auto unknown = unknown_successor(**published)) {
+            return examine(*unknown, **published);
+        }
+    }
+    begin_with(published ? *published : std::nullopt);
+}
+
+void IdentityRunner::begin_with(const std::optional<publish::PublishedState>& published) {
     // What is not published yet can go on; the publishing itself will say what is wrong.
-    lifecycle::Started event = started_with(state_, published ? *published : std::nullopt, key_place());
-    event.shown = event.shown || (published && *published && is_of_former_token(**published));
+    lifecycle::Started event = started_with(state_, published, key_place());
+    event.shown = event.shown || (published && is_of_former_token(*published));
     dispatch(event);
 }
 
@@ -223,12 +233,12 @@ std::optional<lifecycle::Started> IdentityRunner::look_at_files() {
     const auto difference = wanted ? publisher_.difference(*wanted) : fail(wanted.error());
     const std::string unseen = !difference ? difference.error().line() : !published ? published.error().line() : "";
     if (std::exchange(unseen_, unseen) != unseen && !unseen.empty()) {
-        news_({unseen, {}, true});
+        alert(unseen);
     }
     if (!unseen.empty() || difference->empty()) {
         return std::nullopt;
     }
-    news_({"what consumers see was changed by somebody else, it is published again: " + *difference, {}, true});
+    alert("what consumers see was changed by somebody else, it is published again: " + *difference);
     lifecycle::Started event = started_with(state_, *published, key_place());
     event.shown = false;
     event.fresh = false;
@@ -343,6 +353,11 @@ void IdentityRunner::dispatch(const lifecycle::Event& event) {
     const TimePoint now = at_.clock.now();
     auto transition = lifecycle::step(state_, event, *drawn, policy(), now);
     failpoint("decision-made");
+    const std::string_view message_id = observe::message_id_of(event, state_, transition.state);
+    ended_ = std::nullopt;
+    if (state_.enrollment && state_.enrollment->transaction) {
+        ended_ = state_.enrollment->transaction->id;
+    }
     if (transition.state != state_) {
         const Status committed = at_.store.commit(name(), settings_.token, transition.state, transition.note, now);
         if (!committed) {
@@ -360,8 +375,11 @@ void IdentityRunner::dispatch(const lifecycle::Event& event) {
     if (std::holds_alternative<lifecycle::RequestRejected>(event) && asks_again(transition)) {
         error_.reset();
     }
-    if (!error_) {
-        say(transition.note);
+    tell_failure();
+    if (std::holds_alternative<lifecycle::PublishedFound>(event) && !transition.note.empty()) {
+        alert(transition.note);
+    } else if (!error_) {
+        say(transition.note, message_id);
     }
     bool works = false;
     for (const lifecycle::Effect& effect : transition.effects) {
@@ -390,11 +408,11 @@ void IdentityRunner::conclude(lifecycle::Event outcome) {
     if (auto* failure = std::get_if<lifecycle::EffectFailed>(&outcome)) {
         failure->error = std::move(failure->error).about(name());
         error_ = failure->error;
-        news_({error_->line(), error_, false});
+        untold_ = UntoldFailure{*error_, observe::message_id_of(error_->code())};
     } else if (auto* rejected = std::get_if<lifecycle::RequestRejected>(&outcome)) {
         rejected->error = std::move(rejected->error).about(name());
         error_ = rejected->error;
-        news_({error_->line(), error_, false});
+        untold_ = UntoldFailure{*error_, observe::failed_message_id};
     }
     if (lifecycle::doubts_authority(outcome)) {
         if (const Status doubted = authority_->doubt(); !doubted) {
@@ -407,9 +425,10 @@ void IdentityRunner::conclude(lifecycle::Event outcome) {
 /// S1, S10: a decision that cannot be kept is as good as not made, alerts included; it is made again later. People are
 /// told once for each cause.
 void IdentityRunner::undo(const Error& error) {
+    tell_failure();
     const Error named = Error(error).about(name());
     if (std::exchange(undone_, named.line()) != named.line()) {
-        news_({named.line(), named, true});
+        tell({named.line(), named, true}, observe::alert_message_id);
     }
     if (adoption_ && adoption_->begun) {
         answer_adoption(fail(named));
@@ -459,18 +478,45 @@ std::optional<Error> IdentityRunner::outcome() const {
         .about(name());
 }
 
-void IdentityRunner::say(const std::string& note) {
+observe::LogRecord IdentityRunner::record(observe::Level level, std::string text, std::string_view message_id) const {
+    const auto next = loaded_ ? lifecycle::next_due(state_, policy()) : std::optional(load_again_);
+    auto made =
+        observe::record_about({name(), settings_.ca, state_, ended_, next, at_.clock.now()}, level, std::move(text));
+    made.message_id = message_id;
+    return made;
+}
+
+void IdentityRunner::say(const std::string& note, std::string_view message_id) {
     if (!note.empty()) {
         progress_.clear();
-        at_.log.write(
-            {observe::Level::info, name() + ": " + note, name(), observe::status_word(state_, at_.clock.now()), {}});
+        at_.log.write(record(observe::Level::info, name() + ": " + note, message_id));
         news_({note, {}, false});
+    }
+}
+
+void IdentityRunner::tell(IdentityNews news, std::string_view message_id) {
+    news.record = news.alert ? record(observe::Level::error, name() + ": " + news.text, message_id)
+                             : record(observe::Level::warning, news.text, message_id);
+    news.record.alert = news.alert;
+    if (news.failure) {
+        news.record.error = news.failure->info().name;
+    } else if (state_.failure) {
+        news.record.error = error_info(state_.failure->code).name;
+    }
+    news_(news);
+}
+
+void IdentityRunner::tell_failure() {
+    if (untold_) {
+        const UntoldFailure failure = *untold_;
+        untold_.reset();
+        tell({failure.error.line(), failure.error, false}, failure.message_id);
     }
 }
 
 void IdentityRunner::warn(const std::string& warning) {
     progress_.clear();
-    at_.log.write({observe::Level::warning, name() + ": " + warning, name(), {}, {}});
+    at_.log.write(record(observe::Level::warning, name() + ": " + warning, {}));
 }
 
 }  // namespace hwenroll::runtime

@@ -11,6 +11,8 @@
 #include <vector>
 
 #include "agent/lifecycle/step.h"
+#include "agent/observe/log.h"
+#include "agent/observe/log_ids.h"
 #include "agent/observe/progress.h"
 #include "agent/publish/publisher.h"
 #include "agent/runtime/adoption.h"
@@ -43,9 +45,10 @@ using TokenDirectory = std::map<std::string, std::shared_ptr<TokenAccess>>;
 
 /// Something that happened to an identity, for those who watch.
 struct IdentityNews {
-    std::string text;              ///< one printable line
-    std::optional<Error> failure;  ///< that it tells of
-    bool alert = false;            ///< people are to be told (invariant 11)
+    std::string text;                ///< one printable line
+    std::optional<Error> failure;    ///< that it tells of
+    bool alert = false;              ///< people are to be told (invariant 11)
+    observe::LogRecord record = {};  ///< of an alert or a failure, for the log; of anything else it is written already
 };
 
 /// One identity. On the loop's thread; at most one effect is under way, alerts aside.
@@ -109,7 +112,7 @@ class IdentityRunner {
     [[nodiscard]] const std::shared_ptr<TokenAccess>& token() const { return token_; }
 
     /// Tells those who watch, and alerts people.
-    void alert(const std::string& text) { news_({text, {}, true}); }
+    void alert(const std::string& text) { tell({text, {}, true}, observe::alert_message_id); }
 
     /// What a run should end with now; nothing when all is well.
     [[nodiscard]] std::optional<Error> outcome() const;
@@ -120,11 +123,21 @@ class IdentityRunner {
     void conclude(lifecycle::Event outcome);
     void settle(const std::optional<Error>& error);
     void undo(const Error& error);
-    void say(const std::string& note);
+    void say(const std::string& note, std::string_view message_id = {});
+    void tell(IdentityNews news, std::string_view message_id);
+    void tell_failure();
+    [[nodiscard]] observe::LogRecord record(observe::Level level, std::string text, std::string_view message_id) const;
     void warn(const std::string& warning);
     [[nodiscard]] std::string awaiting_answer() const;
     [[nodiscard]] Status load();
     void begin();
+    void begin_with(const std::optional<publish::PublishedState>& published);
+
+    [[nodiscard]] std::optional<Certificate> unknown_successor(const publish::PublishedState& published) const;
+    void examine(const Certificate& certificate, const publish::PublishedState& published);
+    void judge(const Certificate& certificate, const publish::PublishedState& published,
+               const lifecycle::KeyRecord& key);
+    void put_off(const Certificate& certificate, const Error& why);
 
     void begin_adoption();
     void judge_adoption_by(const SharedAuthority& authority);
@@ -206,6 +219,13 @@ class IdentityRunner {
     lifecycle::Rare<WantedAdoption> adoption_;
     std::string undone_;  ///< why the last decision could not be kept; empty once one was
     lifecycle::Rare<Error> error_;
+    /// A failure that is told once what it leads to is decided: when it is tried again belongs to the record.
+    struct UntoldFailure {
+        Error error;
+        std::string_view message_id;
+    };
+    lifecycle::Rare<UntoldFailure> untold_;
+    lifecycle::Rare<scep::TransactionId> ended_;  ///< by the event that is being dispatched
     std::unique_ptr<DeliveryRun> delivery_;
     Settled settled_;
     News news_;

@@ -17,4 +17,16 @@ Status LoopReactor::watch(int fd, bool readable, bool writable, control::Watcher
     return {};
 }
 
+void LoopReactor::unwatch(int fd) {
+    watches_.erase(fd);
+    deadlines_.erase(fd);
+}
+
+void LoopReactor::set_deadline(int fd, std::optional<std::chrono::milliseconds> delay, control::Watcher& watcher) {
+    deadlines_.erase(fd);
+    if (delay) {
+        deadlines_.emplace(fd, loop_.after(*delay, [fd, &watcher] { watcher.on_deadline(fd); }));
+    }
+}
+
 }  // namespace hwenroll::runtime

@@ -14,11 +14,13 @@ class LoopReactor final : public control::Reactor {
     explicit LoopReactor(EventLoop& loop) : loop_(loop) {}
 
     Status watch(int fd, bool readable, bool writable, control::Watcher& watcher) override;
-    void unwatch(int fd) override { watches_.erase(fd); }
+    void unwatch(int fd) override;
+    void set_deadline(int fd, std::optional<std::chrono::milliseconds> delay, control::Watcher& watcher) override;
 
  private:
     EventLoop& loop_;
     std::map<int, Watch> watches_;
+    std::map<int, Watch> deadlines_;
 };
 
 }  // namespace hwenroll::runtime

@@ -4,7 +4,6 @@
 #include <array>
 #include <map>
 
-#include "agent/observe/log_ids.h"
 #include "agent/runtime/alert_command.h"
 #include "agent/runtime/machine.h"
 
@@ -13,17 +12,6 @@ namespace {
 
 RunOutcome outcome_of(std::vector<Error> errors) {
     return {combined_exit_code(errors), std::move(errors)};
-}
-
-/// In the journal it is a record of its own. Elsewhere the identity's outcome says the same in one line, unless all is
-/// well with it by then.
-observe::LogRecord alert_record(const std::string& identity, const IdentityNews& news) {
-    return {observe::Level::error,
-            identity + ": " + news.text,
-            identity,
-            {},
-            news.failure ? std::string(news.failure->info().name) : std::string(),
-            observe::alert_message_id};
 }
 
 /// What kept a successor of a CA from being known. That there is none yet is no failure (ROLL-4).
@@ -84,27 +72,30 @@ RunOutcome run_once(const config::Configuration& configuration, const keystore::
     }
     stopping = loop->get();
     std::map<std::string, std::optional<Error>> outcomes;
+    // In the journal each alert and failure is a record of its own. Elsewhere the identity's outcome says the same in
+    // one line, unless all is well with it by then.
+    const bool in_journal = log.target() == observe::Log::Target::journal;
     std::vector<observe::LogRecord> told_at_the_end;
     AlertCommand alerts(**loop, configuration.agent.on_alert, [&](const Error& error) { log.write(error, {}); });
-    Agent agent(
-        **loop, *store, clock, log, worker,
-        {[&](const std::string& identity, const IdentityNews& news) {
-             if (news.alert) {
-                 observe::LogRecord record = alert_record(identity, news);
-                 alerts.raise({identity, record.text});
-                 if (log.target() == observe::Log::Target::journal) {
+    Agent agent(**loop, *store, clock, log, worker,
+                {[&](const std::string& identity, const IdentityNews& news) {
+                     if (news.alert) {
+                         alerts.raise({identity, news.record.text});
+                         if (!in_journal) {
+                             told_at_the_end.push_back(news.record);
+                         }
+                     }
+                     if (in_journal && (news.alert || news.failure)) {
+                         log.write(news.record);
+                     }
+                 },
+                 [&](const std::string& identity, const std::optional<Error>& error) { outcomes[identity] = error; },
+                 [&] { alerts.when_idle([&] { stopping->stop(); }); },
+                 [&](const std::string& authority, const std::string& text) {
+                     const observe::LogRecord record = observe::authority_alert(authority, text);
                      log.write(record);
-                 } else {
-                     told_at_the_end.push_back(std::move(record));
-                 }
-             }
-         },
-         [&](const std::string& identity, const std::optional<Error>& error) { outcomes[identity] = error; },
-         [&] { alerts.when_idle([&] { stopping->stop(); }); },
-         [&](const std::string& authority, const std::string& text) {
-             log.write({observe::Level::error, "ca " + authority + ": " + text, {}, {}, {}, observe::alert_message_id});
-             alerts.raise({{}, "ca " + authority + ": " + text});
-         }});
+                     alerts.raise({{}, record.text});
+                 }});
     agent.adopt(configuration);
     const Status worked = configuration.identities.empty() ? Status() : (*loop)->run();
     const std::size_t left = agent.busy();

@@ -18,6 +18,7 @@
 
 #include "base/file_descriptor.h"
 #include "tests/e2e/daemon_world.h"
+#include "tests/support/process_tree.h"
 #include "tests/support/software_tpm.h"
 #include "tests/support/test_paths.h"
 
@@ -29,18 +30,6 @@ using testing::HasSubstr;
 std::vector<std::string> lives(int days, std::vector<std::string> more = {}) {
     more.insert(more.end(), {"--lifetime", std::to_string(days * 86400L), "--backdate", "0"});
     return more;
-}
-
-/// Processes that any thread of `parent` started and that run still.
-std::vector<pid_t> children_of(pid_t parent) {
-    std::vector<pid_t> children;
-    for (const auto& thread : std::filesystem::directory_iterator("/proc/" + std::to_string(parent) + "/task")) {
-        std::ifstream in(thread.path() / "children");
-        for (pid_t child = 0; in >> child;) {
-            children.push_back(child);
-        }
-    }
-    return children;
 }
 
 std::size_t descriptors_of(pid_t process) {
@@ -212,7 +201,7 @@ TEST(MachineFault, S2_no_room_for_the_files_of_an_issued_certificate_costs_no_se
     ::umount2(place.c_str(), MNT_DETACH);
 }
 
-TEST(MachineFault, S16_a_copied_state_is_held_until_an_operator_says_that_it_belongs_here) {
+TEST(MachineFault, S16_O12_a_copied_state_is_held_until_an_operator_says_that_it_belongs_here) {
     DaemonWorld world(lives(120));
     world.start_daemon({"HWENROLL_MACHINE=first"});
     world.eventually("the enrollment", [&] { return world.word() == "OK"; });

@@ -183,5 +183,75 @@ TEST(OperatorFault, F6_files_that_somebody_else_writes_are_published_again_once_
     EXPECT_EQ(world.stop_daemon(), 0);
 }
 
+TEST(OperatorFault, F10_a_ca_without_a_fingerprint_is_asked_nothing_and_its_challenge_is_not_read) {
+    DaemonWorld world(lives(120));
+    const std::filesystem::path read = world.directory() / "read";
+    const std::filesystem::path command = world.directory() / "challenge.sh";
+    write_file(command, "#!/bin/sh\ntouch " + read.string() + "\nprintf " + std::string(canary_challenge), 0700);
+    world.configure({.challenge = "exec:" + command.string()});
+    const std::string good = read_file(world.config());
+    std::string text = good;
+    const std::size_t begin = text.find("fingerprint");
+    ASSERT_NE(begin, std::string::npos);
+    write_file(world.config(), text.erase(begin, text.find('\n', begin) + 1 - begin), 0600);
+    const std::size_t asked = world.requests().size();
+
+    world.start_daemon();
+    world.eventually("the refusal", [&] { return world.said("E-CONFIG-MISSING"); });
+    world.eventually("its answers", [&] { return world.listens(); });
+    EXPECT_EQ(world.word(), "DISABLED");
+    EXPECT_TRUE(world.said("'fingerprint'")) << "what is missing is named";
+    EXPECT_TRUE(world.said("hwenroll ca show")) << "and where it comes from";
+    EXPECT_EQ(world.command({"check-config"}).exit_code, 78);
+    EXPECT_EQ(world.command({"enroll", "web"}).exit_code, 78) << "an operator's wish changes nothing about that";
+    EXPECT_EQ(world.requests().size(), asked);
+    EXPECT_FALSE(std::filesystem::exists(read));
+
+    write_file(world.config(), good, 0600);
+    world.signal(SIGHUP);
+    world.eventually("the enrollment", [&] { return world.word() == "OK"; });
+    EXPECT_TRUE(std::filesystem::exists(read));
+    EXPECT_EQ(world.stop_daemon(), 0);
+}
+
+/// The daemon on a host of that name, which is this process's child's alone.
+std::vector<std::string> on_host(const std::string& name) {
+    return {"unshare", "--uts", "sh", "-c", "echo " + name + " >/proc/sys/kernel/hostname && exec \"$0\" \"$@\""};
+}
+
+TEST(OperatorFault, O12_F3_a_renamed_host_enrolls_under_its_new_name_and_serves_the_old_one_until_then) {
+    if (run({"unshare", "--uts", "true"}).exit_code != 0) {
+        GTEST_SKIP() << "no host name of one's own here";
+    }
+    DaemonWorld world(lives(120));
+    world.configure({.identity_extra = ""});
+    replace_in(world.config(), "CN=web01.example.com", "CN=${hostname}.example.com");
+    world.start_daemon({}, on_host("old-name"));
+    world.eventually("the enrollment", [&] { return world.word() == "OK"; });
+    const Certificate first = *world.leaf();
+    EXPECT_THAT(first.subject().text(), testing::HasSubstr("CN=old-name.example.com"));
+    EXPECT_EQ(world.stop_daemon(), 0);
+
+    world.restart_ca(lives(120, {"--refuse", "badRequest:unknown name"}));
+    world.start_daemon({}, on_host("new-name"));
+    world.eventually("the refusal", [&] { return world.word() == "HELD(rejected)"; });
+    EXPECT_EQ(world.leaf(), first);
+    EXPECT_EQ(world.objects("Private Key Object"), 2) << "the key that is in use stays";
+    EXPECT_TRUE(world.said("web: held (rejected)")) << "people are told";
+
+    world.restart_ca(lives(120));
+    world.go_to_day(1.1);
+    world.eventually("the certificate", [&] { return world.word() == "OK" && world.generation() == "gen-002"; });
+    EXPECT_THAT(world.leaf()->subject().text(), testing::HasSubstr("CN=new-name.example.com"));
+    EXPECT_EQ(world.issued().size(), 2U);
+    EXPECT_EQ(world.stop_daemon(), 0);
+
+    world.start_daemon({}, on_host("new-name"));
+    world.eventually("the agent", [&] { return world.listens(); });
+    EXPECT_EQ(world.word(), "OK");
+    EXPECT_EQ(world.issued().size(), 2U) << "a name is new once";
+    EXPECT_EQ(world.stop_daemon(), 0);
+}
+
 }  // namespace
 }  // namespace hwenroll::test

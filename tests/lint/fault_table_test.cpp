@@ -33,6 +33,15 @@ TEST(FaultTable, every_row_that_is_due_has_a_test) {
     EXPECT_THAT(untested(catalogue()), IsEmpty());
 }
 
+TEST(FaultTable, every_row_is_due_and_none_is_empty) {
+    for (const CatalogueSection& section : catalogue()) {
+        for (const CatalogueRow& row : section.rows) {
+            EXPECT_EQ(row.due, Due::now) << row.id;
+            EXPECT_FALSE(row.tests.empty()) << row.id << " has no test that is named by it";
+        }
+    }
+}
+
 TEST(FaultTable, docs_faults_md_is_up_to_date) {
     EXPECT_EQ(test::read_file(std::filesystem::path(HWENROLL_SOURCE_ROOT) / "docs/faults.md"),
               render_faults(catalogue()))

@@ -29,7 +29,8 @@ constexpr std::array<std::string_view, std::variant_size_v<lifecycle::Event>> ev
                                                                                      "EnrollmentWanted",
                                                                                      "Cancelled",
                                                                                      "CertificateRevoked",
-                                                                                     "CertificateAdopted"};
+                                                                                     "CertificateAdopted",
+                                                                                     "PublishedFound"};
 constexpr std::array<std::string_view, std::variant_size_v<lifecycle::Effect>> effect_names{
     "MakeKey",           "PrepareRequest", "SendRequest", "SendPoll",   "ReconsiderAuthority",
     "PublishGeneration", "SeekSuccessor",  "Deliver",     "DestroyKey", "RaiseAlert"};

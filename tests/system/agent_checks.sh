@@ -105,7 +105,7 @@ alerts() {
     inside systemctl reload hwenrolld
 }
 
-alert_id() { sed -nE 's/.*alert_message_id = "([0-9a-f]{32})".*/\1/p' "$checkout/agent/observe/log_ids.h"; }
+alert_id() { sed -nE 's/.*overdue_message_id = "([0-9a-f]{32})".*/\1/p' "$checkout/agent/observe/log_ids.h"; }
 
 survives_a_kill() {
     local pid had messages_had

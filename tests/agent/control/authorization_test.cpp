@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 
 #include "agent/control/peer.h"
+#include "agent/observe/log_ids.h"
 #include "tests/agent/control/server_fixture.h"
 
 namespace hwenroll::test {
@@ -12,6 +13,7 @@ namespace {
 using nlohmann::json;
 using observe::Level;
 using testing::HasSubstr;
+using testing::IsSupersetOf;
 
 constexpr uid_t somebody = 54321;
 
@@ -103,6 +105,58 @@ TEST_F(Authorization, every_change_is_logged_with_uid_and_pid) {
     EXPECT_THAT(log_[3].text, HasSubstr("Cancel of 'nobody': refused: E-UNKNOWN-NAME"));
 }
 
+TEST_F(Authorization, every_change_is_a_record_with_fields_refused_ones_too) {
+    peers_.standard = {0, 0, 4242};
+    RawClient root(path());
+    ask(root, "Renew", {{"identity", "web"}});
+    ask(root, "Cancel", {{"identity", "nobody"}});
+    ask(root, "FetchCrl", {{"ca", "corp"}});
+    ask(root, "Renew", {{"identity", "web"}, {"rekey", "yes"}});
+    ask(root, "Status", {{"identity", 3}});
+    peers_.standard = {somebody, somebody, 77};
+    peers_.runs.clear();  // /proc does not show it
+    RawClient other(path());
+    ask(other, "AcceptNext", {{"ca", "corp"}});
+    ASSERT_EQ(log_.size(), 5U) << "a question is no change";
+    const auto fields = [&](std::size_t index) { return observe::journal_fields(log_[index]); };
+    const std::string id = "MESSAGE_ID=" + std::string(observe::audit_message_id);
+    EXPECT_THAT(fields(0), IsSupersetOf({id, std::string("PRIORITY=5"), std::string("HWENROLL_IDENTITY=web"),
+                                         std::string("HWENROLL_UID=0"), std::string("HWENROLL_PID=4242"),
+                                         std::string("HWENROLL_EXE=/usr/bin/hwenroll"),
+                                         std::string("HWENROLL_METHOD=Renew"), std::string("HWENROLL_OUTCOME=done")}));
+    EXPECT_THAT(fields(1),
+                IsSupersetOf({id, std::string("PRIORITY=4"), std::string("HWENROLL_IDENTITY=nobody"),
+                              std::string("HWENROLL_ERROR=E-UNKNOWN-NAME"), std::string("HWENROLL_OUTCOME=refused")}));
+    EXPECT_THAT(fields(2), IsSupersetOf({id, std::string("HWENROLL_CA=corp"), std::string("HWENROLL_METHOD=FetchCrl"),
+                                         std::string("HWENROLL_OUTCOME=done")}));
+    EXPECT_THAT(fields(3), IsSupersetOf({id, std::string("HWENROLL_IDENTITY=web"), std::string("HWENROLL_METHOD=Renew"),
+                                         std::string("HWENROLL_OUTCOME=refused")}));
+    EXPECT_THAT(log_[3].text, HasSubstr("'rekey'"));
+    EXPECT_THAT(fields(4),
+                IsSupersetOf({id, std::string("HWENROLL_UID=54321"), std::string("HWENROLL_METHOD=AcceptNext"),
+                              std::string("HWENROLL_CA=corp"), std::string("HWENROLL_OUTCOME=not permitted")}));
+    EXPECT_THAT(fields(4), testing::Not(testing::Contains(testing::StartsWith("HWENROLL_EXE"))));
+}
+
+TEST_F(Authorization, a_change_is_recorded_though_its_caller_or_the_agent_is_gone_before_it_is_known) {
+    service_.adopts_later = true;
+    auto gone = std::make_unique<RawClient>(path());
+    gone->call("Adopt", {{"identity", "web"}, {"certificate", "PEM"}});
+    ASSERT_TRUE(loop_.run([&] { return service_.adopting.size() == 1; }));
+    gone.reset();
+    ASSERT_TRUE(loop_.run([&] { return server_->clients() == 0; }));
+    service_.adopting[0](control::Acceptance{true, "adopted"});
+    ASSERT_EQ(log_.size(), 1U);
+    EXPECT_THAT(log_[0].text, HasSubstr("Adopt of 'web': done"));
+    RawClient waiting(path());
+    waiting.call("Adopt", {{"identity", "web"}, {"certificate", "PEM"}});
+    ASSERT_TRUE(loop_.run([&] { return service_.adopting.size() == 2; }));
+    server_.reset();
+    ASSERT_EQ(log_.size(), 2U);
+    EXPECT_THAT(log_[1].text, HasSubstr("Adopt of 'web': the agent ended meanwhile"));
+    EXPECT_EQ(log_[1].message_id, observe::audit_message_id);
+}
+
 TEST_F(Authorization, the_audit_is_written_also_where_nobody_watches) {
     observe::Log log(observe::Log::Target::quiet);
     RawClient client(path());
@@ -137,6 +191,8 @@ TEST_F(Authorization, the_kernel_says_who_connected) {
     EXPECT_FALSE(ask(client, "Renew", {{"identity", "web"}}).contains("error"));
     EXPECT_THAT(log_.back().text,
                 HasSubstr("uid " + std::to_string(::getuid()) + ", pid " + std::to_string(::getpid())));
+    EXPECT_THAT(observe::journal_fields(log_.back()),
+                testing::Contains("HWENROLL_EXE=" + std::filesystem::read_symlink("/proc/self/exe").string()));
 }
 
 TEST(KernelPeers, ask_the_user_database_for_groups) {
@@ -145,6 +201,7 @@ TEST(KernelPeers, ask_the_user_database_for_groups) {
     EXPECT_FALSE(kernel.is_member({0, 0, 1}, 54321));
     EXPECT_FALSE(kernel.is_member({4'000'000'000U, 0, 1}, 0)) << "nobody of that number";
     EXPECT_EQ(kernel.peer(-1).error().code(), ErrorCode::internal);
+    EXPECT_EQ(kernel.program({0, 0, 0}), "") << "nothing runs under that number";
 }
 
 }  // namespace

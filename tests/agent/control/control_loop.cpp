@@ -1,5 +1,6 @@
 #include "tests/agent/control/control_loop.h"
 
+#include <algorithm>
 #include <poll.h>
 #include <vector>
 
@@ -16,6 +17,25 @@ Status ControlLoop::watch(int fd, bool readable, bool writable, control::Watcher
 
 void ControlLoop::unwatch(int fd) {
     watches_.erase(fd);
+    deadlines_.erase(fd);
+}
+
+void ControlLoop::set_deadline(int fd, std::optional<std::chrono::milliseconds> delay, control::Watcher& watcher) {
+    deadlines_.erase(fd);
+    if (delay) {
+        deadlines_[fd] = {passed_ + *delay, &watcher};
+    }
+}
+
+void ControlLoop::pass(std::chrono::milliseconds time) {
+    passed_ += time;
+    const auto is_over = [&](const auto& one) { return one.second.at <= passed_; };
+    for (auto over = std::ranges::find_if(deadlines_, is_over); over != deadlines_.end();
+         over = std::ranges::find_if(deadlines_, is_over)) {
+        const auto [fd, deadline] = *over;
+        deadlines_.erase(over);
+        deadline.watcher->on_deadline(fd);
+    }
 }
 
 bool ControlLoop::turn(std::chrono::milliseconds wait) {

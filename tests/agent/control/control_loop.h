@@ -14,6 +14,10 @@ class ControlLoop final : public control::Reactor {
  public:
     Status watch(int fd, bool readable, bool writable, control::Watcher& watcher) override;
     void unwatch(int fd) override;
+    void set_deadline(int fd, std::optional<std::chrono::milliseconds> delay, control::Watcher& watcher) override;
+
+    /// Time passes: reports the deadlines that are over then. No other time passes for them.
+    void pass(std::chrono::milliseconds time);
 
     /// Reports what is ready, waiting for it at most `wait`. False when nothing was.
     bool turn(std::chrono::milliseconds wait);
@@ -36,7 +40,13 @@ class ControlLoop final : public control::Reactor {
         bool writable = false;
         control::Watcher* watcher = nullptr;
     };
+    struct Deadline {
+        std::chrono::milliseconds at{0};
+        control::Watcher* watcher = nullptr;
+    };
     std::map<int, Watch> watches_;
+    std::map<int, Deadline> deadlines_;
+    std::chrono::milliseconds passed_{0};
     std::size_t turns_ = 0;
     int failing_ = 0;
 };

@@ -175,4 +175,8 @@ bool PeerSourceFake::is_member(const control::Peer& peer, gid_t group) {
     return members.contains({peer.uid, group});
 }
 
+std::string PeerSourceFake::program(const control::Peer&) {
+    return runs;
+}
+
 }  // namespace hwenroll::test

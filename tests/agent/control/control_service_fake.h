@@ -70,12 +70,14 @@ class PeerSourceFake final : public control::PeerSource {
  public:
     Result<control::Peer> peer(int fd) override;
     bool is_member(const control::Peer& peer, gid_t group) override;
+    std::string program(const control::Peer& peer) override;
 
     std::deque<control::Peer> next;  ///< of the clients to come; `standard` when empty
     control::Peer standard{0, 0, 4242};
     bool known = true;  ///< false: peer() fails
     std::set<std::pair<uid_t, gid_t>> members;
     int membership_questions = 0;
+    std::string runs = "/usr/bin/hwenroll";  ///< every client does
 };
 
 }  // namespace hwenroll::test

@@ -6,6 +6,7 @@
 #include "agent/runtime/hook_protocol.h"
 #include "tests/agent/hook/loop_fixture.h"
 #include "tests/agent/hook/packet_server.h"
+#include "tests/http/child_observation.h"
 
 namespace hwenroll::test {
 namespace {
@@ -161,6 +162,49 @@ TEST_F(HookRunTest, that_is_given_up_closes_its_connection) {
     run_ = HookRun::start(loop(), {socket()}, task("true"), [](const HookOutcome&) { FAIL() << "done was called"; });
     ASSERT_TRUE(loop().run());
     EXPECT_EQ(seen, "request end");
+}
+
+TEST_F(HookRunTest, under_systemd_nothing_runs_as_the_agents_user_while_the_socket_is_missing) {
+    const auto outcome = wait_for<HookOutcome>([&](std::function<void(HookOutcome)> done) {
+        run_ = HookRun::start(loop(), {socket(), 60s, true}, task("echo ran > " + (directory_ / "here").string()),
+                              std::move(done));
+    });
+    EXPECT_FALSE(outcome.succeeded);
+    EXPECT_TRUE(outcome.unavailable);
+    EXPECT_FALSE(std::filesystem::exists(directory_ / "here"));
+    const Error error = outcome.error("web");
+    EXPECT_EQ(error.code(), ErrorCode::hook_unavailable);
+    EXPECT_THAT(error.line(), HasSubstr("systemctl enable --now hwenroll-hook.socket"));
+}
+
+TEST_F(HookRunTest, under_systemd_an_identity_without_hooks_needs_no_socket) {
+    const auto outcome = wait_for<HookOutcome>([&](std::function<void(HookOutcome)> done) {
+        run_ = HookRun::start(loop(), {socket(), 60s, true}, {"web", 7, "/var/lib/hwenroll/live", {}}, std::move(done));
+    });
+    EXPECT_TRUE(outcome.succeeded) << outcome.text;
+}
+
+TEST(HookServiceNeeded, is_so_for_a_process_that_systemd_started_and_that_is_not_root) {
+    struct Seen {
+        bool elsewhere = true, inherited = true, as_root = true, as_nobody = false, became_nobody = false;
+    };
+    const auto seen = seen_by_a_child([] {
+        Seen all;
+        ::unsetenv("SYSTEMD_EXEC_PID");
+        all.elsewhere = runtime::hook_service_needed();
+        ::setenv("SYSTEMD_EXEC_PID", std::to_string(::getppid()).c_str(), 1);
+        all.inherited = runtime::hook_service_needed();
+        ::setenv("SYSTEMD_EXEC_PID", std::to_string(::getpid()).c_str(), 1);
+        all.as_root = ::geteuid() == 0 && runtime::hook_service_needed();
+        all.became_nobody = ::geteuid() != 0 || ::setuid(65534) == 0;
+        all.as_nobody = runtime::hook_service_needed();
+        return all;
+    });
+    EXPECT_FALSE(seen.elsewhere);
+    EXPECT_FALSE(seen.inherited) << "what a service has started is no service";
+    EXPECT_FALSE(seen.as_root);
+    EXPECT_TRUE(seen.became_nobody);
+    EXPECT_TRUE(seen.as_nobody);
 }
 
 }  // namespace

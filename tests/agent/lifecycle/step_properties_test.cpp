@@ -43,6 +43,9 @@ Event any_event(IdentityState& state) {
             return EffectFailed{Error(ErrorCode::ca_http, "503").retry_after(Seconds(*rc::gen::inRange(1, 86400)))};
         case 13:
             return CertificateAdopted{{{0xAD}, {1}, true}, {{0x60}, {}, {{0x32}}, now, now + Seconds(86400)}};
+        case 14:
+            return PublishedFound{{{0xBA}, {2}},
+                                  {{0x61}, {}, {{0x32}}, now, now + Seconds(*rc::gen::inRange(1, 172800))}};
         default:
             return EffectFailed{Error(ErrorCode::scep_signature, "bad"), *rc::gen::arbitrary<bool>(),
                                 *rc::gen::arbitrary<bool>()};

@@ -1,0 +1,92 @@
+// The rows of the identity machine for a state that is older than what consumers see (O10).
+#include <gtest/gtest.h>
+
+#include "tests/agent/lifecycle/walk.h"
+
+namespace hwenroll::lifecycle {
+namespace {
+
+const KeyRecord found_key{{0xBA}, {0xBB}};
+
+/// What a renewal that the state has lost brought.
+PublishedFound found(KeyRecord key = found_key) {
+    return {std::move(key), certificate(0x70, start + 18 * hour, day), 4};
+}
+
+TEST(RestoredStateStep, O10_invariant_3_a_later_certificate_that_consumers_see_takes_the_place_of_the_known_one) {
+    Walk walk;
+    walk.rules.name_mark = {3};
+    walk.rules.content_mark = {4};
+    walk.to_valid();
+    const Bytes old_key = walk.state.current->key.id;
+    walk.at(start + 20 * hour).on(found());
+    ASSERT_TRUE(walk.only<PublishGeneration>());
+    EXPECT_EQ(walk.effect<PublishGeneration>().generation, 5U) << "above all that are there";
+    EXPECT_EQ(walk.state.next->key, found_key);
+    EXPECT_EQ(walk.state.next->name_mark, walk.rules.name_mark);
+    EXPECT_NE(walk.note.find("older backup"), std::string::npos);
+    walk.published();
+    EXPECT_EQ(walk.state.phase, Phase::valid);
+    EXPECT_EQ(walk.state.current->issued, found().issued);
+    EXPECT_FALSE(walk.state.enrollment) << "the renewal was due, and has been made";
+    EXPECT_TRUE(walk.retired(old_key));
+    EXPECT_FALSE(walk.retired(found_key.id));
+}
+
+TEST(RestoredStateStep, O10_invariant_4_the_request_that_brought_it_ends_and_its_key_stays) {
+    Walk walk;
+    walk.to_renewal_sent().on(RequestPending{});
+    const KeyRecord key = walk.state.enrollment->key;
+    ASSERT_FALSE(key.spki.empty());
+    walk.on(found({{0x99}, key.spki, true})).published();
+    EXPECT_FALSE(walk.state.enrollment);
+    EXPECT_EQ(walk.state.current->key, key) << "by the record that the state has of it";
+    EXPECT_FALSE(walk.retired(key.id));
+    EXPECT_EQ(walk.state.wait, Wait());
+}
+
+TEST(RestoredStateStep, O10_a_request_for_another_key_ends_with_that_key) {
+    Walk walk;
+    walk.to_renewal_sent().on(rejected(scep::FailInfo::bad_request));
+    ASSERT_EQ(attempt_phase(walk.state), Phase::held);
+    const Bytes key = walk.state.enrollment->key.id;
+    walk.on(found());
+    EXPECT_FALSE(walk.state.enrollment);
+    EXPECT_FALSE(walk.state.hold);
+    EXPECT_TRUE(walk.retired(key));
+    EXPECT_TRUE(walk.only<PublishGeneration>());
+}
+
+TEST(RestoredStateStep, O10_a_key_that_was_retired_is_not_destroyed_once_it_is_in_use) {
+    Walk walk;
+    walk.to_valid();
+    walk.state.retired.push_back({found_key, start, 0});
+    walk.at(start + 20 * hour).on(found()).published();
+    EXPECT_EQ(walk.state.current->key, found_key);
+    EXPECT_FALSE(walk.retired(found_key.id));
+}
+
+TEST(RestoredStateStep, O10_F3_one_of_other_names_than_the_configured_ones_is_followed_by_an_enrollment) {
+    Walk walk;
+    walk.rules.name_mark = {3};
+    walk.to_valid();
+    PublishedFound other = found();
+    other.as_configured = false;
+    walk.at(start + 20 * hour).on(other).published();
+    EXPECT_EQ(walk.state.current->issued, found().issued);
+    EXPECT_EQ(walk.purpose(), Purpose::reenrollment);
+}
+
+TEST(RestoredStateStep, O10_what_ends_no_later_changes_nothing) {
+    Walk walk;
+    walk.to_valid();
+    const IdentityState before = walk.state;
+    PublishedFound same = found();
+    same.issued.not_after = before.current->issued.not_after;
+    walk.on(same);
+    EXPECT_EQ(walk.state, before);
+    EXPECT_TRUE(walk.effects.empty());
+}
+
+}  // namespace
+}  // namespace hwenroll::lifecycle

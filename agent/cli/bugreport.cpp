@@ -164,8 +164,8 @@ std::string journal_text() {
     if (!std::filesystem::exists("/run/systemd/journal", ignored)) {
         return "there is no journal here\n";
     }
-    return output_of({journalctl, "--no-pager", "--output=short-iso", "--reverse", "--lines=400", "--unit=hwenrolld.service",
-                      "--unit=hwenroll-token@*.service", "--unit=hwenroll-hook@*.service"},
+    return output_of({journalctl, "--no-pager", "--output=short-iso", "--reverse", "--lines=400",
+                      "--unit=hwenrolld.service", "--unit=hwenroll-token@*.service", "--unit=hwenroll-hook@*.service"},
                      output_time);
 }
 

@@ -235,7 +235,10 @@ void check_published(Examination& examination, const config::IdentitySettings& i
     if (!difference) {
         return report.fail(about, difference.error());
     }
-    if (difference->empty()) {
+    const auto state = examination.store->identity(identity.name);
+    if (difference->empty() && state && !state->current) {
+        report.ok(about, "nothing is published yet");
+    } else if (difference->empty()) {
         report.ok(about, "what consumers see is what the agent has published");
     } else {
         report.warn(about, *difference, "hwenroll history " + identity.name);

@@ -91,15 +91,17 @@ std::string DoctorReport::text(const Screen& screen) const {
             out += section + '\n';
         }
         const std::size_t used = word_of(check.outcome).size();
-        out +=
-            "  " + painted(check.outcome, screen.color) + std::string(indent - used - 2, ' ');
+        out += "  " + painted(check.outcome, screen.color) + std::string(indent - used - 2, ' ');
         add_lines(out, check.about.empty() ? check.text : check.about + ": " + check.text, screen);
         if (!check.next.empty() && check.outcome != Outcome::unseen) {
             out += std::string(indent - 3, ' ') + "-> " + check.next + '\n';
         }
     }
-    out += fmt::format("{} checks: {} ok, {} warnings, {} failures", checks_.size(), count(Outcome::ok),
-                       count(Outcome::warn), count(Outcome::fail));
+    const auto counted = [](std::size_t number, std::string_view what) {
+        return fmt::format("{} {}{}", number, what, number == 1 ? "" : "s");
+    };
+    out += fmt::format("{}: {} ok, {}, {}", counted(checks_.size(), "check"), count(Outcome::ok),
+                       counted(count(Outcome::warn), "warning"), counted(count(Outcome::fail), "failure"));
     if (const std::size_t unseen = count(Outcome::unseen); unseen > 0) {
         out += fmt::format(", {} that this user may not see: sudo hwenroll doctor", unseen);
     }

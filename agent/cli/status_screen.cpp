@@ -305,8 +305,8 @@ std::string on_terminal(const StatusContent& content, const Screen& screen) {
         ++shown;
     }
     if (shown < rows.size()) {
-        const auto rest =
-            terminal.text(fmt::format("  {} more are ok; 'hwenroll status | less' shows all", rows.size() - shown));
+        const auto rest = terminal.text(fmt::format("  {} more {} ok; 'hwenroll status | less' shows all",
+                                                    rows.size() - shown, rows.size() - shown == 1 ? "is" : "are"));
         lines.insert(lines.end(), rest.begin(), rest.end());
     }
     lines.insert(lines.end(), end.begin(), end.end());

@@ -97,6 +97,33 @@ TEST_F(Loader, skips_a_drop_in_that_cannot_be_read_or_is_too_large) {
     EXPECT_EQ(all->findings[1].error.why(), "it is larger than 1 MiB");
 }
 
+TEST_F(Loader, tells_by_a_digest_whether_the_files_are_those_that_were_read) {
+    write_file(paths_.main, agent);
+    const auto first = load(paths_, {});
+    ASSERT_TRUE(first);
+    EXPECT_EQ(digest_of(paths_).value(), first->digest);
+    write_file(paths_.drop_ins / "a.toml", "# nothing\n");
+    const Bytes with_drop_in = digest_of(paths_).value();
+    EXPECT_NE(with_drop_in, first->digest);
+    std::filesystem::rename(paths_.drop_ins / "a.toml", paths_.drop_ins / "b.toml");
+    EXPECT_NE(digest_of(paths_).value(), with_drop_in) << "names count";
+    std::filesystem::remove(paths_.drop_ins / "b.toml");
+    EXPECT_EQ(digest_of(paths_).value(), first->digest);
+    write_file(paths_.main, "[agent\n");
+    EXPECT_TRUE(digest_of(paths_)) << "they need not be good";
+    std::filesystem::remove(paths_.main);
+    EXPECT_EQ(digest_of(paths_).error().code(), ErrorCode::config_file);
+}
+
+TEST_F(Loader, F1_guesses_where_the_agent_is_from_files_that_cannot_be_used) {
+    write_file(paths_.main, "= nonsense\n  runtime_dir   =  \"/run/elsewhere\"  # here\nruntime_dir = \"relative\"\n");
+    EXPECT_EQ(guess_agent_settings(paths_).runtime_dir, "/run/elsewhere");
+    write_file(paths_.main, "runtime_dir = \"/run/cut");
+    EXPECT_EQ(guess_agent_settings(paths_), AgentSettings());
+    std::filesystem::remove(paths_.main);
+    EXPECT_EQ(guess_agent_settings(paths_), AgentSettings());
+}
+
 TEST_F(Loader, uses_the_facts_of_this_machine) {
     const HostFacts facts = read_host_facts(false);
     ASSERT_TRUE(facts.hostname.has_value());

@@ -182,6 +182,29 @@ TEST(AgreementSelfTest, T20_TOK_3_finds_another_key_behind_the_handle_and_one_th
     EXPECT_EQ(agreement_self_test(rsa, rsa.key()).error().code(), ErrorCode::token_self_test);
 }
 
+TEST(SigningSelfTest, T20_TOK_4_passes_for_each_kind_of_key) {
+    for (const KeySpec spec : {KeySpec::rsa_2048, KeySpec::ec_p256, KeySpec::ec_p384}) {
+        SoftwareToken token(spec);
+        const Status passed = signing_self_test(token, token.key());
+        EXPECT_TRUE(passed) << passed.error().line();
+    }
+}
+
+TEST(SigningSelfTest, T7_T20_finds_another_key_behind_the_handle_and_one_that_does_not_sign) {
+    for (const KeySpec spec : {KeySpec::rsa_2048, KeySpec::ec_p256}) {
+        SoftwareToken swapped(spec);
+        const KeyReference key = swapped.key();
+        swapped.swap_key();
+        EXPECT_EQ(signing_self_test(swapped, key).error().code(), ErrorCode::token_self_test);
+        SoftwareToken refusing(spec);
+        refusing.fail_with(Error(ErrorCode::token_operation, "no", "CKR_KEY_FUNCTION_NOT_PERMITTED"));
+        EXPECT_EQ(signing_self_test(refusing, refusing.key()).error().why(), "CKR_KEY_FUNCTION_NOT_PERMITTED");
+        SoftwareToken gone(spec);
+        gone.fail_with(Error(ErrorCode::token_absent, "gone"));
+        EXPECT_EQ(signing_self_test(gone, gone.key()).error().code(), ErrorCode::token_absent);
+    }
+}
+
 TEST(AgreementSelfTest, T20_a_token_in_trouble_says_so) {
     SoftwareToken token(KeySpec::ec_p256);
     token.fail_with(Error(ErrorCode::token_absent, "gone"));

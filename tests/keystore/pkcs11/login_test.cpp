@@ -43,7 +43,10 @@ TEST_F(ShimTest, a_prepared_login_names_device_and_pin_file_and_has_tried_nothin
     const auto prepared = token->prepare_login();
     ASSERT_TRUE(prepared) << prepared.error().line();
     EXPECT_EQ(prepared->source, PinSource::parse(pin_)->identity().value());
-    EXPECT_EQ(prepared->token, *token_with(options())->describe());
+    TokenDescription described = *token_with(options())->describe();
+    described.mechanisms.clear();  // a login does not ask for them
+    described.free_octets.reset();
+    EXPECT_EQ(prepared->token, described);
     EXPECT_EQ(calls("C_Login"), 0);
 }
 

@@ -24,6 +24,10 @@ TEST_F(TokenTest, describes_itself_without_login) {
     EXPECT_TRUE(description->login_required);
     EXPECT_TRUE(description->initialized);
     EXPECT_FALSE(description->pin_count_low);
+    for (const std::uint64_t needed : {CKM_RSA_PKCS_KEY_PAIR_GEN, CKM_RSA_PKCS, CKM_EC_KEY_PAIR_GEN, CKM_ECDSA}) {
+        EXPECT_THAT(description->mechanisms, testing::Contains(needed));
+    }
+    EXPECT_EQ(description->free_octets, std::nullopt) << "SoftHSM2 does not tell";
 }
 
 TEST_F(TokenTest, lists_the_initialised_tokens_of_a_module) {

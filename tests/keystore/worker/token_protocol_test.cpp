@@ -87,7 +87,9 @@ std::vector<Response> responses() {
     add(Done{});
     add(full_error());
     add(Error(ErrorCode::token_pin, "only what"));
-    const TokenDescription token{"label", "maker", "model", "serial", "pkcs11:", true, false, true, false, true};
+    TokenDescription token{"label", "maker", "model", "serial", "pkcs11:", true, false, true, false, true};
+    token.mechanisms = {0, 1, 0x80000001U};
+    token.free_octets = 4711;
     add(token);
     add(LoginOutcome{LoginOutcome::Result::accepted, std::nullopt, std::nullopt});
     add(LoginOutcome{LoginOutcome::Result::refused, PinSourceIdentity{5, 4, 3, 2, -1}, full_error()});

@@ -82,8 +82,8 @@ bool anchors_changed(const IdentityState& state, const Policy& policy) {
 
 /// QRY-6: the CRL that belongs beside a certificate is the one of its issuer that speaks of its distribution points.
 /// Where that is not at hand now, because a CA's section was renamed or its list is still to come, what the certificate
-/// is published with stays: it was verified, and it is its issuer's.
-Bytes crl_for(const Credential& credential, const Policy& policy) {
+/// is published with stays, or the one before it of the same issuer: that was verified.
+Bytes crl_for(const Credential& credential, const IdentityState& state, const Policy& policy) {
     if (!policy.authority.publishes_crls) {
         return {};
     }
@@ -92,12 +92,17 @@ Bytes crl_for(const Credential& credential, const Policy& policy) {
     const auto found = std::ranges::find_if(crls, [&](const AuthorityFacts::IssuerCrl& one) {
         return issuer != nullptr && one.issuer == *issuer && one.scope == credential.issued.crl_scope;
     });
-    return found == crls.end() ? credential.crl : found->digest;
+    if (found != crls.end()) {
+        return found->digest;
+    }
+    const bool follows = credential.crl.empty() && state.current && issuer != nullptr &&
+                         crl_of(state.current->issued) == crl_of(credential.issued);
+    return follows ? state.current->crl : credential.crl;
 }
 
 /// True when consumers should see another CRL than they do.
 bool crl_changed(const IdentityState& state, const Policy& policy) {
-    return state.current && crl_for(*state.current, policy) != state.current->crl;
+    return state.current && crl_for(*state.current, state, policy) != state.current->crl;
 }
 
 void queue_what_is_due(Decision& d) {
@@ -162,14 +167,14 @@ bool crl_overtakes(const IdentityState& state, const Policy& policy) {
 void publish_newer_crl(Decision& d) {
     const std::uint64_t generation = ++d.next.last_generation;
     d.next.next->generation = ++d.next.last_generation;
-    d.emit(PublishGeneration{generation, crl_for(*d.next.current, d.policy)});
+    d.emit(PublishGeneration{generation, crl_for(*d.next.current, d.next, d.policy)});
     d.note = "a newer CRL is published while the next certificate waits for its time";
 }
 
 /// What has waited for its window is published with the CRL of today. Under another number, since consumers may see the
 /// old one already where a process was killed.
 void take_newest_crl(Decision& d) {
-    const Bytes newest = crl_for(*d.next.next, d.policy);
+    const Bytes newest = crl_for(*d.next.next, d.next, d.policy);
     if (d.next.next->crl != newest) {
         d.next.next->crl = newest;
         d.next.next->generation = ++d.next.last_generation;
@@ -217,7 +222,7 @@ void confirm(Decision& d) {
 void queue(Decision& d, Credential credential) {
     credential.generation = ++d.next.last_generation;
     credential.issued.anchors = anchors_for(credential.issued, d.next, d.policy);
-    credential.crl = crl_for(credential, d.policy);
+    credential.crl = crl_for(credential, d.next, d.policy);
     const auto replaced = std::exchange(d.next.next, std::move(credential));
     d.next.publish_after = {};
     if (replaced && !is_needed(d.next, replaced->key)) {

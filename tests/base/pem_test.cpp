@@ -4,6 +4,7 @@
 #include <string>
 
 #include <gtest/gtest.h>
+#include <openssl/pem.h>
 
 #include "tests/base/sample_certificate.h"
 
@@ -41,8 +42,8 @@ TEST(Pem, a_block_is_decoded_within_its_text) {
     for (const std::size_t size : {1U, 2U, 3U, 48U, 3072U, 30001U}) {
         Bytes octets(size);
         std::iota(octets.begin(), octets.end(), std::uint8_t{1});
-        const std::string text = "issuer=CN=a\n" + to_pem("CERTIFICATE", Bytes{0x30, 0x00}) + to_pem("X509 CRL", octets) +
-                           to_pem("X509 CRL", Bytes{0x30});
+        const std::string text = "issuer=CN=a\n" + to_pem("CERTIFICATE", Bytes{0x30, 0x00}) +
+                                 to_pem("X509 CRL", octets) + to_pem("X509 CRL", Bytes{0x30});
         EXPECT_EQ(*block_from_pem(to_bytes(as_bytes(text)), "X509 CRL"), octets) << size;
         std::string windows;
         for (const char one : text) {
@@ -55,10 +56,9 @@ TEST(Pem, a_block_is_decoded_within_its_text) {
 TEST(Pem, a_block_that_is_none_is_an_error) {
     const std::string begin = "-----BEGIN X509 CRL-----\n";
     const std::string end = "-----END X509 CRL-----\n";
-    for (const std::string& text :
-         {std::string(), std::string("<html>"), begin + "MAA=", begin + "MA*=\n" + end, begin + "MAA\n" + end,
-          begin + "MA==MAAA\n" + end, begin + "M===\n" + end, begin + "====\n" + end,
-          to_pem("CERTIFICATE", Bytes{0x30, 0x00})}) {
+    for (const std::string& text : {std::string(), std::string("<html>"), begin + "MAA=", begin + "MA*=\n" + end,
+                                    begin + "MAA\n" + end, begin + "MA==MAAA\n" + end, begin + "M===\n" + end,
+                                    begin + "====\n" + end, to_pem("CERTIFICATE", Bytes{0x30, 0x00})}) {
         const auto read = block_from_pem(to_bytes(as_bytes(text)), "X509 CRL");
         ASSERT_FALSE(read) << text;
         EXPECT_EQ(read.error().code(), ErrorCode::scep_structure);

@@ -279,6 +279,16 @@ TEST(PublicationStep, QRY_6_a_certificate_that_follows_under_another_issuer_does
     EXPECT_TRUE(walk.published().state.current->crl.empty());
 }
 
+TEST(PublicationStep, QRY_6_a_renewed_certificate_takes_the_CRL_along_that_is_not_at_hand_now) {
+    Walk walk;
+    walk.rules.authority = with_crl({0xC1});
+    walk.to_publish().published();
+    walk.rules.authority.crls.clear();
+    walk.due_at(start + 18 * hour).send().on(CertificateIssued{renewed()});
+    EXPECT_EQ(walk.published().state.current->issued, renewed());
+    EXPECT_EQ(walk.state.current->crl, (Bytes{0xC1}));
+}
+
 TEST(PublicationStep, QRY_6_a_certificate_comes_with_the_CRL_of_its_own_distribution_points) {
     Walk walk;
     walk.rules.authority = with_crl({0xC1});

@@ -14,8 +14,8 @@ namespace hwenroll {
 /// `der` under `label`, 64 characters a line, with a final newline.
 std::string to_pem(std::string_view label, ByteView der);
 
-/// The text that to_pem() makes, piece by piece to `take` until that returns false, for octets that are too many to be in
-/// memory twice.
+/// The text that to_pem() makes, piece by piece to `take` until that returns false, for octets that are too many to be
+/// in memory twice.
 void pem_pieces(std::string_view label, ByteView der, const std::function<bool(std::string_view)>& take);
 
 /// A certificate under the label CERTIFICATE.

@@ -20,8 +20,8 @@ struct Generation {
     /// Where the private key is: RFC 7512 without PIN, `file:` where `key_pem` is, or a TPM's `handle:0x81000010`,
     /// which no key.pem can name.
     std::string key_uri;
-    std::string key_pem =
-        {};  ///< a key that its token has wrapped (TSS2 PRIVATE KEY); empty: key.pem is made of the URI
+    /// A key that its token has wrapped (TSS2 PRIVATE KEY); empty: key.pem is made of the URI.
+    std::string key_pem = {};
     Bytes crl = {};  ///< DER of the issuer's CRL, megabytes perhaps; empty: there is no crl.pem
 };
 

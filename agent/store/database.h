@@ -23,9 +23,9 @@ struct FinalizeStatement {
 };
 using PreparedStatement = std::unique_ptr<sqlite3_stmt, FinalizeStatement>;
 
-/// A prepared statement. Columns and parameters count from 0 and 1 as in SQLite. Bound texts and blobs are copied, but for bind_borrowed().
-/// An error is kept and returned by the next run() or step(). Not thread-safe. Texts are few and constant: the database
-/// keeps what was prepared for the next statement with the same text.
+/// A prepared statement. Columns and parameters count from 0 and 1 as in SQLite. Bound texts and blobs are copied, but
+/// for bind_borrowed(). An error is kept and returned by the next run() or step(). Not thread-safe. Texts are few and
+/// constant: the database keeps what was prepared for the next statement with the same text.
 class Statement {
  public:
     Statement(Database& database, std::string_view sql);

@@ -89,18 +89,21 @@ TEST_F(Partitions, BAD_138_QRY_6_the_list_of_another_partition_is_refused) {
     EXPECT_EQ(world().stop_daemon(), 0);
 }
 
-TEST_F(Partitions, QRY_6_one_list_that_cannot_be_had_keeps_no_other_from_publication) {
+TEST_F(Partitions, QRY_6_an_identity_that_was_kept_out_comes_back_to_its_list_and_its_number) {
     const std::string mail = list("mail");
     crl_.rewrite("subject = \"CN=mail", "crl = 7\nsubject = \"CN=mail");
-    world().eventually("the faulty identity", [&] { return words_are("OK") == false; });
+    world().eventually("the faulty identity", [&] { return !words_are("OK"); });
     EXPECT_EQ(crl_.fetch().exit_code, 0);
     EXPECT_EQ(list("mail"), mail) << "it is not there to be fetched for, and what is published stays";
+    crl_.hand_out("gone");
     crl_.rewrite("crl = 7\n", "");
     world().eventually("both identities", [&] { return words_are("OK"); });
     crl_.hand_out("older");
     const RunResult refused = crl_.fetch();
     EXPECT_EQ(refused.exit_code, 76) << refused.out;
     EXPECT_THAT(refused.err, HasSubstr("older than the one at hand"));
+    const auto status = nlohmann::json::parse(world().command({"status", "mail", "--json"}).out)["identities"][0];
+    EXPECT_THAT(status.at("crl").value("failure", ""), HasSubstr("older than the one at hand"));
     EXPECT_EQ(list("mail"), mail) << "the number below which none is taken was kept";
     EXPECT_EQ(world().stop_daemon(), 0);
 }

@@ -16,7 +16,8 @@ bool is_lab_request(const HttpRequest& request);
 /// - `/lab/approve?transaction=ID` and `/lab/deny?transaction=ID[&text=TEXT]` decide one that awaits approval;
 /// - `/lab/revoke?serial=HEX[&reason=keyCompromise]`: the certificate renews nothing from now on and is on the next
 /// CRL;
-/// - `/lab/restore?serial=HEX` leaves it out of the next CRL again, `/lab/crl?form=WORD&cert=WORD&entries=N` changes --crl-form
+/// - `/lab/restore?serial=HEX` leaves it out of the next CRL again, `/lab/crl?form=WORD&cert=WORD&entries=N` changes
+/// --crl-form
 ///   and --cert-form (both answered by LabCa itself).
 ///
 /// `/lab/challenge`, a challenge that works once, is LabCa's own.

@@ -33,8 +33,7 @@ bool is_same_authority(const AuthoritySettings& one, const AuthoritySettings& ot
         return std::ranges::any_of(other.urls,
                                    [&](const std::string& theirs) { return normal_form(url) == normal_form(theirs); });
     };
-    return one.name == other.name ||
-           (one.identifier == other.identifier && std::ranges::any_of(one.urls, is_shared));
+    return one.name == other.name || (one.identifier == other.identifier && std::ranges::any_of(one.urls, is_shared));
 }
 
 }  // namespace hwenroll::config

@@ -273,10 +273,11 @@ class ConfigurationBuilder {
         }
         const std::string& theirs = other->second.ca;
         report(Part::identity, name, reader.at_of("ca"), ErrorCode::config_value,
-               theirs == ca.name ? fmt::format("[ca.{}] has a fixed 'txid', which [identity.{}] uses", ca.name, other->first)
-                                 : fmt::format("[ca.{}] and [ca.{}] are one CA and have the same fixed 'txid', which "
-                                               "[identity.{}] uses",
-                                               ca.name, theirs, other->first),
+               theirs == ca.name
+                   ? fmt::format("[ca.{}] has a fixed 'txid', which [identity.{}] uses", ca.name, other->first)
+                   : fmt::format("[ca.{}] and [ca.{}] are one CA and have the same fixed 'txid', which "
+                                 "[identity.{}] uses",
+                                 ca.name, theirs, other->first),
                "two requests under one transactionID would be taken for one",
                fmt::format("give each its own [ca.NAME] and 'txid', or set txid = \"random\" in [ca.{}]", ca.name));
         return false;

@@ -96,9 +96,11 @@ AuthorityAccess::Answer AuthorityAccess::for_query(scep::MessageType type, const
     if (!query) {
         return current;
     }
-    return std::make_shared<const Authority>(
-        Authority{std::move(query->set), scep::parse_capabilities(as_bytes(state_.current->capabilities)),
-                  state_.current->generation, {}, query->without_challenge});
+    return std::make_shared<const Authority>(Authority{std::move(query->set),
+                                                       scep::parse_capabilities(as_bytes(state_.current->capabilities)),
+                                                       state_.current->generation,
+                                                       {},
+                                                       query->without_challenge});
 }
 
 lifecycle::AuthorityPolicy AuthorityAccess::policy() const {

@@ -20,10 +20,9 @@ class CaQuery : public std::enable_shared_from_this<CaQuery> {
           done_(std::move(done)) {}
 
     void begin() {
-        access_->need_for_query(
-            question_.type, [self = shared_from_this()](const Result<SharedAuthority>& authority) {
-                return authority ? self->sign(*authority) : self->end(fail(authority.error()));
-            });
+        access_->need_for_query(question_.type, [self = shared_from_this()](const Result<SharedAuthority>& authority) {
+            return authority ? self->sign(*authority) : self->end(fail(authority.error()));
+        });
     }
 
  private:

@@ -48,7 +48,9 @@ std::optional<QuerySet> set_for_query(scep::CaSet set, scep::MessageType type, c
             return std::nullopt;
         }
         without_challenge = !other;
-        set.recipient = other ? *std::move(other) : std::move(set.recipient);
+        if (other) {
+            set.recipient = *std::move(other);
+        }
     }
     if (!asks_for_list && is_revoked) {
         scep::drop_revoked_signers(set, is_revoked);
@@ -61,10 +63,11 @@ Status check_no_downgrade(const scep::CaSet& received, const lifecycle::Authorit
     if (received.recipient.public_key().is_rsa() || !has_rsa_recipient(before, std::move(expected))) {
         return {};
     }
-    return fail(ErrorCode::ca_no_recipient, "the CA had an RSA certificate to encrypt requests for, and sent none now",
-                "its answer is not authenticated, and without one requests would go under the challenge",
-                "have the CA's operator show its RA certificate again; if there is none any more, see "
-                "docs/crl.md");
+    return fail(
+        ErrorCode::ca_no_recipient, "the CA had an RSA certificate to encrypt requests for, and sent none now",
+        "its answer is not authenticated, and without one requests would go under the challenge",
+        "have the CA's operator show its RA certificate again; if there is none any more, give the [ca.*] section "
+        "another name");
 }
 
 }  // namespace hwenroll::runtime

@@ -248,9 +248,9 @@ TEST_F(EcIdentity, SEC_5_SIG_13_at_the_first_contact_a_pinned_RA_that_is_hidden_
             return http_response("200 OK", "application/x-x509-ca-cert", std::string(as_text(ca.der())));
         },
         "GetCACert");
-    const std::string pinned = "ra = \"pinned\"\nra_fingerprints = [\"SHA256:" + to_hex(ra.fingerprint(), ':') + "\"]\n";
-    configure("password",
-              {.url = "http://127.0.0.1:" + std::to_string(proxy.port()) + "/scep", .ca_extra = pinned});
+    const std::string pinned =
+        "ra = \"pinned\"\nra_fingerprints = [\"SHA256:" + to_hex(ra.fingerprint(), ':') + "\"]\n";
+    configure("password", {.url = "http://127.0.0.1:" + std::to_string(proxy.port()) + "/scep", .ca_extra = pinned});
     const RunResult refused = once();
     EXPECT_EQ(refused.exit_code, 76) << refused.err;
     EXPECT_THAT(refused.err, AllOf(HasSubstr("E-CA-CERTIFICATE"), HasSubstr("was not received")));

@@ -127,34 +127,32 @@ Bytes by_password(const std::optional<Bytes>& wrapped) {
     const Bytes outer = encrypted(EVP_aes_128_cbc(), key, ByteView(inner).last(16).data(), inner, false);
     const Bytes count = asn1::value(0x02, {Bytes{iterations >> 8, iterations & 0xFF}});
     const Bytes parameters = asn1::sequence({asn1::octet_string(salt), count, asn1::algorithm(oid_hmac_sha256)});
-    return asn1::tagged(3, {asn1::integer(0), asn1::tagged(0, {asn1::oid(oid_pbkdf2), parameters}),
-                            asn1::sequence({asn1::oid(oid_pwri_kek),
-                                            asn1::sequence({asn1::oid(oid_aes128_cbc), asn1::octet_string(iv)})}),
-                            asn1::octet_string(outer)});
+    return asn1::tagged(
+        3,
+        {asn1::integer(0), asn1::tagged(0, {asn1::oid(oid_pbkdf2), parameters}),
+         asn1::sequence({asn1::oid(oid_pwri_kek), asn1::sequence({asn1::oid(oid_aes128_cbc), asn1::octet_string(iv)})}),
+         asn1::octet_string(outer)});
 }
 
 Bytes by_agreement(const std::optional<Bytes>& wrapped, ByteView material) {
     const EcWorld& world = ec_world();
     static const Bytes plain_key = agreed_key({});
     const Bytes key = material.empty() ? plain_key : agreed_key(material);
-    const Bytes encrypted_key =
-        encrypted(EVP_aes_128_wrap(), key, nullptr, wrapped.value_or(world.content_key), false);
+    const Bytes encrypted_key = encrypted(EVP_aes_128_wrap(), key, nullptr, wrapped.value_or(world.content_key), false);
     Bytes point{0};  // no unused bits
     const Bytes sender = point_of(world.other);
     point.insert(point.end(), sender.begin(), sender.end());
     const Bytes originator = asn1::tagged(
-        0, {asn1::tagged(1, {asn1::sequence({asn1::oid(oid_ec_public_key), asn1::oid(oid_p256)}),
-                             asn1::value(0x03, {point})})});
-    const Bytes serial = der_of([&](unsigned char** out) {
-        return i2d_ASN1_INTEGER(X509_get0_serialNumber(world.certificate.get()), out);
-    });
-    const Bytes recipient = asn1::sequence(
-        {asn1::sequence({world.certificate.issuer().der(), serial}), asn1::octet_string(encrypted_key)});
-    return asn1::tagged(1, {asn1::integer(3), originator,
-                            material.empty() ? Bytes() : asn1::tagged(1, {asn1::octet_string(material)}),
-                            asn1::sequence({asn1::oid(oid_std_dh_sha256),
-                                            asn1::sequence({asn1::oid(oid_aes128_wrap)})}),
-                            asn1::sequence({recipient})});
+        0, {asn1::tagged(
+               1, {asn1::sequence({asn1::oid(oid_ec_public_key), asn1::oid(oid_p256)}), asn1::value(0x03, {point})})});
+    const Bytes serial = der_of(
+        [&](unsigned char** out) { return i2d_ASN1_INTEGER(X509_get0_serialNumber(world.certificate.get()), out); });
+    const Bytes recipient =
+        asn1::sequence({asn1::sequence({world.certificate.issuer().der(), serial}), asn1::octet_string(encrypted_key)});
+    return asn1::tagged(
+        1, {asn1::integer(3), originator, material.empty() ? Bytes() : asn1::tagged(1, {asn1::octet_string(material)}),
+            asn1::sequence({asn1::oid(oid_std_dh_sha256), asn1::sequence({asn1::oid(oid_aes128_wrap)})}),
+            asn1::sequence({recipient})});
 }
 
 std::optional<Bytes> opened_by_libcrypto(ByteView envelope, bool with_password) {

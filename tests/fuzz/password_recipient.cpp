@@ -1,5 +1,5 @@
-// Envelopes by the challenge (PasswordRecipientInfo), as an EC key's reply comes. The first octet of an input says which
-// part the rest becomes: the whole envelope, its recipients, or what is wrapped under the challenge.
+// Envelopes by the challenge (PasswordRecipientInfo), as an EC key's reply comes. The first octet of an input says
+// which part the rest becomes: the whole envelope, its recipients, or what is wrapped under the challenge.
 #include "tests/fuzz/ec_world.h"
 #include "tests/fuzz/oracle.h"
 #include "transport/scep/ber.h"
@@ -42,7 +42,8 @@ std::optional<Secret> open(ByteView envelope) {
     if (!opened) {
         return std::nullopt;
     }
-    fuzz::require(guessed.error().code() == ErrorCode::scep_decrypt, "a wrong challenge looks like bad padding (SEC-9)");
+    fuzz::require(guessed.error().code() == ErrorCode::scep_decrypt,
+                  "a wrong challenge looks like bad padding (SEC-9)");
     const ByteView content = opened->content.reveal();
     const auto size = scep::check_ber(content, scep::ParseLimits().max_depth);
     fuzz::require(size && *size == content.size(), "what was decrypted is one value (ENV-15)");

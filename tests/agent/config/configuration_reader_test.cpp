@@ -238,7 +238,8 @@ std::vector<std::string> findings_beside_fixed(const std::string& other) {
 // A CA knows nothing of sections: what counts is where its messages go.
 TEST(Configuration, MSG_4_MSG_5_a_fixed_transactionID_is_for_one_identity_of_a_ca_whatever_its_sections_are) {
     const char* const same_id = "txid = \"fixed:edge-7\"\n";
-    for (const char* url : {"\"http://ca/scep\"", "\"HTTP://CA:80/scep\"", "[\"http://backup/scep\", \"http://ca/scep\"]"}) {
+    for (const char* url :
+         {"\"http://ca/scep\"", "\"HTTP://CA:80/scep\"", "[\"http://backup/scep\", \"http://ca/scep\"]"}) {
         const auto lines = findings_beside_fixed(std::string("url = ") + url + "\n" + same_id);
         ASSERT_EQ(lines.size(), 1U) << url << fmt::format("{}", fmt::join(lines, "\n"));
         EXPECT_THAT(lines[0], testing::AllOf(testing::StartsWith("E-CONFIG-VALUE identity.web: "),
@@ -248,8 +249,7 @@ TEST(Configuration, MSG_4_MSG_5_a_fixed_transactionID_is_for_one_identity_of_a_c
     for (const std::string other :
          {"url = \"http://ca/scep\"\ntxid = \"fixed:edge-8\"\n", "url = \"http://ca/scep\"\n",
           "url = \"http://ca:8080/scep\"\ntxid = \"fixed:edge-7\"\n",
-          "url = \"https://ca/scep\"\ntxid = \"fixed:edge-7\"\n",
-          "url = \"http://ca/SCEP\"\ntxid = \"fixed:edge-7\"\n",
+          "url = \"https://ca/scep\"\ntxid = \"fixed:edge-7\"\n", "url = \"http://ca/SCEP\"\ntxid = \"fixed:edge-7\"\n",
           "url = \"http://ca/scep\"\nidentifier = \"two\"\ntxid = \"fixed:edge-7\"\n"}) {
         EXPECT_THAT(findings_beside_fixed(other), testing::IsEmpty()) << other;
     }

@@ -89,7 +89,7 @@ TEST_F(RecipientRule, QRY_5_SIG_14_only_the_list_itself_is_asked_of_a_revoked_RA
     EXPECT_FALSE(set_for_query(set, scep::MessageType::get_cert, those({receiver, signer})));
     const auto list = set_for_query(set, scep::MessageType::get_crl, those({receiver, signer}));
     ASSERT_TRUE(list);
-    EXPECT_EQ(list->set.recipient, receiver) << "a signing key opens nothing";
+    EXPECT_TRUE(list->set.recipient == receiver) << "a signing key opens nothing";
     EXPECT_TRUE(list->without_challenge);
     EXPECT_THAT(list->set.signers, Contains(signer)) << "the list's own signature counts";
 

@@ -282,8 +282,8 @@ TEST(ReplySignature, SEC_4_SIG_13_no_line_to_pin_it_is_printed_for_a_certificate
     EXPECT_THAT(refused(ForgedReply()), HasSubstr(line)) << "it did sign";
     ForgedReply by_another;
     by_another.signer_key = world().ca_key;
-    EXPECT_THAT(refused(by_another), testing::AllOf(HasSubstr("it has no RA purpose"), HasSubstr("signature is not"),
-                                                    Not(HasSubstr(line))));
+    EXPECT_THAT(refused(by_another),
+                testing::AllOf(HasSubstr("it has no RA purpose"), HasSubstr("signature is not"), Not(HasSubstr(line))));
 }
 
 // SIG-15, SEC-11

@@ -17,7 +17,9 @@ namespace {
 struct Device {
     explicit Device(const test::Key& key)
         : reference{keystore::KeyId{{1}}, PublicKey::of(key.get()).value(), {}}, token(memory(key), no_pin()) {
-        token.login({});
+        const bool prepared = token.prepare_login().has_value();
+        const bool logged_in = prepared && token.login({}).result == keystore::LoginOutcome::Result::accepted;
+        fuzz::require(logged_in, "the token of this world wants no PIN");
     }
 
     static keystore::PinSource no_pin() { return keystore::PinSource::parse("").value(); }
@@ -91,8 +93,10 @@ void as_wrapped(ByteView wrapped) {
 }
 
 void as_material(ByteView material) {
+    constexpr std::size_t most = 128;
     const auto content = open(fuzz::envelope_for(fuzz::by_agreement({}, material)));
-    fuzz::require(content && equal(content->reveal(), fuzz::ec_world().plaintext), "any ukm is agreed under");
+    fuzz::require(content.has_value() == (material.size() <= most), "a ukm of up to 128 octets is agreed under");
+    fuzz::require(!content || equal(content->reveal(), fuzz::ec_world().plaintext), "it opens to what was sealed");
 }
 
 }  // namespace

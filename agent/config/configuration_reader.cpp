@@ -8,6 +8,7 @@
 
 #include <fmt/format.h>
 
+#include "agent/config/authority_match.h"
 #include "agent/config/envelope_rule.h"
 #include "agent/config/sections.h"
 #include "agent/config/suggestion.h"
@@ -249,7 +250,7 @@ class ConfigurationBuilder {
         const bool has_token =
             check_reference(name, table, reader.at_of("token"), "token", Part::token, sections_.tokens, is_good_token);
         if (!has_ca || !has_token || !check_signer(name, table, is_good_token) || !check_keys(name, table) ||
-            !check_envelope(name, table) || !check_transaction_id(name, reader)) {
+            !check_envelope(name, reader) || !check_transaction_id(name, reader)) {
             out_->identities.erase(name);
         }
     }
@@ -260,17 +261,25 @@ class ConfigurationBuilder {
         if (identity == out_->identities.end()) {
             return true;
         }
-        const std::string& ca = identity->second.ca;
-        const bool fixed = out_->authorities.at(ca).transaction_id.kind == TransactionIdRule::Kind::fixed;
-        const auto other = std::ranges::find_if(
-            out_->identities, [&](const auto& one) { return one.first != name && one.second.ca == ca; });
+        const AuthoritySettings& ca = out_->authorities.at(identity->second.ca);
+        const auto takes_its_answers = [&](const auto& one) {
+            const AuthoritySettings& theirs = out_->authorities.at(one.second.ca);
+            return one.first != name && ca.transaction_id == theirs.transaction_id && is_same_authority(ca, theirs);
+        };
+        const bool fixed = ca.transaction_id.kind == TransactionIdRule::Kind::fixed;
+        const auto other = std::ranges::find_if(out_->identities, takes_its_answers);
         if (!fixed || other == out_->identities.end()) {
             return true;
         }
+        const std::string& theirs = other->second.ca;
         report(Part::identity, name, reader.at_of("ca"), ErrorCode::config_value,
-               fmt::format("[ca.{}] has a fixed 'txid', which [identity.{}] uses", ca, other->first),
+               theirs == ca.name
+                   ? fmt::format("[ca.{}] has a fixed 'txid', which [identity.{}] uses", ca.name, other->first)
+                   : fmt::format("[ca.{}] and [ca.{}] are one CA and have the same fixed 'txid', which "
+                                 "[identity.{}] uses",
+                                 ca.name, theirs, other->first),
                "two requests under one transactionID would be taken for one",
-               fmt::format("give each its own [ca.NAME], or set txid = \"random\" in [ca.{}]", ca));
+               fmt::format("give each its own [ca.NAME] and 'txid', or set txid = \"random\" in [ca.{}]", ca.name));
         return false;
     }
 
@@ -289,16 +298,17 @@ class ConfigurationBuilder {
         return fits(name, signer, settings.signer->token, settings.signer->key) && own;
     }
 
-    /// An EC key needs a way for replies to reach it, before anything is asked of the CA.
-    bool check_envelope(const std::string& name, const Table& table) {
+    /// An EC key needs a way for replies to reach it, and what is encrypted under the challenge one that can be read
+    /// again, before anything is asked of the CA.
+    bool check_envelope(const std::string& name, const SectionReader& reader) {
         const auto identity = out_->identities.find(name);
         if (identity == out_->identities.end()) {
             return true;
         }
         const auto objection = envelope_objection(identity->second, out_->authorities.at(identity->second.ca));
         if (objection) {
-            report(Part::identity, name, find(table, "key")->value.at(), objection->code, objection->what,
-                   objection->why, objection->next);
+            report(Part::identity, name, reader.at_of("key"), objection->code, objection->what, objection->why,
+                   objection->next);
         }
         return !objection;
     }

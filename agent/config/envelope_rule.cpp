@@ -28,12 +28,29 @@ std::optional<EnvelopeObjection> challenge_objection(EnvelopeMode mode, const Au
     return std::nullopt;
 }
 
+/// An RSA key has no use for `envelope` but that messages may be encrypted under the challenge where the CA has no RSA
+/// key, and then each poll and each query is one more.
+std::optional<EnvelopeObjection> rsa_objection(const AuthoritySettings& authority) {
+    const bool asks_each_time = authority.challenge && authority.challenge->kind == SecretSource::Kind::command;
+    if (authority.envelope != EnvelopeMode::password || !asks_each_time) {
+        return std::nullopt;
+    }
+    return EnvelopeObjection{
+        ErrorCode::config_value,
+        fmt::format("'key' under envelope = \"password\" needs a challenge that can be read again, and that of [ca.{}] "
+                    "is a command's, which counts as good for one use",
+                    authority.name),
+        "a CA without an RSA key is polled and queried under the challenge",
+        "use a challenge of \"file:\" or \"credential:\"; where the CA has an RSA key, give RSA identities a [ca.NAME] "
+        "without 'envelope'"};
+}
+
 }  // namespace
 
 std::optional<EnvelopeObjection> envelope_objection(const IdentitySettings& identity,
                                                     const AuthoritySettings& authority) {
     if (!is_ec(identity.key)) {
-        return std::nullopt;
+        return rsa_objection(authority);
     }
     const EnvelopeMode mode = envelope_for(identity.key, authority.envelope);
     if (mode == EnvelopeMode::automatic) {

@@ -18,7 +18,7 @@ struct EnvelopeObjection {
 
 /// Nothing where the identity could open the replies of that CA. An EC key needs an `envelope`; what is encrypted
 /// under the challenge, and every renewal that an RSA key beside it signs, needs a challenge that can be read again
-/// (design, "Re-sending").
+/// (design, "Re-sending"); so do the polls and queries of an RSA key where the CA may have none (ENV-5).
 std::optional<EnvelopeObjection> envelope_objection(const IdentitySettings& identity,
                                                     const AuthoritySettings& authority);
 

@@ -14,8 +14,6 @@
 namespace hwenroll::runtime {
 namespace {
 
-constexpr int max_concurrent_exchanges = 2;
-
 lifecycle::AuthorityRecord record_of(const scep::CaSet& set) {
     lifecycle::AuthorityRecord record;
     record.anchor_fingerprint = set.anchor.fingerprint();
@@ -29,81 +27,11 @@ std::string name_of(const lifecycle::AuthorityRecord& record) {
     return "SHA256:" + to_hex(record.anchor_fingerprint, ':');
 }
 
-/// What the next URL may do better.
-bool is_of_the_url(const Error& error) {
-    return error.code() == ErrorCode::ca_unreachable || error.code() == ErrorCode::ca_timeout ||
-           error.code() == ErrorCode::ca_interrupted || error.code() == ErrorCode::ca_closed;
-}
-
-/// A message that may have arrived goes nowhere else as it is: each send is signed anew with a nonce of its own
-/// (MSG-7).
-bool may_go_elsewhere(bool once, const Error& error) {
-    return is_of_the_url(error) && (!once || error.code() == ErrorCode::ca_unreachable);
-}
-
 }  // namespace
-
-scep::ParseLimits parse_limits(const config::LimitSettings& limits, bool clock_trusted) {
-    scep::ParseLimits out;
-    out.max_message = limits.max_reply_bytes;
-    out.max_depth = limits.max_asn1_depth;
-    out.max_certificates = limits.max_certificates;
-    out.max_rsa_bits = limits.max_rsa_bits;
-    out.max_exponent_bits = limits.max_exponent_bits;
-    out.max_path = limits.max_path;
-    out.max_pbkdf2 = limits.max_pbkdf2;
-    out.min_lifetime = limits.min_lifetime;
-    out.clock_skew = limits.clock_skew;
-    out.judges_time = clock_trusted;
-    return out;
-}
-
-scep::RaRule ra_rule(const config::AuthoritySettings& settings) {
-    switch (settings.ra) {
-        case config::RaRule::pinned:
-            return {scep::RaRule::Kind::pinned, settings.ra_fingerprints};
-        case config::RaRule::issued_by_ca:
-            return {scep::RaRule::Kind::issued_by_ca, {}};
-        case config::RaRule::eku:
-            break;
-    }
-    return {};
-}
-
-lifecycle::SwitchRule switch_rule(config::SwitchAt rule) {
-    switch (rule) {
-        case config::SwitchAt::not_before:
-            return lifecycle::SwitchRule::not_before;
-        case config::SwitchAt::now:
-            return lifecycle::SwitchRule::now;
-        case config::SwitchAt::ca_expiry:
-            break;
-    }
-    return lifecycle::SwitchRule::authority_end;
-}
-
-scep::LegacyPermissions permissions_of(const config::LegacySettings& legacy, TimePoint now, bool clock_trusted) {
-    if (!legacy.until || (clock_trusted && now >= *legacy.until)) {
-        return {};
-    }
-    return {legacy.des_cbc_reply, legacy.des3, legacy.sha1_reply, legacy.sha1_request};
-}
-
-http::Limits http_limits(const config::LimitSettings& limits, std::size_t max_body) {
-    http::Limits out;
-    out.connect_timeout = limits.connect_timeout;
-    out.exchange_timeout = limits.exchange_timeout;
-    out.max_body = max_body;
-    out.max_redirects = limits.max_redirects;
-    out.max_get_url = limits.max_get_url;
-    out.retry_after_min = limits.retry_after_min;
-    out.retry_after_max = limits.retry_after_max;
-    return out;
-}
 
 AuthorityAccess::AuthorityAccess(const Surroundings& surroundings, http::Client& client,
                                  const config::AuthoritySettings& settings, const config::LimitSettings& limits)
-    : at_(surroundings), client_(client), settings_(settings), limits_(limits) {}
+    : at_(surroundings), settings_(settings), limits_(limits), urls_(client, settings.urls) {}
 
 Status AuthorityAccess::load() {
     if (loaded_) {
@@ -146,6 +74,35 @@ void AuthorityAccess::need_next(std::function<void(Answer)> then) {
         }
         then(restore_next(**current));
     });
+}
+
+void AuthorityAccess::need_for_query(scep::MessageType type, std::function<void(Answer)> then) {
+    need([this, type, then = std::move(then)](const Answer& current) {
+        const bool refused = !current && current.error().code() == ErrorCode::ca_certificate;
+        then(current || refused ? for_query(type, current) : current);
+    });
+}
+
+/// `current` where that serves, or where nothing else does.
+AuthorityAccess::Answer AuthorityAccess::for_query(scep::MessageType type, const Answer& current) const {
+    const bool known = state_.current && state_.phase != lifecycle::AuthorityPhase::untrusted;
+    scep::CaExpectation expected = expectation(at_.clock.now());
+    expected.is_revoked = {};  // set_for_query looks at that
+    auto stored = known ? scep::restore_next_ca(state_.current->certificates, expected)
+                        : fail(ErrorCode::internal, "no CA is trusted");
+    // A refusal for another reason stands.
+    if (!stored || (!current && check_not_revoked(*stored, is_revoked_))) {
+        return current;
+    }
+    auto query = set_for_query(*std::move(stored), type, is_revoked_);
+    if (!query) {
+        return current;
+    }
+    return std::make_shared<const Authority>(Authority{std::move(query->set),
+                                                       scep::parse_capabilities(as_bytes(state_.current->capabilities)),
+                                                       state_.current->generation,
+                                                       {},
+                                                       query->without_challenge});
 }
 
 lifecycle::AuthorityPolicy AuthorityAccess::policy() const {
@@ -277,12 +234,15 @@ Status AuthorityAccess::take_other(const std::vector<Certificate>& received, con
     if (!set) {
         return fail(refused);
     }
+    const bool succeeds = state_.next && state_.next->anchor_fingerprint == set->anchor.fingerprint();
+    if (Status kept = check_no_downgrade(*set, succeeds ? *state_.next : *state_.current, expectation(now)); !kept) {
+        return kept;
+    }
     lifecycle::AuthorityRecord record = record_of(*set);
     for (const Certificate& certificate : received) {
         record.certificates.push_back(certificate.der());
     }
     record.capabilities = state_.current->capabilities;
-    const bool succeeds = state_.next && state_.next->anchor_fingerprint == record.anchor_fingerprint;
     const Status advanced = succeeds ? advance(lifecycle::SuccessorInOffice{std::move(record)})
                                      : advance(lifecycle::AuthorityFetched{std::move(record)});
     return advanced ? restore() : advanced;
@@ -464,7 +424,7 @@ void AuthorityAccess::reconfigure(const config::AuthoritySettings& settings, con
     settings_ = settings;
     limits_ = limits;
     ++revision_;
-    reachable_url_ = 0;
+    urls_.replace(settings.urls);
     authority_.reset();
 }
 
@@ -533,6 +493,12 @@ Status AuthorityAccess::accept(scep::Capabilities capabilities, const Result<htt
     if (!set) {
         return take_other(*received, set.error());
     }
+    // What was trusted under other pins promises nothing for this CA.
+    if (state_.current && state_.phase != lifecycle::AuthorityPhase::untrusted) {
+        if (Status kept = check_no_downgrade(*set, *state_.current, expectation(now)); !kept) {
+            return kept;
+        }
+    }
     if (state_.current && state_.current->anchor_fingerprint == set->anchor.fingerprint()) {
         capabilities = scep::without_downgrade(std::move(capabilities),
                                                scep::parse_capabilities(as_bytes(state_.current->capabilities)));
@@ -581,44 +547,7 @@ void AuthorityAccess::answer(const Answer& answer) {
 }
 
 void AuthorityAccess::exchange(MakeRequest request, Done done) {
-    queued_exchanges_.emplace_back(
-        [this, request = std::move(request), done = std::move(done)] { start(request, done, 0); });
-    next_exchange();
-}
-
-void AuthorityAccess::next_exchange() {
-    while (running_exchanges_ < max_concurrent_exchanges && !queued_exchanges_.empty()) {
-        auto begin = std::move(queued_exchanges_.front());
-        queued_exchanges_.pop_front();
-        ++running_exchanges_;
-        begin();
-    }
-}
-
-void AuthorityAccess::start(const MakeRequest& request, const Done& done, std::size_t attempt) {
-    const std::size_t url = (reachable_url_ + attempt) % settings_.urls.size();
-    http::Request made = request(settings_.urls[url]);
-    const bool once = made.once;
-    // Its CA may leave the configuration meanwhile, and nobody else hold this.
-    client_.start(std::move(made), [this, self = shared_from_this(), request, done, attempt, url,
-                                    once](Result<http::Response> response) {
-        if (!response && may_go_elsewhere(once, response.error()) && attempt + 1 < settings_.urls.size()) {
-            return start(request, done, attempt + 1);
-        }
-        remember(url, response);
-        --running_exchanges_;
-        next_exchange();
-        done(std::move(response));
-    });
-}
-
-/// The next exchange begins where this one came through, or beside the URL where it did not.
-void AuthorityAccess::remember(std::size_t url, const Result<http::Response>& response) {
-    if (response) {
-        reachable_url_ = url;
-    } else if (is_of_the_url(response.error()) && url < settings_.urls.size()) {
-        reachable_url_ = (url + 1) % settings_.urls.size();
-    }
+    urls_.exchange(std::move(request), std::move(done), weak_from_this());
 }
 
 }  // namespace hwenroll::runtime

@@ -1,7 +1,6 @@
 // A configured CA as the runtime uses it: its URLs, its capabilities, and its certificates once they are trusted.
 #pragma once
 
-#include <deque>
 #include <functional>
 #include <memory>
 #include <string>
@@ -9,9 +8,11 @@
 
 #include "agent/config/configuration.h"
 #include "agent/control/service.h"
+#include "agent/runtime/authority_rules.h"
+#include "agent/runtime/authority_urls.h"
 #include "agent/runtime/ca_answer.h"
+#include "agent/runtime/recipient_rule.h"
 #include "agent/runtime/token_access.h"
-#include "transport/http/exchange.h"
 #include "transport/scep/ca_set.h"
 #include "transport/scep/capabilities.h"
 #include "transport/scep/next_ca.h"
@@ -24,21 +25,8 @@ struct Authority {
     scep::Capabilities capabilities;
     std::uint64_t generation = 0;
     std::vector<Certificate> predecessor_signers = {};  ///< of a successor: who signs until it takes over (ROLL-12)
+    bool without_challenge = false;                     ///< QuerySet::without_challenge
 };
-
-scep::ParseLimits parse_limits(const config::LimitSettings& limits, bool clock_trusted);
-
-/// Which certificates of the CA count as its RAs.
-scep::RaRule ra_rule(const config::AuthoritySettings& settings);
-
-/// `switch_at`, as the machines know it.
-lifecycle::SwitchRule switch_rule(config::SwitchAt rule);
-
-/// What `legacy` permits at `now`: nothing any more once legacy_until has passed.
-scep::LegacyPermissions permissions_of(const config::LegacySettings& legacy, TimePoint now, bool clock_trusted);
-
-/// HTTP's view of the limits.
-http::Limits http_limits(const config::LimitSettings& limits, std::size_t max_body);
 
 /// One CA. On the loop's thread.
 class AuthorityAccess : public std::enable_shared_from_this<AuthorityAccess> {
@@ -54,6 +42,9 @@ class AuthorityAccess : public std::enable_shared_from_this<AuthorityAccess> {
 
     /// Calls `then` with the trusted CA, asking it first if need be. Several callers share one request.
     void need(std::function<void(Result<std::shared_ptr<const Authority>>)> then);
+
+    /// The same for a GetCert or GetCRL, which may go where no request may; see set_for_query().
+    void need_for_query(scep::MessageType type, std::function<void(Result<std::shared_ptr<const Authority>>)> then);
 
     /// The same for the CA's successor, as stored. Errors: ca_no_next when none is known any more.
     void need_next(std::function<void(Result<std::shared_ptr<const Authority>>)> then);
@@ -95,7 +86,7 @@ class AuthorityAccess : public std::enable_shared_from_this<AuthorityAccess> {
 
     /// Who tells whether an RA's certificate is revoked, as far as is known (SIG-14, BAD-49). Asked again for a CA
     /// whose CRL is shown anew.
-    void judge_signers_by(std::function<bool(const Certificate&)> is_revoked) { is_revoked_ = std::move(is_revoked); }
+    void judge_signers_by(IsRevoked is_revoked) { is_revoked_ = std::move(is_revoked); }
 
     /// `changed` is called, on the loop, after each change of facts().
     void on_change(std::function<void()> changed) { changed_ = std::move(changed); }
@@ -109,24 +100,23 @@ class AuthorityAccess : public std::enable_shared_from_this<AuthorityAccess> {
     /// Other settings for the same CA. What is under way goes on; its outcome is judged by the new ones.
     void reconfigure(const config::AuthoritySettings& settings, const config::LimitSettings& limits);
 
-    /// Runs an exchange with the first URL that can be reached, at most two at a time (design, "Identity = client").
-    /// `request` makes it for a URL.
+    /// Runs an exchange with the first of the CA's URLs that answers; see AuthorityUrls.
     void exchange(std::function<http::Request(const std::string& url)> request,
                   std::function<void(Result<http::Response>)> done);
 
-    /// A request by GET for one of the operations that have no message.
     /// How a message goes to `authority` (HTTP-7): by POST where it is announced, unless the configuration says.
     [[nodiscard]] RequestForm form(const Authority& authority) const;
     /// A PKIOperation with `message` as `form` has it, which learns the URL's length. It is not sent again by itself.
     [[nodiscard]] http::Request message(const std::string& url, const Bytes& message, std::size_t max_body,
                                         RequestForm& form) const;
 
+    /// A request by GET for one of the operations that have no message.
     [[nodiscard]] http::Request get(const std::string& url, scep::Operation operation, std::size_t max_body) const;
 
  private:
     using Answer = Result<std::shared_ptr<const Authority>>;
-    using Done = std::function<void(Result<http::Response>)>;
-    using MakeRequest = std::function<http::Request(const std::string&)>;
+    using Done = AuthorityUrls::Done;
+    using MakeRequest = AuthorityUrls::MakeRequest;
 
     Status load();
     void remind_of_legacy();
@@ -145,14 +135,11 @@ class AuthorityAccess : public std::enable_shared_from_this<AuthorityAccess> {
     Status accept(scep::Capabilities capabilities, const Result<http::Response>& response);
     [[nodiscard]] Error asked_too_soon(Seconds wait) const;
     void tell_of_revoked(const scep::CaSet& set) const;
+    [[nodiscard]] Answer for_query(scep::MessageType type, const Answer& current) const;
     void failed(const Error& error);
     void answer(const Answer& answer);
-    void start(const MakeRequest& request, const Done& done, std::size_t attempt);
-    void next_exchange();
-    void remember(std::size_t url, const Result<http::Response>& response);
 
     Surroundings at_;
-    http::Client& client_;
     config::AuthoritySettings settings_;
     config::LimitSettings limits_;
     std::uint64_t revision_ = 0;
@@ -167,13 +154,11 @@ class AuthorityAccess : public std::enable_shared_from_this<AuthorityAccess> {
     std::vector<std::function<void(Answer)>> waiting_;
     std::vector<std::function<void()>> seekers_;
     std::vector<lifecycle::AuthorityFacts::IssuerCrl> crls_;
-    std::function<bool(const Certificate&)> is_revoked_;
+    IsRevoked is_revoked_;
     std::function<void()> changed_;
     std::function<void()> sought_;
     std::function<void(const std::string&)> alert_;
-    std::size_t reachable_url_ = 0;
-    int running_exchanges_ = 0;
-    std::deque<std::function<void()>> queued_exchanges_;
+    AuthorityUrls urls_;
 };
 
 }  // namespace hwenroll::runtime

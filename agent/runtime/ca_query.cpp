@@ -20,7 +20,7 @@ class CaQuery : public std::enable_shared_from_this<CaQuery> {
           done_(std::move(done)) {}
 
     void begin() {
-        access_->need([self = shared_from_this()](const Result<SharedAuthority>& authority) {
+        access_->need_for_query(question_.type, [self = shared_from_this()](const Result<SharedAuthority>& authority) {
             return authority ? self->sign(*authority) : self->end(fail(authority.error()));
         });
     }
@@ -46,7 +46,7 @@ class CaQuery : public std::enable_shared_from_this<CaQuery> {
                           scep::Nonce{drawn->nonce},
                           permissions_of(access_->settings().legacy, now, trusted),
                           algorithm_choice(access_->settings()),
-                          challenge(),
+                          challenge(*authority),
                           now,
                           trusted};
         querent_.token->use([plan = plan_](const SharedToken& token) { return sign_query(token, plan); },
@@ -56,9 +56,10 @@ class CaQuery : public std::enable_shared_from_this<CaQuery> {
     }
 
     /// A challenge is for enrolling; nothing else is encrypted under it unless the configuration says so.
-    std::optional<config::SecretSource> challenge() const {
+    std::optional<config::SecretSource> challenge(const Authority& authority) const {
         const config::AuthoritySettings& settings = access_->settings();
-        return settings.envelope == config::EnvelopeMode::password ? settings.challenge : std::nullopt;
+        const bool used = settings.envelope == config::EnvelopeMode::password && !authority.without_challenge;
+        return used ? settings.challenge : std::nullopt;
     }
 
     void exchange(const SignedQuery& query) {

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include "base/pem.h"
 #include "tests/e2e/crl_world.h"
 #include "tests/support/scripted_server.h"
 
@@ -171,6 +172,35 @@ TEST(CrlFault, K1_BAD_49_SM_18_nothing_is_held_against_a_certificate_by_a_clock_
     EXPECT_EQ(world.command({"renew", "web"}).exit_code, 0);
     world.eventually("the request", [&] { return world.messages().size() > before; });
     EXPECT_FALSE(world.said("is revoked")) << "the list may be of tomorrow";
+    EXPECT_EQ(world.stop_daemon(), 0);
+}
+
+// Only the list can say that an RA is suspended no more, and under "scep" it comes from that RA.
+TEST(CrlFault, QRY_5_SIG_14_SEC_3_a_suspended_RA_is_trusted_again_by_the_list_that_it_hands_out) {
+    CrlWorld crl("scep", {"--topology", "one-ra"});
+    ASSERT_TRUE(crl.begin());
+    DaemonWorld& world = crl.world();
+    const auto leaf = world.leaf();
+    EXPECT_EQ(world.ask_lab("/lab/revoke-ra?role=signer"), "done\n");
+    EXPECT_EQ(crl.fetch().exit_code, 0);
+    EXPECT_EQ(world.command({"renew", "web"}).exit_code, 0);
+    world.eventually("the refusal", [&] { return world.said("requests would be encrypted to it"); });
+    const RunResult certificate = world.command({"cert", "fetch", "corp", crl.serial()});
+    EXPECT_EQ(certificate.exit_code, 76) << certificate.out;
+    EXPECT_THAT(certificate.err, HasSubstr("is revoked"));
+    EXPECT_EQ(crl.messages("21"), 0U) << "GetCert's answer has no signature but the RA's";
+
+    const std::size_t asked = crl.messages("22");
+    const RunResult same = crl.fetch();
+    EXPECT_EQ(same.exit_code, 0) << same.err;
+    EXPECT_EQ(crl.messages("22"), asked + 1);
+    const auto ra = certificates_from_pem(read_file(world.directory() / "ca" / "ra.pem"));
+    ASSERT_TRUE(ra) << ra.error().line();
+    EXPECT_EQ(world.ask_lab("/lab/restore?serial=" + to_hex(ra->front().serial())), "done\n");
+    const RunResult restored = crl.fetch();
+    EXPECT_EQ(restored.exit_code, 0) << restored.err;
+    world.go_to_day(1);
+    world.eventually("the renewal", [&] { return world.leaf() != leaf && world.word() == "OK"; });
     EXPECT_EQ(world.stop_daemon(), 0);
 }
 

@@ -139,7 +139,7 @@ TEST(Crl, QRY_6_newer_lists_are_published_while_a_renewed_certificate_waits_for_
     EXPECT_EQ(world.stop_daemon(), 0);
 }
 
-TEST(Crl, SM_18_a_revoked_certificate_is_replaced_by_one_with_a_new_key_and_a_challenge) {
+TEST(Crl, SM_18_CSR_8_a_revoked_certificate_is_replaced_by_one_with_a_new_key_and_a_challenge) {
     for (const std::string source : {"cdp", "scep"}) {
         CrlWorld crl(source, own_point);
         ASSERT_TRUE(crl.begin()) << source;
@@ -283,6 +283,28 @@ TEST(Crl, SEC_15_cert_fetch_replaces_a_file_whole_and_writes_through_no_link) {
     EXPECT_FALSE(std::filesystem::exists(place / "nowhere"));
     const auto left = std::distance(std::filesystem::directory_iterator(place), {});
     EXPECT_EQ(left, 6) << "no temporary file is left";
+    EXPECT_EQ(world.stop_daemon(), 0);
+}
+
+// A machine that has lost its state, and whose CA lets it wait, has a key and no certificate.
+TEST(Crl, QRY_1_QRY_7_a_query_is_signed_by_a_self_signed_certificate_while_there_is_no_other) {
+    CrlWorld crl("cdp", own_point);
+    ASSERT_TRUE(crl.begin());
+    DaemonWorld& world = crl.world();
+    const std::string serial = crl.serial();
+    const std::string certificate = read_file(world.live() / "cert.pem");
+    EXPECT_EQ(world.stop_daemon(), 0);
+    std::filesystem::remove_all(world.directory() / "state");
+    std::filesystem::remove_all(world.directory() / "live");
+    world.restart_ca({"--pending-until-approved"});
+    world.start_daemon();
+    world.eventually("the request that waits", [&] { return world.pending() == 1; });
+    const RunResult fetched = world.command({"cert", "fetch", "corp", serial});
+    EXPECT_EQ(fetched.exit_code, 0) << fetched.err;
+    EXPECT_EQ(fetched.out, certificate);
+    const std::string last = world.requests().back();
+    EXPECT_EQ(nlohmann::json::parse(last)["messageType"], "21") << last;
+    EXPECT_TRUE(nlohmann::json::parse(last)["findings"].empty()) << last;
     EXPECT_EQ(world.stop_daemon(), 0);
 }
 

@@ -7,6 +7,7 @@
 #include "base/pem.h"
 #include "tests/e2e/daemon_world.h"
 #include "tests/e2e/enrollment_world.h"
+#include "tests/e2e/tampering_proxy.h"
 #include "tests/e2e/tpm_consumer.h"
 #include "tests/support/clock_file.h"
 #include "tests/support/software_tpm.h"
@@ -209,6 +210,53 @@ TEST_F(EcIdentity, ENV_7_ENV_8_a_ca_without_an_rsa_key_is_sent_nothing_that_is_n
         EXPECT_THAT(result.err, AllOf(HasSubstr("E-CA-NO-RECIPIENT"), HasSubstr("envelope = \"password\"")));
     }
     EXPECT_THAT(types(), IsEmpty());
+}
+
+// GetCACert is not signed: whoever is on the way can leave the RA out and have requests go under the challenge, which
+// he may guess from what he records.
+TEST_F(EcIdentity, SEC_5_ENV_5_an_RSA_RA_that_is_hidden_moves_no_request_under_the_challenge) {
+    start({"password", {"--reply-envelope", "pwri", "--topology", "ec-ca"}, renewal_req, 1});
+    expect_ok();
+    const Certificate ca = certificates_from_pem(read_file(world_.directory() / "ca" / "ca.pem")).value().front();
+    ASSERT_TRUE(ca.public_key().is_ec());
+    const TamperingProxy proxy(
+        world_.port(),
+        [&](const std::string&) {
+            return http_response("200 OK", "application/x-x509-ca-cert", std::string(as_text(ca.der())));
+        },
+        "GetCACert");
+    configure("password", {.url = "http://127.0.0.1:" + std::to_string(proxy.port()) + "/scep"});
+    clock_.set(beginning + std::chrono::days(91));
+    const RunResult refused = once();
+    EXPECT_EQ(refused.exit_code, 76) << refused.err;
+    EXPECT_THAT(refused.err, AllOf(HasSubstr("E-CA-NO-RECIPIENT"), HasSubstr("would go under the challenge")));
+    EXPECT_THAT(types(), ElementsAre(pkcs_req)) << "nothing but the first enrollment was sent";
+    configure("password");
+    clock_.advance(std::chrono::hours(2));
+    expect_ok();
+    EXPECT_THAT(types(), ElementsAre(pkcs_req, renewal_req));
+}
+
+// The first contact has nothing to compare with: there the pinned RA is what counts (ADR on recipients).
+TEST_F(EcIdentity, SEC_5_SIG_13_at_the_first_contact_a_pinned_RA_that_is_hidden_moves_no_request_either) {
+    start({"password", {"--reply-envelope", "pwri", "--topology", "ec-ca"}, renewal_req, 1});
+    const Certificate ca = certificates_from_pem(read_file(world_.directory() / "ca" / "ca.pem")).value().front();
+    const Certificate ra = certificates_from_pem(read_file(world_.directory() / "ca" / "ra.pem")).value().front();
+    const TamperingProxy proxy(
+        world_.port(),
+        [&](const std::string&) {
+            return http_response("200 OK", "application/x-x509-ca-cert", std::string(as_text(ca.der())));
+        },
+        "GetCACert");
+    const std::string pinned =
+        "ra = \"pinned\"\nra_fingerprints = [\"SHA256:" + to_hex(ra.fingerprint(), ':') + "\"]\n";
+    configure("password", {.url = "http://127.0.0.1:" + std::to_string(proxy.port()) + "/scep", .ca_extra = pinned});
+    const RunResult refused = once();
+    EXPECT_EQ(refused.exit_code, 76) << refused.err;
+    EXPECT_THAT(refused.err, AllOf(HasSubstr("E-CA-CERTIFICATE"), HasSubstr("was not received")));
+    EXPECT_THAT(types(), IsEmpty());
+    configure("password", {.ca_extra = pinned});
+    expect_ok();
 }
 
 TEST_F(EcIdentity, ENV_12_a_reply_in_another_way_than_the_configured_is_not_opened) {

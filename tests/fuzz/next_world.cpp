@@ -1,29 +1,13 @@
 #include "tests/fuzz/next_world.h"
 
-#include <fstream>
-#include <iterator>
 #include <stdexcept>
 
-#include <openssl/bio.h>
-#include <openssl/pem.h>
-
-#include "tests/support/test_paths.h"
+#include "tests/fuzz/recorded_key.h"
 
 namespace hwenroll::fuzz {
 namespace {
 
 using std::chrono::days;
-
-test::Key recorded_key(const std::string& name) {
-    std::ifstream in(test::source_file("tests/fuzz/keys/" + name), std::ios::binary);
-    const std::string text((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
-    const OpenSslPtr<BIO> memory(BIO_new_mem_buf(text.data(), static_cast<int>(text.size())));
-    EVP_PKEY* const key = PEM_read_bio_PrivateKey(memory.get(), nullptr, nullptr, nullptr);
-    if (key == nullptr) {
-        throw std::runtime_error("cannot read the recorded key " + name);
-    }
-    return {key, EVP_PKEY_free};
-}
 
 NextWorld make_world() {
     const SignedWorld& world = signed_world();

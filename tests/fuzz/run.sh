@@ -29,8 +29,9 @@ is_number() {
     [[ $1 =~ ^[1-9][0-9]*$ ]]
 }
 
-all=(caps ca_cert cert_rep cert_rep_inner cert_rep_inner_tree control crl crl_tree degenerate degenerate_tree next_ca
-    next_ca_tree pkcs11_uri toml token_protocol tpm_key)
+all=(caps ca_cert cert_rep cert_rep_inner cert_rep_inner_tree control crl crl_tree degenerate degenerate_tree
+    key_agreement key_agreement_tree next_ca next_ca_tree password_recipient password_recipient_tree pkcs11_uri toml
+    token_protocol tpm_key)
 jobs=1 seconds='' record=yes targets=()
 while [ $# -gt 0 ]; do
     case $1 in
@@ -107,7 +108,7 @@ report() {
     [ "$spent" != 0 ] || spent=$(($(stat -c %Y "$log") - $(stat -c %Y "$build/log/$target.begun")))
     hours=$(printf '%d.%02d' $((spent / 3600)) $((spent % 3600 * 100 / 3600)))
     [ "$code" = 0 ] || result='a finding'
-    printf '%-16s %12d runs %7d edges %7s hours (%d s)  %s\n' "$target" "$runs" "$edges" "$hours" "$spent" "$result"
+    printf '%-23s %12d runs %7d edges %7s hours (%d s)  %s\n' "$target" "$runs" "$edges" "$hours" "$spent" "$result"
     if [ "$record" = yes ]; then
         printf '| %s | %s | %s | %s | %s | %s |\n' "$(date +%F)" "$target" "$hours" "$runs" "$edges" "$result" \
             >>docs/fuzzing.md

@@ -16,6 +16,7 @@
 #include "tests/agent/config/sample_configuration.h"
 #include "tests/agent/control/control_service_fake.h"
 #include "tests/fuzz/captured_world.h"
+#include "tests/fuzz/ec_world.h"
 #include "tests/fuzz/next_world.h"
 #include "tests/fuzz/signed_world.h"
 #include "tests/fuzz/tlv_tree.h"
@@ -174,6 +175,25 @@ void write_crl(const Seeds& seeds) {
     seeds.add("extensions", 2, extensions);
 }
 
+void write_password_recipient(const Seeds& seeds) {
+    const Bytes recipient = fuzz::by_password();
+    seeds.add("envelope", 0, fuzz::envelope_for(recipient));
+    seeds.add("recipient", 1, recipient);
+    seeds.add("two", 1, test::asn1::joined({recipient, recipient}));
+    seeds.add("beside-agreement", 1, test::asn1::joined({fuzz::by_agreement(), recipient}));
+    seeds.add("wrapped", 2, fuzz::wrapped_content_key());
+}
+
+void write_key_agreement(const Seeds& seeds) {
+    const Bytes recipient = fuzz::by_agreement();
+    seeds.add("envelope", 0, fuzz::envelope_for(recipient));
+    seeds.add("recipient", 1, recipient);
+    seeds.add("recipient-ukm", 1, fuzz::by_agreement({}, Bytes(16, 0x11)));
+    seeds.add("beside-password", 1, test::asn1::joined({fuzz::by_password(), recipient}));
+    seeds.add("wrapped", 2, fuzz::ec_world().content_key);
+    seeds.add("material", 3, Bytes(64, 0x22));
+}
+
 void write_toml(const Seeds& seeds) {
     seeds.add("complete", as_bytes(config::complete));
     seeds.add("least", as_bytes(config::least));
@@ -276,6 +296,10 @@ void write_all(const std::filesystem::path& root) {
     write_pkcs11_uris(Seeds(root, "pkcs11_uri"));
     write_crl(Seeds(root, "crl"));
     write_crl(Seeds(root, "crl_tree"));
+    write_key_agreement(Seeds(root, "key_agreement"));
+    write_key_agreement(Seeds(root, "key_agreement_tree"));
+    write_password_recipient(Seeds(root, "password_recipient"));
+    write_password_recipient(Seeds(root, "password_recipient_tree"));
     write_toml(Seeds(root, "toml"));
     const PublicKey key = fuzz::signed_world().issue.public_key;
     write_requests(Seeds(root, "token_protocol"), key);

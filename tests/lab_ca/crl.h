@@ -66,7 +66,10 @@ class CrlIssuer {
     void set_reason(const std::string& serial, const std::string& reason) { reasons_[serial] = reason; }
 
     /// The revoked certificate is valid again: it is left out of the next list.
-    void restore(const std::string& serial) { restored_.insert(serial); }
+    void restore(const std::string& serial) {
+        restored_.insert(serial);
+        added_.erase(serial);
+    }
 
     /// Puts on every list from now on what the ledger does not know: an RA's certificate.
     void add(const std::string& serial) { added_.insert(serial); }

@@ -104,9 +104,31 @@ std::string pinning_advice(const Certificate& candidate, const CaChain& chain, c
                        list);
 }
 
-void warn_of_unused(const Certificate& certificate, const std::string& reason, std::vector<std::string>& warnings) {
-    warnings.push_back(fmt::format("certificate {} is not used: {}", identify(certificate), reason));
-}
+/// The certificates of a set that get no role.
+class Unused {
+ public:
+    void add(const Certificate& certificate, const std::string& reason) {
+        if (count_ < max_named) {
+            named_ += fmt::format("{}{}: {}", count_ == 0 ? "" : "; ", identify(certificate), reason);
+        }
+        ++count_;
+    }
+
+    /// One line, however many an attacker has added; empty: there are none. It advises nothing: what would make an RA
+    /// of one is told where a request needs it.
+    [[nodiscard]] std::string warning() const {
+        if (count_ < 2) {
+            return count_ == 0 ? std::string() : "a certificate is not used: " + named_;
+        }
+        const std::string more = count_ > max_named ? fmt::format("; and {} more", count_ - max_named) : std::string();
+        return fmt::format("{} certificates are not used: {}{}", count_, named_, more);
+    }
+
+ private:
+    static constexpr std::size_t max_named = 3;
+    std::string named_;
+    std::size_t count_ = 0;
+};
 
 /// The RAs of any CA in the chain.
 Indices find_ras(const CaChain& chain, const RaRule& rule, std::vector<UnusedCertificate>& unused) {
@@ -171,7 +193,7 @@ Error no_pinned_ra(const CaChain& chain, const RaRule& rule) {
 /// Those that the issuer itself issued, which is at the start of `path`; a pinned one may be of any CA on the path. An
 /// RA of a sibling below the same root must neither read requests to this CA nor sign its replies (SEC-4, SIG-12).
 std::vector<Certificate> ras_of(const Indices& path, const Indices& ras, const CaChain& chain, const RaRule& rule,
-                                std::vector<std::string>& warnings) {
+                                Unused& unused) {
     std::vector<Certificate> own;
     for (const std::size_t index : ras) {
         const ChainMember& ra = chain.members[index];
@@ -179,7 +201,7 @@ std::vector<Certificate> ras_of(const Indices& path, const Indices& ras, const C
                                               : is_same_ca(chain, path.front(), ra.parent)) {
             own.push_back(ra.certificate);
         } else {
-            warn_of_unused(ra.certificate, "it is the RA of another CA than the one that issues", warnings);
+            unused.add(ra.certificate, "it is the RA of another CA than the one that issues");
         }
     }
     return own;
@@ -430,28 +452,32 @@ std::vector<Certificate> signers_of(const CaChain& chain, std::size_t issuer, co
 }  // namespace
 
 Result<CaSet> assign_roles(const CaChain& chain, const RaRule& rule, bool by_password) {
-    std::vector<std::string> warnings;
+    Unused without_role;
     for (const DroppedCertificate& dropped : chain.dropped) {
-        warn_of_unused(dropped.certificate, dropped.reason, warnings);
+        without_role.add(dropped.certificate, dropped.reason);
     }
     std::vector<UnusedCertificate> unused;
     const Indices all_ras = find_ras(chain, rule, unused);
     for (const UnusedCertificate& one : unused) {
-        warn_of_unused(one.certificate, one.reason + (one.advice.empty() ? "" : "; " + one.advice), warnings);
+        without_role.add(one.certificate, one.reason);
     }
+    std::vector<std::string> warnings;
     const auto chosen = choose_issuer(chain, all_ras, rule, warnings);
     if (!chosen) {
         return fail(chosen.error());
     }
     const Indices path = path_from(chain, *chosen);
     const Certificate& issuer = chain.members[path.front()].certificate;
-    const std::vector<Certificate> ras = ras_of(path, all_ras, chain, rule, warnings);
+    const std::vector<Certificate> ras = ras_of(path, all_ras, chain, rule, without_role);
     const std::vector<UnusedCertificate> expired = expired_ras(chain, path, rule);
     auto recipient = choose_recipient(issuer, ras, unused, expired, by_password);
     if (!recipient) {
         return fail(std::move(recipient).error());
     }
     warn_of_usage(issuer, *recipient, ras.empty(), warnings);
+    if (std::string line = without_role.warning(); !line.empty()) {
+        warnings.push_back(std::move(line));
+    }
     unused.insert(unused.end(), expired.begin(), expired.end());
     return CaSet{chain.members[0].certificate,
                  issuer,
@@ -460,6 +486,18 @@ Result<CaSet> assign_roles(const CaChain& chain, const RaRule& rule, bool by_pas
                  intermediates_of(chain, path),
                  std::move(warnings),
                  std::move(unused)};
+}
+
+std::optional<Certificate> best_recipient(const CaSet& set, const std::function<bool(const Certificate&)>& acceptable) {
+    std::optional<Certificate> best;
+    for (const Certificate& ra : set.signers) {
+        const int rank = ra.is_ca() || !acceptable(ra) ? 0 : recipient_rank(ra, true);
+        const int best_rank = best ? recipient_rank(*best, true) : 0;
+        if (rank > best_rank || (rank != 0 && rank == best_rank && is_later(ra, *best))) {
+            best = ra;
+        }
+    }
+    return best;
 }
 
 }  // namespace hwenroll::scep

@@ -32,7 +32,8 @@ struct CaSet {
     std::vector<Certificate> signers;        ///< certificates that may sign a CertRep (SIG-12); includes `issuer`
     std::vector<Certificate> intermediates;  ///< CA certificates between issuer and anchor, and the issuer unless it is
                                              ///< the anchor; then their older ones
-    std::vector<std::string> warnings;  ///< keyUsage missing (CACERT-10), certificates dropped and why (BAD-27, BAD-28)
+    std::vector<std::string>
+        warnings;  ///< keyUsage missing (CACERT-10); in one line the unused and why (BAD-27, BAD-28)
     std::vector<UnusedCertificate> unused{};
     std::vector<Certificate> revoked{};  ///< RAs that CaExpectation::is_revoked; they have no role
 };

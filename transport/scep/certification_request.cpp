@@ -38,6 +38,17 @@ Status check_challenge(const Secret& challenge, ChallengeString wanted) {
 // The request is written here and not by libcrypto, whose X509_REQ frees copies of the challenge without overwriting
 // them.
 
+/// CSR-5: whatever made the key, and whatever the CA would certify.
+Status check_key(const PublicKey& key) {
+    constexpr int least_rsa_bits = 2048;
+    constexpr int least_ec_bits = 256;
+    if (key.bits() >= (key.is_rsa() ? least_rsa_bits : least_ec_bits)) {
+        return {};
+    }
+    return fail(ErrorCode::config_unsupported, "no certificate is asked for with a key of " + key.text(), {},
+                "use an RSA key of 2048 bits or more, or an EC key on P-256 or P-384");
+}
+
 /// The challengePassword as an Attribute (RFC 2985 §5.4.1); empty when there is none.
 Secret challenge_attribute(const Secret& challenge, ChallengeString wanted) {
     if (challenge.empty()) {
@@ -165,6 +176,9 @@ Result<Secret> build_csr(const CertificationRequest& request, EVP_PKEY* key, con
     auto public_key = PublicKey::of(key);
     if (!public_key) {
         return fail(std::move(public_key).error());
+    }
+    if (Status checked = check_key(*public_key); !checked) {
+        return fail(std::move(checked).error());
     }
     if (Status checked = check_challenge(challenge, request.challenge_string); !checked) {
         return fail(std::move(checked).error());

@@ -32,7 +32,8 @@ Status check(const CertificationRequest& request);
 
 /// Builds and signs a PKCS#10 (one private operation of `key`, CSR-1) with `challenge` as challengePassword when it is
 /// not empty, verifies its signature in software (the signing self-test) and returns the DER, which holds the
-/// challenge. Errors: config_value; challenge_source, for a challenge that `request.challenge_string` cannot carry;
+/// challenge. Errors: config_value; config_unsupported, for a key below the floor (CSR-5); challenge_source, for a
+/// challenge that `request.challenge_string` cannot carry;
 /// crypto, token_self_test; a failed private operation is reported as crypto: the keystore knows the cause.
 Result<Secret> build_csr(const CertificationRequest& request, EVP_PKEY* key, const Secret& challenge);
 

@@ -287,12 +287,14 @@ Result<CaSet> NextSet::authenticate_next() {
                              [&](const Certificate& ca) { return !has(pool_, ca); });
     }
     drop_later_end_entities();
+    // Of what no signature covers an RA may have been taken away (SEC-5).
+    const bool may_lack_rsa = is_signed_ || !expected_.current.recipient.public_key().is_rsa();
     auto set = authenticate(pool_, {.pinned = {anchor->fingerprint()},
                                     .now = in_force(pool_, expected_.now),
                                     .limits = expected_.limits,
                                     .ras = expected_.ras,
                                     .legacy = expected_.legacy,
-                                    .by_password = expected_.by_password});
+                                    .by_password = expected_.by_password && may_lack_rsa});
     if (!set && set.error().code() == ErrorCode::ca_certificate) {
         const Error& cause = set.error();
         return refuse("the next CA is not acceptable", cause.what() + (cause.why().empty() ? "" : ": " + cause.why()));

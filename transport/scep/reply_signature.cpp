@@ -136,12 +136,24 @@ std::vector<Candidate> candidates_for(const CertificateId& id, const ReplyExpect
     return candidates;
 }
 
+/// Whether this key made the signature, whatever role it has.
+bool is_signed_by(const SignedData& message, const PublicKey& key, const LegacyPermissions& legacy) {
+    const SignerInfo& signer = message.signers[0];
+    const auto digest = acceptable_digest(signer, key, legacy);
+    return digest && signature_is_good(signer, key, *digest) && check_message_digest(message, *digest);
+}
+
 /// The reply claims to be signed by a certificate that the CA sends and that has no role; nothing of it is believed.
-tl::unexpected<Error> signed_without_role(const UnusedCertificate& claimed) {
+/// What would give it one is said only where it has signed: anybody can name it in a reply, and have an operator pin a
+/// certificate that has nothing to do with this CA's replies.
+tl::unexpected<Error> signed_without_role(const UnusedCertificate& claimed, const SignedData& message,
+                                          const LegacyPermissions& legacy) {
+    const bool made_it = is_signed_by(message, claimed.certificate.public_key(), legacy);
     return fail(
         ErrorCode::scep_signer,
         fmt::format("the reply names as its signer {}, which may not sign replies", identify(claimed.certificate)),
-        claimed.reason, claimed.advice);
+        claimed.reason + (made_it ? "" : "; and the signature is not that certificate's"),
+        made_it ? claimed.advice : std::string());
 }
 
 Result<VerifiedSigner> verify_with_any(const SignedData& message, const ReplyExpectation& expected) {
@@ -162,7 +174,7 @@ Result<VerifiedSigner> verify_with_any(const SignedData& message, const ReplyExp
     const auto claimed =
         std::ranges::find_if(expected.unused, [&](const auto& one) { return names(id, one.certificate); });
     if (claimed != expected.unused.end()) {
-        return signed_without_role(*claimed);
+        return signed_without_role(*claimed, message, expected.legacy);
     }
     return fail(ErrorCode::scep_signer, "the reply is signed by a certificate that may not sign replies",
                 fmt::format("{} is none of the {} known signers of this CA; a certificate inside the reply is not "

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include <gtest/gtest.h>
+#include <gmock/gmock.h>
 
 #include "tests/agent/config/sample_configuration.h"
 
@@ -219,10 +219,40 @@ TEST(Configuration, MSG_4_MSG_5_a_fixed_transactionID_is_for_one_identity) {
     EXPECT_EQ(
         lines[0],
         "E-CONFIG-VALUE identity.web: hwenroll.toml:10:6: [ca.corp] has a fixed 'txid', which [identity.app] uses "
-        "(two requests under one transactionID would be taken for one); give each its own [ca.NAME], or set txid = "
-        "\"random\" in [ca.corp]");
+        "(two requests under one transactionID would be taken for one); give each its own [ca.NAME] and 'txid', or set "
+        "txid = \"random\" in [ca.corp]");
     EXPECT_TRUE(two.identities.contains("app")) << "the first by name keeps it";
     EXPECT_FALSE(two.identities.contains("web"));
+}
+
+/// Findings with identity `app` under another section, with these lines, than identity `web`.
+std::vector<std::string> findings_beside_fixed(const std::string& other) {
+    const std::string fixed = with_line(least, "url", "url = \"http://ca/scep\"\ntxid = \"fixed:edge-7\"");
+    return lines_of(must_read(fixed + "[identity.app]\nca = \"also\"\ntoken = \"lab\"\nsubject = \"CN=app\"\n" +
+                              "[ca.also]\nfingerprint = "
+                              "\"6f2b0a1c3d4e5f60718293a4b5c6d7e8f90123456789abcdef0011223344aabb\"\n" +
+                              other)
+                        .findings);
+}
+
+// A CA knows nothing of sections: what counts is where its messages go.
+TEST(Configuration, MSG_4_MSG_5_a_fixed_transactionID_is_for_one_identity_of_a_ca_whatever_its_sections_are) {
+    const char* const same_id = "txid = \"fixed:edge-7\"\n";
+    for (const char* url :
+         {"\"http://ca/scep\"", "\"HTTP://CA:80/scep\"", "[\"http://backup/scep\", \"http://ca/scep\"]"}) {
+        const auto lines = findings_beside_fixed(std::string("url = ") + url + "\n" + same_id);
+        ASSERT_EQ(lines.size(), 1U) << url << fmt::format("{}", fmt::join(lines, "\n"));
+        EXPECT_THAT(lines[0], testing::AllOf(testing::StartsWith("E-CONFIG-VALUE identity.web: "),
+                                             testing::HasSubstr("[ca.corp] and [ca.also] are one CA and have the same "
+                                                                "fixed 'txid', which [identity.app] uses")));
+    }
+    for (const std::string other :
+         {"url = \"http://ca/scep\"\ntxid = \"fixed:edge-8\"\n", "url = \"http://ca/scep\"\n",
+          "url = \"http://ca:8080/scep\"\ntxid = \"fixed:edge-7\"\n",
+          "url = \"https://ca/scep\"\ntxid = \"fixed:edge-7\"\n", "url = \"http://ca/SCEP\"\ntxid = \"fixed:edge-7\"\n",
+          "url = \"http://ca/scep\"\nidentifier = \"two\"\ntxid = \"fixed:edge-7\"\n"}) {
+        EXPECT_THAT(findings_beside_fixed(other), testing::IsEmpty()) << other;
+    }
 }
 
 TEST(Configuration, an_existing_key_is_used_again_and_never_replaced) {

@@ -75,12 +75,30 @@ TEST(EnvelopeRule, ENV_9_ENV_13_without_a_challenge_only_key_agreement_works) {
 
 TEST(EnvelopeRule, an_rsa_key_decrypts_whatever_envelope_says) {
     for (const char* mode : {"auto", "password", "token-rsa", "agree"}) {
-        const Configuration all = must_read(
-            with(std::string("challenge = \"exec:/usr/bin/otp\"\nenvelope = \"") + mode + "\"", "key = \"rsa:2048\""));
+        const Configuration all =
+            must_read(with(std::string(file_challenge) + "envelope = \"" + mode + "\"", "key = \"rsa:2048\""));
         EXPECT_THAT(all.findings, IsEmpty()) << mode << ' ' << only_finding(all);
         EXPECT_EQ(envelope_for(all.identities.at("web").key, all.authorities.at("corp").envelope),
                   EnvelopeMode::automatic);
     }
+}
+
+// A CA without an RSA key would have the command run for every poll and every query.
+TEST(EnvelopeRule, ENV_5_SEC_1_an_rsa_key_is_refused_a_command_s_challenge_only_where_polls_may_go_under_it) {
+    const std::string command = "challenge = \"exec:/usr/bin/otp\"\n";
+    for (const char* mode : {"auto", "token-rsa", "agree"}) {
+        const Configuration all = must_read(with(command + "envelope = \"" + mode + "\"", "key = \"rsa:2048\""));
+        EXPECT_THAT(all.findings, IsEmpty()) << mode << ' ' << only_finding(all);
+    }
+    for (const char* key : {"rsa:2048", "existing:pkcs11:id=%01"}) {
+        const Configuration all =
+            must_read(with(command + "envelope = \"password\"", std::string("key = \"") + key + "\""));
+        EXPECT_THAT(only_finding(all),
+                    AllOf(HasSubstr("E-CONFIG-VALUE identity.web"), HasSubstr("a command's"), HasSubstr("is polled")));
+        EXPECT_FALSE(all.identities.contains("web"));
+    }
+    const Configuration by_default = must_read(with(command + "envelope = \"password\"", ""));
+    EXPECT_THAT(only_finding(by_default), HasSubstr("a command's")) << "RSA is the default";
 }
 
 TEST(EnvelopeRule, SIG_4_a_manufacturer_s_certificate_and_an_rsa_key_beside_cannot_both_sign) {

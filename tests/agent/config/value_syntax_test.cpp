@@ -215,6 +215,15 @@ TEST(Usage, CSR_4_takes_names_of_end_entities_and_oids) {
     }
 }
 
+TEST(ValueSyntax, CSR_5_no_key_below_RSA_2048_and_P_256_can_be_asked_for) {
+    for (const char* weak : {"rsa:512", "rsa:1024", "rsa:2047", "ec:p192", "ec:p224", "ec:secp256k1", "dsa:2048"}) {
+        EXPECT_FALSE(parse_key(weak)) << weak;
+    }
+    for (const char* good : {"rsa:2048", "rsa:3072", "rsa:4096", "ec:p256", "ec:p384"}) {
+        EXPECT_TRUE(parse_key(good)) << good;
+    }
+}
+
 TEST(ActivateWindow, reads_days_and_times) {
     const auto sunday = parse_activate_window("Sun 02:00-04:00");
     ASSERT_TRUE(sunday);

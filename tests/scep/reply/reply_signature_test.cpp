@@ -268,6 +268,24 @@ TEST(ReplySignature, SIG_13_C15_a_signer_without_a_role_is_named) {
     EXPECT_THAT(stranger.error().line(), HasSubstr("is none of the 1 known signers"));
 }
 
+// SEC-4: to name a certificate of the CA in a reply takes no key of it.
+TEST(ReplySignature, SEC_4_SIG_13_no_line_to_pin_it_is_printed_for_a_certificate_that_did_not_sign) {
+    const std::string line = "set ra = \"pinned\" and ra_fingerprints = [\"SHA256:AA\"]";
+    const auto refused = [&](const ForgedReply& reply) {
+        const auto result = read(reply.build(), [&](ReplyExpectation& expected) {
+            expected.signers = {world().ca};
+            expected.unused = {{world().ra, "it has no RA purpose", line}};
+        });
+        EXPECT_FALSE(result);
+        return result ? std::string() : result.error().line();
+    };
+    EXPECT_THAT(refused(ForgedReply()), HasSubstr(line)) << "it did sign";
+    ForgedReply by_another;
+    by_another.signer_key = world().ca_key;
+    EXPECT_THAT(refused(by_another),
+                testing::AllOf(HasSubstr("it has no RA purpose"), HasSubstr("signature is not"), Not(HasSubstr(line))));
+}
+
 // SIG-15, SEC-11
 TEST(ReplySignature, SIG_15_SEC_11_a_weak_or_absurd_signer_key_is_refused) {
     const test::Key weak = test::new_rsa_key(1024);

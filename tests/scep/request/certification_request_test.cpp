@@ -55,6 +55,15 @@ std::string structure(ByteView der) {
     return OpenSslProgram::run({"asn1parse", "-inform", "DER", "-in", openssl.file("der", der)}).out;
 }
 
+TEST(CertificationRequest, CSR_5_none_is_made_for_a_key_below_RSA_2048_and_P_256) {
+    for (const test::Key& weak : {test::new_rsa_key(1024), test::new_rsa_key(2040), test::new_ec_key("P-224")}) {
+        const auto refused = build_csr(web_request(), weak.get(), secret("secret"));
+        ASSERT_FALSE(refused);
+        EXPECT_EQ(refused.error().code(), ErrorCode::config_unsupported);
+    }
+    EXPECT_TRUE(build_csr(web_request(), test::new_ec_key().get(), secret("secret")));
+}
+
 TEST(CertificationRequest, CSR_1_CSR_3_MSG_21_openssl_verifies_it_and_sees_what_was_asked_for) {
     const auto csr = build_csr(web_request(), test::rsa_key(1).get(), secret("secret"));
     const std::string text = shown(csr);

@@ -1,0 +1,91 @@
+#include "agent/runtime/authority_urls.h"
+
+#include <utility>
+
+namespace hwenroll::runtime {
+namespace {
+
+constexpr int max_concurrent_exchanges = 2;
+
+/// HTTP-28: the server, or a proxy before it, is in trouble. 501 is an answer: it does not know the operation (CAPS-7).
+bool is_trouble(const http::Response& response) {
+    constexpr int not_implemented = 501;
+    return response.status >= 500 && response.status != not_implemented;
+}
+
+/// What another address may do better.
+bool is_of_the_url(const Result<http::Response>& response) {
+    if (response) {
+        return is_trouble(*response);
+    }
+    const ErrorCode code = response.error().code();
+    return code == ErrorCode::ca_unreachable || code == ErrorCode::ca_timeout || code == ErrorCode::ca_interrupted ||
+           code == ErrorCode::ca_closed;
+}
+
+/// Invariant 5: not where a message may have arrived.
+bool may_go_elsewhere(bool once, const Result<http::Response>& response) {
+    const bool unreachable = !response && response.error().code() == ErrorCode::ca_unreachable;
+    return once ? unreachable : is_of_the_url(response);
+}
+
+}  // namespace
+
+void AuthorityUrls::replace(std::vector<std::string> urls) {
+    urls_ = std::move(urls);
+    reachable_ = 0;
+}
+
+void AuthorityUrls::exchange(MakeRequest request, Done done, std::weak_ptr<void> owner) {
+    queued_.push_back(
+        std::make_shared<Exchange>(Exchange{std::move(request), std::move(done), std::move(owner), 0, {}}));
+    next_exchange();
+}
+
+void AuthorityUrls::next_exchange() {
+    while (running_ < max_concurrent_exchanges && !queued_.empty()) {
+        auto exchange = std::move(queued_.front());
+        queued_.pop_front();
+        ++running_;
+        start(std::move(exchange));
+    }
+}
+
+void AuthorityUrls::start(std::shared_ptr<Exchange> exchange) {
+    const std::size_t url = (reachable_ + exchange->attempt) % urls_.size();
+    http::Request made = exchange->request(urls_[url]);
+    const bool once = made.once;
+    client_.start(std::move(made),
+                  [this, owner = exchange->owner.lock(), exchange, url, once](Result<http::Response> response) {
+                      answered(exchange, url, once, std::move(response));
+                  });
+}
+
+void AuthorityUrls::answered(const std::shared_ptr<Exchange>& exchange, std::size_t url, bool once,
+                             Result<http::Response> response) {
+    if (may_go_elsewhere(once, response) && exchange->attempt + 1 < urls_.size()) {
+        if (response) {
+            exchange->trouble = *std::move(response);
+        }
+        ++exchange->attempt;
+        return start(exchange);
+    }
+    remember(url, response);
+    --running_;
+    next_exchange();
+    if (!response && exchange->trouble) {
+        return exchange->done(*std::move(exchange->trouble));
+    }
+    exchange->done(std::move(response));
+}
+
+/// The next exchange begins where this one came through, or beside the address where it did not.
+void AuthorityUrls::remember(std::size_t url, const Result<http::Response>& response) {
+    if (is_of_the_url(response)) {
+        reachable_ = (url + 1) % urls_.size();
+    } else if (response && url < urls_.size()) {
+        reachable_ = url;
+    }
+}
+
+}  // namespace hwenroll::runtime

@@ -21,8 +21,8 @@
 #include "agent/runtime/alert_command.h"
 #include "agent/runtime/loop_reactor.h"
 #include "agent/runtime/machine.h"
-#include "agent/runtime/service_manager.h"
 #include "agent/runtime/start_record.h"
+#include "agent/runtime/supervisor.h"
 #include "base/failpoint.h"
 
 namespace hwenroll::runtime {
@@ -112,7 +112,7 @@ class Service {
             clock_watch_ = loop_->watch_fd(clock_set_.get(), EPOLLIN, [this](std::uint32_t) { on_clock_set(); });
         }
         feed_watchdog();
-        tell_service_manager("READY=1");
+        tell_supervisor("READY=1");
         failpoint("daemon-ready");
         return {};
     }
@@ -120,7 +120,7 @@ class Service {
     Status run() { return loop_->run(); }
 
     void end() {
-        tell_service_manager("STOPPING=1\nSTATUS=stopping");
+        tell_supervisor("STOPPING=1\nSTATUS=stopping");
         server_.reset();
         agent_.interrupt(login_patience);
         starts_.clear();
@@ -252,7 +252,7 @@ class Service {
         signalfd_siginfo info{};
         while (::read(hangup_.get(), &info, sizeof info) > 0) {
         }
-        tell_service_manager("RELOADING=1\nMONOTONIC_USEC=" + monotonic_usec());
+        tell_supervisor("RELOADING=1\nMONOTONIC_USEC=" + monotonic_usec());
         auto configuration = config::load(paths_);
         if (!configuration) {
             const Error& error = configuration.error();
@@ -273,7 +273,7 @@ class Service {
             adopt(*std::move(configuration));
         }
         service_.refuse_reload(last_reload_);
-        tell_service_manager("READY=1");
+        tell_supervisor("READY=1");
         notify_status();
     }
 
@@ -294,7 +294,7 @@ class Service {
         const auto third = std::chrono::duration_cast<std::chrono::milliseconds>(*patience / 3);
         loop_->every(std::max(third, std::chrono::milliseconds(1)), [this] {
             agent_.tick();
-            tell_service_manager("WATCHDOG=1");
+            tell_supervisor("WATCHDOG=1");
         });
     }
 
@@ -331,7 +331,7 @@ class Service {
         }
         if (text != status_) {
             status_ = text;
-            tell_service_manager("STATUS=" + text);
+            tell_supervisor("STATUS=" + text);
         }
     }
 

@@ -9,7 +9,7 @@
 namespace hwenroll::runtime {
 namespace {
 
-TEST(MachineId, S8_is_told_by_an_hmac_of_it_as_a_uuid) {
+TEST(MachineId, is_told_by_an_hmac_of_it_as_a_uuid) {
     // Computed apart: HMAC-SHA-256 of the application's id under the machine's, 16 octets of it as a UUID of version 4.
     EXPECT_EQ(to_hex(application_id("0123456789abcdef0123456789abcdef\n")), "62FB72D7E53F4CAC9B691230957D1BF6");
     EXPECT_EQ(application_id("0123456789ABCDEF0123456789ABCDEF"), application_id("0123456789abcdef0123456789abcdef\n"));

@@ -1,10 +1,10 @@
 #include <systemd/sd-daemon.h>
 
-#include "agent/runtime/service_manager.h"
+#include "agent/runtime/supervisor.h"
 
 namespace hwenroll::runtime {
 
-void tell_service_manager(const std::string& assignments) {
+void tell_supervisor(const std::string& assignments) {
     ::sd_notify(0, assignments.c_str());
 }
 

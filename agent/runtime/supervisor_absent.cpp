@@ -1,9 +1,9 @@
 // HWENROLL_SYSTEMD=OFF.
-#include "agent/runtime/service_manager.h"
+#include "agent/runtime/supervisor.h"
 
 namespace hwenroll::runtime {
 
-void tell_service_manager(const std::string&) {}
+void tell_supervisor(const std::string&) {}
 
 std::optional<std::chrono::microseconds> watchdog_patience() {
     return std::nullopt;

@@ -9,7 +9,7 @@ namespace hwenroll::runtime {
 
 /// Sends assignments of sd_notify(3), as in "READY=1". Nothing in a build without systemd, or where no service manager
 /// listens.
-void tell_service_manager(const std::string& assignments);
+void tell_supervisor(const std::string& assignments);
 
 /// How long the watchdog (WatchdogSec=) lets this process be silent; nothing where it is not watched.
 std::optional<std::chrono::microseconds> watchdog_patience();

@@ -33,6 +33,26 @@ int explain(const CommandContext& context, const std::optional<std::string>& cod
 /// One identity with its last events, or all of them in a table: from the running agent, or from state.db.
 int status(const CommandContext& context, const std::optional<std::string>& identity);
 
+/// What `check` judges by.
+struct CheckOptions {
+    std::vector<std::string> identities;  ///< empty: all
+    std::optional<std::string> warning;   ///< `14d` or `15%`
+    std::optional<std::string> critical;
+    bool without_daemon = false;  ///< a timer runs `hwenrolld --once`, so that no agent has to run
+};
+
+/// A monitoring plugin: one line with performance data, and the exit codes 0, 1, 2 and 3 (expiry_judgement.h).
+int check(const CommandContext& context, const CheckOptions& options);
+
+/// How `check` answers to a command line that it does not understand.
+int refused_check(const CommandContext& context, const Error& error);
+
+/// What would be sent next for all identities or for one, and why not if nothing is. Sends nothing.
+int plan(const CommandContext& context, const std::optional<std::string>& identity);
+
+/// Prometheus' text, on standard output or as `textfile`: from the running agent, or what state.db knows.
+int metrics(const CommandContext& context, const std::optional<std::string>& textfile);
+
 /// Names with what they use.
 int list(const CommandContext& context);
 

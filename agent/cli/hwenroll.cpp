@@ -29,6 +29,7 @@ struct CommandLine {
     bool rekey = false;
     cli::PurgeOptions purge;
     cli::AttestOptions attest;
+    cli::CheckOptions check;
     std::function<int(const cli::CommandContext&)> run;
 };
 
@@ -70,6 +71,24 @@ void add_identity_commands(CLI::App& app, CommandLine& line) {
     resume->add_option("ID", line.target, "identity")->required();
     resume->callback(
         [&] { line.run = [&line](const cli::CommandContext& context) { return cli::resume(context, line.target); }; });
+}
+
+void add_monitoring_commands(CLI::App& app, CommandLine& line) {
+    auto* plan = app.add_subcommand("plan", "what would be sent next, and why not if nothing is; sends nothing");
+    plan->add_option("ID", line.name, "identity; without one, all");
+    plan->callback(
+        [&] { line.run = [&line](const cli::CommandContext& context) { return cli::plan(context, line.name); }; });
+    auto* check = app.add_subcommand("check", "monitoring plugin: exit codes 0 to 3, one line, performance data");
+    check->add_option("ID", line.check.identities, "identities; without one, all");
+    check->add_option("-w,--warning", line.check.warning, "life left for a warning: 14d, or 15% of the lifetime");
+    check->add_option("-c,--critical", line.check.critical, "life left for critical: 7d, or 7%");
+    check->add_flag("--without-daemon", line.check.without_daemon, "a timer runs hwenrolld --once: none has to run");
+    check->callback(
+        [&] { line.run = [&line](const cli::CommandContext& context) { return cli::check(context, line.check); }; });
+    auto* metrics = app.add_subcommand("metrics", "Prometheus metrics");
+    metrics->add_option("--textfile", line.name, "file to write them to at once, as node_exporter collects them");
+    metrics->callback(
+        [&] { line.run = [&line](const cli::CommandContext& context) { return cli::metrics(context, line.name); }; });
 }
 
 void add_attest_command(CLI::App& app, CommandLine& line) {
@@ -217,6 +236,7 @@ int run(int argc, char** argv) {
     app.fallthrough();
     add_configuration_commands(app, line);
     add_identity_commands(app, line);
+    add_monitoring_commands(app, line);
     add_attest_command(app, line);
     add_agent_commands(app, line);
     add_ca_and_token_commands(app, line);
@@ -227,7 +247,8 @@ int run(int argc, char** argv) {
         if (error.get_exit_code() == 0) {
             return app.exit(error);
         }
-        return cli::report(Error(ErrorCode::usage, error.what(), {}, "see 'hwenroll --help'"));
+        const Error usage(ErrorCode::usage, error.what(), {}, "see 'hwenroll --help'");
+        return app.got_subcommand("check") ? cli::refused_check(context_of(line), usage) : cli::report(usage);
     }
     return line.run(context_of(line));
 }

@@ -45,6 +45,9 @@ class Client {
     /// All identities in short.
     Result<Overview> overview();
 
+    /// What monitoring systems are told of it.
+    Result<observe::Metrics> metrics();
+
     Result<Acceptance> enroll(const std::string& identity);
     Result<Acceptance> adopt(const std::string& identity, const std::string& certificates);
     Result<Acceptance> renew(const std::string& identity, bool rekey);

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "agent/observe/metrics.h"
 #include "base/clock.h"
 #include "base/result.h"
 
@@ -92,6 +93,13 @@ struct Overview {
     friend bool operator==(const Overview&, const Overview&) = default;
 };
 
+/// Metrics of some identities, in the order of their names, and with the first page those of the agent as a whole.
+struct MetricsPage {
+    std::vector<observe::MetricFamily> families;
+    std::string last;  ///< the name after which the next page begins
+    bool ended = true;
+};
+
 /// Something that happened to an identity.
 struct IdentityEvent {
     std::string identity;
@@ -152,6 +160,8 @@ class ControlService {
     /// not be there any more. Fewer than `limit`: there are no others.
     virtual Result<std::vector<IdentityView>> status_page(const std::string& after, std::size_t limit) = 0;
     virtual Result<Overview> overview_page(const std::string& after, std::size_t limit) = 0;
+
+    virtual Result<MetricsPage> metrics_page(const std::string& after, std::size_t limit) = 0;
 
     virtual Result<Acceptance> enroll(const std::string& identity) = 0;
     virtual Result<Acceptance> renew(const std::string& identity, bool rekey) = 0;

@@ -111,6 +111,9 @@ TEST(Interface, has_the_members_that_are_sent) {
     const json overview = to_json(overview_of({full_view("web")}));
     EXPECT_EQ(names(type("Row")), names(overview["rows"][0]));
     EXPECT_EQ(names(type("Event")), names(to_json(sample_event("web", "x", true, ErrorCode::internal))));
+    const json metric = to_json(observe::MetricFamily{"hwenroll_up", "gauge", "x", {{{{"identity", "web"}}, 1}}});
+    EXPECT_EQ(names(type("Metric")), names(metric));
+    EXPECT_EQ(names(type("Sample")), names(metric["samples"][0]));
     EXPECT_EQ(names(type("HistoryEntry")), names(to_json(HistoryEvent{"identity", "web", sample_time(), "x"})));
 }
 

@@ -5,8 +5,8 @@
 #include <cstdlib>
 #include <fcntl.h>
 #include <string>
-#include <system_error>
 #include <sys/stat.h>
+#include <system_error>
 #include <unistd.h>
 
 #include "base/file_descriptor.h"
@@ -71,8 +71,7 @@ class Draft {
 
 void flush_directory(const std::filesystem::path& path) {
     const std::filesystem::path parent = path.parent_path();
-    const FileDescriptor directory(
-        ::open(parent.empty() ? "." : parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    const FileDescriptor directory(::open(parent.empty() ? "." : parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (directory.valid()) {
         ::fsync(directory.get());  // some file systems refuse it
     }

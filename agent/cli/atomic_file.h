@@ -3,7 +3,6 @@
 
 #include <filesystem>
 #include <string_view>
-
 #include <sys/types.h>
 
 #include "base/result.h"

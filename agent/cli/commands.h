@@ -21,6 +21,30 @@ struct CommandContext {
 /// The configuration, or its error. Findings are no errors here: they disable parts.
 Result<config::Configuration> load(const CommandContext& context);
 
+/// What `init` was told; the rest it finds, asks for at a terminal, or names as the next thing to type.
+struct InitOptions {
+    std::optional<std::string> url;
+    std::optional<std::string> preset;   ///< completes a URL that is only a host
+    std::optional<std::string> ca_name;  ///< of the [ca.*] section
+    std::optional<std::string> name;     ///< identity
+    std::optional<std::string> subject;
+    std::vector<std::string> alt_names;
+    std::optional<std::string> fingerprint;  ///< of the CA, confirmed by its operator
+    std::optional<std::string> module;       ///< the only PKCS#11 module to look into
+    std::optional<std::string> token;        ///< label, serial number or URI of a token, TCTI, or a [token.*] section
+    std::optional<std::string> key;
+    std::optional<std::string> envelope;
+    std::optional<std::string> pin_file;        ///< absolute path, or `-`: a line of standard input
+    std::optional<std::string> challenge_file;  ///< the same, after the PIN's
+    std::optional<std::string> state_dir;
+    std::optional<std::string> directory;  ///< in place of /etc/hwenroll
+};
+
+/// A new user's first command: asks the CA, lets a person compare its fingerprint, finds the tokens and writes a
+/// commented configuration that check_config() is content with. Off a terminal it never asks. What is there is never
+/// overwritten.
+int init(const CommandContext& context, const InitOptions& options);
+
 int check_config(const CommandContext& context);
 
 /// The configuration in force with every default, as TOML that reads back to the same; never a secret. Findings go to

@@ -125,9 +125,8 @@ CheckJudgement judge(const control::IdentityView& view, const CheckThresholds& t
                                                                                  : CheckLevel::ok;
         reasons.push_back({level, left_text(left)});
     }
-    std::ranges::stable_sort(reasons, [](const Reason& a, const Reason& b) {
-        return severity(a.level) > severity(b.level);
-    });
+    std::ranges::stable_sort(reasons,
+                             [](const Reason& a, const Reason& b) { return severity(a.level) > severity(b.level); });
     for (const Reason& reason : reasons) {
         judgement.level = worse(judgement.level, reason.level);
         judgement.reasons.push_back(reason.text);
@@ -150,9 +149,8 @@ std::string check_line(const std::vector<CheckJudgement>& judgements, bool agent
             bad.push_back(&one);
         }
     }
-    std::ranges::stable_sort(bad, [](const CheckJudgement* a, const CheckJudgement* b) {
-        return severity(a->level) > severity(b->level);
-    });
+    std::ranges::stable_sort(
+        bad, [](const CheckJudgement* a, const CheckJudgement* b) { return severity(a->level) > severity(b->level); });
     std::vector<std::string> parts;
     if (judgements.empty()) {
         parts.emplace_back("no identity is configured");

@@ -59,8 +59,8 @@ Result<std::vector<PlanText>> plans_of(const config::Configuration& configuratio
         if (!stored) {
             return fail(stored.error());
         }
-        plans.push_back(plan_text(around, found->second, *stored,
-                                  runtime::forecast(configuration, found->second, *stored, now)));
+        plans.push_back(
+            plan_text(around, found->second, *stored, runtime::forecast(configuration, found->second, *stored, now)));
     }
     return plans;
 }

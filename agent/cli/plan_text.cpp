@@ -129,7 +129,8 @@ std::string challenge_text(const RequestForecast& request, const config::Authori
     if (!authority.challenge) {
         return request.signer == RequestForecast::Signer::new_key ||
                        request.signer == RequestForecast::Signer::envelope_key
-                   ? "no: [ca." + authority.name + "] has none, so that a person has to approve, or the CA asks for none"
+                   ? "no: [ca." + authority.name +
+                         "] has none, so that a person has to approve, or the CA asks for none"
                    : "no: the certificate that signs vouches for it";
     }
     if (!request.states_challenge) {
@@ -148,8 +149,8 @@ std::string type_text(const RequestForecast& request, const config::AuthoritySet
     }
     return authority.renewal_type == config::RenewalType::pkcs_req      ? "PKCSReq"
            : authority.renewal_type == config::RenewalType::renewal_req ? "RenewalReq"
-                                                                         : "RenewalReq if the CA announces Renewal, "
-                                                                           "else PKCSReq";
+                                                                        : "RenewalReq if the CA announces Renewal, "
+                                                                          "else PKCSReq";
 }
 
 std::string reply_text(config::EnvelopeMode mode) {
@@ -172,10 +173,11 @@ void add_request(Fields& fields, const RequestForecast& request, const config::A
     fields.add("message_type", "message", type_text(request, authority));
     fields.add("signed_by", "signed by", signer_text(request, state, identity));
     fields.add("challenge", "challenge", challenge_text(request, authority));
-    fields.add("algorithms", "algorithms",
-               request.algorithms
-                   ? runtime::request_text(*request.algorithms)
-                   : std::string("by what the CA announces (GetCACaps), at least AES-128 and SHA-256 without 'legacy'"));
+    fields.add(
+        "algorithms", "algorithms",
+        request.algorithms
+            ? runtime::request_text(*request.algorithms)
+            : std::string("by what the CA announces (GetCACaps), at least AES-128 and SHA-256 without 'legacy'"));
     fields.add("encrypted_to", "encrypted to",
                request.sealed_by_password.value_or(false)
                    ? "nobody's key: the CA has no RSA key, so it is encrypted under the challenge"
@@ -193,7 +195,7 @@ void add_csr(Fields& fields, const config::IdentitySettings& identity) {
 
 void add_urls(Fields& fields, const config::AuthoritySettings& authority, const std::optional<bool>& post) {
     const bool fixed = authority.http != config::HttpMethod::automatic;
-    const std::string method = post ? (*post ? "POST" : "GET")
+    const std::string method = post    ? (*post ? "POST" : "GET")
                                : fixed ? (authority.http == config::HttpMethod::post ? "POST" : "GET")
                                        : "POST, or GET where the CA does not announce POST,";
     std::vector<std::string> urls;
@@ -209,11 +211,10 @@ void add_acceptance(Fields& fields, const config::Configuration& configuration,
     std::vector<std::string> checks{"it is signed by the CA or an RA of its set, and chains to its anchor",
                                     "its public key is the one that was asked for",
                                     "it is no CA's, and has no unknown critical extension"};
-    checks.emplace_back(identity.accept.subject == config::AcceptSubject::exact
-                            ? "its subject is exactly the one asked for"
-                        : identity.accept.subject == config::AcceptSubject::any
-                            ? "its subject may be any (accept.subject = \"any\")"
-                            : "its subject has the RDNs asked for, in any order");
+    checks.emplace_back(
+        identity.accept.subject == config::AcceptSubject::exact ? "its subject is exactly the one asked for"
+        : identity.accept.subject == config::AcceptSubject::any ? "its subject may be any (accept.subject = \"any\")"
+                                                                : "its subject has the RDNs asked for, in any order");
     checks.emplace_back(identity.accept.alt_names == config::AcceptAltNames::any
                             ? "its names may be any (accept.san = \"any\")"
                             : "its names are at least those asked for");
@@ -234,11 +235,11 @@ std::string files_text(const config::Configuration& configuration, const config:
     const config::TokenSettings& token = configuration.tokens.at(identity.token);
     const bool handle = token.type == config::TokenType::tpm2 &&
                         (token.storage.persistent() || std::holds_alternative<config::PersistentHandle>(identity.key));
-    return fmt::format("{}/current becomes generation {}: cert.pem chain.pem fullchain.pem ca.pem {}key.uri "
-                       "identity.json{}",
-                       (configuration.agent.publish_dir / identity.name).string(), state.last_generation + 1,
-                       handle ? "" : "key.pem ",
-                       configuration.authorities.at(identity.ca).crl != config::CrlSource::off ? " crl.pem" : "");
+    return fmt::format(
+        "{}/current becomes generation {}: cert.pem chain.pem fullchain.pem ca.pem {}key.uri "
+        "identity.json{}",
+        (configuration.agent.publish_dir / identity.name).string(), state.last_generation + 1, handle ? "" : "key.pem ",
+        configuration.authorities.at(identity.ca).crl != config::CrlSource::off ? " crl.pem" : "");
 }
 
 void add_publication(Fields& fields, const config::Configuration& configuration,

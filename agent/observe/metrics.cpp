@@ -21,7 +21,10 @@ const std::vector<MetricFamily>& known_families() {
         {"hwenroll_consecutive_failures", "gauge", "Failures in a row since the last success.", {}},
         {"hwenroll_state", "gauge", "1 under the state that 'hwenroll status' shows.", {}},
         {"hwenroll_deployed_generation", "gauge", "Number of the generation that consumers see.", {}},
-        {"hwenroll_token_up", "gauge", "1: the last use of the token reached it; absent: not used since the start.", {}},
+        {"hwenroll_token_up",
+         "gauge",
+         "1: the last use of the token reached it; absent: not used since the start.",
+         {}},
         {"hwenroll_requests_total",
          "counter",
          "Enrollment messages and polls by what came back since the agent began: granted, pending, rejected, unusable "
@@ -65,8 +68,7 @@ std::string labels_text(const std::map<std::string, std::string>& labels) {
 Metrics::Metrics() : families_(known_families()) {}
 
 void Metrics::add(std::string_view name, std::map<std::string, std::string> labels, std::int64_t value) {
-    const auto found =
-        std::ranges::find_if(families_, [&](const MetricFamily& family) { return family.name == name; });
+    const auto found = std::ranges::find_if(families_, [&](const MetricFamily& family) { return family.name == name; });
     if (found != families_.end()) {
         found->samples.push_back({std::move(labels), value});
     }
@@ -93,7 +95,8 @@ void Metrics::add(const IdentityFacts& identity) {
         add("hwenroll_renew_due_seconds", labels, seconds(*identity.renew_at));
     }
     add("hwenroll_consecutive_failures", labels, state.counters.failures);
-    add("hwenroll_state", {{"identity", identity.name}, {"state", identity.word.substr(0, identity.word.find('('))}}, 1);
+    add("hwenroll_state", {{"identity", identity.name}, {"state", identity.word.substr(0, identity.word.find('('))}},
+        1);
 }
 
 void Metrics::add(const std::vector<MetricFamily>& families) {

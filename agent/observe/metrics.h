@@ -31,7 +31,7 @@ struct MetricFamily {
 /// What is told of one identity.
 struct IdentityFacts {
     std::string name;
-    std::string word;                                ///< status_word(), or DISABLED; what is in parentheses is left out
+    std::string word;  ///< status_word(), or DISABLED; what is in parentheses is left out
     const lifecycle::IdentityState* state = nullptr;  ///< never null
     std::optional<TimePoint> renew_at = {};
     std::optional<TimePoint> authority_end = {};  ///< notAfter of the CA that issues; nothing: it is not known

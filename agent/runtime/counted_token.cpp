@@ -23,8 +23,7 @@ Result<keystore::KeyDescription> CountedToken::look_up(const keystore::KeyRefere
     return token_->look_up(key);
 }
 
-Result<Bytes> CountedToken::sign(const keystore::KeyReference& key, keystore::SignMechanism mechanism,
-                                 ByteView input) {
+Result<Bytes> CountedToken::sign(const keystore::KeyReference& key, keystore::SignMechanism mechanism, ByteView input) {
     counts_.count(TokenOperation::sign);
     return token_->sign(key, mechanism, input);
 }

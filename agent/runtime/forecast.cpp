@@ -23,8 +23,7 @@ const Bytes some_key{0x30, 0x00};
 
 const config::TokenSettings* signer_token_of(const config::Configuration& configuration,
                                              const config::IdentitySettings& identity) {
-    const auto found =
-        identity.signer ? configuration.tokens.find(identity.signer->token) : configuration.tokens.end();
+    const auto found = identity.signer ? configuration.tokens.find(identity.signer->token) : configuration.tokens.end();
     return found == configuration.tokens.end() ? nullptr : &found->second;
 }
 
@@ -134,9 +133,8 @@ Result<SharedAuthority> stored_authority(const config::AuthoritySettings& settin
     if (!set) {
         return fail(Error(set.error()).about("ca " + settings.name));
     }
-    return std::make_shared<const Authority>(
-        Authority{*std::move(set), scep::parse_capabilities(as_bytes(state.current->capabilities)), record->generation,
-                  {}});
+    return std::make_shared<const Authority>(Authority{
+        *std::move(set), scep::parse_capabilities(as_bytes(state.current->capabilities)), record->generation, {}});
 }
 
 /// The manufacturer's certificate; its key is not looked for.
@@ -153,10 +151,10 @@ Result<Signer> manufacturer_of(const config::SignerSettings& settings) {
 }
 
 RequestForecast::Signer signer_of(const RequestPlan& plan) {
-    return plan.envelope_key             ? RequestForecast::Signer::envelope_key
-           : is_signed_by_current(plan)  ? RequestForecast::Signer::current
-           : plan.signer                 ? RequestForecast::Signer::manufacturer
-                                         : RequestForecast::Signer::new_key;
+    return plan.envelope_key            ? RequestForecast::Signer::envelope_key
+           : is_signed_by_current(plan) ? RequestForecast::Signer::current
+           : plan.signer                ? RequestForecast::Signer::manufacturer
+                                        : RequestForecast::Signer::new_key;
 }
 
 /// What depends on what the CA has announced and sent.
@@ -178,9 +176,9 @@ void add_authority(RequestForecast& request, const RequestPlan& plan, const conf
     request.recipient = plan.authority->set.recipient.subject().text();
     request.sealed_by_password = is_sealed_by_password(*plan.authority);
     if (needs_challenge(plan) && !plan.challenge) {
-        request.obstacle = Error(ErrorCode::challenge_source,
-                                 "there is no challenge, and this request cannot do without one", {},
-                                 "set 'challenge' of [ca." + settings.name + "]");
+        request.obstacle =
+            Error(ErrorCode::challenge_source, "there is no challenge, and this request cannot do without one", {},
+                  "set 'challenge' of [ca." + settings.name + "]");
     }
 }
 
@@ -219,8 +217,8 @@ RequestForecast request_forecast(const config::AuthoritySettings& settings, cons
     if (request.obstacle) {
         return request;
     }
-    auto authority = stored_authority(settings, limits, stored.authority, effect.purpose == lifecycle::Purpose::shadow,
-                                      at);
+    auto authority =
+        stored_authority(settings, limits, stored.authority, effect.purpose == lifecycle::Purpose::shadow, at);
     if (!authority) {
         request.obstacle = authority.error();
     } else if (*authority) {
@@ -259,9 +257,8 @@ Forecast forecast(const config::Configuration& configuration, const config::Iden
     Walk walk(stored, now);
     Forecast forecast = walk.run();
     if (walk.prepares()) {
-        forecast.request =
-            request_forecast(configuration.authorities.at(identity.ca), configuration.limits, identity, stored,
-                             walk.state(), *walk.prepares(), forecast.steps.back().at);
+        forecast.request = request_forecast(configuration.authorities.at(identity.ca), configuration.limits, identity,
+                                            stored, walk.state(), *walk.prepares(), forecast.steps.back().at);
     }
     return forecast;
 }

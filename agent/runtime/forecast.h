@@ -29,14 +29,14 @@ struct RequestForecast {
     /// Whose key signs it.
     enum class Signer : std::uint8_t { new_key, current, manufacturer, envelope_key };
     Signer signer = Signer::new_key;
-    std::optional<scep::MessageType> type;        ///< nothing: what the CA announces decides, and it was not asked yet
-    std::optional<scep::Algorithms> algorithms;   ///< likewise
-    std::optional<bool> post;                     ///< likewise; false: GET
-    std::string recipient;                        ///< subject of the CA's encryption certificate; empty: not known yet
-    std::optional<bool> sealed_by_password;       ///< encrypted under the challenge; nothing: not known yet
-    bool states_challenge = false;                ///< the CSR holds the challenge
+    std::optional<scep::MessageType> type;       ///< nothing: what the CA announces decides, and it was not asked yet
+    std::optional<scep::Algorithms> algorithms;  ///< likewise
+    std::optional<bool> post;                    ///< likewise; false: GET
+    std::string recipient;                       ///< subject of the CA's encryption certificate; empty: not known yet
+    std::optional<bool> sealed_by_password;      ///< encrypted under the challenge; nothing: not known yet
+    bool states_challenge = false;               ///< the CSR holds the challenge
     config::EnvelopeMode reply = config::EnvelopeMode::automatic;  ///< how the reply is encrypted
-    std::optional<Error> obstacle;                ///< it could not be made as things stand
+    std::optional<Error> obstacle;                                 ///< it could not be made as things stand
 };
 
 /// Something that the agent does, and when.
@@ -59,10 +59,10 @@ struct ForecastStep {
 };
 
 struct Forecast {
-    std::vector<ForecastStep> steps;  ///< up to the next message to the CA, or as far as time alone leads
-    std::optional<lifecycle::Purpose> purpose;       ///< of the message that the last step sends
+    std::vector<ForecastStep> steps;            ///< up to the next message to the CA, or as far as time alone leads
+    std::optional<lifecycle::Purpose> purpose;  ///< of the message that the last step sends
     std::optional<lifecycle::Transaction> transaction;  ///< that is sent again or polled for
-    std::optional<RequestForecast> request;          ///< of the last step, if it makes one
+    std::optional<RequestForecast> request;             ///< of the last step, if it makes one
 };
 
 /// Follows the machine as if each step went well.

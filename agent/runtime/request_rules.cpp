@@ -9,8 +9,8 @@ std::optional<lifecycle::Credential> current_that_receives(const config::Identit
                                                            const std::optional<lifecycle::Credential>& current) {
     const auto key =
         current ? PublicKey::from_spki(current->key.spki) : fail(ErrorCode::internal, "there is no current key");
-    const bool receives = key && (key->is_rsa() || config::is_ec(identity.key) ||
-                                  authority.envelope == config::EnvelopeMode::agree);
+    const bool receives =
+        key && (key->is_rsa() || config::is_ec(identity.key) || authority.envelope == config::EnvelopeMode::agree);
     return receives ? current : std::nullopt;
 }
 

@@ -1,5 +1,5 @@
-// What the configuration and the CA make of a request: who signs it, of which type it is, whether it says the challenge.
-// Pure; what builds requests and what foretells them judge by this alone.
+// What the configuration and the CA make of a request: who signs it, of which type it is, whether it says the
+// challenge. Pure; what builds requests and what foretells them judge by this alone.
 #pragma once
 
 #include <optional>

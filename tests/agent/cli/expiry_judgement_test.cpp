@@ -140,8 +140,7 @@ TEST(ExpiryJudgement, the_line_is_one_line_with_one_bar_and_names_the_worst_five
     EXPECT_EQ(std::ranges::count(line, '|'), 1);
     EXPECT_LT(line.find("id7: "), line.find("id0: ")) << "the worst first";
     EXPECT_THAT(line, AllOf(HasSubstr("and 3 more"), HasSubstr("'id6'="), Not(HasSubstr("id5: "))));
-    EXPECT_TRUE(std::regex_match(
-        line, std::regex(R"(HWENROLL [A-Z]+ - [^|]+ \|( '[a-z0-9._-]+'=-?\d+s;\d+:;\d+:)+)")))
+    EXPECT_TRUE(std::regex_match(line, std::regex(R"(HWENROLL [A-Z]+ - [^|]+ \|( '[a-z0-9._-]+'=-?\d+s;\d+:;\d+:)+)")))
         << line;
 }
 

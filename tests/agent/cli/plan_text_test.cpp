@@ -5,8 +5,12 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <openssl/evp.h>
+#include <openssl/rsa.h>
+#include <openssl/x509.h>
 
 #include "agent/config/configuration_reader.h"
+#include "base/openssl_ptr.h"
 
 namespace hwenroll::test {
 namespace {
@@ -33,6 +37,16 @@ url = ["http://one.example.com/scep", "http://two.example.com/scep"]
 fingerprint = "SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
 )";
 
+/// SubjectPublicKeyInfo.
+Bytes some_rsa_key() {
+    const OpenSslPtr<EVP_PKEY> key(EVP_RSA_gen(1024));
+    unsigned char* der = nullptr;
+    const int size = i2d_PUBKEY(key.get(), &der);
+    Bytes spki(der, der + size);
+    OPENSSL_free(der);
+    return spki;
+}
+
 class Plan : public testing::Test {
  protected:
     void configure(const std::string& ca_lines, const std::string& identity_lines) {
@@ -57,7 +71,7 @@ class Plan : public testing::Test {
     /// Published, with 100 days of which so many have passed.
     void publish(Seconds passed) {
         lifecycle::Credential current;
-        current.key = {Bytes(16, 0xAB), Bytes{0x30, 0x00}};
+        current.key = {Bytes(16, 0xAB), some_rsa_key()};
         current.issued.not_before = now - passed;
         current.issued.not_after = current.issued.not_before + 100 * day;
         current.issued.anchors = {Bytes{1}};
@@ -134,7 +148,7 @@ TEST_F(Plan, of_a_valid_certificate_says_when_it_is_renewed_and_by_which_key) {
     EXPECT_EQ(renewal.at, now + 65 * day);
     EXPECT_THAT(renewal.summary, AllOf(StartsWith("renewal: 2027-05-05T00:00:00Z"), HasSubstr("in 65 d")));
     EXPECT_EQ(value(renewal, "message_type"), "RenewalReq if the CA announces Renewal, else PKCSReq");
-    EXPECT_THAT(value(renewal, "signed_by"), HasSubstr("abababab"));
+    EXPECT_THAT(value(renewal, "signed_by"), HasSubstr("current certificate's key ABABAB"));
     EXPECT_THAT(value(renewal, "challenge"), StartsWith("no"));
     EXPECT_THAT(value(renewal, "checks"), HasSubstr("ends later than the current one"));
     EXPECT_THAT(value(renewal, "publication"), HasSubstr("generation 2"));

@@ -44,8 +44,8 @@ TEST(MetricsTextOf, has_each_name_of_the_interface_with_help_type_and_absolute_t
     metrics.add("hwenroll_token_up", {{"token", "lab"}}, 0);
     metrics.add("hwenroll_requests_total", {{"result", "granted"}}, 4);
     metrics.add("hwenroll_token_operations_total", {{"op", "sign"}}, 9);
-    metrics.add({"web", "HELD(rejected)", &state, begin + std::chrono::hours(24 * 67),
-                 begin + std::chrono::hours(24 * 1000)});
+    metrics.add(
+        {"web", "HELD(rejected)", &state, begin + std::chrono::hours(24 * 67), begin + std::chrono::hours(24 * 1000)});
     const MetricsText read = read_metrics(observe::prometheus_text(metrics.families()));
     EXPECT_THAT(read.faults, IsEmpty());
     const std::map<std::string, double> expected{
@@ -81,8 +81,9 @@ TEST(MetricsTextOf, what_is_not_known_is_absent_and_not_zero) {
 TEST(MetricsTextOf, O3_label_values_and_help_are_escaped) {
     const std::vector<MetricFamily> families{
         {"hwenroll_state", "gauge", "a\\b\n\"c\"", {{{{"identity", "a\"b\\c\nd"}}, 1}}}};
-    EXPECT_EQ(observe::prometheus_text(families), "# HELP hwenroll_state a\\\\b\\n\"c\"\n# TYPE hwenroll_state gauge\n"
-                                                  "hwenroll_state{identity=\"a\\\"b\\\\c\\nd\"} 1\n");
+    EXPECT_EQ(observe::prometheus_text(families),
+              "# HELP hwenroll_state a\\\\b\\n\"c\"\n# TYPE hwenroll_state gauge\n"
+              "hwenroll_state{identity=\"a\\\"b\\\\c\\nd\"} 1\n");
     EXPECT_THAT(read_metrics(observe::prometheus_text(families)).faults, IsEmpty());
 }
 

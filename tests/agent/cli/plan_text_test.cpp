@@ -40,10 +40,9 @@ fingerprint = "SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA
 /// SubjectPublicKeyInfo.
 Bytes some_rsa_key() {
     const OpenSslPtr<EVP_PKEY> key(EVP_RSA_gen(1024));
-    unsigned char* der = nullptr;
-    const int size = i2d_PUBKEY(key.get(), &der);
-    Bytes spki(der, der + size);
-    OPENSSL_free(der);
+    Bytes spki(static_cast<std::size_t>(i2d_PUBKEY(key.get(), nullptr)));
+    unsigned char* end = spki.data();
+    i2d_PUBKEY(key.get(), &end);
     return spki;
 }
 

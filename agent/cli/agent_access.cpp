@@ -5,25 +5,12 @@
 
 #include "agent/control/authority_view.h"
 #include "agent/control/identity_view.h"
+#include "agent/runtime/forecast.h"
 #include "agent/runtime/system_clock.h"
 #include "agent/store/state_directory.h"
-#include "agent/store/store.h"
 
 namespace hwenroll::cli {
 namespace {
-
-/// The store, or nothing when the agent has never run here.
-Result<std::optional<store::Store>> open_store(const config::Configuration& configuration) {
-    std::error_code failure;
-    if (!std::filesystem::exists(store::database_path(configuration.agent.state_dir), failure) && !failure) {
-        return std::optional<store::Store>();
-    }
-    auto store = store::Store::open_read_only(configuration.agent.state_dir);
-    if (!store) {
-        return fail(store.error());
-    }
-    return std::optional(*std::move(store));
-}
 
 control::ConfiguredIdentity configured_identity(const config::Configuration& configuration, const std::string& name) {
     control::ConfiguredIdentity identity;
@@ -43,6 +30,25 @@ control::ConfiguredIdentity configured_identity(const config::Configuration& con
     return identity;
 }
 
+Result<control::IdentityView> stored_view(const config::Configuration& configuration, store::Store* store,
+                                          const std::string& name, TimePoint now) {
+    const auto enabled = configuration.identities.find(name);
+    if (enabled == configuration.identities.end()) {
+        const auto state = store != nullptr ? store->identity(name) : lifecycle::IdentityState();
+        return state ? control::view_of(configured_identity(configuration, name), *state, now) : fail(state.error());
+    }
+    const auto stored = runtime::read_stored(configuration, enabled->second, store, now);
+    if (!stored) {
+        return fail(stored.error());
+    }
+    auto view = control::view_of(configured_identity(configuration, name), stored->state, now);
+    if (view) {
+        view->notice = lifecycle::candidate_text(stored->authority, view->ca);
+        view->renew_at = lifecycle::renewal_time(stored->state, stored->policy);
+    }
+    return view;
+}
+
 Result<std::vector<control::IdentityView>> stored_views(const config::Configuration& configuration,
                                                         const std::set<std::string>& names) {
     auto store = open_store(configuration);
@@ -56,17 +62,9 @@ Result<std::vector<control::IdentityView>> stored_views(const config::Configurat
     const TimePoint now = (*clock)->now();
     std::vector<control::IdentityView> views;
     for (const std::string& name : names) {
-        const auto state = *store ? (*store)->identity(name) : lifecycle::IdentityState();
-        if (!state) {
-            return fail(state.error());
-        }
-        auto view = control::view_of(configured_identity(configuration, name), *state, now);
+        auto view = stored_view(configuration, *store ? &**store : nullptr, name, now);
         if (!view) {
             return fail(view.error());
-        }
-        if (*store && !view->ca.empty()) {
-            const auto authority = (*store)->authority(view->ca);
-            view->notice = authority ? lifecycle::candidate_text(*authority, view->ca) : std::string();
         }
         views.push_back(*std::move(view));
     }
@@ -151,6 +149,18 @@ Result<std::vector<control::HistoryEvent>> stored_history(const config::Configur
 }
 
 }  // namespace
+
+Result<std::optional<store::Store>> open_store(const config::Configuration& configuration) {
+    std::error_code failure;
+    if (!std::filesystem::exists(store::database_path(configuration.agent.state_dir), failure) && !failure) {
+        return std::optional<store::Store>();
+    }
+    auto store = store::Store::open_read_only(configuration.agent.state_dir);
+    if (!store) {
+        return fail(store.error());
+    }
+    return std::optional(*std::move(store));
+}
 
 Result<control::Client> connect([[maybe_unused]] const config::AgentSettings& agent) {
 #ifndef HWENROLL_CONTROL

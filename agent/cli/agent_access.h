@@ -10,6 +10,7 @@
 #include "agent/config/loader.h"
 #include "agent/control/client.h"
 #include "agent/control/service.h"
+#include "agent/store/store.h"
 
 namespace hwenroll::cli {
 
@@ -42,6 +43,9 @@ std::set<std::string> all_names(const config::Configuration& configuration);
 
 /// Error code: unknown_name.
 Status check_known(const config::Configuration& configuration, const std::string& identity);
+
+/// state.db, or nothing when the agent has never run here. Errors: those of store::Store::open_read_only().
+Result<std::optional<store::Store>> open_store(const config::Configuration& configuration);
 
 /// How identities are, from `agent` or, without one, from state.db: all, or one. Errors: unknown_name, and those of the
 /// configuration, the connection or the store.

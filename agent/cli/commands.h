@@ -21,6 +21,30 @@ struct CommandContext {
 /// The configuration, or its error. Findings are no errors here: they disable parts.
 Result<config::Configuration> load(const CommandContext& context);
 
+/// What `init` was told; the rest it finds, asks for at a terminal, or names as the next thing to type.
+struct InitOptions {
+    std::optional<std::string> url;
+    std::optional<std::string> preset;   ///< completes a URL that is only a host
+    std::optional<std::string> ca_name;  ///< of the [ca.*] section
+    std::optional<std::string> name;     ///< identity
+    std::optional<std::string> subject;
+    std::vector<std::string> alt_names;
+    std::optional<std::string> fingerprint;  ///< of the CA, confirmed by its operator
+    std::optional<std::string> module;       ///< the only PKCS#11 module to look into
+    std::optional<std::string> token;        ///< label, serial number or URI of a token, TCTI, or a [token.*] section
+    std::optional<std::string> key;
+    std::optional<std::string> envelope;
+    std::optional<std::string> pin_file;        ///< absolute path, or `-`: a line of standard input
+    std::optional<std::string> challenge_file;  ///< the same, after the PIN's
+    std::optional<std::string> state_dir;
+    std::optional<std::string> directory;  ///< in place of /etc/hwenroll
+};
+
+/// A new user's first command: asks the CA, lets a person compare its fingerprint, finds the tokens and writes a
+/// commented configuration that check_config() is content with. Off a terminal it never asks. What is there is never
+/// overwritten.
+int init(const CommandContext& context, const InitOptions& options);
+
 int check_config(const CommandContext& context);
 
 /// The configuration in force with every default, as TOML that reads back to the same; never a secret. Findings go to
@@ -39,6 +63,26 @@ int doctor(const CommandContext& context, bool against_ca);
 
 /// Writes what somebody needs who is to help, without a secret, to `out` or to a new file in the working directory.
 int bugreport(const CommandContext& context, const std::optional<std::filesystem::path>& out);
+
+/// What `check` judges by.
+struct CheckOptions {
+    std::vector<std::string> identities;  ///< empty: all
+    std::optional<std::string> warning;   ///< `14d` or `15%`
+    std::optional<std::string> critical;
+    bool without_daemon = false;  ///< a timer runs `hwenrolld --once`, so that no agent has to run
+};
+
+/// A monitoring plugin: one line with performance data, and the exit codes 0, 1, 2 and 3 (expiry_judgement.h).
+int check(const CommandContext& context, const CheckOptions& options);
+
+/// How `check` answers to a command line that it does not understand.
+int refused_check(const CommandContext& context, const Error& error);
+
+/// What would be sent next for all identities or for one, and why not if nothing is. Sends nothing.
+int plan(const CommandContext& context, const std::optional<std::string>& identity);
+
+/// Prometheus' text, on standard output or as `textfile`: from the running agent, or what state.db knows.
+int metrics(const CommandContext& context, const std::optional<std::string>& textfile);
 
 /// Names with what they use.
 int list(const CommandContext& context);

@@ -30,6 +30,8 @@ struct CommandLine {
     bool against_ca = false;
     cli::PurgeOptions purge;
     cli::AttestOptions attest;
+    cli::CheckOptions check;
+    cli::InitOptions init;
     std::function<int(const cli::CommandContext&)> run;
 };
 
@@ -89,6 +91,45 @@ void add_identity_commands(CLI::App& app, CommandLine& line) {
     resume->add_option("ID", line.target, "identity")->required();
     resume->callback(
         [&] { line.run = [&line](const cli::CommandContext& context) { return cli::resume(context, line.target); }; });
+}
+
+void add_init_command(CLI::App& app, CommandLine& line) {
+    auto* init = app.add_subcommand("init", "write a first configuration, or another identity's");
+    init->add_option("--url", line.init.url, "the CA's SCEP service");
+    init->add_option("--ca-preset", line.init.preset, "completes a URL that is only a host: ndes, cisco-ios");
+    init->add_option("--ca", line.init.ca_name, "name of the CA's section");
+    init->add_option("--name", line.init.name, "name of the identity; without it, this host's");
+    init->add_option("--subject", line.init.subject, "its distinguished name, as CN=web01.example.com,O=Example");
+    init->add_option("--san", line.init.alt_names, "another name, as dns:web01.example.com; may be repeated");
+    init->add_option("--fingerprint", line.init.fingerprint, "SHA-256 of the CA, confirmed by its operator");
+    init->add_option("--module", line.init.module, "look into this PKCS#11 module only");
+    init->add_option("--token", line.init.token, "label, serial number or URI of the token, or tpm2");
+    init->add_option("--key", line.init.key, "rsa:2048, rsa:3072, rsa:4096, ec:p256, ec:p384 or existing:…");
+    init->add_option("--envelope", line.init.envelope, "how replies reach an EC key: agree, password, token-rsa");
+    init->add_option("--pin-file", line.init.pin_file, "file with the token's PIN; -: a line of standard input");
+    init->add_option("--challenge-file", line.init.challenge_file, "file with the challenge; -: the next line of it");
+    init->add_option("--state-dir", line.init.state_dir, "in place of /var/lib/hwenroll");
+    init->add_option("--dir", line.init.directory, "directory of the configuration, in place of /etc/hwenroll");
+    init->callback(
+        [&] { line.run = [&line](const cli::CommandContext& context) { return cli::init(context, line.init); }; });
+}
+
+void add_monitoring_commands(CLI::App& app, CommandLine& line) {
+    auto* plan = app.add_subcommand("plan", "what would be sent next, and why not if nothing is; sends nothing");
+    plan->add_option("ID", line.name, "identity; without one, all");
+    plan->callback(
+        [&] { line.run = [&line](const cli::CommandContext& context) { return cli::plan(context, line.name); }; });
+    auto* check = app.add_subcommand("check", "monitoring plugin: exit codes 0 to 3, one line, performance data");
+    check->add_option("ID", line.check.identities, "identities; without one, all");
+    check->add_option("-w,--warning", line.check.warning, "life left for a warning: 14d, or 15% of the lifetime");
+    check->add_option("-c,--critical", line.check.critical, "life left for critical: 7d, or 7%");
+    check->add_flag("--without-daemon", line.check.without_daemon, "a timer runs hwenrolld --once: none has to run");
+    check->callback(
+        [&] { line.run = [&line](const cli::CommandContext& context) { return cli::check(context, line.check); }; });
+    auto* metrics = app.add_subcommand("metrics", "Prometheus metrics");
+    metrics->add_option("--textfile", line.name, "file to write them to at once, as node_exporter collects them");
+    metrics->callback(
+        [&] { line.run = [&line](const cli::CommandContext& context) { return cli::metrics(context, line.name); }; });
 }
 
 void add_attest_command(CLI::App& app, CommandLine& line) {
@@ -234,8 +275,10 @@ int run(int argc, char** argv) {
     app.add_flag("--no-color", line.no_color, "no colours, even on a terminal");
     app.require_subcommand(1);
     app.fallthrough();
+    add_init_command(app, line);
     add_configuration_commands(app, line);
     add_identity_commands(app, line);
+    add_monitoring_commands(app, line);
     add_attest_command(app, line);
     add_agent_commands(app, line);
     add_ca_and_token_commands(app, line);
@@ -246,7 +289,8 @@ int run(int argc, char** argv) {
         if (error.get_exit_code() == 0) {
             return app.exit(error);
         }
-        return cli::report(Error(ErrorCode::usage, error.what(), {}, "see 'hwenroll --help'"));
+        const Error usage(ErrorCode::usage, error.what(), {}, "see 'hwenroll --help'");
+        return app.got_subcommand("check") ? cli::refused_check(context_of(line), usage) : cli::report(usage);
     }
     return line.run(context_of(line));
 }

@@ -280,6 +280,20 @@ Result<Health> Client::health() {
     return value_of(call(call_of("Health", json::object())), health_of);
 }
 
+Result<observe::Metrics> Client::metrics() {
+    observe::Metrics all;
+    const Status ended = call_for_pages("Metrics", [&](const std::string& frame) -> Result<bool> {
+        const auto reply = good_reply(frame);
+        const auto page = list_of<observe::MetricFamily>(reply, "metrics", metric_family_of);
+        if (!page) {
+            return fail(page.error());
+        }
+        all.add(*page);
+        return reply->continues;
+    });
+    return ended ? Result<observe::Metrics>(std::move(all)) : fail(ended.error());
+}
+
 Result<Acceptance> Client::enroll(const std::string& identity) {
     return value_of(call(call_of("Enroll", identity_parameter(identity))), acceptance_of);
 }

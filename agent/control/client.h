@@ -48,6 +48,9 @@ class Client {
     /// The agent, its CAs and its tokens. An agent of an earlier version does not know the question: control_protocol.
     Result<Health> health();
 
+    /// What monitoring systems are told of it.
+    Result<observe::Metrics> metrics();
+
     Result<Acceptance> enroll(const std::string& identity);
     Result<Acceptance> adopt(const std::string& identity, const std::string& certificates);
     Result<Acceptance> renew(const std::string& identity, bool rekey);

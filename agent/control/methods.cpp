@@ -64,6 +64,17 @@ Result<json> run_health(ControlService& service, const Arguments&) {
     return as_json(service.health());
 }
 
+Result<json> run_metrics(ControlService& service, const Arguments&) {
+    const auto page = service.metrics_page({}, std::numeric_limits<std::size_t>::max());
+    return page ? as_json<observe::MetricFamily>("metrics", page->families) : fail(page.error());
+}
+
+Result<Page> page_of_metrics(ControlService& service, const std::string& after, std::size_t limit) {
+    const auto page = service.metrics_page(after, limit);
+    const auto parameters = page ? as_json<observe::MetricFamily>("metrics", page->families) : fail(page.error());
+    return parameters ? Result<Page>(Page{text_of(*parameters), page->last, page->ended}) : fail(parameters.error());
+}
+
 Result<json> run_enroll(ControlService& service, const Arguments& arguments) {
     return as_json(service.enroll(*arguments.identity));
 }
@@ -104,6 +115,7 @@ constexpr std::array table{
     Method{"Status", MethodKind::read, Presence::optional, false, false, false, false, run_status, page_of_status},
     Method{"Overview", MethodKind::read, Presence::absent, false, false, false, false, run_overview, page_of_overview},
     Method{"Health", MethodKind::read, Presence::absent, false, false, false, false, run_health},
+    Method{"Metrics", MethodKind::read, Presence::absent, false, false, false, false, run_metrics, page_of_metrics},
     Method{"Enroll", MethodKind::change, Presence::required, false, false, false, false, run_enroll},
     Method{"Adopt", MethodKind::change, Presence::required, false, false, false, false, nullptr, nullptr, true,
            begin_adopt},

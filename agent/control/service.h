@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "agent/observe/metrics.h"
 #include "base/clock.h"
 #include "base/result.h"
 
@@ -92,6 +93,13 @@ struct Overview {
     std::vector<OverviewRow> rows;
     std::vector<std::string> notices;  ///< what an operator has to decide about their CAs, each once
     friend bool operator==(const Overview&, const Overview&) = default;
+};
+
+/// Metrics of some identities, in the order of their names, and with the first page those of the agent as a whole.
+struct MetricsPage {
+    std::vector<observe::MetricFamily> families;
+    std::string last;  ///< the name after which the next page begins
+    bool ended = true;
 };
 
 /// Something that happened to an identity.
@@ -191,6 +199,8 @@ class ControlService {
 
     /// Of the agent, its CAs and its tokens. Asks nobody.
     virtual Result<Health> health() = 0;
+
+    virtual Result<MetricsPage> metrics_page(const std::string& after, std::size_t limit) = 0;
 
     virtual Result<Acceptance> enroll(const std::string& identity) = 0;
     virtual Result<Acceptance> renew(const std::string& identity, bool rekey) = 0;

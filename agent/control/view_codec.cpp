@@ -229,6 +229,22 @@ Result<FailureView> failure_view_of(const json& value) {
     return reader.finish(std::move(view));
 }
 
+Result<observe::MetricSample> metric_sample_of(const json& value) {
+    observe::MetricSample sample;
+    Reader reader(value);
+    reader.read("value", sample.value);
+    const json* const labels = reader.find("labels", true);
+    bool good = labels != nullptr && labels->is_object();
+    if (good) {
+        for (const auto& [name, text] : labels->items()) {
+            good = good && text.is_string();
+            sample.labels[name] = text.is_string() ? text.get<std::string>() : std::string();
+        }
+    }
+    reader.adopt("labels", good);
+    return reader.finish(std::move(sample));
+}
+
 }  // namespace
 
 std::optional<TimePoint> time_of(std::string_view text) {
@@ -348,6 +364,14 @@ json to_json(const ResumptionView& resumption) {
 
 json to_json(const HistoryEvent& event) {
     return {{"kind", event.kind}, {"name", event.name}, {"at", to_iso8601(event.at)}, {"text", event.text}};
+}
+
+json to_json(const observe::MetricFamily& family) {
+    json samples = json::array();
+    for (const observe::MetricSample& sample : family.samples) {
+        samples.push_back({{"labels", json(sample.labels)}, {"value", sample.value}});
+    }
+    return {{"name", family.name}, {"kind", family.kind}, {"help", family.help}, {"samples", std::move(samples)}};
 }
 
 Result<IdentityView> identity_view_of(const json& value) {
@@ -496,6 +520,22 @@ Result<HistoryEvent> history_event_of(const json& value) {
     reader.read("at", event.at);
     reader.read("text", event.text);
     return reader.finish(std::move(event));
+}
+
+Result<observe::MetricFamily> metric_family_of(const json& value) {
+    observe::MetricFamily family;
+    Reader reader(value);
+    reader.read("name", family.name);
+    reader.read("kind", family.kind);
+    reader.read("help", family.help);
+    reader.read_list("samples", [&](const json& entry) {
+        auto sample = metric_sample_of(entry);
+        if (sample) {
+            family.samples.push_back(*std::move(sample));
+        }
+        return sample.has_value();
+    });
+    return reader.finish(std::move(family));
 }
 
 }  // namespace hwenroll::control

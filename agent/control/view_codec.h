@@ -16,6 +16,7 @@ nlohmann::json to_json(const IdentityEvent& event);
 nlohmann::json to_json(const Acceptance& acceptance);
 nlohmann::json to_json(const ResumptionView& resumption);
 nlohmann::json to_json(const HistoryEvent& event);
+nlohmann::json to_json(const observe::MetricFamily& family);
 
 /// `2026-11-23T18:09:53Z` and nothing else.
 std::optional<TimePoint> time_of(std::string_view text);
@@ -29,5 +30,6 @@ Result<IdentityEvent> identity_event_of(const nlohmann::json& value);
 Result<Acceptance> acceptance_of(const nlohmann::json& value);
 Result<ResumptionView> resumption_of(const nlohmann::json& value);
 Result<HistoryEvent> history_event_of(const nlohmann::json& value);
+Result<observe::MetricFamily> metric_family_of(const nlohmann::json& value);
 
 }  // namespace hwenroll::control

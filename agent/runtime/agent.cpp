@@ -20,7 +20,7 @@ Agent::Agent(EventLoop& loop, store::Store& store, const Clock& clock, observe::
              keystore::WorkerProgram worker, Watchers watchers)
     : loop_(loop),
       clock_trust_(store, clock),
-      at_{loop, store, clock, log, clock_trust_},
+      at_{loop, store, clock, log, clock_trust_, &counts_},
       worker_(std::move(worker)),
       watchers_(std::move(watchers)),
       progress_(observe::Progress::wanted()),

@@ -65,6 +65,12 @@ class Agent {
 
     [[nodiscard]] const ClockTrust& clock_trust() const { return clock_trust_; }
 
+    /// What was done since the process began.
+    [[nodiscard]] const WorkCounts& counts() const { return counts_; }
+
+    /// The tokens in use, by their names.
+    [[nodiscard]] const TokenDirectory& tokens() const { return tokens_; }
+
  private:
     struct Resident {
         std::unique_ptr<IdentityRunner> runner;
@@ -89,6 +95,7 @@ class Agent {
 
     EventLoop& loop_;
     ClockTrust clock_trust_;
+    WorkCounts counts_;
     std::string clock_unkept_;  ///< why the floor could not be kept, said once for each cause
     Surroundings at_;
     keystore::WorkerProgram worker_;

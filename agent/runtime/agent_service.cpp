@@ -7,6 +7,7 @@
 #include "agent/config/value_syntax.h"
 #include "agent/control/authority_view.h"
 #include "agent/control/identity_view.h"
+#include "agent/observe/status_words.h"
 #include "agent/runtime/policy.h"
 #include "agent/runtime/resume.h"
 #include "base/pem.h"
@@ -70,6 +71,24 @@ control::TokenView token_view(const std::string& name, const TokenCondition& con
 /// Nothing is under way, and nothing was asked for.
 bool is_idle(const IdentityRunner& runner) {
     return !runner.busy() && runner.state().wish == lifecycle::Wish::nothing;
+}
+
+void add_metrics_of(const Agent& agent, observe::Metrics& metrics) {
+    metrics.add("hwenroll_up", {}, 1);
+    metrics.add("hwenroll_clock_trusted", {}, agent.clock_trusted() ? 1 : 0);
+    for (const auto& [name, token] : agent.tokens()) {
+        if (const auto reached = token->reached()) {
+            metrics.add("hwenroll_token_up", {{"token", name}}, *reached ? 1 : 0);
+        }
+    }
+    const auto add = [&](const char* family, const char* label, const auto& words, auto kind) {
+        for (std::size_t i = 0; i < words.size(); ++i) {
+            const auto count = agent.counts().of(static_cast<decltype(kind)>(i));
+            metrics.add(family, {{label, std::string(words[i])}}, static_cast<std::int64_t>(count));
+        }
+    };
+    add("hwenroll_requests_total", "result", WorkCounts::request_results, RequestResult{});
+    add("hwenroll_token_operations_total", "op", WorkCounts::token_operations, TokenOperation{});
 }
 
 }  // namespace
@@ -229,6 +248,39 @@ Result<control::Overview> AgentService::overview_page(const std::string& after, 
         }
     }
     return overview;
+}
+
+Status AgentService::add_metrics(observe::Metrics& metrics, const std::string& identity, TimePoint now) {
+    if (const IdentityRunner* const found = agent_.find(identity)) {
+        const lifecycle::Policy policy = found->policy();
+        const bool known = !policy.authority.anchor.empty();
+        metrics.add({identity, observe::status_word(found->state(), now), &found->state(),
+                     lifecycle::renewal_time(found->state(), policy),
+                     known ? std::optional(policy.authority.not_after) : std::nullopt});
+        return {};
+    }
+    const auto stored = store_.identity(identity);
+    if (!stored) {
+        return fail(stored.error());
+    }
+    const auto fault = fault_of(identity);
+    metrics.add({identity, rest_ && !fault ? resting_word() : "DISABLED", &*stored});
+    return {};
+}
+
+/// What is told of the agent as a whole comes with the first page.
+Result<control::MetricsPage> AgentService::metrics_page(const std::string& after, std::size_t limit) {
+    observe::Metrics metrics;
+    if (after.empty()) {
+        add_metrics_of(agent_, metrics);
+    }
+    const std::vector<std::string> page = names(after, limit);
+    for (const std::string& name : page) {
+        if (const Status added = add_metrics(metrics, name, clock_.now()); !added) {
+            return fail(added.error());
+        }
+    }
+    return control::MetricsPage{metrics.families(), page.empty() ? after : page.back(), page.size() < limit};
 }
 
 Result<control::Acceptance> AgentService::want(const std::string& identity, const lifecycle::Event& event,

@@ -35,6 +35,7 @@ class AgentService final : public control::ControlService {
     Result<std::vector<control::IdentityView>> status_page(const std::string& after, std::size_t limit) override;
     Result<control::Overview> overview_page(const std::string& after, std::size_t limit) override;
     Result<control::Health> health() override;
+    Result<control::MetricsPage> metrics_page(const std::string& after, std::size_t limit) override;
     Result<control::Acceptance> enroll(const std::string& identity) override;
     Result<control::Acceptance> renew(const std::string& identity, bool rekey) override;
     Result<control::Acceptance> cancel(const std::string& identity) override;
@@ -59,6 +60,7 @@ class AgentService final : public control::ControlService {
     [[nodiscard]] control::OverviewRow resting_row(control::OverviewRow row) const;
     Result<control::IdentityView> view(const std::string& identity);
     Result<control::OverviewRow> row(const std::string& identity, TimePoint now);
+    Status add_metrics(observe::Metrics& metrics, const std::string& identity, TimePoint now);
     Result<CrlWatch*> crls_of(const std::string& ca);
     [[nodiscard]] std::optional<control::CrlView> crl_view(const IdentityRunner& runner);
     Result<control::Acceptance> want(const std::string& identity, const lifecycle::Event& event,

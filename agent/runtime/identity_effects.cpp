@@ -8,6 +8,7 @@
 #include "agent/observe/status_words.h"
 #include "agent/runtime/identity_runner.h"
 #include "agent/runtime/published_files.h"
+#include "agent/runtime/request_rules.h"
 #include "agent/runtime/system_clock.h"
 #include "agent/runtime/transaction_algorithms.h"
 #include "base/failpoint.h"
@@ -164,12 +165,6 @@ void IdentityRunner::prepare(const lifecycle::PrepareRequest& effect, const Shar
         return failed(serial.error());
     }
     const TimePoint now = at_.clock.now();
-    // Where the key's kind has been changed, the answer to a request that the EC certificate signs could not be opened
-    // unless the CA agrees; the new key asks for itself then, with the challenge (ENV-12).
-    const auto current_key = state_.current ? PublicKey::from_spki(state_.current->key.spki)
-                                            : fail(ErrorCode::internal, "there is no current key");
-    const bool current_receives = current_key && (current_key->is_rsa() || config::is_ec(settings_.key) ||
-                                                  authority_->settings().envelope == config::EnvelopeMode::agree);
     RequestPlan plan{settings_,
                      authority_->settings().challenge,
                      authority_->settings().challenge_encoding,
@@ -185,7 +180,7 @@ void IdentityRunner::prepare(const lifecycle::PrepareRequest& effect, const Shar
                      effect.by_renewal_req,
                      authority_->settings().renewal_type,
                      authority_->settings().renewal_sends_challenge,
-                     current_receives ? state_.current : std::nullopt,
+                     current_that_receives(settings_, authority_->settings(), state_.current),
                      std::move(signer),
                      config::envelope_for(settings_.key, authority_->settings().envelope),
                      state_.enrollment->envelope_key};
@@ -288,6 +283,7 @@ void IdentityRunner::exchange(const SharedAuthority& authority, const Bytes& mes
             if (!response) {
                 // Invariant 5: a reply that was cut or too large answered the message all the same.
                 const ErrorCode code = response.error().code();
+                count(RequestResult::unanswered);
                 return failed(without_reply(*form, response.error()),
                               code == ErrorCode::ca_truncated || code == ErrorCode::ca_too_big);
             }
@@ -342,13 +338,28 @@ void IdentityRunner::judge(const SharedAuthority& authority, const RequestForm& 
                         [this, answered](Result<ReplyVerdict> verdict) {
                             failpoint("reply-opened");
                             if (!verdict) {
+                                count(RequestResult::unusable);
                                 return failed(verdict.error(), answered);
                             }
+                            count_answer(verdict->event);
                             for (const std::string& warning : verdict->warnings) {
                                 warn(warning);
                             }
                             conclude(std::move(verdict->event));
                         });
+}
+
+void IdentityRunner::count(RequestResult result) const {
+    if (at_.counts != nullptr) {
+        at_.counts->count(result);
+    }
+}
+
+void IdentityRunner::count_answer(const lifecycle::Event& answer) const {
+    count(std::holds_alternative<lifecycle::CertificateIssued>(answer) ? RequestResult::granted
+          : std::holds_alternative<lifecycle::RequestPending>(answer)  ? RequestResult::pending
+          : std::holds_alternative<lifecycle::RequestRejected>(answer) ? RequestResult::rejected
+                                                                       : RequestResult::unusable);
 }
 
 void IdentityRunner::run(const lifecycle::PublishGeneration& effect) {

@@ -121,6 +121,8 @@ class IdentityRunner {
     void dispatch(const lifecycle::Event& event);
     void failed(const Error& error, bool answered = false);
     void conclude(lifecycle::Event outcome);
+    void count(RequestResult result) const;
+    void count_answer(const lifecycle::Event& answer) const;
     void settle(const std::optional<Error>& error);
     void undo(const Error& error);
     void say(const std::string& note, std::string_view message_id = {});

@@ -9,6 +9,7 @@
 #include "agent/runtime/issue_expectation.h"
 #include "agent/runtime/message_envelope.h"
 #include "agent/runtime/rejection.h"
+#include "agent/runtime/request_rules.h"
 #include "agent/runtime/secret_reading.h"
 #include "agent/runtime/transaction_algorithms.h"
 #include "agent/runtime/transaction_id.h"
@@ -122,26 +123,6 @@ ReplyVerdict take_certificate(const SharedToken& token, const ReplyPlan& plan, c
             std::move(warnings)};
 }
 
-/// An envelope key signs everything (ENV-14).
-bool is_signed_by_current(const RequestPlan& plan) {
-    return plan.current && !plan.envelope_key &&
-           (plan.purpose == lifecycle::Purpose::renewal || plan.purpose == lifecycle::Purpose::shadow);
-}
-
-/// By a certificate that the CA, or a manufacturer that it trusts, has issued.
-bool is_vouched_for(const RequestPlan& plan) {
-    return is_signed_by_current(plan) || plan.signer;
-}
-
-/// The reply comes encrypted under the challenge, so that the CA must know which one it is (ENV-13).
-bool is_answered_by_password(const RequestPlan& plan) {
-    return plan.envelope == config::EnvelopeMode::password;
-}
-
-bool needs_challenge(const RequestPlan& plan) {
-    return is_sealed_by_password(*plan.authority) || is_answered_by_password(plan) || plan.envelope_key;
-}
-
 /// Of the request: what proves who asks, and what the messages may be encrypted under.
 struct Challenge {
     Secret in_request;  ///< empty: none
@@ -150,7 +131,7 @@ struct Challenge {
 };
 
 Result<Challenge> challenge_of(const RequestPlan& plan) {
-    const bool stated = !is_vouched_for(plan) || plan.renewal_sends_challenge || is_answered_by_password(plan);
+    const bool stated = states_challenge(plan);
     if (!stated && !needs_challenge(plan)) {
         return Challenge{};
     }
@@ -187,27 +168,6 @@ Status test_opening(const SharedToken& token, const RequestPlan& plan, const key
     }
     const auto envelope_key = reference_of(*plan.envelope_key);
     return envelope_key ? keystore::opening_self_test(*token, *envelope_key) : fail(envelope_key.error());
-}
-
-/// REN-6, SIG-4: 17 where the CA announces it, unless it refused one or the configuration says otherwise. One that a
-/// self-signed certificate signs is no renewal, whoever made it; nor is one with SHA-1, since nothing but the signature
-/// vouches for a RenewalReq (SEC-5). Error code: ca_algorithm.
-Result<scep::MessageType> type_of(const RequestPlan& plan, scep::Digest digest) {
-    if (!is_signed_by_current(plan) && plan.signer) {
-        const auto certificate = Certificate::from_der(plan.signer->certificate);
-        if (!certificate || certificate->is_self_issued()) {
-            return scep::MessageType::pkcs_req;
-        }
-    }
-    if (digest == scep::Digest::sha1 && is_vouched_for(plan) && plan.renewal_type == config::RenewalType::renewal_req) {
-        return fail(ErrorCode::ca_algorithm,
-                    "a RenewalReq is never signed with SHA-1, and the CA offers nothing better", {},
-                    "enable SHA-256 on the CA, or set renewal_type = \"auto\"");
-    }
-    const bool announced = plan.renewal_type == config::RenewalType::automatic && plan.by_renewal_req &&
-                           plan.authority->capabilities.allows_renewal() && digest != scep::Digest::sha1;
-    const bool renewal_req = plan.renewal_type == config::RenewalType::renewal_req || announced;
-    return is_vouched_for(plan) && renewal_req ? scep::MessageType::renewal_req : scep::MessageType::pkcs_req;
 }
 
 /// SIG-1, SIG-2: a certificate that `key` signs for itself.

@@ -158,6 +158,9 @@ void TokenAccess::finish_login(const keystore::LoginOutcome& outcome) {
     const store::LoginRecord record = ended(before_, begun_, outcome);
     const TimePoint now = at_.clock.now();
     const bool accepted = outcome.result == keystore::LoginOutcome::Result::accepted;
+    if (at_.counts != nullptr && outcome.result != keystore::LoginOutcome::Result::not_tried) {
+        at_.counts->count(TokenOperation::login);
+    }
     const Status recorded = accepted ? at_.store.settle(settings_.name, record, note, now)
                                      : at_.store.commit(settings_.name, record, note, now);
     failpoint("login-recorded");
@@ -240,9 +243,33 @@ TokenCondition TokenAccess::condition() const {
     return condition;
 }
 
+/// The token as a job sees it.
+std::shared_ptr<keystore::Token> TokenAccess::counted() const {
+    return at_.counts != nullptr ? std::make_shared<CountedToken>(token_, *at_.counts)
+                                 : std::shared_ptr<keystore::Token>(token_);
+}
+
+/// An error that the token itself gave was reached all the same. Null: there was none.
+void TokenAccess::notice_reach(const Error* error) {
+    switch (error != nullptr ? error->code() : ErrorCode::token_key_missing) {
+        case ErrorCode::token_module:
+        case ErrorCode::token_absent:
+        case ErrorCode::token_ambiguous:
+        case ErrorCode::token_worker:
+        case ErrorCode::token_deadline:
+        case ErrorCode::token_protocol:
+        case ErrorCode::token_login_lost:
+            reached_ = false;
+            return;
+        default:
+            reached_ = true;
+    }
+}
+
 void TokenAccess::answer(const Status& status) {
     if (!status) {
         note(status.error());
+        reached_ = false;  // whatever it was: its keys cannot be used
     }
     std::vector<Continuation> waiting;
     waiting.swap(waiting_);

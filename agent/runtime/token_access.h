@@ -10,6 +10,7 @@
 #include "agent/config/configuration.h"
 #include "agent/observe/log.h"
 #include "agent/runtime/clock_trust.h"
+#include "agent/runtime/counted_token.h"
 #include "agent/runtime/login_rules.h"
 #include "agent/runtime/token_thread.h"
 #include "agent/store/store.h"
@@ -25,6 +26,7 @@ struct Surroundings {
     const Clock& clock;
     observe::Log& log;
     ClockTrust& clock_trust;
+    WorkCounts* counts = nullptr;  ///< null: nobody asks how much was done
 };
 
 /// What is known of a token without asking it.
@@ -48,6 +50,9 @@ class TokenAccess {
 
     [[nodiscard]] const config::TokenSettings& settings() const { return settings_; }
 
+    /// Whether its last use reached it; nothing: it was not used yet.
+    [[nodiscard]] std::optional<bool> reached() const { return reached_; }
+
     /// The process is about to end: what runs on the token is ended, a login after `login_patience`.
     void interrupt(std::chrono::milliseconds login_patience) { token_->interrupt(login_patience); }
 
@@ -64,11 +69,12 @@ class TokenAccess {
             if (!intended) {
                 return done(tl::unexpected<Error>(intended.error()));
             }
-            run([token = token_, job = std::move(job)]() mutable { return job(token); },
+            run([token = counted(), job = std::move(job)]() mutable { return job(token); },
                 [this, recorded = *intended, done = std::move(done)](auto result) mutable {
                     if (recorded) {
                         end_use();
                     }
+                    notice_reach(result ? nullptr : &result.error());
                     note(result ? std::nullopt : std::optional(result.error()));
                     done(std::move(result));
                 });
@@ -107,6 +113,8 @@ class TokenAccess {
     Result<bool> begin_use();
     void end_use();
     void answer(const Status& status);
+    [[nodiscard]] std::shared_ptr<keystore::Token> counted() const;
+    void notice_reach(const Error* error);
 
     Surroundings at_;
     config::TokenSettings settings_;
@@ -126,6 +134,7 @@ class TokenAccess {
     bool used_ = false;
     std::optional<Error> failure_;
     std::optional<keystore::TokenDescription> description_;
+    std::optional<bool> reached_;
     TokenThread thread_;
 };
 

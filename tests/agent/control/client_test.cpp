@@ -85,6 +85,14 @@ TEST_F(ControlClient, puts_the_pages_of_all_identities_together) {
     const auto views = client.status({});
     ASSERT_TRUE(views) << views.error().line();
     EXPECT_EQ(views->size(), 1002U);
+    const auto metrics = client.metrics();
+    ASSERT_TRUE(metrics) << metrics.error().line();
+    for (const observe::MetricFamily& family : metrics->families()) {
+        EXPECT_EQ(family.samples.size(), family.name == "hwenroll_up"                     ? 1U
+                                         : family.name == "hwenroll_consecutive_failures" ? 1002U
+                                                                                          : 0U)
+            << family.name;
+    }
     const auto overview = client.overview();
     ASSERT_TRUE(overview) << overview.error().line();
     EXPECT_TRUE(*overview == control::overview_of(*views));

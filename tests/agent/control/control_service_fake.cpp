@@ -85,6 +85,23 @@ Result<control::Overview> ControlServiceFake::overview_page(const std::string& a
     return page ? Result<control::Overview>(control::overview_of(*page)) : fail(page.error());
 }
 
+/// Of each identity its consecutive failures.
+Result<control::MetricsPage> ControlServiceFake::metrics_page(const std::string& after, std::size_t limit) {
+    const auto page = status_page(after, limit);
+    if (!page) {
+        return fail(page.error());
+    }
+    observe::Metrics metrics;
+    if (after.empty()) {
+        metrics.add("hwenroll_up", {}, 1);
+    }
+    for (const control::IdentityView& view : *page) {
+        metrics.add("hwenroll_consecutive_failures", {{"identity", view.name}},
+                    view.failure ? view.failure->consecutive : 0);
+    }
+    return control::MetricsPage{metrics.families(), page->empty() ? after : page->back().name, page->size() < limit};
+}
+
 Result<control::Acceptance> ControlServiceFake::take(const std::string& what, const std::string& identity) {
     asked.push_back(what);
     if (!views.contains(identity)) {

@@ -31,6 +31,7 @@ class ControlServiceFake final : public control::ControlService {
     Result<std::vector<control::IdentityView>> status_page(const std::string& after, std::size_t limit) override;
     Result<control::Overview> overview_page(const std::string& after, std::size_t limit) override;
     Result<control::Health> health() override { return condition; }
+    Result<control::MetricsPage> metrics_page(const std::string& after, std::size_t limit) override;
     Result<control::Acceptance> enroll(const std::string& identity) override;
     Result<control::Acceptance> renew(const std::string& identity, bool rekey) override;
     Result<control::Acceptance> cancel(const std::string& identity) override;

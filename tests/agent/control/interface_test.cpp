@@ -114,6 +114,9 @@ TEST(Interface, has_the_members_that_are_sent) {
     EXPECT_EQ(names(type("Authority")), names(health["authorities"][0]));
     EXPECT_EQ(names(type("Token")), names(health["tokens"][0]));
     EXPECT_EQ(names(type("Event")), names(to_json(sample_event("web", "x", true, ErrorCode::internal))));
+    const json metric = to_json(observe::MetricFamily{"hwenroll_up", "gauge", "x", {{{{"identity", "web"}}, 1}}});
+    EXPECT_EQ(names(type("Metric")), names(metric));
+    EXPECT_EQ(names(type("Sample")), names(metric["samples"][0]));
     EXPECT_EQ(names(type("HistoryEntry")), names(to_json(HistoryEvent{"identity", "web", sample_time(), "x"})));
 }
 

@@ -27,6 +27,23 @@ TEST(ViewCodec, views_survive) {
     }
 }
 
+TEST(ViewCodec, metrics_survive_and_labels_that_are_no_text_are_refused) {
+    const observe::MetricFamily family{
+        "hwenroll_state", "gauge", "x", {{{{"identity", "web"}, {"state", "OK"}}, 1}, {{}, -2}}};
+    const json good = to_json(family);
+    const auto read = metric_family_of(good);
+    ASSERT_TRUE(read) << read.error().line();
+    EXPECT_EQ(*read, family);
+    json bad = good;
+    bad["samples"][0]["labels"]["state"] = 1;
+    EXPECT_THAT(metric_family_of(bad).error().line(), HasSubstr("'samples'"));
+    bad = good;
+    bad["samples"][0].erase("labels");
+    EXPECT_FALSE(metric_family_of(bad));
+    bad["samples"] = 1;
+    EXPECT_FALSE(metric_family_of(bad));
+}
+
 TEST(ViewCodec, overviews_survive) {
     IdentityView bare;
     bare.name = "bare";

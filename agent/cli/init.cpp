@@ -1,0 +1,538 @@
+#include <algorithm>
+#include <cstdio>
+#include <fstream>
+#include <iterator>
+#include <pwd.h>
+#include <unistd.h>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <nlohmann/json.hpp>
+
+#include "agent/cli/agent_access.h"
+#include "agent/cli/atomic_file.h"
+#include "agent/cli/ca_choice.h"
+#include "agent/cli/commands.h"
+#include "agent/cli/configuration_draft.h"
+#include "agent/cli/found_tokens.h"
+#include "agent/cli/terminal.h"
+#include "agent/config/configuration_reader.h"
+#include "agent/config/value_syntax.h"
+#include "agent/runtime/system_clock.h"
+
+namespace hwenroll::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* agent_user = "hwenroll";
+constexpr mode_t configuration_mode = 0644;
+constexpr mode_t secret_mode = 0600;
+
+/// A file that is to be written with the configuration.
+struct SecretFile {
+    fs::path path;
+    Secret content;
+};
+
+std::string text_of(const fs::path& file) {
+    std::ifstream in(file, std::ios::binary);
+    return {std::istreambuf_iterator<char>(in), {}};
+}
+
+/// A name for a section: what a label has that a name may have.
+std::string section_name(std::string_view label, const std::string& otherwise) {
+    std::string name;
+    for (const char c : label) {
+        const char lower = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+        name += (lower >= 'a' && lower <= 'z') || (lower >= '0' && lower <= '9') ? lower : '-';
+    }
+    name.erase(0, name.find_first_not_of('-'));
+    name.erase(name.find_last_not_of('-') + 1);
+    name.resize(std::min<std::size_t>(name.size(), 32));
+    return config::is_part_name(name) ? name : otherwise;
+}
+
+/// `name`, or with a number, so that `sections` has none of it.
+template <class Sections>
+std::string unused_name(const std::string& name, const Sections& sections) {
+    std::string unused = name;
+    for (int number = 2; sections.contains(unused); ++number) {
+        unused = fmt::format("{}-{}", name, number);
+    }
+    return unused;
+}
+
+/// One run of `init`. A step that fails leaves in `next_` what to type then.
+class Init {
+ public:
+    Init(const CommandContext& context, const InitOptions& options)
+        : context_(context), options_(options), asks_(is_interactive() && !context.output.json) {}
+
+    int run() {
+        const Status done = steps();
+        if (done) {
+            tell();
+            return 0;
+        }
+        report(done.error());
+        for (const std::string& next : next_) {
+            std::fputs(("next: " + next + "\n").c_str(), stderr);
+        }
+        return done.error().info().exit_code;
+    }
+
+ private:
+    Status steps() {
+        for (const auto step : {&Init::locate, &Init::name_identity, &Init::choose_ca, &Init::choose_token,
+                                &Init::choose_pin, &Init::choose_challenge, &Init::check, &Init::write}) {
+            if (Status done = (this->*step)(); !done) {
+                return done;
+            }
+        }
+        return {};
+    }
+
+    void say(const std::string& text) const {
+        if (!context_.output.json) {
+            std::fputs((text + "\n").c_str(), stdout);
+            std::fflush(stdout);
+        }
+    }
+
+    /// The command that was typed, with more options.
+    [[nodiscard]] std::string command_with(const std::string& more) const {
+        std::string out = "hwenroll init";
+        const auto add = [&](const char* option, const std::optional<std::string>& value) {
+            if (value && more.find(std::string(option) + " ") == std::string::npos) {
+                ((out += ' ') += option) += ' ' + shell_word(*value);
+            }
+        };
+        add("--url", options_.url);
+        add("--ca-preset", options_.preset);
+        add("--ca", options_.ca_name);
+        add("--name", options_.name);
+        add("--subject", options_.subject);
+        for (const std::string& name : options_.alt_names) {
+            add("--san", name);
+        }
+        add("--fingerprint", options_.fingerprint);
+        add("--module", options_.module);
+        add("--token", options_.token);
+        add("--key", options_.key);
+        add("--envelope", options_.envelope);
+        add("--pin-file", options_.pin_file);
+        add("--challenge-file", options_.challenge_file);
+        add("--state-dir", options_.state_dir);
+        add("--dir", options_.directory);
+        if (is_single_file()) {
+            add("--config", context_.paths.main.string());
+        }
+        return more.empty() ? out : out + ' ' + more;
+    }
+
+    [[nodiscard]] bool is_single_file() const { return context_.paths.drop_ins.empty(); }
+
+    /// Where the files go, and what is there.
+    Status locate() {
+        paths_ = context_.paths;
+        if (options_.directory) {
+            paths_ = {fs::path(*options_.directory) / "hwenroll.toml", fs::path(*options_.directory) / "conf.d"};
+        }
+        std::error_code failure;
+        paths_.main = fs::absolute(paths_.main, failure);
+        target_ = paths_.main;
+        if (fs::symlink_status(paths_.main, failure).type() == fs::file_type::not_found) {
+            draft_.state_dir = options_.state_dir;
+            return {};
+        }
+        if (is_single_file() && !options_.directory) {
+            next_ = {"hwenroll check-config --config " + shell_word(paths_.main.string())};
+            return fail(ErrorCode::input_file, paths_.main.string() + " is there already", {},
+                        "it is left as it is; name another file");
+        }
+        auto existing = config::load(paths_);
+        if (!existing) {
+            next_ = {"hwenroll check-config"};
+            return fail(existing.error());
+        }
+        existing_ = *std::move(existing);
+        draft_.has_agent = false;
+        return {};
+    }
+
+    Status name_identity() {
+        const config::HostFacts facts = config::read_host_facts(false);
+        draft_.identity = options_.name.value_or(section_name(facts.hostname.value_or(""), "host"));
+        if (!config::is_part_name(draft_.identity)) {
+            next_ = {command_with("--name web")};
+            return fail(ErrorCode::usage, "'" + draft_.identity + "' is no name for an identity", {},
+                        "use small letters, digits and . _ -");
+        }
+        if (all_names(existing_).contains(draft_.identity)) {
+            next_ = {"hwenroll plan " + draft_.identity, command_with("--name another")};
+            return fail(ErrorCode::usage, "there is an identity '" + draft_.identity + "' already", {},
+                        "it is left as it is; choose another name");
+        }
+        if (!draft_.has_agent) {
+            target_ = paths_.drop_ins / (draft_.identity + ".toml");
+        }
+        draft_.alt_names = options_.alt_names;
+        draft_.key = options_.key.value_or("rsa:2048");
+        const auto dns =
+            std::ranges::find_if(draft_.alt_names, [](const std::string& name) { return name.starts_with("dns:"); });
+        draft_.subject = options_.subject.value_or(dns == draft_.alt_names.end() ? std::string("CN=${hostname}")
+                                                                                 : "CN=" + dns->substr(4));
+        return {};
+    }
+
+    Status choose_ca() {
+        if (!options_.url && asks_) {
+            options_.url = ask("URL of the CA's SCEP service:");
+        }
+        if (!options_.url || options_.url->empty()) {
+            next_ = {command_with("--url http://ca.example.com/scep")};
+            return fail(ErrorCode::usage, "no CA is named", {}, "give its URL by --url");
+        }
+        const auto clock = runtime::make_clock();
+        if (!clock) {
+            return fail(clock.error());
+        }
+        CaQuestion question{*options_.url,
+                            options_.preset.value_or(""),
+                            options_.fingerprint,
+                            options_.envelope,
+                            draft_.key,
+                            options_.ca_name,
+                            existing_,
+                            (*clock)->now()};
+        auto answer = ask_for_choice(question);
+        if (!answer) {
+            next_ = {command_with("")};
+            return fail(answer.error());
+        }
+        say(to_text(*answer));
+        if (answer->pin == nullptr) {
+            next_ = {command_with("--fingerprint SHA256:…")};
+            return fail(ErrorCode::ca_fingerprint, "the answer has no certificate that could be proposed to be trusted",
+                        "it has no CA that issues, or several", "ask the CA's operator for the right fingerprint");
+        }
+        if (!answer->confirmed && !confirm(*answer)) {
+            next_ = {command_with("--fingerprint " + fingerprint_of(*answer->pin))};
+            return fail(asks_ ? ErrorCode::ca_fingerprint : ErrorCode::usage,
+                        asks_ ? "the fingerprint was not confirmed, nothing is written"
+                              : "nobody has confirmed the CA's fingerprint, nothing is written",
+                        {}, "compare it with the CA's operator, then give it by --fingerprint");
+        }
+        auto ca = draft_of(*answer, question);
+        if (!ca) {
+            next_ = {"hwenroll ca show " + shell_word(answer->settings.urls.front())};
+            return fail(ca.error());
+        }
+        draft_.ca = *std::move(ca);
+        for (const std::string& entry : draft_.ca.weak) {
+            say("note: the CA seems to need legacy = \"" + entry + "\"; the file has it as a comment that explains it");
+        }
+        return {};
+    }
+
+    [[nodiscard]] bool confirm(const CaChoice& choice) const {
+        if (!asks_) {
+            return false;
+        }
+        say("\nNothing of this is authenticated. Compare this SHA-256 with the CA's operator, letter by letter:\n  " +
+            fingerprint_of(*choice.pin));
+        return ask("Is it the right one? Type yes to trust it:").value_or("") == "yes";
+    }
+
+    Status choose_token() {
+        if (const auto known = existing_.tokens.find(options_.token.value_or("")); known != existing_.tokens.end()) {
+            use_known(known->first);
+            return {};
+        }
+        say("\nlooking for tokens ...");
+        TokenSearch search = find_tokens(options_.module);
+        if (options_.token) {
+            std::erase_if(search.tokens, [&](const FoundToken& one) { return !is_meant(one, *options_.token); });
+        }
+        if (search.tokens.empty()) {
+            return no_token(search);
+        }
+        if (search.tokens.size() > 1) {
+            if (Status chosen = choose_among(search.tokens); !chosen) {
+                return chosen;
+            }
+        }
+        use(search.tokens.front());
+        return {};
+    }
+
+    Status no_token(const TokenSearch& search) {
+        std::vector<std::string> why;
+        for (const Error& failure : search.failures) {
+            why.push_back(failure.line());
+        }
+        if (search.modules.empty()) {
+            why.emplace_back("no PKCS#11 module and no /dev/tpmrm0 is on this machine");
+        }
+        next_ = {options_.token ? "hwenroll token list --module " +
+                                      shell_word(search.modules.empty() ? "/path/to/module.so" : search.modules.front())
+                                : std::string("softhsm2-util --init-token --free --label hwenroll"),
+                 command_with(options_.module ? "" : "--module /path/to/module.so")};
+        return fail(
+            ErrorCode::token_absent,
+            options_.token ? "no token is '" + *options_.token + "'" : std::string("no token was found"),
+            fmt::format("asked: {}{}{}", fmt::join(search.modules, " "), why.empty() ? "" : "; ", fmt::join(why, "; ")),
+            "plug it in, or initialise one, a software token for a trial");
+    }
+
+    /// Leaves the chosen one.
+    Status choose_among(std::vector<FoundToken>& tokens) {
+        for (std::size_t i = 0; i < tokens.size(); ++i) {
+            say(fmt::format("  {}  {}", i + 1, describe(tokens[i])));
+            next_.push_back(command_with("--token " + shell_word(tokens[i].choice())));
+        }
+        const std::string answer =
+            asks_ ? ask(fmt::format("Which token is to hold the key? 1 to {}:", tokens.size())).value_or("")
+                  : std::string();
+        for (std::size_t i = 0; i < tokens.size(); ++i) {
+            if (answer == std::to_string(i + 1)) {
+                next_.clear();
+                tokens = {std::move(tokens[i])};
+                return {};
+            }
+        }
+        return fail(ErrorCode::usage,
+                    asks_ ? "no token was chosen, nothing is written"
+                          : fmt::format("there are {} tokens, nothing is written", tokens.size()),
+                    {}, "say which one by --token");
+    }
+
+    static std::string describe(const FoundToken& token) {
+        const keystore::TokenDescription& about = token.description;
+        return token.module.empty()
+                   ? fmt::format("TPM 2.0 at {}", token.tcti)
+                   : fmt::format("'{}' ({} {}, serial {}) by {}", printable(about.label), printable(about.manufacturer),
+                                 printable(about.model), printable(about.serial), token.module);
+    }
+
+    void use(const FoundToken& token) {
+        for (const auto& [name, settings] : existing_.tokens) {
+            if (token.module.empty() ? settings.tcti == token.tcti
+                                     : settings.module == token.module && is_meant(token, settings.uri)) {
+                return use_known(name);
+            }
+        }
+        say("token: " + describe(token));
+        draft_.token.description = describe(token);
+        draft_.token.module = token.module;
+        draft_.token.tcti = token.tcti;
+        draft_.token.uri = token.module.empty() ? std::string() : token.description.uri;
+        draft_.token.needs_pin = !token.module.empty() && token.description.login_required;
+        draft_.token.name =
+            unused_name(token.module.empty() ? std::string("tpm") : section_name(token.description.label, "token"),
+                        existing_.tokens);
+    }
+
+    void use_known(const std::string& name) {
+        say("token: [token." + name + "] is configured already");
+        draft_.token.name = name;
+        draft_.token.known = true;
+    }
+
+    /// Where a secret comes from, and who writes it there. `what` begins a sentence for people.
+    Result<std::string> secret_source(const std::string& what, const std::optional<std::string>& option,
+                                      const fs::path& usual, bool optional) {
+        if (option && *option != "-") {
+            auto path = config::parse_path(*option);
+            if (!path) {
+                return fail(ErrorCode::usage, "'" + *option + "' " + std::string(path.error().what()));
+            }
+            note_missing(*path);
+            return "file:" + path->string();
+        }
+        std::error_code failure;
+        const bool there = fs::exists(usual, failure);
+        if (!option && there) {
+            return "file:" + usual.string();
+        }
+        if (option && there) {
+            return fail(ErrorCode::input_file, usual.string() + " is there already", {},
+                        "it is left as it is; leave the option out to use it, or move it away");
+        }
+        auto secret = option  ? read_secret_line(what)
+                      : asks_ ? ask_secret(fmt::format("{} (it is not shown; nothing: {}):", what,
+                                                       optional ? "there is none" : "put it into a file later"))
+                              : Result<Secret>(Secret());
+        if (!secret) {
+            return fail(secret.error());
+        }
+        if (!secret->empty()) {
+            secrets_.push_back({usual, *std::move(secret)});
+            return "file:" + usual.string();
+        }
+        if (optional) {
+            return std::string();
+        }
+        note_missing(usual);
+        return "file:" + usual.string();
+    }
+
+    void note_missing(const fs::path& path) {
+        std::error_code failure;
+        if (!fs::exists(path, failure)) {
+            missing_.push_back(fmt::format(
+                "{} is not there yet; type it, Enter and Ctrl-D after:\n  install -m 0600{} /dev/stdin {}",
+                path.string(), ::getpwnam(agent_user) != nullptr ? " -o hwenroll" : "", shell_word(path.string())));
+        }
+    }
+
+    Status choose_pin() {
+        if (draft_.token.known || !draft_.token.needs_pin) {
+            return {};
+        }
+        auto source = secret_source("PIN of token '" + printable(draft_.token.name) + "'", options_.pin_file,
+                                    paths_.main.parent_path() / (draft_.token.name + ".pin"), false);
+        if (!source) {
+            next_ = {command_with("--pin-file " +
+                                  shell_word((paths_.main.parent_path() / (draft_.token.name + ".pin")).string()))};
+            return fail(source.error());
+        }
+        draft_.token.pin = *std::move(source);
+        return {};
+    }
+
+    Status choose_challenge() {
+        if (draft_.ca.known) {
+            return {};
+        }
+        const fs::path usual = paths_.main.parent_path() / (draft_.ca.name + ".challenge");
+        const bool needed = draft_.ca.envelope == "password" || draft_.ca.envelope == "token-rsa";
+        auto source = secret_source("Challenge password of the CA", options_.challenge_file, usual, !needed);
+        if (!source) {
+            next_ = {command_with("--challenge-file " + shell_word(usual.string()))};
+            return fail(source.error());
+        }
+        draft_.ca.challenge = source->empty() ? std::nullopt : std::optional(*std::move(source));
+        draft_.ca.challenge_example = "file:" + usual.string();
+        return {};
+    }
+
+    /// By what reads the configuration at the agent's start; nothing is written before.
+    Status check() {
+        text_ = configuration_text(draft_);
+        std::vector<config::SourceText> sources;
+        if (!draft_.has_agent) {
+            sources.push_back({paths_.main.string(), text_of(paths_.main)});
+            for (const fs::path& file : existing_.files) {
+                if (file != paths_.main) {
+                    sources.push_back({file.string(), text_of(file)});
+                }
+            }
+        }
+        sources.push_back({target_.string(), text_});
+        const bool uses_fqdn =
+            text_.find("\nsubject = \"") != std::string::npos && draft_.subject.find("${fqdn}") != std::string::npos;
+        const auto read = config::read_configuration(sources, config::read_host_facts(uses_fqdn));
+        if (!read) {
+            return fail(read.error());
+        }
+        for (const config::Finding& finding : read->findings) {
+            if (finding.at.file == target_.string()) {
+                next_ = {command_with("") + "  # with the value corrected"};
+                return fail(finding.error);
+            }
+        }
+        return {};
+    }
+
+    Status write() {
+        std::error_code failure;
+        fs::create_directories(target_.parent_path(), failure);
+        for (const SecretFile& secret : secrets_) {
+            const std::string_view content = as_text(secret.content.reveal());
+            if (Status kept = keep(secret.path, content, secret_mode); !kept) {
+                return kept;
+            }
+            if (const passwd* const user = ::getuid() == 0 ? ::getpwnam(agent_user) : nullptr; user != nullptr) {
+                if (::chown(secret.path.c_str(), user->pw_uid, user->pw_gid) != 0) {
+                    missing_.push_back(fmt::format("chown {} {}", agent_user, shell_word(secret.path.string())));
+                }
+            }
+        }
+        return keep(target_, text_, configuration_mode);
+    }
+
+    /// All files or none.
+    Status keep(const fs::path& path, std::string_view content, mode_t mode) {
+        Status written = write_atomically(path, content, mode, Existing::keep);
+        if (written) {
+            written_.push_back(path.string());
+            return written;
+        }
+        std::error_code ignored;
+        for (const std::string& before : written_) {
+            fs::remove(before, ignored);
+        }
+        next_ = {command_with("")};
+        return written;
+    }
+
+    [[nodiscard]] std::vector<std::string> next_commands() const {
+        const std::string name = shell_word(draft_.identity);
+        if (is_single_file() || options_.directory) {
+            const std::string config =
+                is_single_file() ? " --config " + shell_word(paths_.main.string()) : std::string();
+            return {"hwenroll doctor" + config, "hwenrolld --once" + config};
+        }
+        const auto agent = connect_if_running(paths_);
+        const bool runs = !agent || *agent;
+        return {"hwenroll doctor", runs ? "systemctl reload hwenrolld" : "systemctl enable --now hwenrolld",
+                "hwenroll enroll " + name + " --wait"};
+    }
+
+    void tell() const {
+        if (context_.output.json) {
+            print_json("init", {{"identity", draft_.identity},
+                                {"ca", draft_.ca.name},
+                                {"token", draft_.token.name},
+                                {"written", written_},
+                                {"missing", missing_},
+                                {"next", next_commands()}});
+            return;
+        }
+        say("");
+        for (const std::string& path : written_) {
+            say("written: " + path);
+        }
+        for (const std::string& missing : missing_) {
+            say(missing);
+        }
+        const char* word = "next: ";
+        for (const std::string& next : next_commands()) {
+            say(word + next);
+            word = "then: ";
+        }
+    }
+
+    const CommandContext& context_;
+    InitOptions options_;
+    bool asks_;
+    config::ConfigurationPaths paths_;
+    fs::path target_;
+    config::Configuration existing_;
+    ConfigurationDraft draft_;
+    std::string text_;
+    std::vector<SecretFile> secrets_;
+    std::vector<std::string> missing_;  ///< what a person has to do beside
+    std::vector<std::string> written_;
+    std::vector<std::string> next_;
+};
+
+}  // namespace
+
+int init(const CommandContext& context, const InitOptions& options) {
+    return Init(context, options).run();
+}
+
+}  // namespace hwenroll::cli

@@ -68,9 +68,6 @@ class Agent {
     /// What was done since the process began.
     [[nodiscard]] const WorkCounts& counts() const { return counts_; }
 
-    /// The tokens in use, by their names.
-    [[nodiscard]] const TokenDirectory& tokens() const { return tokens_; }
-
  private:
     struct Resident {
         std::unique_ptr<IdentityRunner> runner;

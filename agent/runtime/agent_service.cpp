@@ -75,7 +75,7 @@ bool is_idle(const IdentityRunner& runner) {
 
 void add_metrics_of(const Agent& agent, observe::Metrics& metrics) {
     metrics.add("hwenroll_up", {}, 1);
-    metrics.add("hwenroll_clock_trusted", {}, agent.clock_trusted() ? 1 : 0);
+    metrics.add("hwenroll_clock_trusted", {}, agent.clock_trust().trusted() ? 1 : 0);
     for (const auto& [name, token] : agent.tokens()) {
         if (const auto reached = token->reached()) {
             metrics.add("hwenroll_token_up", {{"token", name}}, *reached ? 1 : 0);

@@ -8,7 +8,6 @@
 #include <fmt/format.h>
 
 #include "agent/observe/journal.h"
-
 #include "agent/observe/log_ids.h"
 
 namespace hwenroll::observe {

@@ -1,9 +1,9 @@
-#include "agent/runtime/clock_service.h"
-
 #include <cstdint>
 #include <memory>
 
 #include <systemd/sd-bus.h>
+
+#include "agent/runtime/clock_service.h"
 
 namespace hwenroll::runtime {
 namespace {

@@ -47,7 +47,10 @@ TEST_P(TokenContract, logs_in_only_with_what_was_prepared_and_once) {
     const auto prepared = token->prepare_login();
     ASSERT_TRUE(prepared) << prepared.error().line();
     EXPECT_EQ(prepared->source.has_value(), abilities().pin != Judged::never);
-    EXPECT_EQ(prepared->token, token->describe().value());
+    TokenDescription described = token->describe().value();
+    described.mechanisms.clear();  // which describe() alone asks for, as it does for the space
+    described.free_octets.reset();
+    EXPECT_EQ(prepared->token, described);
     expect_refused(token->list_keys(), ErrorCode::token_operation);
     outcome = token->login({});
     EXPECT_EQ(outcome.result, Outcome::accepted) << outcome.error->line();

@@ -15,12 +15,12 @@
 #include "agent/cli/agent_access.h"
 #include "agent/cli/doctor_checks.h"
 #include "agent/cli/external_command.h"
+#include "agent/cli/output_file.h"
 #include "agent/cli/scrubbed_text.h"
 #include "agent/config/effective_configuration.h"
 #include "agent/config/toml_text.h"
 #include "agent/control/view_codec.h"
 #include "agent/runtime/system_clock.h"
-#include "base/file_descriptor.h"
 #include "transport/scep/library_version.h"
 
 namespace hwenroll::cli {
@@ -164,58 +164,32 @@ std::string journal_text() {
     if (!std::filesystem::exists("/run/systemd/journal", ignored)) {
         return "there is no journal here\n";
     }
-    return output_of({journalctl, "--no-pager", "--output=short-iso", "--reverse", "--lines=400",
-                      "--unit=hwenrolld.service", "--unit=hwenroll-token@*.service", "--unit=hwenroll-hook@*.service"},
+    return output_of({journalctl, "--no-pager", "--output=short-iso", "--lines=400", "--unit=hwenrolld.service",
+                      "--unit=hwenroll-token@*.service", "--unit=hwenroll-hook@*.service"},
                      output_time);
 }
 
-std::string whole(const CommandContext& context) {
+std::vector<ReportSection> whole(const CommandContext& context) {
     const auto configuration = load(context);
     auto found = find_agent(context.paths);
     const std::string unfound = found ? std::string() : found.error().line() + '\n';
     FoundAgent agent = found ? *std::move(found) : FoundAgent();
-    std::string text;
-    const auto section = [&](const std::string& name, const std::string& content) {
-        text += "==== " + name + " ====\n" + content + (content.ends_with('\n') ? "\n" : "\n\n");
-    };
-    section("versions", versions());
-    section("configuration in force on disk", configuration_text(configuration));
-    section("status", unfound + status_text(context, agent));
-    section("history, newest first", history_text(context, agent));
-    agent.client.reset();
-    section("doctor", examine(context, false).text(Screen()));
-    section("units", units_text());
-    section("journal, newest first", journal_text());
-    section("files", files_text(context, configuration));
-    return text;
+    std::vector<ReportSection> sections{{"versions", versions()},
+                                        {"configuration in force on disk", configuration_text(configuration)},
+                                        {"status", unfound + status_text(context, agent)},
+                                        {"history, newest first", history_text(context, agent)}};
+    agent.client.reset();  // the examination makes a connection of its own
+    sections.push_back({"doctor", examine(context, false, false).text(Screen())});
+    sections.push_back({"units", units_text()});
+    sections.push_back({"journal, newest last", journal_text()});
+    sections.push_back({"files", files_text(context, configuration)});
+    return sections;
 }
 
 std::filesystem::path default_name(TimePoint now) {
     std::string time = to_iso8601(now);
     std::erase_if(time, [](char c) { return c == '-' || c == ':'; });
     return "hwenroll-bugreport-" + time + ".txt";
-}
-
-/// A new file that only this user can read; a link of that name is not followed.
-Status write_new(const std::filesystem::path& path, const std::string& text) {
-    const auto failed = [&](int number) {
-        return fail(ErrorCode::usage, "cannot write '" + path.string() + "'", std::generic_category().message(number),
-                    "name another file with --out");
-    };
-    const FileDescriptor file(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
-    if (!file.valid()) {
-        return failed(errno);
-    }
-    for (std::string_view left = text; !left.empty();) {
-        const ssize_t size = ::write(file.get(), left.data(), left.size());
-        if (size < 0 && errno != EINTR) {
-            const int number = errno;
-            ::unlink(path.c_str());
-            return failed(number);
-        }
-        left.remove_prefix(size < 0 ? 0 : static_cast<std::size_t>(size));
-    }
-    return {};
 }
 
 }  // namespace
@@ -226,7 +200,9 @@ int bugreport(const CommandContext& context, const std::optional<std::filesystem
         return report(clock.error());
     }
     const std::filesystem::path path = out.value_or(default_name((*clock)->now()));
-    if (const Status written = write_new(path, scrubbed(whole(context))); !written) {
+    constexpr mode_t for_this_user = 0600;
+    if (const Status written = write_output(path, scrubbed(whole(context)), {Existing::keep, for_this_user});
+        !written) {
         return report(written.error());
     }
     if (context.output.json) {

@@ -3,59 +3,40 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "agent/cli/ca_choice.h"
 #include "agent/cli/commands.h"
 #include "agent/runtime/queries.h"
 
 namespace hwenroll::cli {
 namespace {
 
-std::string fingerprint_text(const Certificate& certificate) {
-    return "SHA256:" + to_hex(certificate.fingerprint(), ':');
-}
-
-std::string role_text(const Certificate& certificate) {
-    if (!certificate.is_ca()) {
-        return "end entity (an RA?)";
-    }
-    return certificate.is_self_issued() ? "root CA" : "intermediate CA";
-}
-
-/// The certificate that an operator would pin: a root if one was sent, else any CA.
-const Certificate* to_pin(const std::vector<Certificate>& certificates) {
-    const Certificate* choice = nullptr;
-    for (const Certificate& certificate : certificates) {
-        if (certificate.is_ca() && (choice == nullptr || certificate.is_self_issued())) {
-            choice = &certificate;
-        }
-    }
-    return choice;
-}
-
+/// The CA that issues is pinned, as by `init`: a root would let every CA below it issue.
 std::string block_to_paste(const runtime::CaAnswer& answer, const std::string& name) {
-    const Certificate* pin = to_pin(answer.certificates);
+    const Certificate* pin = proposed_pin(roles_of(answer.certificates));
     if (pin == nullptr) {
-        return "# no CA certificate was sent, so there is nothing to pin\n";
+        return "# no CA that issues was sent, or several, so none is proposed: ask the CA's operator which to pin\n";
     }
-    return fmt::format("[ca.{}]\nurl         = \"{}\"\nfingerprint = \"{}\"\n", name, answer.url,
-                       fingerprint_text(*pin));
+    return fmt::format("[ca.{}]\nurl         = \"{}\"\nfingerprint = \"{}\"\n", name, answer.url, fingerprint_of(*pin));
 }
 
 nlohmann::json to_json(const runtime::CaAnswer& answer) {
     nlohmann::json body{{"url", answer.url},
                         {"capabilities", scep::to_text(answer.capabilities)},
                         {"certificates", nlohmann::json::array()}};
-    for (const Certificate& certificate : answer.certificates) {
+    const std::vector<CaRole> roles = roles_of(answer.certificates);
+    for (const CaRole& role : roles) {
+        const Certificate& certificate = *role.certificate;
         body["certificates"].push_back({{"subject", certificate.subject().text()},
                                         {"issuer", certificate.issuer().text()},
-                                        {"role", role_text(certificate)},
+                                        {"role", role.text},
                                         {"ca", certificate.is_ca()},
                                         {"key", certificate.public_key().text()},
                                         {"not_before", to_iso8601(certificate.not_before())},
                                         {"not_after", to_iso8601(certificate.not_after())},
-                                        {"fingerprint", fingerprint_text(certificate)}});
+                                        {"fingerprint", fingerprint_of(certificate)}});
     }
-    if (const Certificate* pin = to_pin(answer.certificates); pin != nullptr) {
-        body["pin"] = fingerprint_text(*pin);
+    if (const Certificate* pin = proposed_pin(roles); pin != nullptr) {
+        body["pin"] = fingerprint_of(*pin);
     }
     return body;
 }
@@ -63,12 +44,13 @@ nlohmann::json to_json(const runtime::CaAnswer& answer) {
 void print(const runtime::CaAnswer& answer, const std::string& name) {
     std::fputs(fmt::format("{}\ncapabilities: {}\n", answer.url, printable(scep::to_text(answer.capabilities))).c_str(),
                stdout);
-    for (const Certificate& certificate : answer.certificates) {
+    for (const CaRole& role : roles_of(answer.certificates)) {
+        const Certificate& certificate = *role.certificate;
         std::fputs(fmt::format("\n{}: {}\n  issuer       {}\n  key          {}\n  valid        {} to {}\n"
                                "  fingerprint  {}\n",
-                               role_text(certificate), certificate.subject().text(), certificate.issuer().text(),
+                               role.text, certificate.subject().text(), certificate.issuer().text(),
                                certificate.public_key().text(), to_iso8601(certificate.not_before()),
-                               to_iso8601(certificate.not_after()), fingerprint_text(certificate))
+                               to_iso8601(certificate.not_after()), fingerprint_of(certificate))
                        .c_str(),
                    stdout);
     }

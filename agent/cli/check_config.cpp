@@ -1,9 +1,11 @@
 #include <cstdio>
+#include <sys/stat.h>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include "agent/cli/commands.h"
+#include "keystore/worker/secret_keeper.h"
 
 namespace hwenroll::cli {
 namespace {
@@ -21,7 +23,12 @@ nlohmann::json to_json(const config::Finding& finding) {
 }  // namespace
 
 Result<config::Configuration> load(const CommandContext& context) {
-    return config::load(context.paths);
+    auto configuration = config::load(context.paths);
+    struct stat state {};
+    if (configuration && ::stat(configuration->agent.state_dir.c_str(), &state) == 0) {
+        keystore::accept_secrets_of(state.st_uid);
+    }
+    return configuration;
 }
 
 int check_config(const CommandContext& context) {

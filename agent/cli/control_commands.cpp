@@ -197,7 +197,7 @@ int cert_fetch(const CommandContext& context, const std::string& name, const std
         return report(fetched.error());
     }
     if (out) {
-        if (const Status written = write_output(*out, fetched->certificate, Existing::replace); !written) {
+        if (const Status written = write_output(*out, fetched->certificate, {}); !written) {
             return report(written.error());
         }
     }

@@ -125,7 +125,7 @@ void check_library(DoctorReport& report) {
     }
 }
 
-DoctorReport examine(const CommandContext& context, bool against_ca) {
+DoctorReport examine(const CommandContext& context, bool against_ca, bool may_log_in) {
     DoctorReport report;
     check_library(report);
     const auto configuration = load(context);
@@ -140,7 +140,7 @@ DoctorReport examine(const CommandContext& context, bool against_ca) {
         }
         return report;
     }
-    Examination examination{context, *configuration, **clock, false, {}, {}, against_ca, report};
+    Examination examination{context, *configuration, **clock, false, {}, {}, against_ca, may_log_in, report};
     check_configuration(examination);
     check_agent(examination);
     check_files(examination);
@@ -151,7 +151,7 @@ DoctorReport examine(const CommandContext& context, bool against_ca) {
 }
 
 int doctor(const CommandContext& context, bool against_ca) {
-    return print(context, examine(context, against_ca), against_ca);
+    return print(context, examine(context, against_ca, true), against_ca);
 }
 
 }  // namespace hwenroll::cli

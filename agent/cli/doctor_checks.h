@@ -20,6 +20,7 @@ struct Examination {
     std::optional<control::Health> health;  ///< what it says; nothing: it could not be asked
     std::optional<store::Store> store;      ///< read-only; nothing: there is none, or it cannot be read
     bool against_ca = false;                ///< CAs may be asked
+    bool may_log_in = true;                 ///< a PIN may be used
     DoctorReport& report;
 };
 
@@ -46,6 +47,6 @@ void check_authorities(Examination& examination);
 void check_consumers(Examination& examination);
 
 /// All of them.
-DoctorReport examine(const CommandContext& context, bool against_ca);
+DoctorReport examine(const CommandContext& context, bool against_ca, bool may_log_in);
 
 }  // namespace hwenroll::cli

@@ -11,6 +11,7 @@
 #include <fmt/format.h>
 
 #include "agent/cli/doctor_checks.h"
+#include "agent/cli/secret_file_command.h"
 #include "agent/control/listener.h"
 #include "agent/hook/trusted_file.h"
 #include "agent/runtime/hook_run.h"
@@ -79,7 +80,9 @@ void check_secret_file(DoctorReport& report, const SecretUse& use, const std::st
     if (facts.hidden()) {
         report.unseen(use.about, path + " cannot be looked at");
     } else if (facts.error != 0) {
-        report.fail(use.code, use.about, path + ": " + facts.problem(), "install -m 600 /dev/stdin " + path);
+        const bool of_another = use.reader && *use.reader != ::geteuid();
+        report.fail(use.code, use.about, path + ": " + facts.problem(),
+                    secret_file_command(path, of_another ? user_name(*use.reader) : std::string()));
     } else if ((facts.mode() & 0077U) != 0) {
         report.fail(use.code, use.about, path + ": others may use it (" + owner_and_mode(facts) + ")",
                     "chmod 600 " + path);

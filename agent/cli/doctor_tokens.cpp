@@ -186,6 +186,9 @@ std::string why_not(const Examination& examination, const TokenSettings& token) 
     if (!examination.store) {
         return "no login was made: there is no record of logins before the agent's first start";
     }
+    if (needs_secret(token) && !examination.may_log_in) {
+        return "no login was made: 'hwenroll doctor' makes one";
+    }
     if (needs_secret(token) && examination.agent_runs) {
         return "no login was made: the agent runs and logs in itself";
     }

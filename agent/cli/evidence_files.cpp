@@ -68,7 +68,7 @@ Status write_evidence(const std::filesystem::path& directory, const std::vector<
         return fail(not_written(directory, failure.value()));
     }
     for (auto file = files.begin(); file != files.end(); ++file) {
-        if (Status written = write_output(directory / file->name, file->content, Existing::keep); !written) {
+        if (Status written = write_output(directory / file->name, file->content, {Existing::keep}); !written) {
             std::error_code ignored;
             for (auto before = files.begin(); before != file; ++before) {
                 std::filesystem::remove(directory / before->name, ignored);

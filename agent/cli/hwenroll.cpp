@@ -1,4 +1,5 @@
 // hwenroll: the command line for people and scripts.
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
@@ -7,6 +8,7 @@
 #include <CLI/CLI.hpp>
 
 #include "agent/cli/commands.h"
+#include "agent/config/suggestion.h"
 
 namespace {
 
@@ -266,6 +268,30 @@ void add_scep_commands(CLI::App& app, CommandLine& line) {
     });
 }
 
+/// The words that are no command, where one is expected: `--help` beside them is no answer. Nothing: all are known.
+std::optional<Error> unknown_command(const CLI::App& app) {
+    const CLI::App* level = &app;
+    std::string path = "hwenroll";
+    while (!level->get_subcommands().empty()) {
+        level = level->get_subcommands().front();
+        path += " " + level->get_name();
+    }
+    const auto words = app.remaining(true);
+    const auto word =
+        std::ranges::find_if(words, [](const std::string& one) { return !one.empty() && !one.starts_with('-'); });
+    const auto commands = level->get_subcommands([](const CLI::App* /*command*/) { return true; });
+    if (word == words.end() || commands.empty()) {
+        return std::nullopt;
+    }
+    std::vector<std::string> names;
+    for (const CLI::App* command : commands) {
+        names.push_back(command->get_name());
+    }
+    const std::string near = config::nearest(*word, names);
+    return Error(ErrorCode::usage, "there is no command '" + printable(path + " " + *word) + "'", {},
+                 near.empty() ? "see '" + path + " --help'" : "did you mean '" + path + " " + near + "'?");
+}
+
 int run(int argc, char** argv) {
     CommandLine line;
     CLI::App app("keeps identity certificates alive whose keys never leave their token", "hwenroll");
@@ -286,6 +312,9 @@ int run(int argc, char** argv) {
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {
+        if (const auto unknown = unknown_command(app)) {
+            return cli::report(*unknown);
+        }
         if (error.get_exit_code() == 0) {
             return app.exit(error);
         }

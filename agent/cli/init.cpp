@@ -10,13 +10,15 @@
 #include <nlohmann/json.hpp>
 
 #include "agent/cli/agent_access.h"
-#include "agent/cli/atomic_file.h"
 #include "agent/cli/ca_choice.h"
 #include "agent/cli/commands.h"
 #include "agent/cli/configuration_draft.h"
 #include "agent/cli/found_tokens.h"
+#include "agent/cli/output_file.h"
+#include "agent/cli/secret_file_command.h"
 #include "agent/cli/terminal.h"
 #include "agent/config/configuration_reader.h"
+#include "agent/config/drop_ins.h"
 #include "agent/config/value_syntax.h"
 #include "agent/runtime/system_clock.h"
 
@@ -28,6 +30,7 @@ namespace fs = std::filesystem;
 constexpr const char* agent_user = "hwenroll";
 constexpr mode_t configuration_mode = 0644;
 constexpr mode_t secret_mode = 0600;
+constexpr auto directory_permissions = static_cast<fs::perms>(0755);
 
 /// A file that is to be written with the configuration.
 struct SecretFile {
@@ -144,11 +147,18 @@ class Init {
         target_ = paths_.main;
         if (fs::symlink_status(paths_.main, failure).type() == fs::file_type::not_found) {
             draft_.state_dir = options_.state_dir;
+            // A fleet may bring its identities before the first command is typed here.
+            auto drop_ins = config::load_drop_ins(paths_);
+            if (!drop_ins) {
+                next_ = {"ls " + shell_word(paths_.drop_ins.string())};
+                return fail(drop_ins.error());
+            }
+            existing_ = *std::move(drop_ins);
             return {};
         }
         if (is_single_file() && !options_.directory) {
             next_ = {"hwenroll check-config --config " + shell_word(paths_.main.string())};
-            return fail(ErrorCode::input_file, paths_.main.string() + " is there already", {},
+            return fail(ErrorCode::usage, paths_.main.string() + " is there already", {},
                         "it is left as it is; name another file");
         }
         auto existing = config::load(paths_);
@@ -218,11 +228,13 @@ class Init {
                         "it has no CA that issues, or several", "ask the CA's operator for the right fingerprint");
         }
         if (!answer->confirmed && !confirm(*answer)) {
-            next_ = {command_with("--fingerprint " + fingerprint_of(*answer->pin))};
+            // Never the one that was received: whoever pastes what is shown would confirm it unread.
+            next_ = {command_with("--fingerprint SHA256:…")};
             return fail(asks_ ? ErrorCode::ca_fingerprint : ErrorCode::usage,
                         asks_ ? "the fingerprint was not confirmed, nothing is written"
                               : "nobody has confirmed the CA's fingerprint, nothing is written",
-                        {}, "compare it with the CA's operator, then give it by --fingerprint");
+                        "the CA sent " + fingerprint_of(*answer->pin),
+                        "ask the CA's operator for the right one, compare, and give the operator's by --fingerprint");
         }
         auto ca = draft_of(*answer, question);
         if (!ca) {
@@ -357,7 +369,7 @@ class Init {
             return "file:" + usual.string();
         }
         if (option && there) {
-            return fail(ErrorCode::input_file, usual.string() + " is there already", {},
+            return fail(ErrorCode::usage, usual.string() + " is there already", {},
                         "it is left as it is; leave the option out to use it, or move it away");
         }
         auto secret = option  ? read_secret_line(what)
@@ -381,9 +393,8 @@ class Init {
     void note_missing(const fs::path& path) {
         std::error_code failure;
         if (!fs::exists(path, failure)) {
-            missing_.push_back(fmt::format(
-                "{} is not there yet; type it, Enter and Ctrl-D after:\n  install -m 0600{} /dev/stdin {}",
-                path.string(), ::getpwnam(agent_user) != nullptr ? " -o hwenroll" : "", shell_word(path.string())));
+            missing_.push_back(fmt::format("{} is not there yet; this asks for it:\n  {}", path.string(),
+                                           secret_file_command(path, secrets_owner() ? agent_user : "")));
         }
     }
 
@@ -421,16 +432,16 @@ class Init {
     /// By what reads the configuration at the agent's start; nothing is written before.
     Status check() {
         text_ = configuration_text(draft_);
-        std::vector<config::SourceText> sources;
-        if (!draft_.has_agent) {
-            sources.push_back({paths_.main.string(), text_of(paths_.main)});
-            for (const fs::path& file : existing_.files) {
-                if (file != paths_.main) {
-                    sources.push_back({file.string(), text_of(file)});
-                }
+        std::vector<config::SourceText> sources{
+            {paths_.main.string(), draft_.has_agent ? text_ : text_of(paths_.main)}};
+        for (const fs::path& file : existing_.files) {
+            if (file != paths_.main) {
+                sources.push_back({file.string(), text_of(file)});
             }
         }
-        sources.push_back({target_.string(), text_});
+        if (!draft_.has_agent) {
+            sources.push_back({target_.string(), text_});
+        }
         const bool uses_fqdn =
             text_.find("\nsubject = \"") != std::string::npos && draft_.subject.find("${fqdn}") != std::string::npos;
         const auto read = config::read_configuration(sources, config::read_host_facts(uses_fqdn));
@@ -438,7 +449,10 @@ class Init {
             return fail(read.error());
         }
         for (const config::Finding& finding : read->findings) {
-            if (finding.at.file == target_.string()) {
+            const bool known = std::ranges::any_of(existing_.findings, [&](const config::Finding& before) {
+                return before.error.line() == finding.error.line();
+            });
+            if (!known) {
                 next_ = {command_with("") + "  # with the value corrected"};
                 return fail(finding.error);
             }
@@ -447,25 +461,40 @@ class Init {
     }
 
     Status write() {
-        std::error_code failure;
-        fs::create_directories(target_.parent_path(), failure);
+        make_directory(target_.parent_path());
         for (const SecretFile& secret : secrets_) {
             const std::string_view content = as_text(secret.content.reveal());
-            if (Status kept = keep(secret.path, content, secret_mode); !kept) {
+            if (Status kept = keep(secret.path, content, secret_mode, secrets_owner()); !kept) {
                 return kept;
-            }
-            if (const passwd* const user = ::getuid() == 0 ? ::getpwnam(agent_user) : nullptr; user != nullptr) {
-                if (::chown(secret.path.c_str(), user->pw_uid, user->pw_gid) != 0) {
-                    missing_.push_back(fmt::format("chown {} {}", agent_user, shell_word(secret.path.string())));
-                }
             }
         }
         return keep(target_, text_, configuration_mode);
     }
 
+    /// With what is missing above it. The agent's user must get to its configuration, whatever root's umask is.
+    static void make_directory(const fs::path& directory) {
+        std::error_code failure;
+        std::vector<fs::path> missing;
+        for (fs::path one = directory; !one.empty() && !fs::exists(one, failure); one = one.parent_path()) {
+            missing.push_back(one);
+        }
+        for (auto one = missing.rbegin(); one != missing.rend(); ++one) {
+            if (fs::create_directory(*one, failure)) {
+                fs::permissions(*one, directory_permissions, failure);
+            }
+        }
+    }
+
+    /// The agent of the packages. Elsewhere the one who runs the command runs the agent too.
+    [[nodiscard]] std::optional<FileOwner> secrets_owner() const {
+        const bool of_the_system = !is_single_file() && !options_.directory && !options_.state_dir;
+        const passwd* const user = of_the_system && ::geteuid() == 0 ? ::getpwnam(agent_user) : nullptr;
+        return user == nullptr ? std::nullopt : std::optional(FileOwner{user->pw_uid, user->pw_gid});
+    }
+
     /// All files or none.
-    Status keep(const fs::path& path, std::string_view content, mode_t mode) {
-        Status written = write_atomically(path, content, mode, Existing::keep);
+    Status keep(const fs::path& path, std::string_view content, mode_t mode, std::optional<FileOwner> owner = {}) {
+        Status written = write_output(path, content, {Existing::keep, mode, owner});
         if (written) {
             written_.push_back(path.string());
             return written;

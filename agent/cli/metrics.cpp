@@ -3,8 +3,8 @@
 #include <nlohmann/json.hpp>
 
 #include "agent/cli/agent_access.h"
-#include "agent/cli/atomic_file.h"
 #include "agent/cli/commands.h"
+#include "agent/cli/output_file.h"
 #include "agent/control/view_codec.h"
 #include "agent/observe/status_words.h"
 #include "agent/runtime/forecast.h"
@@ -75,8 +75,8 @@ int metrics(const CommandContext& context, const std::optional<std::string>& tex
         return report(metrics.error());
     }
     if (textfile) {
-        const Status written = write_atomically(*textfile, observe::prometheus_text(metrics->families()),
-                                                readable_by_all, Existing::replace);
+        const Status written = write_output(*textfile, observe::prometheus_text(metrics->families()),
+                                            {Existing::replace, readable_by_all});
         return written ? 0 : report(written.error());
     }
     if (context.output.json) {

@@ -16,7 +16,7 @@
 namespace hwenroll::cli {
 namespace {
 
-constexpr mode_t mode = 0644;
+constexpr mode_t usual_mode = 0644;
 
 tl::unexpected<Error> not_written(const std::filesystem::path& file, std::string why, std::string next) {
     return fail(ErrorCode::usage, "cannot write '" + file.string() + "'", std::move(why), std::move(next));
@@ -24,8 +24,9 @@ tl::unexpected<Error> not_written(const std::filesystem::path& file, std::string
 
 tl::unexpected<Error> not_written(const std::filesystem::path& file, int number) {
     return not_written(file, std::generic_category().message(number),
-                       "name a file in a directory that this user can "
-                       "write to, on a disk with room");
+                       number == ENOENT ? "make the directory first, or name another file"
+                                        : "name a file in a directory that this user can write to, on a disk with "
+                                          "room");
 }
 
 tl::unexpected<Error> is_there(const std::filesystem::path& file) {
@@ -66,6 +67,14 @@ int write_all(int file, std::string_view content) {
     return fsync(file) == 0 ? 0 : errno;
 }
 
+/// 0 or errno. On the descriptor, and before there is a name that anybody could open.
+int apply(int file, const FileRules& rules) {
+    if (rules.owner && fchown(file, rules.owner->user, rules.owner->group) != 0) {
+        return errno;
+    }
+    return rules.mode && fchmod(file, *rules.mode) != 0 ? errno : 0;
+}
+
 /// 0 or errno.
 int move_into_place(int directory, const std::string& temporary, const std::string& name, Existing existing) {
     if (existing == Existing::replace) {
@@ -86,28 +95,30 @@ int move_into_place(int directory, const std::string& temporary, const std::stri
 
 }  // namespace
 
-Status write_output(const std::filesystem::path& file, std::string_view content, Existing existing) {
+Status write_output(const std::filesystem::path& file, std::string_view content, const FileRules& rules) {
     const std::string name = file.filename().string();
     const std::filesystem::path parent = file.has_parent_path() ? file.parent_path() : ".";
     const FileDescriptor directory(open(parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (name.empty() || name == "." || name == ".." || !directory.valid()) {
         return not_written(file, directory.valid() ? EISDIR : errno);
     }
-    if (Status free = check_place(file, directory.get(), name, existing); !free) {
+    if (Status free = check_place(file, directory.get(), name, rules.existing); !free) {
         return free;
     }
     const std::string temporary = fmt::format(".{}.{}.new", name.substr(0, 200), getpid());
-    FileDescriptor made(
-        openat(directory.get(), temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode));
+    FileDescriptor made(openat(directory.get(), temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+                               rules.mode ? *rules.mode & 0600U : usual_mode));
     if (!made.valid()) {
         return not_written(file, errno);
     }
-    int number = write_all(made.get(), content);
+    int number = apply(made.get(), rules);
+    number = number == 0 ? write_all(made.get(), content) : number;
     made.reset();
-    number = number == 0 ? move_into_place(directory.get(), temporary, name, existing) : number;
+    number = number == 0 ? move_into_place(directory.get(), temporary, name, rules.existing) : number;
     if (number != 0) {
         static_cast<void>(unlinkat(directory.get(), temporary.c_str(), 0));
-        return existing == Existing::keep && number == EEXIST ? Status(is_there(file)) : not_written(file, number);
+        return rules.existing == Existing::keep && number == EEXIST ? Status(is_there(file))
+                                                                    : not_written(file, number);
     }
     return fsync(directory.get()) == 0 ? Status() : not_written(file, errno);
 }

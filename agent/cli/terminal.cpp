@@ -1,9 +1,12 @@
 #include "agent/cli/terminal.h"
 
+#include <array>
 #include <cerrno>
+#include <csignal>
 #include <cstdio>
 #include <termios.h>
 #include <unistd.h>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -15,14 +18,17 @@ constexpr char interrupt = 0x03;
 constexpr char end_of_text = 0x04;
 constexpr char backspace = 0x08;
 constexpr char erase = 0x7F;
+constexpr char kill_line = 0x15;
 
-/// Without echo, signals by keys and the terminal's own line, which would wait for Enter after Ctrl-C.
+/// Without echo, signals by keys and the terminal's own line, which would wait for Enter after Ctrl-C. A signal that
+/// ends the process restores the terminal first. At most one at a time.
 class Silence {
  public:
     Silence() {
-        known_ = ::tcgetattr(STDIN_FILENO, &before_) == 0;
+        known_ = ::tcgetattr(STDIN_FILENO, &before) == 0;
         if (known_) {
-            termios silent = before_;
+            catch_signals();
+            termios silent = before;
             silent.c_lflag &= ~static_cast<tcflag_t>(ECHO | ISIG | ICANON);
             silent.c_cc[VMIN] = 1;
             silent.c_cc[VTIME] = 0;
@@ -33,19 +39,43 @@ class Silence {
     Silence& operator=(const Silence&) = delete;
     ~Silence() {
         if (known_) {
-            ::tcsetattr(STDIN_FILENO, TCSAFLUSH, &before_);
+            ::tcsetattr(STDIN_FILENO, TCSAFLUSH, &before);
+            for (std::size_t i = 0; i < ending.size(); ++i) {
+                ::sigaction(ending[i], &actions_[i], nullptr);
+            }
         }
     }
     [[nodiscard]] bool works() const { return known_; }
 
  private:
-    termios before_{};
+    static constexpr std::array ending{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+
+    /// POSIX.1-2017 §2.4.3: tcsetattr() and raise() may be called from a handler.
+    static void restore(int signal) {
+        ::tcsetattr(STDIN_FILENO, TCSAFLUSH, &before);
+        ::raise(signal);  // SA_RESETHAND: it ends the process when this returns
+    }
+
+    void catch_signals() {
+        struct sigaction action {};
+        action.sa_handler = restore;
+        action.sa_flags = static_cast<int>(SA_RESETHAND);
+        for (std::size_t i = 0; i < ending.size(); ++i) {
+            ::sigaction(ending[i], nullptr, &actions_[i]);
+            if (actions_[i].sa_handler != SIG_IGN) {
+                ::sigaction(ending[i], &action, nullptr);
+            }
+        }
+    }
+
+    static inline termios before{};
+    std::array<struct sigaction, ending.size()> actions_{};
     bool known_ = false;
 };
 
 /// Octets up to the end of a line, read one by one, so that what follows stays for the next reader. Nothing at the end
-/// of the input, and for a line that is too long. `keys`: they come from a Silence, as they are pressed.
-std::optional<Bytes> read_line(bool keys = false) {
+/// of the input, and for a line that is too long.
+std::optional<Bytes> read_line() {
     Bytes line;
     line.reserve(longest_line);
     for (;;) {
@@ -54,17 +84,11 @@ std::optional<Bytes> read_line(bool keys = false) {
         if (size < 0 && errno == EINTR) {
             continue;
         }
-        const bool ended = size <= 0 || (keys && (octet == interrupt || octet == end_of_text));
-        if (keys && !ended && (octet == backspace || octet == erase)) {
-            if (!line.empty()) {
-                line.pop_back();
-            }
-            continue;
-        }
+        const bool ended = size <= 0;
         if (octet == '\n' && !ended) {
             break;
         }
-        if ((ended && (line.empty() || size > 0)) || line.size() == longest_line) {
+        if ((ended && line.empty()) || line.size() == longest_line) {
             wipe(line);
             return std::nullopt;
         }
@@ -77,6 +101,47 @@ std::optional<Bytes> read_line(bool keys = false) {
         line.pop_back();
     }
     return line;
+}
+
+/// The same from a Silence, as the keys are pressed. What the terminal would have made of them is made here; what else
+/// is no character of a secret does not silently become one.
+Result<Bytes> read_keys() {
+    Bytes line;
+    line.reserve(longest_line);
+    const auto refuse = [&](Error error) {
+        wipe(line);
+        return fail(std::move(error));
+    };
+    for (;;) {
+        char octet = 0;
+        const ssize_t size = ::read(STDIN_FILENO, &octet, 1);
+        if (size < 0 && errno == EINTR) {
+            continue;
+        }
+        if (size <= 0 || octet == interrupt || octet == end_of_text) {
+            return refuse(Error(ErrorCode::interrupted, "the input ended"));
+        }
+        if (octet == '\n' || octet == '\r') {
+            return line;
+        }
+        if (octet == backspace || octet == erase) {
+            if (!line.empty()) {
+                line.pop_back();
+            }
+        } else if (octet == kill_line) {
+            wipe(line);
+            line.clear();
+        } else if (static_cast<unsigned char>(octet) < ' ') {
+            return refuse(Error(ErrorCode::usage, "a key was pressed that is no character",
+                                "arrow keys, Tab and Ctrl with a letter are none; nothing of what was typed is used",
+                                "type it again: Backspace takes the last character back, Ctrl-U all of them"));
+        } else if (line.size() == longest_line) {
+            return refuse(Error(ErrorCode::usage, "what was typed is too long",
+                                fmt::format("at most {} characters are expected", longest_line)));
+        } else {
+            line.push_back(static_cast<std::uint8_t>(octet));
+        }
+    }
 }
 
 void show(const std::string& text) {
@@ -109,10 +174,10 @@ Result<Secret> ask_secret(const std::string& question) {
         return fail(ErrorCode::interrupted, "the terminal cannot be silenced, so nothing secret is asked for");
     }
     show(question + " ");
-    auto line = read_line(true);
+    auto line = read_keys();
     show("\n");
     if (!line) {
-        return fail(ErrorCode::interrupted, "the input ended");
+        return fail(std::move(line.error()));
     }
     return Secret(*std::move(line));
 }

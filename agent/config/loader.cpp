@@ -17,6 +17,7 @@
 #include <fmt/format.h>
 
 #include "agent/config/configuration_reader.h"
+#include "agent/config/drop_ins.h"
 #include "base/file_descriptor.h"
 
 namespace hwenroll::config {
@@ -84,23 +85,17 @@ Result<std::vector<std::filesystem::path>> drop_ins_of(const std::filesystem::pa
     return files;
 }
 
-/// The texts of all files; what is wrong with drop-ins goes to `findings`.
-Result<std::vector<SourceText>> read_sources(const ConfigurationPaths& paths, Findings& findings) {
+/// What is wrong with drop-ins goes to `findings`.
+void add_drop_ins(const ConfigurationPaths& paths, std::vector<SourceText>& sources, Findings& findings) {
     const auto note = [&](const std::filesystem::path& path, const Error& error) {
         findings.push_back(Finding{Part::file, {}, Location{path.string()}, error});
     };
-    auto main = read_file(paths.main);
-    if (!main) {
-        return fail(main.error());
-    }
-    std::vector<SourceText> sources{{paths.main.string(), *std::move(main)}};
     if (paths.drop_ins.empty()) {
-        return sources;
+        return;
     }
     const auto files = drop_ins_of(paths.drop_ins);
     if (!files) {
-        note(paths.drop_ins, files.error());
-        return sources;
+        return note(paths.drop_ins, files.error());
     }
     for (const std::filesystem::path& path : *files) {
         if (auto text = read_file(path)) {
@@ -109,7 +104,22 @@ Result<std::vector<SourceText>> read_sources(const ConfigurationPaths& paths, Fi
             note(path, text.error());
         }
     }
+}
+
+/// The texts of all files.
+Result<std::vector<SourceText>> read_sources(const ConfigurationPaths& paths, Findings& findings) {
+    auto main = read_file(paths.main);
+    if (!main) {
+        return fail(main.error());
+    }
+    std::vector<SourceText> sources{{paths.main.string(), *std::move(main)}};
+    add_drop_ins(paths, sources, findings);
     return sources;
+}
+
+bool mentions_fqdn(const std::vector<SourceText>& sources) {
+    return std::ranges::any_of(
+        sources, [](const SourceText& source) { return source.text.find("${fqdn}") != std::string::npos; });
 }
 
 /// Lengths are in it, so that no text can pass for two.
@@ -176,9 +186,14 @@ Result<Configuration> load(const ConfigurationPaths& paths) {
     if (!sources) {
         return fail(sources.error());
     }
-    const bool uses_fqdn = std::ranges::any_of(
-        *sources, [](const SourceText& source) { return source.text.find("${fqdn}") != std::string::npos; });
-    return read_with(*sources, read_host_facts(uses_fqdn), std::move(findings));
+    return read_with(*sources, read_host_facts(mentions_fqdn(*sources)), std::move(findings));
+}
+
+Result<Configuration> load_drop_ins(const ConfigurationPaths& paths) {
+    Findings findings;
+    std::vector<SourceText> sources{{paths.main.string(), {}}};
+    add_drop_ins(paths, sources, findings);
+    return read_with(sources, read_host_facts(mentions_fqdn(sources)), std::move(findings));
 }
 
 Result<Configuration> load(const ConfigurationPaths& paths, const HostFacts& facts) {

@@ -11,6 +11,7 @@
 #include "agent/runtime/daemon.h"
 #include "agent/runtime/queries.h"
 #include "agent/runtime/system_clock.h"
+#include "keystore/worker/secret_keeper.h"
 
 namespace {
 
@@ -35,6 +36,10 @@ int run_once(const config::ConfigurationPaths& paths, const Clock& clock, observ
     const auto configuration = config::load(paths);
     if (!configuration) {
         return report(configuration.error());
+    }
+    struct stat state {};
+    if (::stat(configuration->agent.state_dir.c_str(), &state) == 0) {
+        keystore::accept_secrets_of(state.st_uid);
     }
     const runtime::RunOutcome outcome =
         runtime::run_once(*configuration, runtime::worker_beside_this_program(), clock, log);

@@ -247,6 +247,13 @@ std::optional<lifecycle::Started> IdentityRunner::look_at_files() {
 
 void IdentityRunner::post(lifecycle::Event event) {
     if (busy_) {
+        // O6: a wish for what is under way is that. After its end it would begin another one, or end a hold that the
+        // refusal of this one has begun.
+        if (!state_.current && !state_.hold &&
+            (std::holds_alternative<lifecycle::EnrollmentWanted>(event) ||
+             std::holds_alternative<lifecycle::RenewalWanted>(event))) {
+            return;
+        }
         // O6: the same wish twice is one.
         std::erase_if(posted_, [&](const lifecycle::Event& other) { return other.index() == event.index(); });
         posted_.push_back(std::move(event));

@@ -1,9 +1,15 @@
 #include "keystore/tpm2/connection.h"
 
 #include <algorithm>
+#include <cerrno>
+#include <fcntl.h>
 #include <string_view>
+#include <system_error>
 #include <thread>
 #include <tss2/tss2_tctildr.h>
+#include <utility>
+
+#include "base/file_descriptor.h"
 
 namespace hwenroll::keystore::tpm2 {
 
@@ -14,6 +20,40 @@ using std::chrono::milliseconds;
 // P7.
 constexpr milliseconds first_pause{10};
 constexpr milliseconds longest_pause{500};
+
+/// What opening the device of a TCTI says, where it does not work: tpm2-tss answers "IO failure" to all of it.
+void explain(CallFailure& failure, const std::string& tcti) {
+    constexpr std::string_view kind = "device";
+    if (!tcti.starts_with(kind) || (tcti.size() > kind.size() && tcti[kind.size()] != ':')) {
+        return;
+    }
+    const std::string named = tcti.size() > kind.size() + 1 ? tcti.substr(kind.size() + 1) : std::string();
+    const std::string device = named.empty() ? "/dev/tpmrm0" : named;
+    const FileDescriptor file(::open(device.c_str(), O_RDWR | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
+    if (file.valid()) {
+        return;
+    }
+    const int number = errno;
+    failure.cause = device + " cannot be opened: " + std::generic_category().message(number);
+    switch (number) {
+        case EACCES:
+            failure.next =
+                "add the user that runs this to the device's group: usermod -a -G tss USER, or in a unit "
+                "SupplementaryGroups=tss";
+            break;
+        case EPERM:
+            failure.next = "the unit's devices are closed: add DeviceAllow=" + device + " rw in a drop-in";
+            break;
+        case ENOENT:
+            failure.next =
+                "see that the TPM is switched on and its driver loaded; in a unit with PrivateDevices= add "
+                "BindPaths=" +
+                device + " and DeviceAllow=" + device + " rw";
+            break;
+        default:
+            break;
+    }
+}
 
 /// More persistent objects than any TPM has room for.
 constexpr std::size_t most_handles = 1024;
@@ -36,7 +76,9 @@ Outcome<std::unique_ptr<Connection>> Connection::open(Port& port) {
     connection->next_pause_ = first_pause;
     TSS2_RC rc = Tss2_TctiLdr_Initialize(port.tcti.c_str(), &connection->tcti_);
     if (rc != TSS2_RC_SUCCESS) {
-        return call_failed("Tss2_TctiLdr_Initialize", rc);
+        CallFailure failure{"Tss2_TctiLdr_Initialize", rc, {}, {}};
+        explain(failure, port.tcti);
+        return tl::unexpected(std::move(failure));
     }
     rc = Esys_Initialize(&connection->esys_, connection->tcti_, nullptr);
     if (rc != TSS2_RC_SUCCESS) {

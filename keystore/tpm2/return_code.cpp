@@ -52,7 +52,7 @@ const Row* row_of(TSS2_RC rc) {
 }  // namespace
 
 std::string CallFailure::text() const {
-    return fmt::format("{}: {} ({:#x})", function, Tss2_RC_Decode(rc), rc);
+    return fmt::format("{}: {} ({:#x}){}{}", function, Tss2_RC_Decode(rc), rc, cause.empty() ? "" : ": ", cause);
 }
 
 TPM2_RC response_of(TSS2_RC rc) {

@@ -14,6 +14,8 @@ namespace hwenroll::keystore::tpm2 {
 struct CallFailure {
     const char* function = "";  ///< e.g. "Esys_Sign"
     TSS2_RC rc = TSS2_RC_SUCCESS;
+    std::string cause = {};  ///< what tpm2-tss does not tell: `/dev/tpmrm0 cannot be opened: Permission denied`
+    std::string next = {};   ///< what to do about it; empty: what the error table says
 
     /// `Esys_Sign: tpm:session(1):the authorization HMAC check failed … (0x98e)`.
     [[nodiscard]] std::string text() const;
@@ -24,7 +26,7 @@ template <class T>
 using Outcome = tl::expected<T, CallFailure>;
 
 inline tl::unexpected<CallFailure> call_failed(const char* function, TSS2_RC rc) {
-    return tl::unexpected<CallFailure>(CallFailure{function, rc});
+    return tl::unexpected<CallFailure>(CallFailure{function, rc, {}, {}});
 }
 
 /// What can help after a failed call.

@@ -92,9 +92,9 @@ bool is_unknown_scheme(TSS2_RC rc) {
 }  // namespace
 
 tl::unexpected<TpmKeys::Problem> TpmKeys::problem(const char* doing, const CallFailure& failure) const {
-    return tl::unexpected(
-        Problem{Error(code_of(failure.rc), fmt::format("token '{}' cannot {}", options_.name, doing), failure.text()),
-                failure.rc});
+    return tl::unexpected(Problem{Error(code_of(failure.rc), fmt::format("token '{}' cannot {}", options_.name, doing),
+                                        failure.text(), failure.next),
+                                  failure.rc});
 }
 
 tl::unexpected<TpmKeys::Problem> TpmKeys::problem(ErrorCode code, const std::string& what, std::string why,

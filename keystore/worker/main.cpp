@@ -15,6 +15,7 @@
 #include "keystore/pkcs11/pkcs11_token.h"
 #include "keystore/tpm2/tpm2_token.h"
 #include "keystore/worker/process_confinement.h"
+#include "keystore/worker/secret_keeper.h"
 #include "keystore/worker/service_socket.h"
 #include "keystore/worker/system_call_filter.h"
 #include "keystore/worker/token_server.h"
@@ -26,10 +27,12 @@ using namespace hwenroll;            // NOLINT(google-build-using-namespace): th
 using namespace hwenroll::keystore;  // NOLINT(google-build-using-namespace)
 
 constexpr std::string_view help =
-    "Usage: hwenroll-token --fd N | --user USER\n"
+    "Usage: hwenroll-token --fd N [--pin-keeper N] | --user USER\n"
     "Serves one security token to the hwenroll agent that started it or connects to it. Not to be run by hand.\n"
     "\n"
     "  --fd N       connected SOCK_SEQPACKET socket to serve\n"
+    "  --pin-keeper N\n"
+    "               number of the user whose PIN file root takes as its own\n"
     "  --user USER  serve the next connection to the socket that systemd passes (hwenroll-token@NAME.socket), which\n"
     "               must be USER's or root's\n"
     "  --help       show this text\n"
@@ -39,8 +42,9 @@ constexpr std::string_view help =
 /// its credentials are those of its start.
 constexpr std::chrono::milliseconds connection_patience{2000};
 
-std::optional<int> descriptor_from(std::string_view text) {
-    int number = -1;
+template <class Number>
+std::optional<Number> number_from(std::string_view text) {
+    Number number{};
     const auto end = text.data() + text.size();
     const auto read = std::from_chars(text.data(), end, number);
     return read.ec == std::errc() && read.ptr == end && number >= 0 ? std::optional(number) : std::nullopt;
@@ -163,11 +167,16 @@ int run(const std::vector<std::string_view>& arguments) {
     if (arguments.size() == 2 && arguments[0] == "--user" && !arguments[1].empty()) {
         return serve_connection(std::string(arguments[1]));
     }
+    const bool kept = arguments.size() == 4 && arguments[2] == "--pin-keeper";
     const auto descriptor =
-        arguments.size() == 2 && arguments[0] == "--fd" ? descriptor_from(arguments[1]) : std::nullopt;
-    if (!descriptor) {
+        (arguments.size() == 2 || kept) && arguments[0] == "--fd" ? number_from<int>(arguments[1]) : std::nullopt;
+    const auto keeper = kept ? number_from<uid_t>(arguments[3]) : std::nullopt;
+    if (!descriptor || kept != keeper.has_value()) {
         return complain(Error(ErrorCode::usage, "the command line is not understood", {}, "see hwenroll-token --help"),
                         worker_exit_usage);
+    }
+    if (keeper) {
+        accept_secrets_of(*keeper);
     }
     return serve_parent(*descriptor);
 }

@@ -14,6 +14,7 @@
 
 #include "base/file_descriptor.h"
 #include "keystore/worker/pin_command.h"
+#include "keystore/worker/secret_keeper.h"
 
 namespace hwenroll::keystore {
 namespace {
@@ -67,7 +68,7 @@ Status check_file(const std::string& path, const struct stat& file) {
     if (!S_ISREG(file.st_mode)) {
         return refuse_file(path, "it is no regular file");
     }
-    if (file.st_uid != 0 && file.st_uid != geteuid()) {
+    if (file.st_uid != 0 && file.st_uid != geteuid() && file.st_uid != secret_keeper()) {
         return refuse_file(path, fmt::format("it belongs to user {}, not to root or user {}", file.st_uid, geteuid()),
                            "chown it to the user of the token worker");
     }
@@ -155,7 +156,8 @@ Result<Pin> read_credential(const std::string& name) {
         return fail(ErrorCode::token_pin_source, fmt::format("cannot read the PIN from the credential '{}'", name),
                     "systemd has none of this name for the service, or could not unseal it",
                     fmt::format("add LoadCredential=, or after a change of firmware or TPM seal it anew: systemd-creds "
-                                "encrypt --name={0} PIN-FILE /etc/credstore.encrypted/{0}",
+                                "encrypt --with-key=tpm2 --tpm2-pcrs=23 --name={0} PIN-FILE "
+                                "/etc/credstore.encrypted/{0} (--with-key=host where there is no TPM)",
                                 name));
     }
     auto pin = read_pin_file(directory / name);

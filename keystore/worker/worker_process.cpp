@@ -17,6 +17,7 @@
 
 #include <fmt/format.h>
 
+#include "keystore/worker/secret_keeper.h"
 #include "keystore/worker/token_channel.h"
 
 namespace hwenroll::keystore {
@@ -119,6 +120,9 @@ Result<std::unique_ptr<WorkerProcess>> WorkerProcess::start(const WorkerProgram&
     FileDescriptor ours(ends[0]);
     const FileDescriptor theirs(ends[1]);
     std::vector<std::string> arguments{program.path, "--fd", "3"};
+    if (const auto keeper = secret_keeper()) {
+        arguments.insert(arguments.end(), {"--pin-keeper", std::to_string(*keeper)});
+    }
     std::vector<std::string> environment = environment_for(program);
     SpawnPlan plan;
     pid_t pid = -1;

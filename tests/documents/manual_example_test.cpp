@@ -38,16 +38,25 @@ std::set<std::string> planned_in(const std::string& script) {
 /// What a test knows of an example: words of its output.
 using Expected = std::map<std::string, testing::Matcher<const std::string&>>;
 
-Places places_of(const EnrollmentWorld& world) {
-    return {{"/etc/hwenroll/", world.directory().path().string() + "/"},
-            {"/var/lib/hwenroll/live", (world.directory() / "live").string()},
-            {"/run/hwenroll", (world.directory() / "run").string()},
-            {"http://ca.example.com/scep", world.url()}};
+/// Of the CA, as the world's configuration has it.
+std::string fingerprint_of(const EnrollmentWorld& world) {
+    std::string fingerprint = read_file(world.config());
+    fingerprint.erase(0, fingerprint.find("SHA256:"));
+    fingerprint.resize(fingerprint.find('"'));
+    return fingerprint;
 }
 
 /// The places of the world that this page names.
 Places places_of(const EnrollmentWorld& world, const ManualPage& page) {
-    Places all = places_of(world);
+    Places all{{"/etc/hwenroll/", world.directory().path().string() + "/"},
+               {"/var/lib/hwenroll/live", (world.directory() / "live").string()},
+               {"/run/hwenroll", (world.directory() / "run").string()},
+               {"http://ca.example.com/scep", world.url()}};
+    for (const std::string& place : page.book().places()) {
+        if (place.starts_with("SHA256:")) {
+            all[place] = fingerprint_of(world);
+        }
+    }
     std::erase_if(all, [&](const auto& place) { return !page.book().places().contains(place.first); });
     return all;
 }
@@ -79,7 +88,8 @@ TEST(ManualExamples, of_hwenroll_do_what_the_page_says) {
         {"enroll", AllOf(HasSubstr("configuration is good"), HasSubstr("CN=web01.example.com"), HasSubstr(": OK"))},
         {"renew", HasSubstr("web")},
         {"json", AllOf(HasSubstr("\"schema\": 1"), HasSubstr("\"state\": \"OK\""))},
-        {"trouble", AllOf(HasSubstr("refused the PIN"), HasSubstr("[identity.web]"))}};
+        {"trouble", AllOf(HasSubstr("refused the PIN"), HasSubstr("[identity.web]"))},
+        {"init", HasSubstr("written: ")}};
     // The world's clock stays behind the machine's, by which openssl judges.
     DaemonWorld world({"--lifetime", "10368000", "--backdate", "0", "--renewal", "both"},
                       std::chrono::floor<Seconds>(std::chrono::system_clock::now()) - std::chrono::hours(48));
@@ -156,15 +166,7 @@ TEST(ManualExamples, of_the_least_configuration_enrolls) {
     EnrollmentWorld world;
     world.start_lab_ca();
     world.configure();
-    Places places = places_of(world, page);
-    std::string fingerprint = read_file(world.config());
-    fingerprint.erase(0, fingerprint.find("SHA256:"));
-    fingerprint.resize(fingerprint.find('"'));
-    for (const std::string& place : page.book().places()) {
-        if (place.starts_with("SHA256:")) {
-            places[place] = fingerprint;
-        }
-    }
+    const Places places = places_of(world, page);
     const std::string agent = fmt::format(
         "[agent]\nstate_dir = \"{0}/state\"\nruntime_dir = \"{0}/run\"\n"
         "publish_dir = \"{0}/live\"\n",

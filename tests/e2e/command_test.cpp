@@ -328,6 +328,29 @@ TEST_F(Command, a_usage_error_is_one_line_and_64) {
     EXPECT_EQ(run({program("hwenroll"), "--version"}).exit_code, 0);
 }
 
+TEST_F(Command, O1_a_command_that_is_none_is_told_with_the_nearest_one_also_beside_help) {
+    const auto expect = [](std::vector<std::string> words, const std::string& what) {
+        words.insert(words.begin(), program("hwenroll"));
+        const RunResult result = run(words);
+        EXPECT_EQ(result.exit_code, 64) << result.out;
+        EXPECT_EQ(result.out, "");
+        EXPECT_THAT(result.err, HasSubstr(what));
+    };
+    expect({"enrol", "--help"}, "there is no command 'hwenroll enrol'; did you mean 'hwenroll enroll'?");
+    expect({"enrol", "web"}, "did you mean 'hwenroll enroll'?");
+    expect({"nothing-like-it", "--help"}, "see 'hwenroll --help'");
+    expect({"ca", "shwo", "--help"}, "did you mean 'hwenroll ca show'?");
+    for (const std::vector<std::string>& good : {std::vector<std::string>{"--help"},
+                                                 {"ca", "--help"},
+                                                 {"status", "--help"},
+                                                 {"status", "web", "--help"},
+                                                 {"ca", "show", "--help"}}) {
+        std::vector<std::string> words = good;
+        words.insert(words.begin(), program("hwenroll"));
+        EXPECT_EQ(run(words).exit_code, 0) << words.back();
+    }
+}
+
 TEST_F(Command, progress_is_shown_on_a_terminal_and_nowhere_else) {
     const std::string line = program("hwenrolld") + " --once --config " + world_.config().string();
     ChildOptions terminal;

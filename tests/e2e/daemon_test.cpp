@@ -179,6 +179,29 @@ TEST(Daemon, O6_an_operator_s_wish_for_a_renewal_is_taken_at_once_and_twenty_are
     EXPECT_EQ(world.stop_daemon(), 0);
 }
 
+TEST(Daemon, O6_SM_1_an_enrollment_wanted_while_the_first_is_under_way_is_that_one) {
+    DaemonWorld world({"--fault", "PKCSReq:1:delay-5000"});
+    world.start_daemon();
+    world.eventually("the first request", [&] { return world.messages().size() == 1; });
+    const RunResult enrolled = world.command({"enroll", "web", "--wait"});
+    EXPECT_EQ(enrolled.exit_code, 0) << enrolled.out << enrolled.err;
+    EXPECT_EQ(world.generation(), "gen-001");
+    EXPECT_EQ(world.issued().size(), 1U);
+    EXPECT_EQ(world.stop_daemon(), 0);
+}
+
+TEST(Daemon, O6_CA_an_enrollment_wanted_while_one_is_refused_does_not_end_the_hold) {
+    DaemonWorld world({"--fault", "PKCSReq:*:delay-5000"});
+    write_file(world.directory() / "wrong.challenge", "no", 0600);
+    world.configure({.challenge = "file:" + (world.directory() / "wrong.challenge").string()});
+    world.start_daemon();
+    world.eventually("the first request", [&] { return world.messages().size() == 1; });
+    EXPECT_EQ(world.command({"enroll", "web", "--wait"}).exit_code, 76);
+    EXPECT_EQ(world.word(), "HELD(rejected)");
+    EXPECT_EQ(world.messages().size(), 1U);
+    EXPECT_EQ(world.stop_daemon(), 0);
+}
+
 TEST(Daemon, X14_a_bad_configuration_leaves_the_old_one_in_force) {
     DaemonWorld world({});
     world.start_daemon();

@@ -132,7 +132,7 @@ TEST_F(Doctor, F8_secrets_that_others_may_read_or_that_are_missing_are_failures_
     const RunResult missing = world_.hwenroll({"doctor"});
     EXPECT_NE(missing.exit_code, 0);
     EXPECT_THAT(missing.out, AllOf(HasSubstr("challenge of CA corp: E-CHALLENGE-SOURCE"), HasSubstr("No such file"),
-                                   HasSubstr("-> install -m 600 ")));
+                                   HasSubstr("install -m 0600 ")));
     std::filesystem::rename(world_.directory() / "elsewhere", challenge);
 }
 
@@ -160,6 +160,20 @@ TEST_F(Doctor, T9_invariant_6_a_pin_that_was_refused_is_not_tried_again) {
         EXPECT_THAT(again.out, HasSubstr("until the PIN source changes"));
     }
     EXPECT_EQ(logins(), 1U) << "known from the record";
+}
+
+TEST_F(Doctor, T9_uses_the_pin_once_and_a_report_never) {
+    configure_shim();
+    ASSERT_EQ(world_.once().exit_code, 0);
+    const RunResult reported =
+        run({program("hwenroll"), "bugreport", "--out", (world_.directory() / "report").string(), "--config",
+             world_.config().string()},
+            {{"HWENROLL_SHIM_MODULE=" + SoftHsm::module(), "HWENROLL_SHIM_LOG=" + shim_log()}, {}, {}});
+    EXPECT_EQ(reported.exit_code, 0) << reported.err;
+    EXPECT_THAT(read_file(world_.directory() / "report"), HasSubstr("token lab: no login was made"));
+    EXPECT_EQ(logins(), 0U);
+    EXPECT_EQ(doctor_with("").exit_code, 0);
+    EXPECT_EQ(logins(), 1U);
 }
 
 TEST_F(Doctor, T10_T11_makes_no_login_when_tries_are_low_and_says_how_many_are_left) {
@@ -241,6 +255,32 @@ TEST_F(Doctor, json_has_a_schema_and_each_check_its_outcome) {
     EXPECT_TRUE(failed) << body.dump(2);
 }
 
+/// As a package installs it: the state and the secrets are the agent's, and the commands are typed by root.
+TEST_F(Doctor, T6_F8_root_uses_the_secrets_of_the_user_whose_the_state_is_and_nobody_elses) {
+    if (::geteuid() != 0) {
+        GTEST_SKIP() << "needs root to give files away";
+    }
+    constexpr uid_t agent = 65534;
+    const auto give = [&](const char* name, uid_t user) {
+        ASSERT_EQ(::chown((world_.directory() / name).c_str(), user, user), 0) << name;
+    };
+    std::filesystem::create_directory(world_.directory() / "state");
+    for (const char* const name : {"state", "lab.pin", "corp.challenge"}) {
+        give(name, agent);
+    }
+    const RunResult once = world_.once();
+    EXPECT_EQ(once.exit_code, 0) << once.err;
+    const RunResult doctor = world_.hwenroll({"doctor"});
+    EXPECT_EQ(doctor.exit_code, 0) << doctor.out;
+    EXPECT_THAT(doctor.out, HasSubstr("key of identity web: RSA 2048 signs and opens"));
+    EXPECT_EQ(world_.hwenroll({"token", "keys"}).exit_code, 0);
+    EXPECT_EQ(world_.hwenroll({"token", "purge", "lab"}).exit_code, 0);
+    give("lab.pin", agent - 1);
+    const RunResult others = world_.hwenroll({"token", "keys"});
+    EXPECT_EQ(others.exit_code, 77);
+    EXPECT_THAT(others.err, HasSubstr("E-TOKEN-PIN-SOURCE"));
+}
+
 TEST_F(Doctor, says_to_an_ordinary_user_what_it_could_not_see_and_who_can) {
     if (::geteuid() != 0) {
         GTEST_SKIP() << "needs root to become somebody else";
@@ -250,7 +290,8 @@ TEST_F(Doctor, says_to_an_ordinary_user_what_it_could_not_see_and_who_can) {
     const RunResult result = run({"setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", program("hwenroll"),
                                   "doctor", "--config", world_.config().string()});
     EXPECT_THAT(result.out,
-                AllOf(HasSubstr("unseen  state: "), HasSubstr("unseen  token lab: this user may not use it"), HasSubstr("that this user may not see: sudo hwenroll doctor")))
+                AllOf(HasSubstr("unseen  state: "), HasSubstr("unseen  token lab: this user may not use it"),
+                      HasSubstr("that this user may not see: sudo hwenroll doctor")))
         << result.err;
     EXPECT_EQ(result.exit_code, 0) << "what cannot be seen is no failure" << result.out;
     ::chmod(world_.config().c_str(), 0600);

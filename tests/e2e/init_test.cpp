@@ -1,7 +1,9 @@
 // `hwenroll init`, from a machine without a configuration to one that enrolls, and everything that may be in its way.
+#include <csignal>
 #include <regex>
 #include <sstream>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -134,11 +136,18 @@ TEST_F(Init, CACERT_8_off_a_terminal_nothing_is_trusted_without_a_fingerprint) {
     const RunResult asked = init({"--url", world_.url(), "--module", SoftHsm::module()}, "yes\nyes\n");
     EXPECT_EQ(asked.exit_code, 64);
     EXPECT_THAT(asked.out, HasSubstr(pin()));
-    EXPECT_THAT(asked.err, HasSubstr("--fingerprint " + pin() + "\n"));
+    EXPECT_THAT(asked.err, AllOf(HasSubstr("the CA sent " + pin()), HasSubstr("compare"),
+                                 Not(HasSubstr("--fingerprint " + pin()))));
     expect_nothing_written();
-    const auto next = asked.err.substr(asked.err.find("next: hwenroll ") + 15);
+    std::string next = asked.err.substr(asked.err.find("next: hwenroll ") + 15);
+    EXPECT_EQ(run({"sh", "-c", program("hwenroll") + " " + next}).exit_code, 64)
+        << "pasted as it is, it trusts nothing";
+    expect_nothing_written();
+    const std::string blank = "SHA256:…";
+    ASSERT_THAT(next, HasSubstr("--fingerprint " + blank));
+    next.replace(next.find(blank), blank.size(), pin());
     const RunResult followed = run({"sh", "-c", program("hwenroll") + " " + next});
-    EXPECT_EQ(followed.exit_code, 0) << "the command that it names works: " << next << followed.err;
+    EXPECT_EQ(followed.exit_code, 0) << "with the fingerprint filled in it works: " << next << followed.err;
     EXPECT_TRUE(std::filesystem::exists(file()));
 }
 
@@ -191,7 +200,8 @@ TEST_F(Init, T6_without_a_pin_it_says_how_the_file_is_made_for_the_right_user) {
     ASSERT_EQ(made.exit_code, 0) << made.err;
     const std::string pin_file = (world_.directory() / "new" / "lab.pin").string();
     EXPECT_THAT(made.out, AllOf(HasSubstr(pin_file + " is not there yet"), HasSubstr("install -m 0600"),
-                                HasSubstr("/dev/stdin " + pin_file)));
+                                HasSubstr("/dev/stdin " + pin_file), Not(HasSubstr("\n  install"))))
+        << "a secret that is typed must not be seen";
     EXPECT_THAT(read_file(file()), AllOf(HasSubstr("pin = \"file:" + pin_file + "\""), HasSubstr("# challenge = ")));
     EXPECT_FALSE(std::filesystem::exists(pin_file));
     EXPECT_EQ(hwenroll({"check-config"}).exit_code, 0);
@@ -205,12 +215,12 @@ TEST_F(Init, never_overwrites_what_is_there) {
     std::filesystem::create_directory(world_.directory() / "new");
     write_file(file(), "# mine\n");
     const RunResult again = init(all());
-    EXPECT_EQ(again.exit_code, 66);
+    EXPECT_EQ(again.exit_code, 64);
     EXPECT_THAT(again.err, HasSubstr("is there already"));
     EXPECT_EQ(read_file(file()), "# mine\n");
     std::filesystem::remove(file());
     write_file(world_.directory() / "new" / "lab.pin", "1\n", 0600);
-    EXPECT_EQ(init(all({"--pin-file", "-"}), secrets()).exit_code, 66);
+    EXPECT_EQ(init(all({"--pin-file", "-"}), secrets()).exit_code, 64);
     EXPECT_EQ(read_file(world_.directory() / "new" / "lab.pin"), "1\n");
     EXPECT_FALSE(std::filesystem::exists(file()));
 }
@@ -237,6 +247,55 @@ TEST_F(Init, beside_a_configuration_it_writes_a_drop_in_and_reuses_its_ca_and_to
     EXPECT_EQ(twice.exit_code, 64);
     EXPECT_THAT(twice.err, HasSubstr("next: hwenroll plan mail"));
     EXPECT_EQ(read_file(directory / "conf.d" / "mail.toml"), added);
+}
+
+TEST_F(Init, O11_beside_the_identities_of_a_fleet_without_a_main_file_none_is_disabled) {
+    const auto directory = world_.directory() / "etc";
+    std::filesystem::create_directories(directory / "conf.d");
+    const std::string sections = "[ca.corp]\nurl = \"" + world_.url() + "\"\nfingerprint = \"" + pin() +
+                                 "\"\n[token.lab]\ntype = \"pkcs11\"\nmodule = \"" + SoftHsm::module() +
+                                 "\"\nuri = \"pkcs11:token=lab\"\npin = \"file:" + world_.pin_path().string() +
+                                 "\"\n[identity.fleet]\nca = \"corp\"\ntoken = \"lab\"\nsubject = \"CN=fleet\"\n";
+    write_file(directory / "conf.d" / "fleet.toml", sections);
+    const auto with = [&](const std::vector<std::string>& more) {
+        std::vector<std::string> line{program("hwenroll"), "init",     "--dir",          directory.string(), "--url",
+                                      world_.url(),        "--module", SoftHsm::module()};
+        line.insert(line.end(), more.begin(), more.end());
+        return run(line);
+    };
+    const RunResult twice = with({"--name", "fleet"});
+    EXPECT_EQ(twice.exit_code, 64) << "an identity of that name is there";
+    const RunResult made = with({"--name", "web"});
+    ASSERT_EQ(made.exit_code, 0) << made.err << "the section of the fleet vouches for the CA";
+    EXPECT_THAT(read_file(directory / "hwenroll.toml"), AllOf(HasSubstr("[agent]"), HasSubstr("[identity.web]"),
+                                                              Not(HasSubstr("\n[ca.")), Not(HasSubstr("\n[token."))));
+    // As the agent reads them, one after the other.
+    write_file(directory / "both.toml", read_file(directory / "hwenroll.toml") + sections);
+    const RunResult checked =
+        run({program("hwenroll"), "check-config", "--config", (directory / "both.toml").string()});
+    EXPECT_EQ(checked.exit_code, 0) << checked.err;
+    EXPECT_THAT(checked.out, HasSubstr("2 identities, 1 CAs, 1 tokens"));
+}
+
+TEST_F(Init, F8_under_a_strict_umask_the_agents_user_still_gets_to_the_configuration) {
+    std::vector<std::string> strict{"sh", "-c", "umask 077; exec \"$0\" \"$@\""};
+    for (const std::string& word : line(all())) {
+        strict.push_back(word);
+    }
+    const RunResult made = run(strict);
+    ASSERT_EQ(made.exit_code, 0) << made.err;
+    EXPECT_EQ(mode_of(file().parent_path()), 0755U);
+    EXPECT_EQ(mode_of(file()), 0644U);
+}
+
+TEST_F(Init, F8_secrets_are_the_packaged_agents_only_where_the_systems_configuration_is_written) {
+    const RunResult made = init(all({"--pin-file", "-", "--challenge-file", "-"}), secrets());
+    ASSERT_EQ(made.exit_code, 0) << made.err;
+    for (const char* const name : {"lab.pin", "corp.challenge"}) {
+        struct stat facts {};
+        ASSERT_EQ(::stat((file().parent_path() / name).c_str(), &facts), 0);
+        EXPECT_EQ(facts.st_uid, ::geteuid()) << name;
+    }
 }
 
 TEST_F(Init, ENV_12_an_ec_key_needs_an_envelope_and_a_bad_value_is_named_before_anything_is_written) {
@@ -269,7 +328,11 @@ TEST_F(Init, CACERT_9_behind_a_root_the_issuing_ca_is_proposed) {
     EXPECT_EQ(asked.exit_code, 64);
     EXPECT_THAT(asked.out, AllOf(HasSubstr("root CA: "), HasSubstr("issuing CA: ")));
     const std::string issuing = fingerprint_in(asked.out.substr(asked.out.find("issuing CA: ")));
-    EXPECT_THAT(asked.err, HasSubstr("--fingerprint " + issuing));
+    EXPECT_THAT(asked.err, HasSubstr("the CA sent " + issuing));
+    const RunResult shown = run({program("hwenroll"), "ca", "show", world_.url()});
+    EXPECT_THAT(shown.out, AllOf(HasSubstr("root CA: "), HasSubstr("issuing CA: "),
+                                 HasSubstr("\nfingerprint = \"" + issuing + "\"\n")));
+    EXPECT_EQ(json::parse(run({program("hwenroll"), "ca", "show", "--json", world_.url()}).out)["pin"], issuing);
 }
 
 TEST_F(Init, tells_scripts_what_it_wrote) {
@@ -311,7 +374,46 @@ TEST_F(InitAtATerminal, CACERT_8_a_wrong_answer_trusts_and_writes_nothing) {
         ASSERT_TRUE(session.shows("Type yes to trust it:")) << session.screen();
         session.type(answer);
         EXPECT_EQ(session.end(), 76) << answer;
-        EXPECT_THAT(session.screen(), HasSubstr("the fingerprint was not confirmed, nothing is written"));
+        EXPECT_THAT(session.screen(),
+                    AllOf(HasSubstr("the fingerprint was not confirmed, nothing is written"),
+                          HasSubstr("--fingerprint SHA256:…"), Not(HasSubstr("--fingerprint " + pin()))));
+        expect_nothing_written();
+    }
+}
+
+TEST_F(InitAtATerminal, T6_ctrl_u_takes_a_mistyped_pin_back) {
+    TerminalSession session(line(all()));
+    ASSERT_TRUE(session.shows("later):")) << session.screen();
+    for (const char c : std::string("wrong\x15")) {
+        session.press(c);
+    }
+    session.type(std::string("x\x7f") + canary_pin);
+    ASSERT_TRUE(session.shows("none):")) << session.screen();
+    session.type("");
+    EXPECT_EQ(session.end(), 0) << session.screen();
+    EXPECT_EQ(read_file(world_.directory() / "new" / "lab.pin"), canary_pin);
+}
+
+TEST_F(InitAtATerminal, T9_a_key_that_is_no_character_never_becomes_part_of_a_pin) {
+    for (const std::string key : {"\x17", "\x1b[A", "\t", "\x01"}) {
+        TerminalSession session(line(all()));
+        ASSERT_TRUE(session.shows("later):")) << session.screen();
+        session.type("1234" + key + "5678");
+        EXPECT_EQ(session.end(), 64) << session.screen();
+        EXPECT_THAT(session.screen(), HasSubstr("a key was pressed that is no character"));
+        EXPECT_TRUE(session.echoes());
+        expect_nothing_written();
+    }
+}
+
+TEST_F(InitAtATerminal, X13_a_signal_at_the_question_for_a_pin_leaves_a_terminal_that_shows_what_is_typed) {
+    for (const int number : {SIGTERM, SIGHUP, SIGINT, SIGQUIT}) {
+        TerminalSession session(line(all()));
+        ASSERT_TRUE(session.shows("later):")) << session.screen();
+        ASSERT_FALSE(session.echoes());
+        session.signal(number);
+        EXPECT_EQ(session.end(), -number) << session.screen();
+        EXPECT_TRUE(session.echoes()) << number;
         expect_nothing_written();
     }
 }

@@ -230,7 +230,7 @@ TEST_F(BugReport, has_what_somebody_needs_who_is_to_help) {
     world_.eventually("the enrollment", [&] { return world_.word() == "OK"; });
     const std::string text = report("report.txt");
     for (const char* const section : {"versions", "configuration in force on disk", "status", "history, newest first",
-                                      "doctor", "units", "journal, newest first", "files"}) {
+                                      "doctor", "units", "journal, newest last", "files"}) {
         EXPECT_THAT(text, HasSubstr("==== " + std::string(section) + " ====\n"));
     }
     EXPECT_THAT(text,
@@ -249,8 +249,9 @@ TEST_F(BugReport, invariant_7_leaves_out_what_an_operator_wrote_where_no_secret_
     world_.configure({.uri = "pkcs11:token=lab?pin-value=" + encoded,
                       .ca_extra = "proxy = \"http://me:" + std::string(canary_challenge) + "@127.0.0.1:9\"\n"});
     expect_no_spelling("a report on refused sections", report("report-1.txt"));
-    world_.configure({.ca_extra = "txid = \"fixed:" + std::string(canary_challenge) + "\"\n",
-                      .identity_extra = "on_change = [[\"/bin/true\", \"pkcs11:token=lab?pin-value=" + encoded + "\"]]\n"});
+    world_.configure(
+        {.ca_extra = "txid = \"fixed:" + std::string(canary_challenge) + "\"\n",
+         .identity_extra = "on_change = [[\"/bin/true\", \"pkcs11:token=lab?pin-value=" + encoded + "\"]]\n"});
     EXPECT_EQ(world_.command({"check-config"}).exit_code, 0);
     const std::string text = report("report-2.txt");
     expect_no_spelling("a report on a good configuration", text);
@@ -268,12 +269,39 @@ TEST_F(BugReport, invariant_7_leaves_out_the_blob_of_a_key_that_its_token_has_wr
     EXPECT_EQ(world_.stop_daemon(), 0);
 }
 
+/// In a mount namespace of its own, in which there is a journal, and another journalctl to ask about it.
+TEST_F(BugReport, invariant_7_leaves_out_a_private_key_that_a_hook_has_printed_into_the_journal) {
+    if (::geteuid() != 0 || run({"unshare", "-m", "true"}).exit_code != 0) {
+        GTEST_SKIP() << "no mount namespace can be made here";
+    }
+    const auto fake = world_.directory() / "journalctl";
+    write_file(
+        fake,
+        "#!/bin/sh\nlines() {\nfor line in MIICanaryUpToHer '-----END PRIVATE KEY-----' '-----BEGIN PRIVATE "
+        "KEY-----' MIIEvgIBADANBgkqhkiG9w0BAQEFAASCBKgwggSkAgEAAoIBAQCcanaryone1234 canaryTwo12= "
+        "'-----END PRIVATE KEY-----' 'the hook has ended'; do\necho \"2026-11-26T20:00:00+0000 host "
+        "hwenroll-hook[7]: $line\"\ndone\n}\ncase \" $* \" in *' --reverse '*) lines | tac ;; *) lines ;; esac\n",
+        0755);
+    const auto out = world_.directory() / "report.txt";
+    const RunResult made = run(
+        {"unshare", "-m", "sh", "-euc",
+         "mount --make-rprivate /; mount -t tmpfs none /run/systemd; mkdir /run/systemd/journal; "
+         "mount --bind \"$0\" /usr/bin/journalctl; exec \"$@\"",
+         fake.string(), program("hwenroll"), "bugreport", "--out", out.string(), "--config", world_.config().string()});
+    ASSERT_EQ(made.exit_code, 0) << made.err;
+    const std::string text = content_of(out);
+    EXPECT_THAT(text, AllOf(HasSubstr("hwenroll-hook[7]: (left out)"), HasSubstr("the hook has ended"),
+                            HasSubstr("==== files ====\n" + world_.directory().path().string()),
+                            Not(HasSubstr("MIICanary")), Not(HasSubstr("canaryone")), Not(HasSubstr("canaryTwo"))))
+        << text;
+}
+
 TEST_F(BugReport, S12_never_replaces_a_file_and_follows_no_link) {
     const auto path = world_.directory() / "report.txt";
     write_file(path, "mine");
     const RunResult there = world_.command({"bugreport", "--out", path.string()});
     EXPECT_EQ(there.exit_code, 64);
-    EXPECT_THAT(there.err, HasSubstr("File exists"));
+    EXPECT_THAT(there.err, HasSubstr("is there already"));
     EXPECT_EQ(content_of(path), "mine");
     std::filesystem::create_symlink(world_.directory() / "victim", world_.directory() / "link.txt");
     EXPECT_EQ(world_.command({"bugreport", "--out", (world_.directory() / "link.txt").string()}).exit_code, 64);

@@ -2,10 +2,12 @@
 
 #include <array>
 #include <chrono>
+#include <csignal>
 #include <poll.h>
 #include <pty.h>
 #include <stdexcept>
 #include <sys/wait.h>
+#include <termios.h>
 #include <unistd.h>
 
 namespace hwenroll::test {
@@ -77,6 +79,18 @@ void TerminalSession::press(char key) {
     static_cast<void>(::write(terminal_.get(), &key, 1) > 0);
 }
 
+bool TerminalSession::echoes() const {
+    termios settings{};
+    if (::tcgetattr(terminal_.get(), &settings) != 0) {
+        throw std::runtime_error("the terminal does not say how it is set");
+    }
+    return (settings.c_lflag & ECHO) != 0;
+}
+
+void TerminalSession::signal(int number) const {
+    ::kill(child_, number);
+}
+
 int TerminalSession::end() {
     while (read_more()) {
     }
@@ -88,7 +102,7 @@ int TerminalSession::end() {
         return -1;
     }
     child_ = -1;
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : WIFSIGNALED(status) ? -WTERMSIG(status) : -1;
 }
 
 }  // namespace hwenroll::test

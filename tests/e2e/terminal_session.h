@@ -27,7 +27,13 @@ class TerminalSession {
     /// Types one octet, such as Ctrl-C (3).
     void press(char key);
 
-    /// Waits for its end, at most 30 s; its exit code, or -1.
+    /// What is typed is shown by the terminal itself.
+    [[nodiscard]] bool echoes() const;
+
+    /// Sends the program a signal.
+    void signal(int number) const;
+
+    /// Waits for its end, at most 30 s; its exit code, or less the number of the signal that ended it.
     int end();
 
     /// All that was shown so far.

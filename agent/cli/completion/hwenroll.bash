@@ -52,6 +52,10 @@ _hwenroll_options() {
     "token list") printf '%s\n' --module ;;
     "token purge") printf '%s\n' --identity --key --yes ;;
     "scep decode") printf '%s\n' --recipient-key ;;
+    init)
+        printf '%s\n' --url --ca-preset --ca --name --subject --san --fingerprint --module --token --key --envelope \
+            --pin-file --challenge-file --state-dir --dir
+        ;;
     doctor) printf '%s\n' --against-ca ;;
     check) printf '%s\n' -w --warning -c --critical --without-daemon ;;
     metrics) printf '%s\n' --textfile ;;
@@ -59,7 +63,7 @@ _hwenroll_options() {
     esac
 }
 
-# What stands at a place of a command: identity, ca, token, code, file or nothing.
+# What stands at a place of a command: identity, ca, token, preset, envelope, code, file or nothing.
 # Usage: _hwenroll_kind COMMAND PLACE
 _hwenroll_kind() {
     case "$1 $2" in
@@ -75,9 +79,15 @@ _hwenroll_kind() {
 # The same for the value of an option; `none` is a value that cannot be known. Usage: _hwenroll_value OPTION
 _hwenroll_value() {
     case $1 in
-    --config | --certificate | --out | --module | --recipient-key | --textfile) echo file ;;
+    --config | --certificate | --out | --module | --recipient-key | --textfile | --pin-file | --challenge-file | \
+        --state-dir | --dir) echo file ;;
     --identity) echo identity ;;
-    --limit | --timeout | --nonce | --fingerprint | --key | -w | --warning | -c | --critical) echo none ;;
+    --ca) echo ca ;;
+    --token) echo token ;;
+    --ca-preset) echo preset ;;
+    --envelope) echo envelope ;;
+    --limit | --timeout | --nonce | --fingerprint | --key | -w | --warning | -c | --critical | --url | --name | \
+        --subject | --san) echo none ;;
     esac
 }
 
@@ -119,6 +129,8 @@ _hwenroll() {
     case $kind in
     identity) mapfile -t COMPREPLY < <(compgen -W "$(_hwenroll_identities "$program" "$config")" -- "$current") ;;
     ca | token) mapfile -t COMPREPLY < <(compgen -W "$(_hwenroll_sections "$program" "$config" "$kind")" -- "$current") ;;
+    preset) mapfile -t COMPREPLY < <(compgen -W "ndes cisco-ios" -- "$current") ;;
+    envelope) mapfile -t COMPREPLY < <(compgen -W "agree password token-rsa" -- "$current") ;;
     code) mapfile -t COMPREPLY < <(compgen -W "$(_hwenroll_codes "$program")" -- "${current^^}") ;;
     file)
         compopt -o filenames 2>/dev/null

@@ -8,7 +8,8 @@ function __hwenroll_words
         if test -n "$wanted"
             set wanted ''
         else if contains -- $word --config --certificate --out --module --recipient-key --identity --limit --timeout \
-                --nonce --fingerprint --key --textfile -w --warning -c --critical
+                --nonce --fingerprint --key --textfile -w --warning -c --critical --url --ca-preset --ca --name \
+                --subject --san --token --envelope --pin-file --challenge-file --state-dir --dir
             set wanted $word
         else if not string match -q -- '-*' $word
             echo $word
@@ -129,6 +130,21 @@ complete -c hwenroll -n '__hwenroll_in token purge' -l identity -x -a '(__hwenro
 complete -c hwenroll -n '__hwenroll_in token purge' -l key -x -d 'only the key with this id, in hexadecimal'
 complete -c hwenroll -n '__hwenroll_in token purge' -l yes -d 'destroy them'
 complete -c hwenroll -n '__hwenroll_in scep decode' -l recipient-key -r -F -d 'PEM file with a software key'
+complete -c hwenroll -n '__hwenroll_in init' -l url -x -d "the CA's SCEP service"
+complete -c hwenroll -n '__hwenroll_in init' -l ca-preset -x -a 'ndes cisco-ios' -d 'completes a URL that is only a host'
+complete -c hwenroll -n '__hwenroll_in init' -l ca -x -a '(__hwenroll_sections ca)' -d "name of the CA's section"
+complete -c hwenroll -n '__hwenroll_in init' -l name -x -d 'name of the identity'
+complete -c hwenroll -n '__hwenroll_in init' -l subject -x -d 'its distinguished name'
+complete -c hwenroll -n '__hwenroll_in init' -l san -x -d 'another name of it'
+complete -c hwenroll -n '__hwenroll_in init' -l fingerprint -x -d 'SHA-256 of the CA, confirmed by its operator'
+complete -c hwenroll -n '__hwenroll_in init' -l module -r -F -d 'look into this PKCS#11 module only'
+complete -c hwenroll -n '__hwenroll_in init' -l token -x -a '(__hwenroll_sections token)' -d 'label, serial number or URI of the token, or tpm2'
+complete -c hwenroll -n '__hwenroll_in init' -l key -x -d 'kind of key'
+complete -c hwenroll -n '__hwenroll_in init' -l envelope -x -a 'agree password token-rsa' -d 'how replies reach an EC key'
+complete -c hwenroll -n '__hwenroll_in init' -l pin-file -r -F -d "file with the token's PIN; -: a line of standard input"
+complete -c hwenroll -n '__hwenroll_in init' -l challenge-file -r -F -d 'file with the challenge; -: the next line of it'
+complete -c hwenroll -n '__hwenroll_in init' -l state-dir -r -F -d 'in place of /var/lib/hwenroll'
+complete -c hwenroll -n '__hwenroll_in init' -l dir -r -F -d 'directory of the configuration'
 complete -c hwenroll -n '__hwenroll_in doctor' -l against-ca -d 'ask the CAs too'
 complete -c hwenroll -n '__hwenroll_in check' -s w -l warning -x -d 'life left for a warning'
 complete -c hwenroll -n '__hwenroll_in check' -s c -l critical -x -d 'life left for critical'

@@ -211,6 +211,28 @@ TEST_F(TpmFault, a_tpm_that_is_away_is_absent_and_used_when_it_comes_back) {
     EXPECT_EQ(token_with(nowhere)->describe().error().code(), ErrorCode::token_absent);
 }
 
+TEST_F(TpmFault, T1_a_device_that_cannot_be_opened_is_named_with_the_cause_and_what_to_do) {
+    Tpm2Options closed = options();
+    closed.tcti = "device:/dev/no-such-tpm";
+    EXPECT_THAT(token_with(closed)->describe().error().line(),
+                AllOf(HasSubstr("/dev/no-such-tpm cannot be opened: No such file or directory"),
+                      HasSubstr("BindPaths=/dev/no-such-tpm")));
+    if (::geteuid() != 0) {
+        GTEST_SKIP() << "needs root to become somebody who may not open it";
+    }
+    const test::TemporaryDirectory directory;
+    ASSERT_EQ(::chmod(directory.path().c_str(), 0755), 0);
+    test::write_file(directory / "tpm", "", 0600);
+    closed.tcti = "device:" + (directory / "tpm").string();
+    ASSERT_EQ(::seteuid(65534), 0);
+    const auto refused = token_with(closed)->describe();
+    ASSERT_EQ(::seteuid(0), 0);
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code(), ErrorCode::token_absent);
+    EXPECT_THAT(refused.error().line(),
+                AllOf(HasSubstr("/tpm cannot be opened: Permission denied"), HasSubstr("SupplementaryGroups=tss")));
+}
+
 // P3: nothing of ours needs it, so nothing of ours can lock it.
 TEST_F(TpmFault, P3_a_lockout_hierarchy_that_is_locked_does_not_matter) {
     tpm_.must({"tpm2_changeauth", "-c", "lockout", "secret"});

@@ -13,6 +13,7 @@
 
 #include <gmock/gmock.h>
 
+#include "keystore/worker/secret_keeper.h"
 #include "tests/support/temporary_directory.h"
 
 namespace hwenroll::keystore {
@@ -84,6 +85,25 @@ TEST_F(PinFile, that_others_may_use_is_refused) {
         write_file(path_, canary, mode);
         expect_refused("lets others");
     }
+}
+
+TEST_F(PinFile, SEC_F8_of_another_user_is_read_by_root_only_where_that_user_keeps_the_state) {
+    if (geteuid() != 0) {
+        GTEST_SKIP() << "needs root to give a file away";
+    }
+    constexpr uid_t agent = 65534;
+    write_file(path_, canary, 0600);
+    ASSERT_EQ(chown(path_.c_str(), agent, agent), 0);
+    expect_refused("it belongs to user 65534");
+    accept_secrets_of(agent + 1);
+    EXPECT_FALSE(read());
+    accept_secrets_of(agent);
+    const auto pin = read();
+    ASSERT_TRUE(pin) << pin.error().line();
+    EXPECT_EQ(as_text(pin->value.reveal()), canary);
+    ASSERT_EQ(chmod(path_.c_str(), 0640), 0);
+    EXPECT_FALSE(read()) << "others may read it";
+    accept_secrets_of(0);
 }
 
 TEST_F(PinFile, missing_empty_or_of_several_lines_is_refused) {

@@ -293,8 +293,16 @@ TEST(TokenProgram, explains_itself) {
 }
 
 TEST(TokenProgram, refuses_other_command_lines) {
-    const std::vector<std::vector<std::string>> all{
-        {}, {"--fd"}, {"--fd", "x"}, {"--fd", "-1"}, {"--fd", "3", "4"}, {"--module", "/m.so"}, {"--help", "--fd"}};
+    const std::vector<std::vector<std::string>> all{{},
+                                                    {"--fd"},
+                                                    {"--fd", "x"},
+                                                    {"--fd", "-1"},
+                                                    {"--fd", "3", "4"},
+                                                    {"--module", "/m.so"},
+                                                    {"--help", "--fd"},
+                                                    {"--fd", "3", "--pin-keeper"},
+                                                    {"--fd", "3", "--pin-keeper", "root"},
+                                                    {"--fd", "3", "--user", "0"}};
     for (auto arguments : all) {
         arguments.insert(arguments.begin(), worker_path);
         const auto result = test::run(arguments);

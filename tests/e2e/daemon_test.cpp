@@ -311,7 +311,7 @@ std::string fact_of(pid_t pid, const std::string& file, const std::string& key) 
 }
 
 TEST(DaemonProcess, invariant_7_leaves_no_core_and_makes_no_file_for_others_whatever_it_inherits) {
-    DaemonWorld world;
+    DaemonWorld world({});
     world.start_daemon({}, {"/bin/sh", "-c", "umask 0; ulimit -c \"$(ulimit -H -c)\"; exec \"$0\" \"$@\""});
     world.eventually("the enrollment", [&] { return world.word() == "OK"; });
     const pid_t daemon = world.daemon().pid();

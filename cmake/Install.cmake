@@ -86,7 +86,9 @@ file(GLOB pages CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/docs/*.md")
 list(FILTER pages EXCLUDE REGEX
   "/(abilities|building|faults|fuzzing|lab-ca|performance|scep-conformance|simulation|state-machine|test-runs)\\.md$")
 install(FILES README.md SECURITY.md ${pages} DESTINATION "${documents}/hwenroll" COMPONENT hwenroll)
-hwenroll_install(PATTERNS docs/examples/* DESTINATION "${documents}/hwenroll/examples")
+hwenroll_install(PATTERNS docs/examples/*.toml DESTINATION "${documents}/hwenroll/examples")
+install(DIRECTORY docs/examples/ansible DESTINATION "${documents}/hwenroll/examples" COMPONENT hwenroll)
+install(DIRECTORY docs/monitoring DESTINATION "${documents}/hwenroll" COMPONENT hwenroll)
 
 if(TARGET scep-lab-ca)
   install(TARGETS scep-lab-ca RUNTIME DESTINATION "${CMAKE_INSTALL_BINDIR}" COMPONENT scep-lab-ca)

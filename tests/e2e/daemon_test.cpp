@@ -1,5 +1,6 @@
 // hwenrolld as a service, against scep-lab-ca on a shared clock.
 #include <csignal>
+#include <sstream>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -317,6 +318,29 @@ TEST(Daemon, S14_a_second_agent_is_refused) {
     const RunResult second = world.once();
     EXPECT_EQ(second.exit_code, 75);
     EXPECT_THAT(second.err, HasSubstr("E-STATE-LOCKED"));
+    EXPECT_EQ(world.stop_daemon(), 0);
+}
+
+/// What /proc/PID/`file` has behind `key`, without blanks around it.
+std::string fact_of(pid_t pid, const std::string& file, const std::string& key) {
+    std::istringstream lines(read_file("/proc/" + std::to_string(pid) + "/" + file));
+    for (std::string line; std::getline(lines, line);) {
+        if (line.starts_with(key)) {
+            const std::size_t begin = line.find_first_not_of(" \t", key.size());
+            return begin == std::string::npos ? std::string() : line.substr(begin);
+        }
+    }
+    return {};
+}
+
+TEST(DaemonProcess, invariant_7_leaves_no_core_and_makes_no_file_for_others_whatever_it_inherits) {
+    DaemonWorld world({});
+    world.start_daemon({}, {"/bin/sh", "-c", "umask 0; ulimit -c \"$(ulimit -H -c)\"; exec \"$0\" \"$@\""});
+    world.eventually("the enrollment", [&] { return world.word() == "OK"; });
+    const pid_t daemon = world.daemon().pid();
+    EXPECT_EQ(fact_of(daemon, "comm", ""), "hwenrolld");
+    EXPECT_EQ(fact_of(daemon, "status", "Umask:"), "0077");
+    EXPECT_THAT(fact_of(daemon, "limits", "Max core file size"), testing::MatchesRegex("0 +0 +bytes *"));
     EXPECT_EQ(world.stop_daemon(), 0);
 }
 

@@ -108,36 +108,6 @@ TEST(Commands, that_are_missing_are_found) {
     EXPECT_EQ(help_of({"hwenroll", "token", "nosuchcommand"}), "");
 }
 
-/// Test names in backticks in the last column of a table: `Suite.name`, `Suite.beginning*` or `Suite.*`.
-std::vector<std::string> tests_named_in(std::string_view markdown) {
-    static const std::regex name(R"(`(\w+\.\w*\*?)`)");
-    std::vector<std::string> names;
-    for (const std::string_view line : lines_of(markdown)) {
-        if (!line.starts_with("|")) {
-            continue;
-        }
-        const auto columns = split(line, '|');
-        const std::string last = columns.size() < 2 ? std::string() : columns[columns.size() - 2];
-        for (std::sregex_iterator at(last.begin(), last.end(), name), end; at != end; ++at) {
-            names.push_back((*at)[1].str());
-        }
-    }
-    return names;
-}
-
-std::vector<std::string> missing_tests(const std::vector<std::string>& named, const std::set<std::string>& there) {
-    std::vector<std::string> missing;
-    for (const std::string& name : named) {
-        const bool prefix = name.ends_with('*');
-        const std::string wanted = prefix ? name.substr(0, name.size() - 1) : name;
-        const auto found = there.lower_bound(wanted);
-        if (found == there.end() || (prefix ? !found->starts_with(wanted) : *found != wanted)) {
-            missing.push_back(name);
-        }
-    }
-    return missing;
-}
-
 TEST(Abilities, name_tests_that_exist) {
     const auto named = tests_named_in(document("docs/abilities.md"));
     EXPECT_GT(named.size(), 20U);

@@ -3,6 +3,7 @@
 
 #include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "tests/lint/source_tree.h"
@@ -18,5 +19,11 @@ struct TestInstance {
     std::string suite;
 };
 std::vector<TestInstance> instances_in(const std::vector<SourceFile>& files);
+
+/// Test names in backticks in the last column of a document's tables: `Suite.name`, `Suite.beginning*` or `Suite.*`.
+std::vector<std::string> tests_named_in(std::string_view markdown);
+
+/// Those of `named` that none of the tests `there` is.
+std::vector<std::string> missing_tests(const std::vector<std::string>& named, const std::set<std::string>& there);
 
 }  // namespace hwenroll::lint

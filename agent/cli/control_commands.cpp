@@ -8,6 +8,7 @@
 
 #include "agent/cli/agent_access.h"
 #include "agent/cli/commands.h"
+#include "agent/cli/next_command.h"
 #include "agent/cli/output_file.h"
 #include "agent/control/view_codec.h"
 #include "base/pem.h"
@@ -72,6 +73,13 @@ int wait_on(Client& client, const CommandContext& context, const std::string& id
         print_json(command, std::move(body));
     } else {
         print_event(*settled, context.output);
+        if (settled->error) {
+            const auto configuration = config::load(context.paths);
+            std::fputs(
+                ("next: " + next_command(*settled->error, identity, configuration ? &*configuration : nullptr) + "\n")
+                    .c_str(),
+                stdout);
+        }
     }
     return outcome(*settled);
 }

@@ -9,6 +9,7 @@
 #include <fmt/ranges.h>
 
 #include "agent/cli/doctor_checks.h"
+#include "agent/cli/service_access.h"
 #include "agent/runtime/login_rules.h"
 #include "agent/runtime/queries.h"
 #include "agent/runtime/token_access.h"
@@ -258,6 +259,25 @@ bool may_use_tokens(const Examination& examination) {
     return ::geteuid() == 0 || (::stat(path.c_str(), &state) == 0 && state.st_uid == ::geteuid());
 }
 
+/// Root reaches more than the service of the agent does. A token with a service of its own is not the agent's to open.
+void check_service(Examination& examination, const TokenSettings& token, const keystore::TokenDescription& seen) {
+    std::error_code failure;
+    const auto& agent = examination.configuration.agent;
+    if (!examination.context.paths.drop_ins.empty() &&
+        !std::filesystem::exists(agent.runtime_dir / "token" / token.name, failure)) {
+        const auto grants = service_grants();
+        if (!grants) {
+            return;
+        }
+        if (const auto step =
+                missing_access(token.name, service_needs(token.module, token.tcti, seen.serial), *grants)) {
+            examination.report.fail(ErrorCode::token_absent, "token " + token.name, step->why, step->command);
+        } else {
+            examination.report.ok("token " + token.name, "hwenrolld.service may use it");
+        }
+    }
+}
+
 void check_token(Examination& examination, const TokenSettings& token) {
     if (!report_agents_view(examination, token.name)) {
         return;
@@ -274,6 +294,7 @@ void check_token(Examination& examination, const TokenSettings& token) {
     }
     examination.report.ok("token " + token.name,
                           fmt::format("found: {} {}, serial {}", seen->manufacturer, seen->model, seen->serial));
+    check_service(examination, token, *seen);
     check_mechanisms(examination, token, *seen);
     check_room(examination, token, *seen);
     const bool has_tries = check_pin_flags(examination.report, token, *seen);

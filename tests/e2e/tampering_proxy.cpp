@@ -78,7 +78,7 @@ std::string closing(const std::string& request) {
     return request.substr(0, line) + "\r\nConnection: close" + request.substr(line);
 }
 
-std::string exchange(std::uint16_t port, const std::string& request) {
+std::string forward(std::uint16_t port, const std::string& request) {
     const int server = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     const sockaddr_in address = loopback(port);
     std::string response;
@@ -133,7 +133,7 @@ void TamperingProxy::answer(int client) const {
         return;
     }
     const bool concerned = request.substr(0, request.find("\r\n")).find(operation_) != std::string::npos;
-    const std::string response = exchange(upstream_, concerned && tamper_request_ ? tamper_request_(request) : request);
+    const std::string response = forward(upstream_, concerned && tamper_request_ ? tamper_request_(request) : request);
     send_all(client, concerned ? tamper_(response) : response);
 }
 

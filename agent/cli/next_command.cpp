@@ -14,15 +14,18 @@ std::string secret_or(const std::optional<config::SecretSource>& source, const s
     return source && source->kind == config::SecretSource::Kind::file ? secret_command(source->location) : otherwise;
 }
 
+const std::optional<config::SecretSource>& pin_of(const config::TokenSettings& token) {
+    return token.type == config::TokenType::tpm2 ? token.auth : token.pin;
+}
+
 std::string after_pin(const std::string& identity, const config::Configuration& configuration) {
-    const auto settings = configuration.identities.find(identity);
-    const auto token = settings == configuration.identities.end() ? configuration.tokens.end()
-                                                                  : configuration.tokens.find(settings->second.token);
     const std::string resume = "hwenroll resume " + shell_word(identity);
-    return token == configuration.tokens.end()
-               ? resume
-               : secret_or(token->second.type == config::TokenType::tpm2 ? token->second.auth : token->second.pin,
-                           resume);
+    const auto settings = configuration.identities.find(identity);
+    if (settings == configuration.identities.end()) {
+        return resume;
+    }
+    const auto token = configuration.tokens.find(settings->second.token);
+    return token == configuration.tokens.end() ? resume : secret_or(pin_of(token->second), resume);
 }
 
 std::string after_challenge(ErrorCode code, const std::string& ca, const config::Configuration& configuration) {
@@ -65,6 +68,20 @@ std::string next_command(ErrorCode code, const std::string& identity, const conf
             return "systemctl start hwenrolld";
         default:
             return info.name.starts_with("E-CONFIG-") ? "hwenroll check-config" : explain;
+    }
+}
+
+std::string next_command(ErrorCode code, const config::TokenSettings& token) {
+    const std::string explain = "hwenroll explain " + std::string(error_info(code).name);
+    switch (code) {
+        case ErrorCode::token_pin:
+        case ErrorCode::token_pin_source:
+            return secret_or(pin_of(token), explain);
+        case ErrorCode::token_absent:
+        case ErrorCode::token_module:
+            return "hwenroll token list";
+        default:
+            return explain;
     }
 }
 

@@ -13,6 +13,9 @@ namespace hwenroll::cli {
 /// secrets and the name of its CA; null: there is none.
 std::string next_command(ErrorCode code, const std::string& identity, const config::Configuration* configuration);
 
+/// The same for a token.
+std::string next_command(ErrorCode code, const config::TokenSettings& token);
+
 /// The code at the beginning of Error::line().
 std::optional<ErrorCode> code_in(const std::string& line);
 

@@ -201,7 +201,8 @@ std::optional<ServiceStep> closed_objects(const ServiceNeeds& needs, const Servi
     }
     const std::string directory = shell_word(needs.objects.string());
     return ServiceStep{fmt::format("user {} may not read and write all of {}", agent_user, needs.objects.string()),
-                       fmt::format("chgrp -R {0} {1} && chmod -R g+rwX {1}", shell_word(needs.group), directory)};
+                       fmt::format("chgrp -R {0} {1} && chmod -R g+rwX {1} && systemctl restart hwenrolld",
+                                   shell_word(needs.group), directory)};
 }
 
 bool starts_with_configuration() {

@@ -309,6 +309,12 @@ Result<control::Acceptance> AgentService::enroll(const std::string& identity) {
     if (valid && !state.enrollment && !state.hold) {
         return control::Acceptance{false, "it has a certificate; 'hwenroll renew' gets another one"};
     }
+    // O6: what is under way without a certificate is what is wanted. The wish would wait for its end and begin another,
+    // which a challenge that is good once does not survive.
+    if (!state.current && !state.hold && (state.enrollment || state.next) &&
+        state.wait.reason == lifecycle::WaitingFor::nothing) {
+        return control::Acceptance{false, "an enrollment is on its way already"};
+    }
     return want(identity, lifecycle::EnrollmentWanted{}, "the enrollment has begun");
 }
 

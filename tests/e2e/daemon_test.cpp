@@ -179,6 +179,19 @@ TEST(Daemon, O6_an_operator_s_wish_for_a_renewal_is_taken_at_once_and_twenty_are
     EXPECT_EQ(world.stop_daemon(), 0);
 }
 
+// A challenge that is good once would be used up by a second enrollment.
+TEST(Daemon, O6_a_wish_for_the_first_enrollment_while_it_is_under_way_is_that_one) {
+    DaemonWorld world({"--lifetime", std::to_string(120 * day_seconds), "--fault", "PKCSReq:*:delay-2000"});
+    world.start_daemon();
+    const RunResult wanted = world.command({"enroll", "web", "--wait"});
+    EXPECT_EQ(wanted.exit_code, 0) << wanted.out << wanted.err;
+    EXPECT_EQ(world.generation(), "gen-001");
+    world.go_to_day(1);
+    EXPECT_EQ(world.word(), "OK");
+    EXPECT_EQ(world.issued().size(), 1U);
+    EXPECT_EQ(world.stop_daemon(), 0);
+}
+
 TEST(Daemon, X14_a_bad_configuration_leaves_the_old_one_in_force) {
     DaemonWorld world({});
     world.start_daemon();

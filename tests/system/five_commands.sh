@@ -137,7 +137,7 @@ type() {
     status=0
     output=$(printf %s "${2:-}" | nsenter --target "$leader" --mount --uts --ipc --net --pid --cgroup -- \
         env -i HOME=/root LANG=C.UTF-8 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
-        timeout 120 bash -c "cd /root; $1" 2>&1) || status=$?
+        timeout 300 bash -c "cd /root; $1" 2>&1) || status=$?
     count=$((count + 1))
     printf '# %s\n%s\n(%s)\n\n' "$1" "$output" "$status" >>"$logs/$name.txt"
 }
@@ -220,8 +220,9 @@ survives_a_boot() {
     succeeds "$(init)" "$(secrets)"
     goes_on
     switch_off
+    trap switch_off EXIT # of the subshell, whose machine the next one is
     switch_on
-    within 20 inside hwenroll wait web --timeout 1
+    within 20 inside hwenroll wait web --timeout 1 >/dev/null
     succeeds "hwenroll status"
     grep -qE '^web +OK ' <<<"$output"
 }
@@ -390,6 +391,7 @@ check() {
     name=$1
     rm -f "$logs/$name.txt"
     [ -z "$only" ] || [ "$only" = "$1" ] || return 0
+    : >"$logs/said"
     if boot "$1" "$3"; then
         set +e
         (set -e && "$1") >"$logs/said" 2>&1
@@ -399,7 +401,7 @@ check() {
         rc=1
     fi
     [ "$rc" = 0 ] || verdict=FAIL
-    printf '%s  %-8s %s: %s (%d s)\n' "$verdict" "$suite" "$2" "$(tail -n 1 "$logs/said")" $((SECONDS - begun)) |
+    printf '%s  %-8s %s (%d s) %s\n' "$verdict" "$suite" "$2" $((SECONDS - begun)) "$(head -n 1 "$logs/said")" |
         tee -a "$logs/results.txt"
     if [ "$rc" != 0 ]; then
         failed=$((failed + 1))

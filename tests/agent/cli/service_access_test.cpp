@@ -64,8 +64,8 @@ TEST(ServiceAccess, T1_files_that_the_services_user_may_not_use_are_given_to_the
     ASSERT_EQ(::chmod((directory.path() / "token.object").c_str(), 0600), 0);
     const auto step = closed_objects(needs, stranger);
     ASSERT_TRUE(step);
-    EXPECT_EQ(step->command,
-              "chgrp -R softhsm " + directory.path().string() + " && chmod -R g+rwX " + directory.path().string());
+    EXPECT_EQ(step->command, "chgrp -R softhsm " + directory.path().string() + " && chmod -R g+rwX " +
+                                 directory.path().string() + " && systemctl restart hwenrolld");
     ServiceGrants owner;
     owner.user = ::getuid();
     EXPECT_FALSE(closed_objects(needs, owner)) << "its own files it may use";

@@ -18,6 +18,8 @@ usage: ./test.sh [--asan | --tsan | --coverage | --preset NAME] [--soak NAME] [-
                               build/dev as they are (needs root); about 3 minutes
                     crash     SIGKILL at each pass of each crash point of a life with a rollover, and of an enrollment
                     faults    each write, fsync, rename and open of an enrollment fails once: EIO, ENOSPC, EINTR
+                    five-commands  a new user's way from the packages in build/packages to a deployed certificate, and what is
+                              in it, on Debian 12 and 13 trees that systemd-nspawn boots (needs root); some 5 minutes
                     fresh     ./demo.sh and ./test.sh on minimal Debian 12 and 13 trees (needs root)
                     fuzz      every fuzz target for 30 minutes; notes the figures in docs/fuzzing.md
                     guest     the units of systemd/ on an emulated machine with a TPM and AppArmor, with the programs of
@@ -86,6 +88,7 @@ kernel-tpm)
     ;;
 crash) long='DISABLED_CrashSweep.*' ;;
 faults) long='*SystemCallFault.DISABLED_*' ;;
+five-commands) exec tests/system/five_commands.sh ;;
 fresh) exec tests/system/fresh.sh ;;
 fuzz) exec tests/fuzz/run.sh 30 ;;
 packages)

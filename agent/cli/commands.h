@@ -38,6 +38,7 @@ struct InitOptions {
     std::optional<std::string> challenge_file;  ///< the same, after the PIN's
     std::optional<std::string> state_dir;
     std::optional<std::string> directory;  ///< in place of /etc/hwenroll
+    bool drop_in = false;                  ///< write what hwenrolld.service lacks for the token
 };
 
 /// A new user's first command: asks the CA, lets a person compare its fingerprint, finds the tokens and writes a

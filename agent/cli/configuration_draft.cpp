@@ -11,7 +11,7 @@ namespace hwenroll::cli {
 namespace {
 
 /// A basic string of TOML.
-std::string quoted(std::string_view text) {
+std::string basic_string(std::string_view text) {
     std::string out = "\"";
     for (const char c : text) {
         if (c == '"' || c == '\\') {
@@ -28,7 +28,7 @@ std::string quoted(std::string_view text) {
 std::string list_of(const std::vector<std::string>& texts) {
     std::vector<std::string> all;
     all.reserve(texts.size());
-    std::ranges::transform(texts, std::back_inserter(all), [](const std::string& text) { return quoted(text); });
+    std::ranges::transform(texts, std::back_inserter(all), [](const std::string& text) { return basic_string(text); });
     return fmt::format("[{}]", fmt::join(all, ", "));
 }
 
@@ -38,7 +38,7 @@ std::string agent_section(const ConfigurationDraft& draft) {
         out += fmt::format(
             "# The state of all identities, and below it what is published.\nstate_dir = {}\n"
             "# The control socket.\nruntime_dir = {}\n",
-            quoted(*draft.state_dir), quoted(*draft.state_dir + "/run"));
+            basic_string(*draft.state_dir), basic_string(*draft.state_dir + "/run"));
     } else {
         out += R"(# The state of all identities.
 # state_dir = "/var/lib/hwenroll"
@@ -72,7 +72,7 @@ tcti = {}
 # A value that the keys ask for, as a source like file:/etc/hwenroll/tpm.auth; without it other programs need none.
 # auth = "file:/etc/hwenroll/tpm.auth"
 )",
-                                 quoted(token.tcti));
+                                 basic_string(token.tcti));
     }
     out += fmt::format(R"(type = "pkcs11"
 # The vendor's library. Only hwenroll-token loads it.
@@ -80,11 +80,11 @@ module = {}
 # The token by what is printed in it, never by a slot number (RFC 7512).
 uri = {}
 )",
-                       quoted(token.module), quoted(token.uri));
+                       basic_string(token.module), basic_string(token.uri));
     out += token.needs_pin ? fmt::format(
                                  "# Where its PIN is read from: a file of mode 0600, credential:NAME of systemd, or "
                                  "exec:/path/to/command.\npin = {}\n",
-                                 quoted(token.pin))
+                                 basic_string(token.pin))
                            : std::string(
                                  "# It asks for no PIN. One that does: file:/path, credential:NAME or exec:/path.\n"
                                  "# pin = \"file:/etc/hwenroll/token.pin\"\n");
@@ -100,7 +100,7 @@ std::string weak_lines(const ConfigurationDraft::Ca& ca) {
         "# it are refused. Have it updated; or remove the # of the next two lines to permit for a while\n"
         "# what anybody who records the exchange may break in time.\n# legacy = {}\n"
         "# legacy_until = {}\n",
-        list_of(ca.weak), quoted(ca.weak_until));
+        list_of(ca.weak), basic_string(ca.weak_until));
 }
 
 std::string ca_section(const ConfigurationDraft::Ca& ca) {
@@ -110,17 +110,17 @@ std::string ca_section(const ConfigurationDraft::Ca& ca) {
     std::string out = fmt::format(
         "\n# The CA that issues.\n[ca.{}]\n# Its SCEP service; a list is tried in order.\n"
         "url = {}\n",
-        ca.name, quoted(ca.url));
+        ca.name, basic_string(ca.url));
     if (!ca.preset.empty()) {
-        out += fmt::format("# Completes a url that is only a host.\npreset = {}\n", quoted(ca.preset));
+        out += fmt::format("# Completes a url that is only a host.\npreset = {}\n", basic_string(ca.preset));
     }
     out += fmt::format("# SHA-256 of the certificate that is trusted: {}.\nfingerprint = {}\n",
-                       printable(ca.description, 200), quoted(ca.fingerprint));
+                       printable(ca.description, 200), basic_string(ca.fingerprint));
     out += "# The challenge password that lets the first request pass; its source is read when it is needed.\n";
-    out += ca.challenge ? "challenge = " + quoted(*ca.challenge) + "\n"
-                        : "# challenge = " + quoted(ca.challenge_example) + "\n";
+    out += ca.challenge ? "challenge = " + basic_string(*ca.challenge) + "\n"
+                        : "# challenge = " + basic_string(ca.challenge_example) + "\n";
     out += "# How replies reach an EC key, which cannot decrypt: \"agree\", \"password\" or \"token-rsa\".\n";
-    out += ca.envelope.empty() ? "# envelope = \"auto\"\n" : "envelope = " + quoted(ca.envelope) + "\n";
+    out += ca.envelope.empty() ? "# envelope = \"auto\"\n" : "envelope = " + basic_string(ca.envelope) + "\n";
     return out + weak_lines(ca) +
            R"(# Which certificates beside the CA's own may act for it: RAs with their purpose, "pinned", "issued-by-ca".
 # ra = "eku"
@@ -152,12 +152,12 @@ std::string ca_section(const ConfigurationDraft::Ca& ca) {
 std::string identity_section(const ConfigurationDraft& draft) {
     std::string out =
         fmt::format("\n# A certificate, and the key that it is for.\n[identity.{}]\nca = {}\ntoken = {}\n",
-                    draft.identity, quoted(draft.ca.name), quoted(draft.token.name));
+                    draft.identity, basic_string(draft.ca.name), basic_string(draft.token.name));
     out += fmt::format(
         "# Made on the token: rsa:2048, rsa:3072, rsa:4096, ec:p256, ec:p384; or existing:pkcs11:id=%9a.\n"
         "key = {}\n# ${{hostname}} ${{fqdn}} ${{machine_id}} ${{serial}} stand for this machine's.\n"
         "subject = {}\n",
-        quoted(draft.key), quoted(draft.subject));
+        basic_string(draft.key), basic_string(draft.subject));
     out += "# Other names: dns:, ip:, email:, uri:, upn:.\n";
     out += draft.alt_names.empty() ? std::string("# san = [\"dns:web01.example.com\"]\n")
                                    : "san = " + list_of(draft.alt_names) + "\n";

@@ -2,12 +2,14 @@
 #include <cstdio>
 #include <fstream>
 #include <iterator>
+#include <utility>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include "agent/cli/agent_access.h"
 #include "agent/cli/commands.h"
+#include "agent/cli/next_command.h"
 #include "agent/cli/output_file.h"
 #include "agent/control/view_codec.h"
 #include "base/pem.h"
@@ -54,15 +56,28 @@ int outcome(const IdentityEvent& event) {
     return event.error ? error_info(*event.error).exit_code : 0;
 }
 
+/// A failure that has just happened and that only a person ends: a PIN, a configuration, or a token that is not there.
+bool needs_a_person(const IdentityEvent& event) {
+    const auto code = code_in(event.text);
+    if (!event.error || !code) {
+        return false;
+    }
+    const Remedy remedy = error_info(*code).remedy;
+    return remedy == Remedy::change_pin || remedy == Remedy::change_config || code == ErrorCode::token_absent ||
+           code == ErrorCode::token_module;
+}
+
 /// Prints what happens to the identity on the way. Returns the exit code.
 int wait_on(Client& client, const CommandContext& context, const std::string& identity,
-            std::optional<std::chrono::milliseconds> timeout, nlohmann::json body, std::string_view command) {
+            std::optional<std::chrono::milliseconds> timeout, nlohmann::json body, std::string_view command,
+            const Client::EventTest& is_enough = {}) {
     const bool json = context.output.json;
-    const auto settled = client.wait(identity, timeout, [&](const IdentityEvent& event) {
+    const auto print = [&](const IdentityEvent& event) {
         if (!json) {
             print_event(event, context.output);
         }
-    });
+    };
+    const auto settled = client.wait(identity, timeout, print, is_enough);
     if (!settled) {
         return report(settled.error());
     }
@@ -72,6 +87,13 @@ int wait_on(Client& client, const CommandContext& context, const std::string& id
         print_json(command, std::move(body));
     } else {
         print_event(*settled, context.output);
+        if (settled->error) {
+            const auto configuration = config::load(context.paths);
+            std::fputs(
+                ("next: " + next_command(*settled->error, identity, configuration ? &*configuration : nullptr) + "\n")
+                    .c_str(),
+                stdout);
+        }
     }
     return outcome(*settled);
 }
@@ -141,7 +163,12 @@ int enroll(const CommandContext& context, const std::string& identity, bool wait
     if (!context.output.json) {
         print_acceptance(context, "enroll", "identity", identity, *accepted);
     }
-    return wait_on(*client, context, identity, {}, control::to_json(*accepted), "enroll");
+    // How it is comes first, perhaps with a failure from before this was typed.
+    bool first = true;
+    const auto is_enough = [&](const IdentityEvent& event) {
+        return !std::exchange(first, false) && needs_a_person(event);
+    };
+    return wait_on(*client, context, identity, {}, control::to_json(*accepted), "enroll", is_enough);
 }
 
 int adopt(const CommandContext& context, const std::string& identity, const std::filesystem::path& file, bool wait) {

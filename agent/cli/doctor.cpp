@@ -135,6 +135,8 @@ DoctorReport examine(const CommandContext& context, bool against_ca, bool may_lo
         const Error& error = !configuration ? configuration.error() : clock.error();
         if (::access(context.paths.main.c_str(), R_OK) != 0 && ::access(context.paths.main.c_str(), F_OK) == 0) {
             report.unseen(context.paths.main.string(), "this user may not read it");
+        } else if (::access(context.paths.main.c_str(), F_OK) != 0 && !configuration) {
+            report.fail(error.code(), {}, error.what() + " (" + error.why() + ")", "hwenroll init");
         } else {
             report.fail({}, error);
         }

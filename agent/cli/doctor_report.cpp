@@ -105,7 +105,10 @@ std::string DoctorReport::text(const Screen& screen) const {
     if (const std::size_t unseen = count(Outcome::unseen); unseen > 0) {
         out += fmt::format(", {} that this user may not see: sudo hwenroll doctor", unseen);
     }
-    return out + '\n';
+    out += '\n';
+    const auto first = std::ranges::find_if(
+        checks_, [](const Check& check) { return check.outcome == Outcome::fail && !check.next.empty(); });
+    return first == checks_.end() ? out : out + "next: " + first->next + '\n';
 }
 
 nlohmann::json DoctorReport::json() const {

@@ -9,6 +9,8 @@
 #include <fmt/ranges.h>
 
 #include "agent/cli/doctor_checks.h"
+#include "agent/cli/next_command.h"
+#include "agent/cli/service_access.h"
 #include "agent/runtime/login_rules.h"
 #include "agent/runtime/queries.h"
 #include "agent/runtime/token_access.h"
@@ -225,33 +227,27 @@ void test_keys(Examination& examination, const TokenSettings& token) {
     }
 }
 
-/// What the running agent knows. False: the token is not asked, since it is silent.
-bool report_agents_view(Examination& examination, const std::string& token) {
+/// What the running agent knows of it; nothing: it does not say.
+const control::TokenView* agents_view(const Examination& examination, const std::string& token) {
     if (!examination.health) {
-        return true;
+        return nullptr;
     }
     const auto& views = examination.health->tokens;
     const auto view = std::ranges::find(views, token, &control::TokenView::name);
-    if (view == views.end()) {
-        return true;
-    }
-    constexpr std::int64_t long_call = 10;
-    const std::string about = "token " + token;
-    if (view->busy >= long_call) {
-        examination.report.warn(about,
-                                fmt::format("it has not answered the agent for {}", to_words(Seconds(view->busy))),
-                                "hwenroll status");
-        return false;
-    }
-    if (!view->failure.empty()) {
-        examination.report.fail(view->state == "locked" ? ErrorCode::token_pin_locked : ErrorCode::token_operation,
-                                about, "the agent's last use of it failed: " + view->failure, "hwenroll status");
+    return view == views.end() ? nullptr : &*view;
+}
+
+/// `next`: what is typed against its failure.
+void report_agents_view(DoctorReport& report, const control::TokenView& view, const std::string& next) {
+    const std::string about = "token " + view.name;
+    if (!view.failure.empty()) {
+        report.fail(view.state == "locked" ? ErrorCode::token_pin_locked : ErrorCode::token_operation, about,
+                    "the agent's last use of it failed: " + view.failure, next);
     } else {
-        examination.report.ok(about, view->logged_in       ? "the agent is logged in to it"
-                                     : view->state == "up" ? "the agent has used it"
-                                                           : "the agent has not used it yet");
+        report.ok(about, view.logged_in       ? "the agent is logged in to it"
+                         : view.state == "up" ? "the agent has used it"
+                                              : "the agent has not used it yet");
     }
-    return true;
 }
 
 /// Root, and whoever the agent is, reach what it reaches; to others a token that is there may look absent.
@@ -261,31 +257,73 @@ bool may_use_tokens(const Examination& examination) {
     return ::geteuid() == 0 || (::stat(path.c_str(), &state) == 0 && state.st_uid == ::geteuid());
 }
 
+/// What keeps the agent's service from a token that root has found. A token with a service of its own is not the
+/// agent's to open.
+std::optional<ServiceStep> check_service(Examination& examination, const TokenSettings& token,
+                                         const keystore::TokenDescription& seen) {
+    std::error_code failure;
+    const bool own =
+        std::filesystem::exists(examination.configuration.agent.runtime_dir / "token" / token.name, failure);
+    const auto grants =
+        own || examination.context.paths.drop_ins.empty() ? std::optional<ServiceGrants>() : service_grants();
+    if (!grants) {
+        return std::nullopt;
+    }
+    auto step = missing_access(token.name, service_needs(token.module, token.tcti, seen.serial), *grants);
+    const std::string about = "token " + token.name;
+    if (step) {
+        examination.report.fail(ErrorCode::token_absent, about, step->why, step->command);
+    } else {
+        examination.report.ok(about, "hwenrolld.service may use it");
+    }
+    return step;
+}
+
+void check_seen(Examination& examination, const TokenSettings& token, const keystore::TokenDescription& seen) {
+    check_mechanisms(examination, token, seen);
+    check_room(examination, token, seen);
+    const bool has_tries = check_pin_flags(examination.report, token, seen);
+    const auto refused = examination.store ? refused_before(examination, token, seen) : std::nullopt;
+    if (refused) {
+        examination.report.fail(refused->code(), "token " + token.name, refused->what(),
+                                next_command(refused->code(), token));
+    } else if (has_tries) {
+        test_keys(examination, token);
+    }
+}
+
 void check_token(Examination& examination, const TokenSettings& token) {
-    if (!report_agents_view(examination, token.name)) {
-        return;
+    constexpr std::int64_t long_call = 10;
+    const std::string about = "token " + token.name;
+    const control::TokenView* const view = agents_view(examination, token.name);
+    if (view != nullptr && view->busy >= long_call) {
+        // It is silent, so it is not asked.
+        return examination.report.warn(
+            about, fmt::format("it has not answered the agent for {}", to_words(Seconds(view->busy))),
+            "hwenroll status");
     }
     TokenSettings asked = token;
     asked.deadline_use = std::min(asked.deadline_use, patience);
     keystore::WorkerToken worker(runtime::worker_beside_this_program(), runtime::options_of(asked));
     const auto seen = worker.describe();
+    std::optional<ServiceStep> step;
+    if (seen) {
+        examination.report.ok(about,
+                              fmt::format("found: {} {}, serial {}", seen->manufacturer, seen->model, seen->serial));
+        step = check_service(examination, token, *seen);
+    }
+    if (view != nullptr) {
+        report_agents_view(
+            examination.report, *view,
+            step ? step->command : next_command(code_in(view->failure).value_or(ErrorCode::token_operation), token));
+    }
     if (!seen && !may_use_tokens(examination)) {
-        return examination.report.unseen("token " + token.name, "this user may not use it: " + seen.error().what());
+        return examination.report.unseen(about, "this user may not use it: " + seen.error().what());
     }
     if (!seen) {
-        return examination.report.fail("token " + token.name, seen.error());
+        return examination.report.fail(about, seen.error());
     }
-    examination.report.ok("token " + token.name,
-                          fmt::format("found: {} {}, serial {}", seen->manufacturer, seen->model, seen->serial));
-    check_mechanisms(examination, token, *seen);
-    check_room(examination, token, *seen);
-    const bool has_tries = check_pin_flags(examination.report, token, *seen);
-    const auto refused = examination.store ? refused_before(examination, token, *seen) : std::nullopt;
-    if (refused) {
-        examination.report.fail("token " + token.name, *refused);
-    } else if (has_tries) {
-        test_keys(examination, token);
-    }
+    check_seen(examination, token, *seen);
 }
 
 }  // namespace

@@ -112,6 +112,7 @@ void add_init_command(CLI::App& app, CommandLine& line) {
     init->add_option("--challenge-file", line.init.challenge_file, "file with the challenge; -: the next line of it");
     init->add_option("--state-dir", line.init.state_dir, "in place of /var/lib/hwenroll");
     init->add_option("--dir", line.init.directory, "directory of the configuration, in place of /etc/hwenroll");
+    init->add_flag("--drop-in", line.init.drop_in, "let hwenrolld.service reach the token, by a drop-in of the unit");
     init->callback(
         [&] { line.run = [&line](const cli::CommandContext& context) { return cli::init(context, line.init); }; });
 }

@@ -5,6 +5,7 @@
 
 #include "agent/cli/agent_access.h"
 #include "agent/cli/commands.h"
+#include "agent/cli/next_command.h"
 #include "agent/cli/text_layout.h"
 #include "agent/control/view_codec.h"
 
@@ -104,6 +105,25 @@ std::string reload_remark(const CommandContext& context, const std::optional<con
                : std::string();
 }
 
+std::string next_after(const CommandContext& context, const std::string& identity, ErrorCode code) {
+    const auto configuration = config::load(context.paths);
+    return "next: " + next_command(code, identity, configuration ? &*configuration : nullptr) + "\n";
+}
+
+/// For the agent that does not run, or the first identity that fails; empty: nothing is to be typed.
+std::string next_after(const CommandContext& context, const control::Overview& overview, bool runs) {
+    if (!runs) {
+        return "next: systemctl start hwenrolld\n";
+    }
+    for (const control::OverviewRow& row : overview.rows) {
+        const auto code = row.enabled ? code_in(row.failure) : std::nullopt;
+        if (code) {
+            return next_after(context, row.name, *code);
+        }
+    }
+    return {};
+}
+
 int print_overview(const CommandContext& context, FoundAgent& agent) {
     auto overview = identity_overview(context.paths, agent.client);
     if (!overview) {
@@ -115,9 +135,10 @@ int print_overview(const CommandContext& context, FoundAgent& agent) {
                                       : "hwenrolld does not run; this is what it has left in its state directory";
     }
     if (content.overview.rows.empty()) {
-        std::puts("no identity is configured");
+        std::puts("no identity is configured\nnext: hwenroll init");
     } else {
-        std::fputs(screen_of(std::move(content), context.output.screen).c_str(), stdout);
+        const std::string next = next_after(context, content.overview, agent.client.has_value());
+        std::fputs((screen_of(std::move(content), context.output.screen) + next).c_str(), stdout);
     }
     return 0;
 }
@@ -166,6 +187,9 @@ int status(const CommandContext& context, const std::optional<std::string>& iden
         std::puts(agent->remark.c_str());
     }
     print_one(views->front(), *events, context.output.screen);
+    if (const auto& failure = views->front().failure) {
+        std::fputs(next_after(context, views->front().name, failure->code).c_str(), stdout);
+    }
     return 0;
 }
 

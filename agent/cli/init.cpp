@@ -3,6 +3,7 @@
 #include <fstream>
 #include <iterator>
 #include <pwd.h>
+#include <thread>
 #include <unistd.h>
 
 #include <fmt/format.h>
@@ -14,8 +15,10 @@
 #include "agent/cli/commands.h"
 #include "agent/cli/configuration_draft.h"
 #include "agent/cli/found_tokens.h"
+#include "agent/cli/next_command.h"
 #include "agent/cli/output_file.h"
 #include "agent/cli/secret_file_command.h"
+#include "agent/cli/service_access.h"
 #include "agent/cli/terminal.h"
 #include "agent/config/configuration_reader.h"
 #include "agent/config/drop_ins.h"
@@ -87,8 +90,9 @@ class Init {
 
  private:
     Status steps() {
-        for (const auto step : {&Init::locate, &Init::name_identity, &Init::choose_ca, &Init::choose_token,
-                                &Init::choose_pin, &Init::choose_challenge, &Init::check, &Init::write}) {
+        for (const auto step :
+             {&Init::locate, &Init::name_identity, &Init::choose_ca, &Init::choose_token, &Init::choose_pin,
+              &Init::choose_challenge, &Init::choose_drop_in, &Init::check, &Init::write}) {
             if (Status done = (this->*step)(); !done) {
                 return done;
             }
@@ -131,6 +135,7 @@ class Init {
         if (is_single_file()) {
             add("--config", context_.paths.main.string());
         }
+        out += options_.drop_in ? " --drop-in" : "";
         return more.empty() ? out : out + ' ' + more;
     }
 
@@ -219,6 +224,9 @@ class Init {
         auto answer = ask_for_choice(question);
         if (!answer) {
             next_ = {command_with("")};
+            if (answer.error().code() == ErrorCode::ca_fingerprint) {
+                next_ = {"hwenroll ca show " + shell_word(*options_.url), command_with("--fingerprint SHA256:…")};
+            }
             return fail(answer.error());
         }
         say(to_text(*answer));
@@ -264,11 +272,12 @@ class Init {
         }
         say("\nlooking for tokens ...");
         TokenSearch search = find_tokens(options_.module);
+        const bool any = !search.tokens.empty();
         if (options_.token) {
             std::erase_if(search.tokens, [&](const FoundToken& one) { return !is_meant(one, *options_.token); });
         }
         if (search.tokens.empty()) {
-            return no_token(search);
+            return no_token(search, any);
         }
         if (search.tokens.size() > 1) {
             if (Status chosen = choose_among(search.tokens); !chosen) {
@@ -279,7 +288,8 @@ class Init {
         return {};
     }
 
-    Status no_token(const TokenSearch& search) {
+    /// `any`: there are others than the one that is meant.
+    Status no_token(const TokenSearch& search, bool any) {
         std::vector<std::string> why;
         for (const Error& failure : search.failures) {
             why.push_back(failure.line());
@@ -287,10 +297,16 @@ class Init {
         if (search.modules.empty()) {
             why.emplace_back("no PKCS#11 module and no /dev/tpmrm0 is on this machine");
         }
-        next_ = {options_.token ? "hwenroll token list --module " +
-                                      shell_word(search.modules.empty() ? "/path/to/module.so" : search.modules.front())
-                                : std::string("softhsm2-util --init-token --free --label hwenroll"),
-                 command_with(options_.module ? "" : "--module /path/to/module.so")};
+        const bool software = std::ranges::any_of(
+            search.modules, [](const std::string& module) { return module.find("softhsm") != std::string::npos; });
+        if (search.modules.empty()) {
+            next_ = {"apt install softhsm2"};
+        } else if (!any && (software || !options_.token)) {
+            next_ = {"softhsm2-util --init-token --free --label " + shell_word(options_.token.value_or("hwenroll"))};
+        } else {
+            next_ = {"hwenroll token list --module " + shell_word(search.modules.front())};
+        }
+        next_.push_back(command_with(options_.module ? "" : "--module /path/to/module.so"));
         return fail(
             ErrorCode::token_absent,
             options_.token ? "no token is '" + *options_.token + "'" : std::string("no token was found"),
@@ -340,6 +356,7 @@ class Init {
         draft_.token.module = token.module;
         draft_.token.tcti = token.tcti;
         draft_.token.uri = token.module.empty() ? std::string() : token.description.uri;
+        needs_ = service_needs(token.module, token.tcti, token.description.serial);
         draft_.token.needs_pin = !token.module.empty() && token.description.login_required;
         draft_.token.name =
             unused_name(token.module.empty() ? std::string("tpm") : section_name(token.description.label, "token"),
@@ -429,6 +446,39 @@ class Init {
         return {};
     }
 
+    /// Whether hwenrolld.service may use the token, and what is written so that it may.
+    Status choose_drop_in() {
+        const auto grants =
+            draft_.token.known || is_single_file() || options_.directory ? std::nullopt : service_grants();
+        if (!grants) {
+            if (options_.drop_in && !draft_.token.known) {
+                next_ = {"sudo " + command_with("")};
+                return fail(
+                    ErrorCode::usage, "there is no hwenrolld.service that --drop-in could be for",
+                    "this is not root, systemd does not run here, or another directory than /etc/hwenroll is used",
+                    "leave the option out, or run it as root where the package is installed");
+            }
+            return {};
+        }
+        ServiceGrants granted = *grants;
+        const std::string text = drop_in_text(needs_, granted);
+        if (!text.empty()) {
+            if (!options_.drop_in && asks_) {
+                say(fmt::format("\nhwenrolld.service may not use this token yet. It needs {}:\n{}",
+                                drop_in_path(draft_.token.name).string(), text));
+                options_.drop_in = ask("Type yes to have it written:").value_or("") == "yes";
+            }
+            if (!options_.drop_in) {
+                access_ = missing_access(draft_.token.name, needs_, granted);
+                return {};
+            }
+            drop_in_ = text;
+            granted.groups.push_back(needs_.group);
+        }
+        access_ = closed_objects(needs_, granted);
+        return {};
+    }
+
     /// By what reads the configuration at the agent's start; nothing is written before.
     Status check() {
         text_ = configuration_text(draft_);
@@ -460,14 +510,28 @@ class Init {
         return {};
     }
 
+    /// The configuration comes last: it may be what starts the agent.
     Status write() {
         make_directory(target_.parent_path());
+        std::error_code failure;
+        if (!drop_in_.empty()) {
+            const fs::path path = drop_in_path(draft_.token.name);
+            fs::create_directories(path.parent_path(), failure);
+            if (Status kept = keep(path, drop_in_, configuration_mode); !kept) {
+                return kept;
+            }
+            if (const std::string said = reload_units(); !said.empty()) {
+                missing_.push_back("systemd could not read its units again: " + printable(said) +
+                                   "\n  systemctl daemon-reload && systemctl restart hwenrolld");
+            }
+        }
         for (const SecretFile& secret : secrets_) {
             const std::string_view content = as_text(secret.content.reveal());
             if (Status kept = keep(secret.path, content, secret_mode, secrets_owner()); !kept) {
                 return kept;
             }
         }
+        starts_ = draft_.has_agent && !is_single_file() && !options_.directory && starts_with_configuration();
         return keep(target_, text_, configuration_mode);
     }
 
@@ -492,6 +556,18 @@ class Init {
         return user == nullptr ? std::nullopt : std::optional(FileOwner{user->pw_uid, user->pw_gid});
     }
 
+    /// Where the configuration starts the agent, the next command may be one that needs it.
+    [[nodiscard]] bool has_started() const {
+        constexpr int tries = 100;
+        for (int i = 0; starts_ && i < tries; ++i) {
+            if (const auto agent = connect_if_running(paths_); agent && *agent) {
+                return true;
+            }
+            std::this_thread::sleep_for(std::chrono::milliseconds(100));
+        }
+        return false;
+    }
+
     /// All files or none.
     Status keep(const fs::path& path, std::string_view content, mode_t mode, std::optional<FileOwner> owner = {}) {
         Status written = write_output(path, content, {Existing::keep, mode, owner});
@@ -514,13 +590,21 @@ class Init {
                 is_single_file() ? " --config " + shell_word(paths_.main.string()) : std::string();
             return {"hwenroll doctor" + config, "hwenrolld --once" + config};
         }
-        const auto agent = connect_if_running(paths_);
-        const bool runs = !agent || *agent;
-        return {"hwenroll doctor", runs ? "systemctl reload hwenrolld" : "systemctl enable --now hwenrolld",
-                "hwenroll enroll " + name + " --wait"};
+        std::vector<std::string> next;
+        if (access_) {
+            next.push_back(access_->command);
+        }
+        next.emplace_back("hwenroll doctor");
+        if (!started_) {
+            const auto agent = connect_if_running(paths_);
+            next.emplace_back(!agent || *agent ? "systemctl reload hwenrolld" : "systemctl enable --now hwenrolld");
+        }
+        next.push_back("hwenroll enroll " + name + " --wait");
+        return next;
     }
 
-    void tell() const {
+    void tell() {
+        started_ = has_started();
         if (context_.output.json) {
             print_json("init", {{"identity", draft_.identity},
                                 {"ca", draft_.ca.name},
@@ -537,6 +621,12 @@ class Init {
         for (const std::string& missing : missing_) {
             say(missing);
         }
+        if (started_) {
+            say("hwenrolld has started: it begins at once, and goes on by itself");
+        }
+        if (access_) {
+            say("hwenrolld may not use the token yet: " + access_->why);
+        }
         const char* word = "next: ";
         for (const std::string& next : next_commands()) {
             say(word + next);
@@ -552,6 +642,11 @@ class Init {
     config::Configuration existing_;
     ConfigurationDraft draft_;
     std::string text_;
+    ServiceNeeds needs_;
+    std::optional<ServiceStep> access_;  ///< what keeps the service from the token
+    std::string drop_in_;                ///< of the unit; empty: none is written
+    bool starts_ = false;                ///< systemd starts the agent when the configuration is there
+    bool started_ = false;
     std::vector<SecretFile> secrets_;
     std::vector<std::string> missing_;  ///< what a person has to do beside
     std::vector<std::string> written_;

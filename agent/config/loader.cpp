@@ -35,11 +35,13 @@ std::string errno_text(int number) {
     return std::generic_category().message(number);
 }
 
-Result<std::string> read_file(const std::filesystem::path& path) {
+/// `if_missing`: what to do next when it is not there; empty: what the error table says.
+Result<std::string> read_file(const std::filesystem::path& path, std::string if_missing = {}) {
     const FileDescriptor file(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
     struct stat status {};
     if (file.get() < 0 || fstat(file.get(), &status) != 0) {
-        return refuse_file(path, errno_text(errno));
+        const int problem = errno;
+        return refuse_file(path, errno_text(problem), problem == ENOENT ? std::move(if_missing) : std::string());
     }
     if (!S_ISREG(status.st_mode)) {
         return refuse_file(path, "it is no regular file");
@@ -108,7 +110,7 @@ void add_drop_ins(const ConfigurationPaths& paths, std::vector<SourceText>& sour
 
 /// The texts of all files.
 Result<std::vector<SourceText>> read_sources(const ConfigurationPaths& paths, Findings& findings) {
-    auto main = read_file(paths.main);
+    auto main = read_file(paths.main, "'hwenroll init' writes one; for another file see --config");
     if (!main) {
         return fail(main.error());
     }

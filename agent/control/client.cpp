@@ -339,7 +339,7 @@ Result<std::vector<HistoryEvent>> Client::history(const std::optional<std::strin
 }
 
 Result<IdentityEvent> Client::wait(const std::string& identity, std::optional<milliseconds> timeout,
-                                   const EventSink& sink) {
+                                   const EventSink& sink, const EventTest& is_enough) {
     const Deadline end = timeout ? Deadline(SteadyClock::now() + *timeout) : std::nullopt;
     // How the identity is comes at once; only what follows may take as long as it likes.
     const auto first = SteadyClock::now() + options_.reply_time;
@@ -347,7 +347,7 @@ Result<IdentityEvent> Client::wait(const std::string& identity, std::optional<mi
     auto reply = sent ? receive(first) : fail(sent.error());
     while (reply) {
         auto event = event_in(*reply);
-        if (!event || !reply->continues) {
+        if (!event || !reply->continues || (is_enough && is_enough(*event))) {
             return event;
         }
         sink(*event);

@@ -35,6 +35,7 @@ class Client {
  public:
     /// Called for each event but the last of wait().
     using EventSink = std::function<void(const IdentityEvent&)>;
+    using EventTest = std::function<bool(const IdentityEvent&)>;
 
     /// Errors: control_no_agent (nobody listens), control_denied, control_deadline, control_socket (anything else).
     static Result<Client> connect(const ClientOptions& options);
@@ -62,9 +63,10 @@ class Client {
     Result<std::vector<HistoryEvent>> history(const std::optional<std::string>& identity, std::int64_t limit);
 
     /// Returns the event that settled it; the identity's state if it is settled already. Without `timeout` it waits for
-    /// ever, with it the error is wait_timeout. The connection cannot be used any more after an error.
+    /// ever, with it the error is wait_timeout. An event that `is_enough` is returned as if it had settled it. The
+    /// connection cannot be used any more after that and after an error.
     Result<IdentityEvent> wait(const std::string& identity, std::optional<std::chrono::milliseconds> timeout,
-                               const EventSink& sink);
+                               const EventSink& sink, const EventTest& is_enough = {});
 
     /// Returns only by an error, or when `timeout` has passed.
     Status monitor(std::optional<std::chrono::milliseconds> timeout, const EventSink& sink);

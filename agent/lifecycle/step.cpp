@@ -337,13 +337,17 @@ void on(Decision& d, const Resumed& /*event*/) {
                      : "an operator has corrected the PIN";
 }
 
-/// O6: a wish while something is under way is that thing; a hold ends.
+/// O6: a wish while something is under way is that thing; a hold ends, and so does waiting for a PIN or a token.
 void wish(Decision& d, Wish what) {
     d.settled = true;
     if (d.next.hold) {
         release(d);
     }
     if (d.next.enrollment || (d.next.next && !is_queued_again(d.next))) {
+        if (d.next.wait.reason == WaitingFor::pin || d.next.wait.reason == WaitingFor::token) {
+            // Who wishes may have seen to it. That no refused PIN is repeated is judged at the login.
+            d.next.wait = Wait{WaitingFor::timer, d.now + Seconds(1)};
+        }
         d.note = redirect(d, what) ? "asked for by an operator, in place of what was under way"
                                    : "asked for by an operator, already under way";
         return;

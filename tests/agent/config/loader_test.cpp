@@ -58,8 +58,9 @@ TEST_F(Loader, a_missing_directory_of_drop_ins_is_no_fault) {
 TEST_F(Loader, a_main_file_that_cannot_be_read_is_an_error_with_the_path_and_the_cause) {
     const auto missing = load(paths_, {});
     ASSERT_FALSE(missing);
-    EXPECT_EQ(missing.error().line(), "E-CONFIG-FILE configuration: cannot use " + paths_.main.string() +
-                                          " (No such file or directory); check its path and permissions");
+    EXPECT_EQ(missing.error().line(),
+              "E-CONFIG-FILE configuration: cannot use " + paths_.main.string() +
+                  " (No such file or directory); 'hwenroll init' writes one; for another file see --config");
     std::filesystem::create_directory(paths_.main);
     const auto directory = load(paths_, {});
     ASSERT_FALSE(directory);

@@ -77,6 +77,17 @@ TEST(OperatorStep, invariant_4_an_enrollment_that_is_wanted_does_not_end_a_pendi
     EXPECT_TRUE(walk.effects.empty());
 }
 
+TEST(OperatorStep, O6_a_wish_ends_the_wait_for_a_pin) {
+    Walk walk;
+    walk.on(Started{}).on(failure(ErrorCode::token_pin));
+    ASSERT_EQ(walk.state.wait.reason, WaitingFor::pin);
+    const KeyRecord key = walk.state.enrollment->key;
+    walk.on(EnrollmentWanted{});
+    EXPECT_EQ(walk.state.wait.reason, WaitingFor::timer);
+    EXPECT_EQ(walk.state.wait.until, walk.now + Seconds(1));
+    EXPECT_EQ(walk.state.enrollment->key, key) << "the enrollment is the same";
+}
+
 TEST(OperatorStep, a_capped_certificate_that_is_to_be_renewed_is_renewed_by_the_ca_that_there_is) {
     Walk walk;
     walk.rules.authority = ca_until(start + day);

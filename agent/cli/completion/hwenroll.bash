@@ -54,7 +54,7 @@ _hwenroll_options() {
     "scep decode") printf '%s\n' --recipient-key ;;
     init)
         printf '%s\n' --url --ca-preset --ca --name --subject --san --fingerprint --module --token --key --envelope \
-            --pin-file --challenge-file --state-dir --dir
+            --pin-file --challenge-file --state-dir --dir --drop-in
         ;;
     doctor) printf '%s\n' --against-ca ;;
     check) printf '%s\n' -w --warning -c --critical --without-daemon ;;

@@ -142,6 +142,7 @@ complete -c hwenroll -n '__hwenroll_in init' -l token -x -a '(__hwenroll_section
 complete -c hwenroll -n '__hwenroll_in init' -l key -x -d 'kind of key'
 complete -c hwenroll -n '__hwenroll_in init' -l envelope -x -a 'agree password token-rsa' -d 'how replies reach an EC key'
 complete -c hwenroll -n '__hwenroll_in init' -l pin-file -r -F -d "file with the token's PIN; -: a line of standard input"
+complete -c hwenroll -n '__hwenroll_in init' -l drop-in -d 'let hwenrolld.service reach the token, by a drop-in of the unit'
 complete -c hwenroll -n '__hwenroll_in init' -l challenge-file -r -F -d 'file with the challenge; -: the next line of it'
 complete -c hwenroll -n '__hwenroll_in init' -l state-dir -r -F -d 'in place of /var/lib/hwenroll'
 complete -c hwenroll -n '__hwenroll_in init' -l dir -r -F -d 'directory of the configuration'

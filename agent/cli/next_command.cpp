@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "agent/cli/configuration_draft.h"
+#include "agent/cli/secret_file_command.h"
 
 namespace hwenroll::cli {
 namespace {
@@ -37,8 +38,7 @@ std::string after_challenge(ErrorCode code, const std::string& ca, const config:
 }  // namespace
 
 std::string secret_command(const std::string& path) {
-    return fmt::format("install -m 0600{} /dev/stdin {}", ::getpwnam("hwenroll") != nullptr ? " -o hwenroll" : "",
-                       shell_word(path));
+    return secret_file_command(path, ::getpwnam("hwenroll") != nullptr ? "hwenroll" : "");
 }
 
 std::string next_command(ErrorCode code, const std::string& identity, const config::Configuration* configuration) {

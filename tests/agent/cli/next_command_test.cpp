@@ -26,7 +26,7 @@ config::Configuration configuration(const std::string& pin = "file:/etc/hwenroll
 TEST(NextCommand, T7_after_a_refused_pin_its_source_is_what_is_corrected) {
     const auto file = configuration();
     const std::string next = next_command(ErrorCode::token_pin, "web", &file);
-    EXPECT_THAT(next, StartsWith("install -m 0600"));
+    EXPECT_THAT(next, HasSubstr("install -m 0600"));
     EXPECT_THAT(next, EndsWith(" /dev/stdin /etc/hwenroll/lab.pin"));
     const auto credential = configuration("credential:lab.pin");
     EXPECT_EQ(next_command(ErrorCode::token_pin, "web", &credential), "hwenroll resume web");

@@ -133,7 +133,8 @@ void TamperingProxy::answer(int client) const {
         return;
     }
     const bool concerned = request.substr(0, request.find("\r\n")).find(operation_) != std::string::npos;
-    const std::string response = answer_of(upstream_, concerned && tamper_request_ ? tamper_request_(request) : request);
+    const std::string response =
+        answer_of(upstream_, concerned && tamper_request_ ? tamper_request_(request) : request);
     send_all(client, concerned ? tamper_(response) : response);
 }
 

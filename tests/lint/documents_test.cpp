@@ -177,5 +177,22 @@ TEST(Links, lead_somewhere) {
                 ElementsAre("docs/x.md: nowhere.md"));
 }
 
+TEST(Links, lead_from_the_readme_to_every_document_for_people) {
+    const std::string index = document("README.md") + document("docs/guides/README.md");
+    std::size_t documents = 0;
+    for (const char* folder : {"docs", "docs/guides"}) {
+        for (const auto& entry : std::filesystem::directory_iterator(root() / folder)) {
+            const std::string name = entry.path().filename().string();
+            if (entry.path().extension() == ".md" && name != "README.md") {
+                EXPECT_TRUE(index.find("](" + name) != std::string::npos ||
+                            index.find(fmt::format("]({}/{}", folder, name)) != std::string::npos)
+                    << folder << "/" << name << " is in no list";
+                ++documents;
+            }
+        }
+    }
+    EXPECT_GT(documents, 20U);
+}
+
 }  // namespace
 }  // namespace hwenroll::lint

@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <pwd.h>
 
-#include <fmt/format.h>
-
 #include "agent/cli/configuration_draft.h"
 #include "agent/cli/secret_file_command.h"
 

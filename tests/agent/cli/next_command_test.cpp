@@ -10,7 +10,7 @@ namespace hwenroll::cli {
 namespace {
 
 using testing::EndsWith;
-using testing::StartsWith;
+using testing::HasSubstr;
 
 config::Configuration configuration(const std::string& pin = "file:/etc/hwenroll/lab.pin") {
     const std::string text =

@@ -40,6 +40,7 @@ class Silence {
     ~Silence() {
         if (known_) {
             ::tcsetattr(STDIN_FILENO, TCSAFLUSH, &before);
+            ::pthread_sigmask(SIG_SETMASK, &mask_, nullptr);
             for (std::size_t i = 0; i < ending.size(); ++i) {
                 ::sigaction(ending[i], &actions_[i], nullptr);
             }
@@ -56,7 +57,10 @@ class Silence {
         ::raise(signal);  // SA_RESETHAND: it ends the process when this returns
     }
 
+    /// An event loop that ran before may have left them blocked.
     void catch_signals() {
+        sigset_t all;
+        ::sigemptyset(&all);
         struct sigaction action {};
         action.sa_handler = restore;
         action.sa_flags = static_cast<int>(SA_RESETHAND);
@@ -64,12 +68,15 @@ class Silence {
             ::sigaction(ending[i], nullptr, &actions_[i]);
             if (actions_[i].sa_handler != SIG_IGN) {
                 ::sigaction(ending[i], &action, nullptr);
+                ::sigaddset(&all, ending[i]);
             }
         }
+        ::pthread_sigmask(SIG_UNBLOCK, &all, &mask_);
     }
 
     static inline termios before{};
     std::array<struct sigaction, ending.size()> actions_{};
+    sigset_t mask_{};
     bool known_ = false;
 };
 

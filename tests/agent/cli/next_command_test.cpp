@@ -44,7 +44,8 @@ TEST(NextCommand, after_a_failure_of_the_ca_it_names_the_ca_or_the_challenge) {
 TEST(NextCommand, every_error_code_has_one) {
     const auto file = configuration();
     for (const ErrorInfo& info : error_table()) {
-        EXPECT_THAT(next_command(info.code, "web", &file), testing::ContainsRegex("^(hwenroll|systemctl|install) "));
+        EXPECT_THAT(next_command(info.code, "web", &file),
+                    testing::ContainsRegex("^(hwenroll|systemctl|install|systemd-ask-password|stty) "));
         EXPECT_EQ(code_in(std::string(info.name) + " web: what (why); next"), info.code);
         EXPECT_EQ(code_in(std::string(info.name) + ": what; next"), info.code);
     }

@@ -220,9 +220,9 @@ TEST_F(TpmFault, T1_a_device_that_cannot_be_opened_is_named_with_the_cause_and_w
     if (::geteuid() != 0) {
         GTEST_SKIP() << "needs root to become somebody who may not open it";
     }
-    const test::TemporaryDirectory directory;
+    const hwenroll::test::TemporaryDirectory directory;
     ASSERT_EQ(::chmod(directory.path().c_str(), 0755), 0);
-    test::write_file(directory / "tpm", "", 0600);
+    hwenroll::test::write_file(directory / "tpm", "", 0600);
     closed.tcti = "device:" + (directory / "tpm").string();
     ASSERT_EQ(::seteuid(65534), 0);
     const auto refused = token_with(closed)->describe();

@@ -170,7 +170,7 @@ TEST(CrlScope, SIG_14_SEC_3_an_RA_stays_revoked_while_the_list_of_other_distribu
     const RunResult good = crl.fetch();
     EXPECT_EQ(good.exit_code, 0) << good.err;
     EXPECT_EQ(world.stop_daemon(), 0);
-    const auto store = store::Store::open_read_only(world.directory() / "state");
+    auto store = store::Store::open_read_only(world.directory() / "state");
     ASSERT_TRUE(store) << store.error().line();
     EXPECT_EQ(store->crls("corp")->size(), 1U) << "the newer list speaks of everybody, so that the other one is gone";
 }

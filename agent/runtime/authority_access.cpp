@@ -57,6 +57,9 @@ void AuthorityAccess::need(std::function<void(Answer)> then) {
     if (const Status advanced = advance(lifecycle::AuthorityNeeded{}); !advanced) {
         return answer(fail(advanced.error()));
     }
+    if (authority_ && judged_by_time_ != at_.clock_trust.trusted()) {
+        authority_.reset();  // who may sign and receive, and how, hangs on the time
+    }
     if (refused_for_) {
         return answer(fail(asked_too_soon(*refused_for_)));
     }
@@ -191,9 +194,13 @@ Status AuthorityAccess::restore() {
         return fail(set.error());
     }
     tell_of_revoked(*set);
-    authority_ = std::make_shared<const Authority>(Authority{
-        *std::move(set), scep::parse_capabilities(as_bytes(state_.current->capabilities)), state_.current->generation});
+    trust(*std::move(set), scep::parse_capabilities(as_bytes(state_.current->capabilities)));
     return {};
+}
+
+void AuthorityAccess::trust(scep::CaSet set, const scep::Capabilities& capabilities) {
+    authority_ = std::make_shared<const Authority>(Authority{std::move(set), capabilities, state_.current->generation});
+    judged_by_time_ = at_.clock_trust.trusted();
 }
 
 Result<std::shared_ptr<const Authority>> AuthorityAccess::restore_next(const Authority& current) {
@@ -493,8 +500,12 @@ Status AuthorityAccess::accept(scep::Capabilities capabilities, const Result<htt
     if (!set) {
         return take_other(*received, set.error());
     }
-    // What was trusted under other pins promises nothing for this CA.
-    if (state_.current && state_.phase != lifecycle::AuthorityPhase::untrusted) {
+    // What was trusted under other pins promises nothing for this CA, nor does one CA that an operator named for
+    // another.
+    const Bytes anchor = set->anchor.fingerprint();
+    const bool named_beside = state_.current && state_.current->anchor_fingerprint != anchor &&
+                              std::ranges::find(settings_.fingerprints, anchor) != settings_.fingerprints.end();
+    if (state_.current && state_.phase != lifecycle::AuthorityPhase::untrusted && !named_beside) {
         if (Status kept = check_no_downgrade(*set, *state_.current, expectation(now)); !kept) {
             return kept;
         }
@@ -524,8 +535,7 @@ Status AuthorityAccess::accept(scep::Capabilities capabilities, const Result<htt
     failpoint("authority-accepted");
     if (advanced) {
         tell_of_revoked(*set);
-        authority_ =
-            std::make_shared<const Authority>(Authority{*std::move(set), capabilities, state_.current->generation});
+        trust(*std::move(set), capabilities);
     }
     return advanced;
 }

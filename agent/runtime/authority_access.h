@@ -124,6 +124,7 @@ class AuthorityAccess : public std::enable_shared_from_this<AuthorityAccess> {
     [[nodiscard]] lifecycle::AuthorityPolicy policy() const;
     [[nodiscard]] std::vector<Bytes> pins() const;
     [[nodiscard]] scep::CaExpectation expectation(TimePoint now) const;
+    void trust(scep::CaSet set, const scep::Capabilities& capabilities);
     Status restore();
     Result<std::shared_ptr<const Authority>> restore_next(const Authority& current);
     Status take_other(const std::vector<Certificate>& received, const Error& refused);
@@ -151,6 +152,7 @@ class AuthorityAccess : public std::enable_shared_from_this<AuthorityAccess> {
     bool must_seek_ = false;
     bool seeking_ = false;
     std::shared_ptr<const Authority> authority_;
+    bool judged_by_time_ = false;  ///< authority_ was: the clock was trusted
     std::vector<std::function<void(Answer)>> waiting_;
     std::vector<std::function<void()>> seekers_;
     std::vector<lifecycle::AuthorityFacts::IssuerCrl> crls_;

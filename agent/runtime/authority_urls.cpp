@@ -1,5 +1,6 @@
 #include "agent/runtime/authority_urls.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace hwenroll::runtime {
@@ -37,8 +38,7 @@ void AuthorityUrls::replace(std::vector<std::string> urls) {
 }
 
 void AuthorityUrls::exchange(MakeRequest request, Done done, std::weak_ptr<void> owner) {
-    queued_.push_back(
-        std::make_shared<Exchange>(Exchange{std::move(request), std::move(done), std::move(owner), 0, {}}));
+    queued_.push_back(std::make_shared<Exchange>(Exchange{std::move(request), std::move(done), std::move(owner)}));
     next_exchange();
 }
 
@@ -47,30 +47,30 @@ void AuthorityUrls::next_exchange() {
         auto exchange = std::move(queued_.front());
         queued_.pop_front();
         ++running_;
+        exchange->urls = urls_;
+        exchange->first = reachable_;
         start(std::move(exchange));
     }
 }
 
 void AuthorityUrls::start(std::shared_ptr<Exchange> exchange) {
-    const std::size_t url = (reachable_ + exchange->attempt) % urls_.size();
-    http::Request made = exchange->request(urls_[url]);
+    http::Request made = exchange->request(exchange->url());
     const bool once = made.once;
     client_.start(std::move(made),
-                  [this, owner = exchange->owner.lock(), exchange, url, once](Result<http::Response> response) {
-                      answered(exchange, url, once, std::move(response));
+                  [this, owner = exchange->owner.lock(), exchange, once](Result<http::Response> response) {
+                      answered(exchange, once, std::move(response));
                   });
 }
 
-void AuthorityUrls::answered(const std::shared_ptr<Exchange>& exchange, std::size_t url, bool once,
-                             Result<http::Response> response) {
-    if (may_go_elsewhere(once, response) && exchange->attempt + 1 < urls_.size()) {
+void AuthorityUrls::answered(const std::shared_ptr<Exchange>& exchange, bool once, Result<http::Response> response) {
+    if (may_go_elsewhere(once, response) && exchange->attempt + 1 < exchange->urls.size()) {
         if (response) {
             exchange->trouble = *std::move(response);
         }
         ++exchange->attempt;
         return start(exchange);
     }
-    remember(url, response);
+    remember(exchange->url(), response);
     --running_;
     next_exchange();
     if (!response && exchange->trouble) {
@@ -80,11 +80,16 @@ void AuthorityUrls::answered(const std::shared_ptr<Exchange>& exchange, std::siz
 }
 
 /// The next exchange begins where this one came through, or beside the address where it did not.
-void AuthorityUrls::remember(std::size_t url, const Result<http::Response>& response) {
+void AuthorityUrls::remember(const std::string& url, const Result<http::Response>& response) {
+    const auto found = std::ranges::find(urls_, url);
+    if (found == urls_.end()) {
+        return;  // of a list that was replaced meanwhile
+    }
+    const auto at = static_cast<std::size_t>(found - urls_.begin());
     if (is_of_the_url(response)) {
-        reachable_ = (url + 1) % urls_.size();
-    } else if (response && url < urls_.size()) {
-        reachable_ = url;
+        reachable_ = (at + 1) % urls_.size();
+    } else if (response) {
+        reachable_ = at;
     }
 }
 

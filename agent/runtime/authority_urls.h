@@ -27,7 +27,7 @@ class AuthorityUrls {
     /// `client` outlives it; `urls` are not none.
     AuthorityUrls(http::Client& client, std::vector<std::string> urls) : client_(client), urls_(std::move(urls)) {}
 
-    /// Other addresses; what is under way goes on with them. The first of them comes first again.
+    /// Other addresses; what is under way goes on with those that it began with. The first of them comes first again.
     void replace(std::vector<std::string> urls);
 
     /// Makes a request for one address after the other until one answers, and hands out that answer: the last one, or
@@ -40,15 +40,17 @@ class AuthorityUrls {
         MakeRequest request;
         Done done;
         std::weak_ptr<void> owner;
+        std::vector<std::string> urls = {};  ///< as they were when it began
+        std::size_t first = 0;               ///< of these the one that it began with
         std::size_t attempt = 0;
         std::optional<http::Response> trouble = {};  ///< what an earlier address answered
+        [[nodiscard]] const std::string& url() const { return urls[(first + attempt) % urls.size()]; }
     };
 
     void next_exchange();
     void start(std::shared_ptr<Exchange> exchange);
-    void answered(const std::shared_ptr<Exchange>& exchange, std::size_t url, bool once,
-                  Result<http::Response> response);
-    void remember(std::size_t url, const Result<http::Response>& response);
+    void answered(const std::shared_ptr<Exchange>& exchange, bool once, Result<http::Response> response);
+    void remember(const std::string& url, const Result<http::Response>& response);
 
     http::Client& client_;
     std::vector<std::string> urls_;

@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "agent/lifecycle/crl_retention.h"
 #include "agent/runtime/system_clock.h"
 #include "base/pem.h"
 #include "transport/scep/query.h"
@@ -66,7 +67,7 @@ CrlWatch::CrlWatch(const Surroundings& surroundings, http::Client& client, std::
 void CrlWatch::begin() {
     authority_->judge_signers_by([watch = weak_from_this()](const Certificate& certificate) {
         const auto self = watch.lock();
-        return self && !self->is_off() && self->lookup_.is_revoked(certificate, self->states_);
+        return self && !self->is_off() && self->lookup_.is_revoked(certificate, self->states_, self->wanted());
     });
     if (const Status loaded = load(); !loaded) {
         warn(loaded.error().line());
@@ -210,8 +211,9 @@ std::optional<TimePoint> CrlWatch::next_due() {
     std::optional<TimePoint> due = lookup_.next_due(states_);
     const auto consider = [&](TimePoint time) { due = due ? std::min(*due, time) : time; };
     for (const CrlName& name : fetching_ ? std::vector<CrlName>() : wanted()) {
-        const lifecycle::CrlState state = state_of(name);
-        consider(lifecycle::next_fetch(state, now));
+        consider(lifecycle::next_fetch(state_of(name), now));
+    }
+    for (const lifecycle::CrlState& state : fetching_ ? std::vector<lifecycle::CrlState>() : relied_upon()) {
         if (lifecycle::is_to_be_told(state, now)) {
             consider(at_.clock_trust.trusted() ? now : now + load_pause);
         } else if (!state.told_at && state.crl.next_update) {
@@ -236,7 +238,8 @@ void CrlWatch::fetch_now(control::ControlService::Accepted done) {
                                          "'hwenroll enroll ID' first: a CRL is that of a certificate's issuer")
                                        .about("ca " + name)));
     }
-    if (waiting_.empty()) {
+    const bool joins = !waiting_.empty();
+    if (!joins) {
         asked_ = std::move(names);
         std::ranges::reverse(asked_);
         outcomes_.clear();
@@ -245,13 +248,16 @@ void CrlWatch::fetch_now(control::ControlService::Accepted done) {
         }
     }
     waiting_.push_back(std::move(done));
-    if (!fetching_) {
+    if (!joins && !fetching_) {
         fetch_next();
     }
 }
 
 /// Of those that were asked for; one after the other, and those that answer at once in no deeper stack.
 void CrlWatch::fetch_next() {
+    if (fetching_ || asked_.empty()) {
+        return;  // tick() was there first
+    }
     const CrlName name = asked_.back();
     asked_.pop_back();
     begin_fetch(name);
@@ -263,6 +269,7 @@ void CrlWatch::begin_fetch(const CrlName& name) {
         std::ranges::find_if(all, [&](const Subject& one) { return lifecycle::crl_of(*one.issued) == name; });
     fetching_ = true;
     fetched_ = name;
+    std::erase(asked_, name);
     if (subject == all.end()) {
         return end_fetch(control::Acceptance{false, "its certificate is gone"});
     }
@@ -364,10 +371,13 @@ Result<scep::Crl> CrlWatch::judge(const Fetch& fetch, Bytes body) {
     if (!crl || !issuer) {
         return fail(!crl ? crl.error() : issuer.error());
     }
-    const bool known = !at_hand.crl.digest.empty();
-    const auto warnings = scep::judge_crl(
-        *crl, {*std::move(issuer), now, permissions_of(authority_->settings().legacy, now, trusted), limits,
-               at_hand.crl.number, known ? std::optional(at_hand.crl.this_update) : std::nullopt, fetch.points.names});
+    // The first list of other distribution points may not know less than what is known of its issuer.
+    const auto since = !at_hand.crl.digest.empty() ? std::optional(at_hand.crl.this_update)
+                       : crl->complete             ? newest_of(fetch.name.issuer)
+                                                   : std::nullopt;
+    const auto warnings =
+        scep::judge_crl(*crl, {*std::move(issuer), now, permissions_of(authority_->settings().legacy, now, trusted),
+                               limits, at_hand.crl.number, since, fetch.points.names});
     if (!warnings) {
         return fail(warnings.error());
     }
@@ -386,8 +396,10 @@ void CrlWatch::accept(const Fetch& fetch, scep::Crl list) {
     const lifecycle::CrlRecord record = record_of(list);
     const bool changed = record.digest != before.crl.digest;
     const std::string text = name_of(record);
-    const Status kept = keep(lifecycle::after_fetch(before, record, at_.clock.now(), drawn->fraction),
-                             changed ? ByteView(list.der) : ByteView(), changed ? text + " is at hand" : std::string());
+    const bool complete = list.complete;
+    const Status kept =
+        keep(lifecycle::after_fetch(before, record, at_.clock.now(), drawn->fraction),
+             changed ? ByteView(list.der) : ByteView(), changed ? text + " is at hand" : std::string(), complete);
     list = {};  // megabytes, which are read again below (invariant 10)
     if (!kept) {
         return failed(fetch, kept.error());
@@ -418,19 +430,40 @@ void CrlWatch::failed(const Fetch& fetch, const Error& error) {
     end_fetch(fail(named));
 }
 
+/// Of the newest list of an issuer, whatever its distribution points.
+std::optional<TimePoint> CrlWatch::newest_of(const Bytes& issuer) const {
+    std::optional<TimePoint> newest;
+    for (const lifecycle::CrlState& state : states_) {
+        if (state.issuer == issuer && !state.crl.digest.empty() && (!newest || *newest < state.crl.this_update)) {
+            newest = state.crl.this_update;
+        }
+    }
+    return newest;
+}
+
 /// What the database does not keep counts all the same until the process ends: a full disk must not make it ask again
-/// and again.
-Status CrlWatch::keep(lifecycle::CrlState state, ByteView document, const std::string& note) {
+/// and again. A list that no certificate asks for any more still says which RAs are revoked: GetCACert is not signed,
+/// and whoever has such an RA's key may keep the next list away (SIG-14, SEC-3).
+/// A newer list that speaks of everybody (`supersedes`) says it better.
+Status CrlWatch::keep(lifecycle::CrlState state, ByteView document, const std::string& note, bool supersedes) {
     const std::vector<CrlName> names = wanted();
     std::vector<lifecycle::CrlState> all;
+    std::vector<lifecycle::CrlState> others;
     for (const lifecycle::CrlState& one : states_) {
         const CrlName name{one.issuer, one.scope};
         const bool replaced = name == CrlName{state.issuer, state.scope};
-        if (!replaced && (std::ranges::find(names, name) != names.end() || is_published(one))) {
-            all.push_back(one);
+        if (!replaced) {
+            const bool in_use = std::ranges::find(names, name) != names.end() || is_published(one);
+            (in_use ? all : others).push_back(one);
         }
     }
     all.push_back(std::move(state));
+    if (supersedes) {
+        std::erase_if(others, [&](const lifecycle::CrlState& one) {
+            return one.issuer == all.back().issuer && one.crl.this_update <= all.back().crl.this_update;
+        });
+    }
+    lifecycle::retain_crls(all, std::move(others), names);
     const Status kept = at_.store.commit_crls(authority_->settings().name, all, document, note, at_.clock.now());
     if (kept || document.empty()) {
         states_ = std::move(all);
@@ -449,7 +482,7 @@ void CrlWatch::end_fetch(const Result<control::Acceptance>& outcome) {
     if (!waiting_.empty()) {
         outcomes_.push_back(outcome);
         if (!asked_.empty()) {
-            return at_.loop.post([self = shared_from_this()] { self->fetching_ ? void() : self->fetch_next(); });
+            return at_.loop.post([self = shared_from_this()] { self->fetch_next(); });
         }
         const Result<control::Acceptance> all = summary_of(std::exchange(outcomes_, {}));
         for (const auto& done : std::exchange(waiting_, {})) {
@@ -461,18 +494,54 @@ void CrlWatch::end_fetch(const Result<control::Acceptance>& outcome) {
     }
 }
 
+/// Every list that a certificate of its issuer asks for is at hand.
+bool CrlWatch::has_all(const Bytes& issuer, const std::vector<CrlName>& names) const {
+    return std::ranges::none_of(
+        names, [&](const CrlName& name) { return name.issuer == issuer && state_of(name).crl.digest.empty(); });
+}
+
+/// The lists whose end consumers notice: those of the certificates, and one that is published because the next one of
+/// its issuer, of other distribution points, could not be had.
+std::vector<lifecycle::CrlState> CrlWatch::relied_upon() const {
+    const std::vector<CrlName> names = wanted();
+    std::vector<lifecycle::CrlState> found;
+    for (const lifecycle::CrlState& one : states_) {
+        const bool asked_for = std::ranges::find(names, CrlName{one.issuer, one.scope}) != names.end();
+        if (asked_for || (!has_all(one.issuer, names) && is_published(one))) {
+            found.push_back(one);
+        }
+    }
+    return found;
+}
+
+/// Why there is nothing newer; empty: nothing failed.
+std::string CrlWatch::why_none(const lifecycle::CrlState& state) const {
+    if (state.failure) {
+        return state.failure->line;
+    }
+    for (const CrlName& name : wanted()) {
+        const lifecycle::CrlState other = state_of(name);
+        if (name.issuer == state.issuer && other.failure) {
+            return other.failure->line;
+        }
+    }
+    return {};
+}
+
 /// Invariant 11: an old list is worth less every day, and whoever checks strictly refuses everybody by it.
 void CrlWatch::tell_of_ended() {
     const TimePoint now = at_.clock.now();
-    const std::vector<CrlName> names = wanted();
-    for (lifecycle::CrlState state : std::vector<lifecycle::CrlState>(states_)) {
-        const bool needed = std::ranges::find(names, CrlName{state.issuer, state.scope}) != names.end();
-        if (!needed || !at_.clock_trust.trusted() || !lifecycle::is_to_be_told(state, now)) {
+    if (!at_.clock_trust.trusted()) {
+        return;
+    }
+    for (lifecycle::CrlState& state : relied_upon()) {
+        if (!lifecycle::is_to_be_told(state, now)) {
             continue;
         }
+        const std::string why = why_none(state);
         const std::string text =
-            fmt::format("the CRL has ended at {} and no newer one could be had; it stays published{}",
-                        to_iso8601(*state.crl.next_update), state.failure ? ": " + state.failure->line : std::string());
+            fmt::format("the CRL has ended at {} and no newer one could be had; it stays published{}{}",
+                        to_iso8601(*state.crl.next_update), why.empty() ? "" : ": ", why);
         state.told_at = now;
         if (const Status kept = keep(state, {}, text); !kept) {
             warn(kept.error().line());  // people are told all the same (invariant 11)

@@ -76,6 +76,10 @@ class CrlWatch : public std::enable_shared_from_this<CrlWatch> {
     [[nodiscard]] std::vector<lifecycle::CrlName> wanted() const;
     [[nodiscard]] lifecycle::CrlState state_of(const lifecycle::CrlName& name) const;
     [[nodiscard]] bool is_published(const lifecycle::CrlState& state) const;
+    [[nodiscard]] bool has_all(const Bytes& issuer, const std::vector<lifecycle::CrlName>& names) const;
+    [[nodiscard]] std::vector<lifecycle::CrlState> relied_upon() const;
+    [[nodiscard]] std::string why_none(const lifecycle::CrlState& state) const;
+    [[nodiscard]] std::optional<TimePoint> newest_of(const Bytes& issuer) const;
     [[nodiscard]] std::optional<Querent> querent(bool with_certificate) const;
     [[nodiscard]] std::optional<PublicKey> own_key(const Bytes& serial) const;
     void forget();
@@ -87,7 +91,7 @@ class CrlWatch : public std::enable_shared_from_this<CrlWatch> {
     Result<scep::Crl> judge(const Fetch& fetch, Bytes body);
     void failed(const Fetch& fetch, const Error& error);
     void end_fetch(const Result<control::Acceptance>& outcome);
-    Status keep(lifecycle::CrlState state, ByteView document, const std::string& note);
+    Status keep(lifecycle::CrlState state, ByteView document, const std::string& note, bool supersedes = false);
     void tell_of_ended();
     void warn(const std::string& text);
 

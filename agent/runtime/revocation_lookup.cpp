@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "agent/lifecycle/crl_retention.h"
 #include "transport/scep/certificate_path.h"
 
 namespace hwenroll::runtime {
@@ -117,9 +118,10 @@ void RevocationLookup::report(IdentityRunner& runner, const scep::Revocation& fo
     }
 }
 
-/// Serial numbers are a CA's, whatever the distribution points: being on any of its lists is enough.
-bool RevocationLookup::is_revoked(const Certificate& certificate,
-                                  const std::vector<lifecycle::CrlState>& states) const {
+/// Serial numbers are a CA's, whatever the distribution points: being on any of its lists is enough. A revocation is
+/// for ever; a suspension may have ended since a list that is not fetched any more.
+bool RevocationLookup::is_revoked(const Certificate& certificate, const std::vector<lifecycle::CrlState>& states,
+                                  const std::vector<lifecycle::CrlName>& wanted) const {
     if (!at_.clock_trust.trusted()) {
         return false;
     }
@@ -131,7 +133,8 @@ bool RevocationLookup::is_revoked(const Certificate& certificate,
         const auto document = at_.store.crl_document(list.crl.digest);
         const auto found =
             document ? scep::find_revocations(*document, {certificate.serial()}) : fail(document.error());
-        if (found && !found->empty()) {
+        const bool suspends = found && !lifecycle::is_outlived(list, states, wanted, at_.clock.now());
+        if (found && std::ranges::any_of(*found, [&](const auto& one) { return suspends || !one.is_hold(); })) {
             return true;
         }
     }

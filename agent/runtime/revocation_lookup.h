@@ -31,8 +31,9 @@ class RevocationLookup {
     /// When look() has something to do; nothing: not by time alone.
     [[nodiscard]] std::optional<TimePoint> next_due(const std::vector<lifecycle::CrlState>& states) const;
 
-    /// Whether a list of the CA that issued it names the certificate.
-    [[nodiscard]] bool is_revoked(const Certificate& certificate, const std::vector<lifecycle::CrlState>& states) const;
+    /// Whether a list of the CA that issued it names the certificate. `wanted`: the lists that are still fetched.
+    [[nodiscard]] bool is_revoked(const Certificate& certificate, const std::vector<lifecycle::CrlState>& states,
+                                  const std::vector<lifecycle::CrlName>& wanted) const;
 
     /// There are no lists any more.
     void forget();

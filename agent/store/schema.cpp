@@ -217,9 +217,9 @@ CREATE TABLE envelope_keys (
 )sql";
 
 /// CRLs by distribution points too. What is known of those before says not whose they are: they are fetched again, and
-/// what is published stays.
+/// stay meanwhile for what they say of RAs, under a scope that no certificate has (scep::scope_of()).
 constexpr const char* partitioned_lists = R"sql(
-DROP TABLE crls;
+ALTER TABLE crls RENAME TO whole_crls;
 CREATE TABLE crls (
     authority TEXT NOT NULL,
     issuer BLOB NOT NULL, scope BLOB NOT NULL,
@@ -230,6 +230,11 @@ CREATE TABLE crls (
     told_at INTEGER,
     PRIMARY KEY (authority, issuer, scope)
 ) STRICT;
+INSERT INTO crls (authority, issuer, scope, digest, number, this_update, next_update, entries, fetched_at, next_try,
+                  failures, told_at)
+    SELECT authority, issuer, x'00', digest, number, this_update, next_update, entries, fetched_at, next_try, 0, told_at
+    FROM whole_crls WHERE digest<>x'';
+DROP TABLE whole_crls;
 )sql";
 
 constexpr std::array steps{wrapped_keys, key_places, revocation_lists, envelope_keys, partitioned_lists};

@@ -175,6 +175,26 @@ TEST(CrlFault, K1_BAD_49_SM_18_nothing_is_held_against_a_certificate_by_a_clock_
     EXPECT_EQ(world.stop_daemon(), 0);
 }
 
+TEST(CrlFault, K1_BAD_49_SEC_3_an_RA_that_passed_under_a_doubted_clock_is_judged_again_under_a_trusted_one) {
+    CrlWorld crl("cdp", {"--crl-point", "self", "--topology", "split-ra"});
+    ASSERT_TRUE(crl.begin());
+    DaemonWorld& world = crl.world();
+    world.go_to_day(0.9);
+    EXPECT_EQ(world.ask_lab("/lab/revoke-ra?role=recipient"), "done\n");
+    EXPECT_EQ(crl.fetch().exit_code, 0);
+    EXPECT_EQ(world.stop_daemon(), 0);
+    world.go_to_day(0.3);  // later than the CA's certificates were fetched, earlier than the clock was seen to be
+    world.start_daemon();
+    world.eventually("the doubt", [&] { return world.said("the clock is not trusted") && world.listens(); });
+    const std::size_t before = world.messages().size();
+    EXPECT_EQ(world.command({"renew", "web"}).exit_code, 0);
+    world.eventually("the request", [&] { return world.messages().size() > before && world.word() == "OK"; });
+    world.go_to_day(0.95);
+    world.eventually("the trust", [&] { return world.command({"renew", "web"}).exit_code == 0; });
+    world.eventually("the refusal", [&] { return world.said("requests would be encrypted to it"); });
+    EXPECT_EQ(world.stop_daemon(), 0);
+}
+
 // Only the list can say that an RA is suspended no more, and under "scep" it comes from that RA.
 TEST(CrlFault, QRY_5_SIG_14_SEC_3_a_suspended_RA_is_trusted_again_by_the_list_that_it_hands_out) {
     CrlWorld crl("scep", {"--topology", "one-ra"});

@@ -1,8 +1,12 @@
 // Which CRL belongs to which certificate: partitions of one CA, a CA's rollover, and lists whose CA is not at hand.
+#include <fstream>
+#include <thread>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include "agent/store/store.h"
 #include "base/pem.h"
 #include "tests/e2e/crl_world.h"
 
@@ -20,6 +24,16 @@ constexpr const char* second_identity =
 std::string uri_in(const std::string& text) {
     const std::size_t at = text.find("URI:");
     return at == std::string::npos ? "" : text.substr(at + 4, text.find('\n', at) - at - 4);
+}
+
+/// Unix sockets with such a path: one that listens, and one for each connection to it.
+std::size_t sockets_below(const std::filesystem::path& directory) {
+    std::ifstream table("/proc/net/unix");
+    std::size_t count = 0;
+    for (std::string line; std::getline(table, line);) {
+        count += line.find(directory.string()) != std::string::npos ? 1 : 0;
+    }
+    return count;
 }
 
 /// Two identities of one CA, whose certificates name a distribution point of their own each.
@@ -126,6 +140,82 @@ TEST(CrlScope, QRY_6_a_renamed_section_keeps_the_list_until_another_one_is_there
     EXPECT_THAT(crl.described(), HasSubstr("CRL Number"));
     crl.use("off");
     world.eventually("its end", [&] { return !crl.has_list(); });
+    EXPECT_EQ(world.stop_daemon(), 0);
+}
+
+// As after a renewal whose certificate names other distribution points, and after the migration from version 8: the
+// stored list is that of no certificate.
+TEST(CrlScope, SIG_14_SEC_3_an_RA_stays_revoked_while_the_list_of_other_distribution_points_is_kept_away) {
+    CrlWorld crl("cdp", {"--crl-point", "self", "--topology", "split-ra"});
+    ASSERT_TRUE(crl.begin());
+    DaemonWorld& world = crl.world();
+    EXPECT_EQ(world.ask_lab("/lab/revoke-ra?role=recipient"), "done\n");
+    EXPECT_EQ(crl.fetch().exit_code, 0);
+    EXPECT_EQ(world.stop_daemon(), 0);
+    crl.run_sql("UPDATE crls SET scope=x'00'; UPDATE credentials SET crl=x''");
+    crl.hand_out("gone");
+    world.start_daemon();
+    world.eventually("the failure", [&] { return world.said("E-CRL-UNUSABLE") && world.listens(); });
+    const std::size_t sent = world.messages().size();
+    EXPECT_EQ(world.command({"renew", "web"}).exit_code, 0);
+    world.eventually("the refusal", [&] { return world.said("requests would be encrypted to it"); });
+    EXPECT_EQ(world.messages().size(), sent) << "nobody is told the challenge";
+
+    crl.hand_out("older");
+    const RunResult older = crl.fetch();
+    EXPECT_EQ(older.exit_code, 76) << older.out;
+    EXPECT_THAT(older.err, HasSubstr("older than the one at hand"));
+
+    crl.hand_out("good");
+    const RunResult good = crl.fetch();
+    EXPECT_EQ(good.exit_code, 0) << good.err;
+    EXPECT_EQ(world.stop_daemon(), 0);
+    auto store = store::Store::open_read_only(world.directory() / "state");
+    ASSERT_TRUE(store) << store.error().line();
+    EXPECT_EQ(store->crls("corp")->size(), 1U) << "the newer list speaks of everybody, so that the other one is gone";
+}
+
+TEST(CrlScope, invariant_11_people_are_told_of_a_published_list_that_has_ended_whatever_is_asked_for_now) {
+    CrlWorld crl("cdp", own_point);
+    ASSERT_TRUE(crl.begin());
+    DaemonWorld& world = crl.world();
+    const std::string list = crl.list();
+    crl.hand_out("gone");
+    EXPECT_EQ(world.stop_daemon(), 0);
+    crl.run_sql("UPDATE crls SET scope=x'00'");
+    world.start_daemon();
+    world.eventually("the failure", [&] { return world.said("E-CRL-UNUSABLE") && world.listens(); });
+    world.go_to_day(8);
+    world.eventually("the alert", [&] { return world.said("the CRL has ended at 2030-01-08"); });
+    EXPECT_TRUE(world.said("it stays published: E-CRL-UNUSABLE"));
+    EXPECT_EQ(crl.list(), list);
+    EXPECT_EQ(world.stop_daemon(), 0);
+}
+
+TEST(CrlScope, lists_that_fail_at_once_are_fetched_once_for_all_who_ask_at_the_same_time) {
+    CrlWorld crl("cdp", {"--crl-point", "ldap://127.0.0.1/cn=a"});
+    DaemonWorld& world = crl.world();
+    world.start_daemon();
+    world.eventually("the first identity", [&] { return world.said("E-CRL-UNUSABLE") && world.word() == "OK"; });
+    world.restart_ca({"--crl-point", "ldap://127.0.0.1/cn=b"});
+    crl.rewrite("[identity.web]", std::string(second_identity) + "[identity.web]");
+    world.eventually("the second one's failure", [&] { return world.said("ldap://127.0.0.1/cn=b"); });
+    world.signal(SIGSTOP);
+    std::vector<RunResult> results(8);
+    {
+        std::vector<std::jthread> askers;
+        askers.reserve(results.size());
+        for (RunResult& result : results) {
+            askers.emplace_back([&] { result = crl.fetch(); });
+        }
+        world.eventually("their connections", [&] { return sockets_below(world.directory() / "run") > 8; });
+        world.signal(SIGCONT);
+    }
+    for (const RunResult& result : results) {
+        EXPECT_EQ(result.exit_code, 76) << result.out;
+        EXPECT_THAT(result.err, HasSubstr("names no CRL distribution point of http or https"));
+    }
+    EXPECT_TRUE(world.listens());
     EXPECT_EQ(world.stop_daemon(), 0);
 }
 

@@ -237,6 +237,28 @@ TEST_F(EcIdentity, SEC_5_ENV_5_an_RSA_RA_that_is_hidden_moves_no_request_under_t
     EXPECT_THAT(types(), ElementsAre(pkcs_req, renewal_req));
 }
 
+// What one CA had promises nothing for another one that the operator has named beside it.
+TEST_F(EcIdentity, SEC_5_ENV_5_a_ca_that_the_operator_pins_beside_the_present_one_may_have_no_RSA_key) {
+    start({"password", {"--reply-envelope", "pwri", "--topology", "ec-ca"}, renewal_req, 1});
+    expect_ok();
+    EnrollmentWorld other;
+    other.start_lab_ca({"--clock-file", clock_.path().string(), "--reply-envelope", "pwri", "--ca-key", "ec"});
+    configure("password", {.url = other.url(), .challenge = "file:" + (other.directory() / "corp.challenge").string()});
+    const auto pin = [](const EnrollmentWorld& world) {
+        const auto ca = certificates_from_pem(read_file(world.directory() / "ca" / "ca.pem"));
+        return "\"SHA256:" + to_hex(ca.value().front().fingerprint(), ':') + "\"";
+    };
+    std::string text = read_file(world_.config());
+    const std::size_t from = text.find("fingerprint = ");
+    text.replace(from, text.find('\n', from) - from, "fingerprint = [" + pin(world_) + ", " + pin(other) + "]");
+    write_file(world_.config(), text);
+    clock_.set(beginning + std::chrono::days(91));
+    const RunResult result = once();
+    EXPECT_EQ(result.exit_code, 0) << result.err;
+    EXPECT_THAT(result.err, Not(HasSubstr("E-CA-NO-RECIPIENT")));
+    EXPECT_THAT(other.requests(), testing::Contains(HasSubstr("PKIOperation")));
+}
+
 // The first contact has nothing to compare with: there the pinned RA is what counts (ADR on recipients).
 TEST_F(EcIdentity, SEC_5_SIG_13_at_the_first_contact_a_pinned_RA_that_is_hidden_moves_no_request_either) {
     start({"password", {"--reply-envelope", "pwri", "--topology", "ec-ca"}, renewal_req, 1});

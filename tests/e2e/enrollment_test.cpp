@@ -10,6 +10,7 @@
 #include "tests/e2e/enrollment_world.h"
 #include "tests/e2e/tampering_proxy.h"
 #include "tests/support/private_network.h"
+#include "tests/support/scripted_server.h"
 
 namespace hwenroll::test {
 namespace {
@@ -143,6 +144,24 @@ TEST(Enrollment, several_urls_are_tried_in_order) {
     const RunResult result = world.once();
     EXPECT_EQ(result.exit_code, 0) << result.err;
     world.expect_published();
+}
+
+TEST(Enrollment, HTTP_28_N1_several_urls_are_tried_where_a_server_is_in_trouble) {
+    EnrollmentWorld world;
+    world.start_lab_ca();
+    const ScriptedServer busy(
+        {{receive(), send("HTTP/1.1 503 Busy\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")}});
+    world.configure();
+    std::string text = read_file(world.config());
+    const std::string only = "url = \"" + world.url() + "\"";
+    ASSERT_NE(text.find(only), std::string::npos);
+    text.replace(text.find(only), only.size(), "url = [\"" + busy.url() + "\", \"" + world.url() + "\"]");
+    write_file(world.config(), text);
+    const RunResult result = world.once();
+    EXPECT_EQ(result.exit_code, 0) << result.err;
+    world.expect_published();
+    ASSERT_EQ(busy.requests().size(), 1U) << "whatever follows begins where the first question came through";
+    EXPECT_THAT(busy.requests().front(), HasSubstr("operation=GetCACaps"));
 }
 
 TEST(Enrollment, the_published_files_are_those_of_the_design_and_the_key_file_is_a_reference) {

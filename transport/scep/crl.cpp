@@ -273,6 +273,8 @@ Status check_extensions(const Parts& parts, Crl& crl) {
             if (scope->indirect) {
                 return unusable("the CRL cannot be used", "it is an indirect CRL, which is not supported");
             }
+            crl.complete =
+                !scope->has_point && !scope->only_authorities && !scope->only_attributes && !scope->some_reasons;
         } else if (extension.critical) {
             return unusable("the CRL cannot be used",
                             fmt::format("its critical extension {} is not understood", name_of_oid(extension.oid)));

@@ -24,6 +24,7 @@ struct Crl {
     std::optional<TimePoint> next_update;
     Bytes number;             ///< cRLNumber without leading zeros, most significant octet first; empty: it has none
     std::size_t entries = 0;  ///< revoked certificates
+    bool complete = true;     ///< speaks of every end entity of its issuer, whatever distribution point it names
 };
 
 /// Reads a CRL in DER, or the first one of a PEM text (label X509 CRL, as some distribution points serve it). `body` is

@@ -125,6 +125,47 @@ TEST_F(AuthorityUrlsTest, each_exchange_asks_each_address_once_at_most) {
     EXPECT_THAT(second.requests(), SizeIs(1));
 }
 
+// The first address answers the one exchange, which then comes through at the second, before it answers the other.
+TEST_F(AuthorityUrlsTest, HTTP_28_an_exchange_asks_every_address_whatever_becomes_of_another_one_meanwhile) {
+    const auto trouble = test::send(reply(503, "busy"));
+    const ScriptedServer first({{test::receive(), test::await_requests(2), trouble},
+                                {test::receive(), test::await_requests(3), trouble},
+                                answer(reply(200, "a third request"))});
+    const ScriptedServer second({answer(reply(200, "AES"))});
+    AuthorityUrls urls(client_, {first.url(), second.url()});
+    std::vector<int> statuses;
+    for (int i = 0; i < 2; ++i) {
+        urls.exchange(
+            [](const std::string& url) { return test::get(url); },
+            [&](const Result<http::Response>& response) { statuses.push_back(response ? response->status : -1); },
+            owner_);
+    }
+    ASSERT_TRUE(reactor_.run(client_, [&] { return statuses.size() == 1; }));
+    bool released = false;
+    client_.start(test::get(first.url()), [&](const Result<http::Response>&) { released = true; });
+    ASSERT_TRUE(reactor_.run(client_, [&] { return released && statuses.size() == 2; }));
+    EXPECT_THAT(statuses, ElementsAre(200, 200));
+    EXPECT_THAT(second.requests(), SizeIs(2));
+}
+
+TEST_F(AuthorityUrlsTest, what_is_under_way_goes_on_with_the_addresses_that_it_began_with) {
+    const ScriptedServer first({{test::receive(), test::await_requests(2), test::send(reply(503, "busy"))},
+                                answer(reply(200, "a second request"))});
+    const ScriptedServer second({answer(reply(200, "AES"))});
+    AuthorityUrls urls(client_, {first.url(), second.url()});
+    std::optional<int> status;
+    urls.exchange([](const std::string& url) { return test::get(url); },
+                  [&](const Result<http::Response>& response) { status = response ? response->status : -1; }, owner_);
+    ASSERT_TRUE(reactor_.run(client_, [&] { return first.requests().size() == 1; }));
+    urls.replace({first.url()});
+    const auto next = query(urls);
+    ASSERT_TRUE(next);
+    EXPECT_EQ(as_text(next->body), "a second request");
+    ASSERT_TRUE(reactor_.run(client_, [&] { return status.has_value(); }));
+    EXPECT_EQ(status, 200) << "of the second address, which the new list does not have";
+    ASSERT_TRUE(query(urls)) << "which is not where the next one begins";
+}
+
 TEST_F(AuthorityUrlsTest, another_list_of_addresses_is_asked_from_its_beginning) {
     const ScriptedServer first({answer(reply(503, "busy")), answer(reply(200, "well again"))});
     const ScriptedServer second({answer(reply(200, "AES"))});

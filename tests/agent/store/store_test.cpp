@@ -682,7 +682,41 @@ TEST_F(StoreTest, a_CRL_of_16_MiB_survives_as_it_is) {
     EXPECT_TRUE(*open().crl_document(sha256(document)) == document);
 }
 
-// What version 8 knew of CRLs does not say of which distribution points they are.
+/// As the last step of versions to 8 left it: without distribution points.
+constexpr const char* crls_of_version_8 = R"sql(
+CREATE TABLE old (
+    authority TEXT NOT NULL,
+    issuer BLOB NOT NULL,
+    digest BLOB NOT NULL, number BLOB NOT NULL,
+    this_update INTEGER NOT NULL, next_update INTEGER, entries INTEGER NOT NULL,
+    fetched_at INTEGER NOT NULL, next_try INTEGER NOT NULL, failures INTEGER NOT NULL,
+    error_name TEXT, error_line TEXT, error_at INTEGER,
+    told_at INTEGER,
+    PRIMARY KEY (authority, issuer)
+) STRICT;
+INSERT INTO old SELECT authority, issuer, digest, number, this_update, next_update, entries, fetched_at, next_try,
+    failures, error_name, error_line, error_at, told_at FROM crls;
+DROP TABLE crls;
+ALTER TABLE old RENAME TO crls;
+PRAGMA user_version=8;
+)sql";
+
+// What version 8 knew of CRLs does not say of which distribution points they are, and of RAs it counts on (SIG-14).
+TEST_F(StoreTest, S17_version_8_is_brought_up_and_knows_its_CRLs_by_a_scope_of_no_certificate) {
+    const Bytes document{0x30, 0x00};
+    lifecycle::CrlState failed;
+    failed.issuer = {2};
+    ASSERT_TRUE(open().commit_crls("corp", {crl_state(1, document), failed}, document, {}, now));
+    run_sql(crls_of_version_8);
+    Store store = open();
+    lifecycle::CrlState kept = crl_state(1, document);
+    kept.scope = {0};
+    kept.failures = 0;
+    kept.failure.reset();
+    EXPECT_THAT(*store.crls("corp"), ElementsAre(kept)) << "and of what was never at hand nothing";
+    EXPECT_EQ(*store.crl_document(sha256(document)), document);
+}
+
 TEST_F(StoreTest, S17_version_8_is_brought_up_and_keeps_the_published_CRL) {
     const Bytes document{0x30, 0x00};
     IdentityState state = full_state();
@@ -692,9 +726,8 @@ TEST_F(StoreTest, S17_version_8_is_brought_up_and_keeps_the_published_CRL) {
         ASSERT_TRUE(store.commit_crls("corp", {crl_state(1, document)}, document, {}, now));
         ASSERT_TRUE(store.commit("web", "lab", state, {}, now));
     }
-    run_sql("ALTER TABLE crls DROP COLUMN told_at; PRAGMA user_version=8");
+    run_sql(crls_of_version_8);
     Store store = open();
-    EXPECT_TRUE(store.crls("corp")->empty());
     EXPECT_EQ(*store.identity("web"), state);
     EXPECT_TRUE(store.commit_crls("corp", {}, {}, {}, now));
     EXPECT_EQ(*store.crl_document(sha256(document)), document);

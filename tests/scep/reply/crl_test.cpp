@@ -247,6 +247,20 @@ TEST(JudgeCrl, QRY_6_the_scope_has_to_cover_our_certificate) {
     EXPECT_TRUE(judged(with(issuing_point({flag(1)})), expected)) << "a complete list of end entities";
 }
 
+TEST(ReadCrl, QRY_6_a_list_says_whether_it_speaks_of_every_end_entity) {
+    const auto is_complete = [](std::vector<Bytes> extensions) {
+        ForgedCrl forged;
+        forged.extensions = std::move(extensions);
+        const auto crl = read_crl(forged.build(), {});
+        EXPECT_TRUE(crl);
+        return crl && crl->complete;
+    };
+    EXPECT_TRUE(is_complete({}));
+    EXPECT_TRUE(is_complete({issuing_point({flag(1)})}));
+    EXPECT_FALSE(is_complete({issuing_point({test::point_name({"http://ca/two.crl"})})}));
+    EXPECT_FALSE(is_complete({issuing_point({flag(2)})}));
+}
+
 TEST(JudgeCrl, a_list_without_nextUpdate_is_tolerated_and_told) {
     ForgedCrl forged;
     forged.next_update.reset();

@@ -43,6 +43,7 @@ class Silence {
             for (std::size_t i = 0; i < ending.size(); ++i) {
                 ::sigaction(ending[i], &actions_[i], nullptr);
             }
+            ::pthread_sigmask(SIG_SETMASK, &mask_, nullptr);
         }
     }
     [[nodiscard]] bool works() const { return known_; }
@@ -66,10 +67,18 @@ class Silence {
                 ::sigaction(ending[i], &action, nullptr);
             }
         }
+        // An event loop that has asked a CA or a token before leaves some of them to its descriptor.
+        sigset_t all;
+        sigemptyset(&all);
+        for (const int signal : ending) {
+            sigaddset(&all, signal);
+        }
+        ::pthread_sigmask(SIG_UNBLOCK, &all, &mask_);
     }
 
     static inline termios before{};
     std::array<struct sigaction, ending.size()> actions_{};
+    sigset_t mask_{};
     bool known_ = false;
 };
 

@@ -2,10 +2,13 @@
 #include <filesystem>
 #include <optional>
 #include <sstream>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <gmock/gmock.h>
 
 #include "tests/keystore/tpm2/tpm_test.h"
+#include "tests/support/temporary_directory.h"
 #include "tests/support/test_paths.h"
 
 namespace hwenroll::keystore::test {
@@ -215,22 +218,22 @@ TEST_F(TpmFault, T1_a_device_that_cannot_be_opened_is_named_with_the_cause_and_w
     Tpm2Options closed = options();
     closed.tcti = "device:/dev/no-such-tpm";
     EXPECT_THAT(token_with(closed)->describe().error().line(),
-                AllOf(HasSubstr("/dev/no-such-tpm cannot be opened: No such file or directory"),
-                      HasSubstr("BindPaths=/dev/no-such-tpm")));
+                ::testing::AllOf(HasSubstr("/dev/no-such-tpm cannot be opened: No such file or directory"),
+                                 HasSubstr("BindPaths=/dev/no-such-tpm")));
     if (::geteuid() != 0) {
         GTEST_SKIP() << "needs root to become somebody who may not open it";
     }
-    const test::TemporaryDirectory directory;
+    const ::hwenroll::test::TemporaryDirectory directory;
     ASSERT_EQ(::chmod(directory.path().c_str(), 0755), 0);
-    test::write_file(directory / "tpm", "", 0600);
+    ::hwenroll::test::write_file(directory / "tpm", "", 0600);
     closed.tcti = "device:" + (directory / "tpm").string();
     ASSERT_EQ(::seteuid(65534), 0);
     const auto refused = token_with(closed)->describe();
     ASSERT_EQ(::seteuid(0), 0);
     ASSERT_FALSE(refused);
     EXPECT_EQ(refused.error().code(), ErrorCode::token_absent);
-    EXPECT_THAT(refused.error().line(),
-                AllOf(HasSubstr("/tpm cannot be opened: Permission denied"), HasSubstr("SupplementaryGroups=tss")));
+    EXPECT_THAT(refused.error().line(), ::testing::AllOf(HasSubstr("/tpm cannot be opened: Permission denied"),
+                                                         HasSubstr("SupplementaryGroups=tss")));
 }
 
 // P3: nothing of ours needs it, so nothing of ours can lock it.

@@ -7,9 +7,8 @@
 #include <system_error>
 #include <thread>
 #include <tss2/tss2_tctildr.h>
+#include <unistd.h>
 #include <utility>
-
-#include "base/file_descriptor.h"
 
 namespace hwenroll::keystore::tpm2 {
 
@@ -29,8 +28,9 @@ void explain(CallFailure& failure, const std::string& tcti) {
     }
     const std::string named = tcti.size() > kind.size() + 1 ? tcti.substr(kind.size() + 1) : std::string();
     const std::string device = named.empty() ? "/dev/tpmrm0" : named;
-    const FileDescriptor file(::open(device.c_str(), O_RDWR | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
-    if (file.valid()) {
+    const int file = ::open(device.c_str(), O_RDWR | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    if (file >= 0) {
+        ::close(file);
         return;
     }
     const int number = errno;

@@ -44,7 +44,7 @@ const std::vector<std::string>& printed_key() {
     static const std::vector<std::string> lines{"-----BEGIN PRIVATE KEY-----",
                                                 "MIIEvgIBADANBgkqhkiG9w0BAQEFAASCBKgwggSkAgEAAoIBAQCcanaryone1234",
                                                 "/canarytwo9w0BAQEFAASCBKgwggSkAgEAAoIBAQC7VJTUt9Us8cKjMzEfYyji",
-                                                "canary3canaryABCDE=", "-----END PRIVATE KEY-----"};
+                                                "canary3canaryAB=", "-----END PRIVATE KEY-----"};
     return lines;
 }
 

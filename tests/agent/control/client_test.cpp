@@ -158,7 +158,7 @@ TEST_F(ControlClient, says_how_to_start_an_agent_when_none_listens) {
     ASSERT_FALSE(never);
     EXPECT_EQ(never.error().code(), ErrorCode::control_no_agent);
     EXPECT_EQ(never.error().info().exit_code, 69);
-    EXPECT_THAT(never.error().line(), AllOf(HasSubstr("systemctl start hwenroll"), HasSubstr("hwenrolld --once")));
+    EXPECT_THAT(never.error().line(), AllOf(HasSubstr("systemctl start hwenrolld'"), HasSubstr("hwenrolld --once")));
     {
         const FileDescriptor dead(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
         sockaddr_un address{};

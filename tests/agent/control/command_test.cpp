@@ -296,7 +296,7 @@ TEST_F(ControlCommand, without_an_agent_changes_end_with_69_and_say_how_to_start
                                                       {"monitor"}}) {
         const RunResult result = hwenroll(arguments);
         EXPECT_EQ(result.exit_code, 69) << arguments[0];
-        EXPECT_THAT(result.err, AllOf(StartsWith("E-CONTROL-NO-AGENT "), HasSubstr("systemctl start hwenroll"),
+        EXPECT_THAT(result.err, AllOf(StartsWith("E-CONTROL-NO-AGENT "), HasSubstr("systemctl start hwenrolld'"),
                                       HasSubstr("hwenrolld --once")));
         EXPECT_EQ(result.out, "");
     }

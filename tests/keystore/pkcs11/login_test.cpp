@@ -158,7 +158,7 @@ TEST_F(ShimTest, P9_a_credential_that_could_not_be_unsealed_costs_no_call_and_is
     const LoginOutcome without = try_login(*token);
     EXPECT_EQ(without.result, Result::not_tried);
     EXPECT_EQ(without.error->code(), ErrorCode::token_pin_source) << without.error->line();
-    EXPECT_THAT(without.error->line(), HasSubstr("systemd-creds encrypt --name=pin "));
+    EXPECT_THAT(without.error->line(), HasSubstr("systemd-creds encrypt --with-key=tpm2 --tpm2-pcrs=23 --name=pin "));
     EXPECT_EQ(calls("C_Initialize"), 0);
     std::filesystem::rename(hsm_.directory() / "sealed", hsm_.directory() / "pin");
     EXPECT_EQ(try_login(*token).result, Result::accepted);

@@ -211,7 +211,7 @@ TEST_F(Credential, P9_that_could_not_be_unsealed_is_told_with_the_command_that_s
     ASSERT_FALSE(pin);
     EXPECT_EQ(pin.error().code(), ErrorCode::token_pin_source);
     EXPECT_THAT(pin.error().line(), HasSubstr("from the credential 'lab.pin'"));
-    EXPECT_THAT(pin.error().line(), HasSubstr("systemd-creds encrypt --name=lab.pin "));
+    EXPECT_THAT(pin.error().line(), HasSubstr("systemd-creds encrypt --with-key=tpm2 --tpm2-pcrs=23 --name=lab.pin "));
     EXPECT_THAT(pin.error().line(), Not(HasSubstr(directory_.path().string())));
 }
 

@@ -482,8 +482,9 @@ void on(Decision& d, const PublishedFound& event) {
         d.next.shadow.reset();  // it has taken over since
     }
     clear_wait(d);
-    take_over(d, Credential{key, event.issued, event.highest_generation, {}, d.draw.fraction, name_mark,
-                            d.policy.content_mark});
+    take_over(
+        d,
+        Credential{key, event.issued, event.highest_generation, {}, d.draw.fraction, name_mark, d.policy.content_mark});
     queue(d, *d.next.current);
     d.note = fmt::format(
         "consumers see a certificate that the state does not know, valid until {}: the state is from an older backup, "

@@ -156,7 +156,8 @@ std::optional<TimePoint> publication_time(const IdentityState& state, const Poli
 }
 
 /// True when the current certificate should be published once more for its CRL while another one waits, for its window
-/// or for a clock that is trusted. Not while that one is tried again after a failure: the disk is as full for both.
+/// or for a clock that is trusted; consumers do not see that one yet (Started::next_seen, PublishedFound). Not while it
+/// is tried again after a failure: the disk is as full for both.
 bool crl_overtakes(const IdentityState& state, const Policy& policy) {
     const bool waits =
         state.current && state.next && state.next->issued.leaf != state.current->issued.leaf &&
@@ -362,6 +363,28 @@ void begin_delivery(Decision& d, std::uint64_t generation) {
     }
 }
 
+/// Consumers see this one from now on. What it has replaced is retired, but not confirmed. True when that was another
+/// certificate.
+bool take_over(Decision& d, Credential seen) {
+    const std::optional<Credential> old = std::exchange(d.next.current, std::nullopt);
+    const bool again = old && old->issued.leaf == seen.issued.leaf;
+    seen.published_at = again ? old->published_at : d.now;
+    if (again) {
+        forget_full_storage(d);
+    } else {
+        d.next.counters = {};
+        d.next.failure.reset();
+        d.next.alerted_at.reset();
+        d.next.revoked = false;
+    }
+    if (old && old->key.id != seen.key.id) {
+        retire(d, old->key, false);
+    }
+    d.next.current = std::move(seen);
+    d.next.publish_after = {};
+    return old && !again;
+}
+
 /// The current certificate with a newer CRL; what waits, waits on.
 void on_newer_crl(Decision& d, const GenerationPublished& event) {
     const bool expected = d.next.current && d.next.next && event.generation > d.next.current->generation &&
@@ -387,25 +410,7 @@ void on(Decision& d, const GenerationPublished& event) {
     if (!d.next.next || event.generation != d.next.next->generation) {
         return;
     }
-    Credential published = *std::exchange(d.next.next, std::nullopt);
-    const std::optional<Credential> old = std::exchange(d.next.current, std::nullopt);
-    const bool again = old && old->issued.leaf == published.issued.leaf;
-    published.published_at = again ? old->published_at : d.now;
-    if (!old || old->issued.leaf != published.issued.leaf) {
-        d.next.counters = {};
-        d.next.failure.reset();
-        d.next.alerted_at.reset();
-        d.next.revoked = false;
-    }
-    if (again) {
-        forget_full_storage(d);
-    }
-    if (old && old->key.id != published.key.id) {
-        retire(d, old->key, false);
-    }
-    const bool taken_over = old && old->issued.leaf != published.issued.leaf;
-    d.next.current = std::move(published);
-    d.next.publish_after = {};
+    const bool taken_over = take_over(d, *std::exchange(d.next.next, std::nullopt));
     if (taken_over && d.next.enrollment) {
         // It was to better a certificate that is no more (ROLL-14).
         abandon(d);
@@ -453,8 +458,9 @@ void on(Decision& d, const Delivered& event) {
     d.note = event.error->line();
 }
 
-/// What follows is as after any accepted certificate: consumers get it once more, whole, and what it has replaced is
-/// retired then. A request that the state remembers was answered, or given up, before that certificate was published.
+/// It is the current one at once: neither a clock that is not trusted nor a window may keep it waiting, for what it has
+/// replaced would be published over it with the next CRL. Consumers get it once more, whole. A request that the state
+/// remembers was answered, or given up, before that certificate was published.
 void on(Decision& d, const PublishedFound& event) {
     d.settled = true;
     const auto lasts_as_long = [&](const auto& known) {
@@ -469,12 +475,17 @@ void on(Decision& d, const PublishedFound& event) {
         abandon(d);
     }
     d.next.wish = Wish::nothing;
-    d.next.revoked = false;
     std::erase_if(d.next.retired, [&](const RetiredKey& one) { return one.key.id == key.id; });
     // A name that was asked for under no known mark is not the configured one: F3 sees to that.
     const Bytes name_mark = event.as_configured ? d.policy.name_mark : Bytes{0};
+    if (d.next.shadow && d.next.shadow->credential.issued.leaf == event.issued.leaf) {
+        d.next.shadow.reset();  // it has taken over since
+    }
     clear_wait(d);
-    queue(d, Credential{key, event.issued, 0, {}, d.draw.fraction, name_mark, d.policy.content_mark});
+    take_over(
+        d,
+        Credential{key, event.issued, event.highest_generation, {}, d.draw.fraction, name_mark, d.policy.content_mark});
+    queue(d, *d.next.current);
     d.note = fmt::format(
         "consumers see a certificate that the state does not know, valid until {}: the state is from an older backup, "
         "and goes on from that certificate",

@@ -295,7 +295,17 @@ void take_generations(Decision& d, const Started& event) {
     d.next.next->generation = d.next.last_generation;
 }
 
+/// Invariant 3: consumers are led to the next certificate already, so no clock and no window is asked any more.
+void take_what_is_seen(Decision& d, const Started& event) {
+    if (event.next_seen && d.next.next && !is_queued_again(d.next)) {
+        d.next.last_generation = std::max(d.next.last_generation, event.highest_generation);
+        d.next.next->generation = event.current_generation;
+        on(d, GenerationPublished{event.current_generation});
+    }
+}
+
 void on(Decision& d, const Started& event) {
+    take_what_is_seen(d, event);
     take_generations(d, event);
     d.settled = true;
     if (!event.fresh) {

@@ -289,6 +289,9 @@ Result<control::Acceptance> AgentService::want(const std::string& identity, cons
     if (!found) {
         return fail(found.error());
     }
+    if (const std::string why = (*found)->impediment(); !why.empty()) {
+        return control::Acceptance{false, "nothing can begin now: " + why};
+    }
     const lifecycle::IdentityState& state = (*found)->state();
     const bool under_way = (state.enrollment && !state.hold) || state.next;
     const auto* const renewal = std::get_if<lifecycle::RenewalWanted>(&event);
@@ -320,6 +323,9 @@ Result<control::Acceptance> AgentService::cancel(const std::string& identity) {
     auto found = runner(identity);
     if (!found) {
         return fail(found.error());
+    }
+    if (const std::string why = (*found)->impediment(); !why.empty()) {
+        return control::Acceptance{false, "nothing can end now: " + why};
     }
     if (!(*found)->state().enrollment || (*found)->state().hold) {
         return control::Acceptance{false, "no request is under way"};

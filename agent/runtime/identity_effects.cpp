@@ -69,7 +69,7 @@ void IdentityRunner::run(const lifecycle::MakeKey& effect) {
     const keystore::KeySpec spec = envelope ? keystore::KeySpec::rsa_2048 : spec_of(*type);
     progress_.begin(fmt::format("{}: making {} on token '{}'", name(), keystore::to_text(spec), settings_.token),
                     usual_time(spec));
-    token_->use([id = keystore::KeyId{effect.key_id}, spec, label = "hwenroll " + name()](
+    token_->use([id = keystore::KeyId{effect.key_id}, spec, label = own_label(name())](
                     const SharedToken& token) { return find_or_generate(*token, id, spec, label); },
                 [this, spec, envelope](const Result<ReadyKey>& ready) {
                     if (!ready) {
@@ -414,7 +414,7 @@ void IdentityRunner::run(const lifecycle::Deliver& effect) {
 }
 
 void IdentityRunner::run(const lifecycle::DestroyKey& effect) {
-    const auto another = at_.store.is_adopted_by_another(effect.key_id, name());
+    const auto another = at_.store.is_needed_by_another(effect.key_id, name());
     if (!another || *another) {
         return destroyed(effect.key_id, another ? Status() : fail(another.error()));  // it is that identity's by now
     }

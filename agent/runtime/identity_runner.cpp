@@ -132,7 +132,6 @@ void IdentityRunner::start(Settled settled, News news) {
     if (const Status loaded = load(); !loaded) {
         // What cannot be read is never written over: it is looked at again instead.
         load_again_ = at_.clock.now() + load_pause;
-        posted_.clear();
         return undo(loaded.error());
     }
     at_.loop.post([this] { begin(); });
@@ -141,8 +140,10 @@ void IdentityRunner::start(Settled settled, News news) {
 void IdentityRunner::begin() {
     begun_ = at_.clock.now();
     const auto published = publisher_.inspect(name());
-    if (!published && state_.phase == lifecycle::Phase::valid) {
-        return settle(published.error());
+    const bool unseen = !published && published.error().code() == ErrorCode::publish_unseen;
+    if (!published && (unseen || state_.phase == lifecycle::Phase::valid)) {
+        look_later();
+        return undo(published.error());
     }
     if (published && *published) {
         if (const auto unknown = unknown_successor(**published)) {
@@ -177,10 +178,9 @@ void IdentityRunner::tick() {
     }
     busy_ = true;
     error_.reset();
-    if (const auto changed = look_at_files()) {
-        return dispatch(*changed);
+    if (!look_at_files()) {
+        dispatch(lifecycle::Due{});
     }
-    dispatch(lifecycle::Due{});
 }
 
 /// F6: between two looks at what consumers see lies an hour, so there is no more than one repair in one. The first one
@@ -216,18 +216,19 @@ Result<publish::Generation> IdentityRunner::generation_to_show(const lifecycle::
     return made;
 }
 
-/// The event by which another program's changes are published over; nothing if it is not time to look, or all is well.
-std::optional<lifecycle::Started> IdentityRunner::look_at_files() {
+/// Another program's changes are published over, but for what ends later than all that is known (O10). False if it is
+/// not time to look, or all is well.
+bool IdentityRunner::look_at_files() {
     const TimePoint now = at_.clock.now();
     const auto due = files_due();
     // K3: a clock that went back does not put it off.
     if (!due || (now < *due && now >= files_seen_)) {
-        return std::nullopt;
+        return false;
     }
     files_seen_ = now;
     const auto published = publisher_.inspect(name());
     if (published && *published && is_of_former_token(**published)) {
-        return std::nullopt;
+        return false;
     }
     const auto wanted = generation_to_show(*state_.current);
     const auto difference = wanted ? publisher_.difference(*wanted) : fail(wanted.error());
@@ -236,20 +237,28 @@ std::optional<lifecycle::Started> IdentityRunner::look_at_files() {
         alert(unseen);
     }
     if (!unseen.empty() || difference->empty()) {
-        return std::nullopt;
+        return false;
+    }
+    if (*published) {
+        if (const auto unknown = unknown_successor(**published)) {
+            alert("what consumers see was changed by somebody else: " + *difference);
+            examine(*unknown, **published);
+            return true;
+        }
     }
     alert("what consumers see was changed by somebody else, it is published again: " + *difference);
     lifecycle::Started event = started_with(state_, *published, key_place());
     event.shown = false;
     event.fresh = false;
-    return event;
+    dispatch(event);
+    return true;
 }
 
 void IdentityRunner::post(lifecycle::Event event) {
-    if (busy_) {
+    if (busy_ || !loaded_) {
         // O6: a wish for what is under way is that. After its end it would begin another one, or end a hold that the
         // refusal of this one has begun.
-        if (!state_.current && !state_.hold &&
+        if (loaded_ && !state_.current && !state_.hold &&
             (std::holds_alternative<lifecycle::EnrollmentWanted>(event) ||
              std::holds_alternative<lifecycle::RenewalWanted>(event))) {
             return;
@@ -257,9 +266,6 @@ void IdentityRunner::post(lifecycle::Event event) {
         // O6: the same wish twice is one.
         std::erase_if(posted_, [&](const lifecycle::Event& other) { return other.index() == event.index(); });
         posted_.push_back(std::move(event));
-        return;
-    }
-    if (!loaded_) {
         return;
     }
     busy_ = true;
@@ -355,7 +361,7 @@ void IdentityRunner::dispatch(const lifecycle::Event& event) {
     due_.reset();
     auto drawn = draw();
     if (!drawn) {
-        return undo(drawn.error());
+        return undo(event, drawn.error());
     }
     const TimePoint now = at_.clock.now();
     auto transition = lifecycle::step(state_, event, *drawn, policy(), now);
@@ -368,7 +374,7 @@ void IdentityRunner::dispatch(const lifecycle::Event& event) {
     if (transition.state != state_) {
         const Status committed = at_.store.commit(name(), settings_.token, transition.state, transition.note, now);
         if (!committed) {
-            return undo(committed.error());
+            return undo(event, committed.error());
         }
         undone_.clear();
         failpoint(committed_point(transition));
@@ -429,6 +435,16 @@ void IdentityRunner::conclude(lifecycle::Event outcome) {
     dispatch(outcome);
 }
 
+/// What was learned of the published files is learned once more: without it something older would be published over
+/// them.
+void IdentityRunner::undo(const lifecycle::Event& event, const Error& error) {
+    const auto* const started = std::get_if<lifecycle::Started>(&event);
+    if (std::holds_alternative<lifecycle::PublishedFound>(event) || (started != nullptr && started->next_seen)) {
+        look_later();
+    }
+    undo(error);
+}
+
 /// S1, S10: a decision that cannot be kept is as good as not made, alerts included; it is made again later. People are
 /// told once for each cause.
 void IdentityRunner::undo(const Error& error) {
@@ -445,7 +461,7 @@ void IdentityRunner::undo(const Error& error) {
 
 void IdentityRunner::settle(const std::optional<Error>& error) {
     progress_.clear();
-    if (!posted_.empty()) {
+    if (loaded_ && !posted_.empty()) {
         const lifecycle::Event event = std::move(posted_.front());
         posted_.erase(posted_.begin());
         error_.reset();

@@ -71,7 +71,7 @@ class IdentityRunner {
     /// way.
     void tick();
 
-    /// An operator's event: taken at once, or when what is under way has ended.
+    /// An operator's event: taken at once, or when what is under way has ended and there is no impediment().
     void post(lifecycle::Event event);
 
     /// Takes over a certificate whose key is on the identity's token: `certificates` begin with it, others may lead to
@@ -103,6 +103,11 @@ class IdentityRunner {
     }
 
     [[nodiscard]] bool busy() const { return busy_; }
+
+    /// Why nothing can be begun: its state, or what is published, cannot be read or told yet; empty: it can.
+    [[nodiscard]] std::string impediment() const {
+        return loaded_ ? "" : undone_.empty() ? "its state was not read yet" : undone_;
+    }
     [[nodiscard]] const std::string& name() const { return settings_.name; }
     [[nodiscard]] const config::IdentitySettings& settings() const { return settings_; }
     [[nodiscard]] const lifecycle::IdentityState& state() const { return state_; }
@@ -125,6 +130,7 @@ class IdentityRunner {
     void count_answer(const lifecycle::Event& answer) const;
     void settle(const std::optional<Error>& error);
     void undo(const Error& error);
+    void undo(const lifecycle::Event& event, const Error& error);
     void say(const std::string& note, std::string_view message_id = {});
     void tell(IdentityNews news, std::string_view message_id);
     void tell_failure();
@@ -139,6 +145,10 @@ class IdentityRunner {
     void examine(const Certificate& certificate, const publish::PublishedState& published);
     void judge(const Certificate& certificate, const publish::PublishedState& published,
                const lifecycle::KeyRecord& key);
+    void look_elsewhere(const Certificate& certificate, const publish::PublishedState& published);
+    void look_on(std::vector<std::shared_ptr<TokenAccess>> places, const Certificate& certificate,
+                 const publish::PublishedState& published);
+    void look_later();
     void put_off(const Certificate& certificate, const Error& why);
 
     void begin_adoption();
@@ -179,7 +189,7 @@ class IdentityRunner {
     void destroyed(const Bytes& key_id, const Status& done);
     Status delete_wrapped(const Bytes& key_id);
     [[nodiscard]] std::optional<TimePoint> files_due() const;
-    [[nodiscard]] std::optional<lifecycle::Started> look_at_files();
+    [[nodiscard]] bool look_at_files();
     [[nodiscard]] TokenAccess& signing_token() const;
 
     /// Marks of the configuration in force, kept because they are hashes over much text.
@@ -219,6 +229,7 @@ class IdentityRunner {
         bool begun = false;
     };
     lifecycle::Rare<WantedAdoption> adoption_;
+    std::optional<TimePoint> put_off_told_;
     std::string undone_;  ///< why the last decision could not be kept; empty once one was
     lifecycle::Rare<Error> error_;
     /// A failure that is told once what it leads to is decided: when it is tried again belongs to the record.

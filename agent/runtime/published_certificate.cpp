@@ -13,8 +13,6 @@
 namespace hwenroll::runtime {
 namespace {
 
-constexpr std::string_view own_label = "hwenroll ";
-
 /// A key that a TPM has wrapped for us bears its id behind these octets, in its authPolicy (ADR 0011). The token holds
 /// the id against the key that it loads.
 constexpr std::string_view id_mark = "hwenroll key id:";
@@ -58,6 +56,8 @@ Result<scep::IssuedCertificate> accept(const PublishedPlan& plan, bool as_config
     scep::IssueExpectation expected = issue_expectation(asked, plan.authority->set, plan.certificate.public_key(),
                                                         plan.now, plan.legacy, plan.limits);
     expected.limits.min_lifetime = Seconds(0);
+    // It may have expired while the machine was off: then it is the current one, and another one is due.
+    expected.limits.judges_time = false;
     return scep::accept_certificate({plan.certificate}, expected);
 }
 
@@ -65,7 +65,8 @@ Result<scep::IssuedCertificate> accept(const PublishedPlan& plan, bool as_config
 
 Result<std::optional<lifecycle::KeyRecord>> find_published_key(keystore::Token& token, const Certificate& certificate,
                                                                const std::string& wrapped,
-                                                               const config::IdentitySettings& identity) {
+                                                               const config::IdentitySettings& identity,
+                                                               const std::vector<Bytes>& own_keys) {
     const PublicKey key = certificate.public_key();
     if (!wrapped.empty()) {
         return find_wrapped(token, key, wrapped, identity.token);
@@ -84,7 +85,10 @@ Result<std::optional<lifecycle::KeyRecord>> find_published_key(keystore::Token& 
                         fmt::format("token '{}' holds the published certificate's key more than once", identity.token));
         }
         const bool handle = one.uri.starts_with("handle:");
-        const bool ours = !is_named_by(identity.key, one) && (one.label.starts_with(own_label) || handle);
+        // A persistent handle has no label.
+        const bool made_for_it = handle ? std::ranges::find(own_keys, one.key.id.value) != own_keys.end()
+                                        : one.label == own_label(identity.name);
+        const bool ours = made_for_it && !is_named_by(identity.key, one);
         record = lifecycle::KeyRecord{
             one.key.id.value, key.spki(), !ours, {}, identity.token, handle ? one.uri : std::string()};
     }

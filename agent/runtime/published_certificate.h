@@ -3,6 +3,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "agent/config/configuration.h"
 #include "agent/lifecycle/step.h"
@@ -23,14 +24,16 @@ struct PublishedPlan {
 };
 
 /// The certificate's key on the token, or the one that `wrapped` holds if the token can load it; nothing: it has no
-/// such key. Somebody else's, and one that the configuration names, is marked as adopted. For the token's thread.
-/// Errors: token_ambiguous, those of keystore::Token.
+/// such key. Only what bears the identity's own label or, under a persistent handle of a TPM, an id of `own_keys`, is
+/// its own. Anything else, and what the configuration names, is marked as adopted. For the token's thread. Errors:
+/// token_ambiguous, those of keystore::Token.
 Result<std::optional<lifecycle::KeyRecord>> find_published_key(keystore::Token& token, const Certificate& certificate,
                                                                const std::string& wrapped,
-                                                               const config::IdentitySettings& identity);
+                                                               const config::IdentitySettings& identity,
+                                                               const std::vector<Bytes>& own_keys);
 
-/// Judges it by the rules for one that the CA has just issued, but for its names, its usage and how long it lasts: it
-/// is in use. Errors: scep_chain, scep_certificate, scep_algorithm.
+/// Judges it by the rules for one that the CA has just issued, but for its names, its usage and its time: it is in use.
+/// Errors: scep_chain, scep_certificate, scep_algorithm.
 Result<lifecycle::PublishedFound> judge_published(const PublishedPlan& plan);
 
 }  // namespace hwenroll::runtime

@@ -47,6 +47,8 @@ lifecycle::Started started_with(const lifecycle::IdentityState& state,
                       published->key_uri == uri_of(place, wanted->key) &&
                       event.current_generation == wanted->generation;
     }
+    const bool another = state.next && state.current && state.next->issued.leaf != state.current->issued.leaf;
+    event.next_seen = another && published->certificate == state.next->issued.leaf;
     return event;
 }
 

@@ -232,6 +232,10 @@ bool is_named_by(const config::KeyChoice& wanted, const keystore::KeyDescription
            (object->label.empty() || key.label == object->label);
 }
 
+std::string own_label(std::string_view identity) {
+    return "hwenroll " + std::string(identity);
+}
+
 Result<keystore::KeyReference> reference_of(const lifecycle::KeyRecord& record) {
     auto key = PublicKey::from_spki(record.spki);
     if (!key) {

@@ -4,6 +4,8 @@
 #include <chrono>
 #include <memory>
 #include <optional>
+#include <string>
+#include <string_view>
 
 #include "agent/config/configuration.h"
 #include "agent/lifecycle/step.h"
@@ -36,6 +38,9 @@ using NamedKey = config::KeyChoice;
 
 /// Whether `choice`, an `existing:…`, names this key; a config::KeyType names none.
 bool is_named_by(const config::KeyChoice& choice, const keystore::KeyDescription& key);
+
+/// The label of every key that is made for an identity.
+std::string own_label(std::string_view identity);
 
 /// Finds the key that the configuration names and removes what an earlier configuration had made under `id`, which is
 /// ours. The named key is never destroyed, whatever is wrong with it. Errors: token_key_missing, token_ambiguous (more

@@ -2,7 +2,9 @@
 // Invariant 3 forbids to publish over it, and invariant 4 to ask for another certificate, until it is known whose it
 // is.
 #include <algorithm>
+#include <memory>
 #include <utility>
+#include <vector>
 
 #include "agent/runtime/identity_runner.h"
 #include "agent/runtime/published_certificate.h"
@@ -13,9 +15,48 @@ namespace {
 /// Between two looks at a certificate that cannot be told yet.
 constexpr Seconds look_pause{60};
 
+/// Invariant 11: between two alerts about one, since nothing is renewed meanwhile.
+constexpr Seconds alert_pause{86400};
+
+/// The ids of all keys that the state knows as ones that were made for it.
+std::vector<Bytes> own_keys(const lifecycle::IdentityState& state) {
+    std::vector<Bytes> ids;
+    const auto add = [&](const lifecycle::KeyRecord& key) {
+        if (!key.adopted && !key.id.empty()) {
+            ids.push_back(key.id);
+        }
+    };
+    if (state.enrollment) {
+        add(state.enrollment->key);
+    }
+    if (state.next) {
+        add(state.next->key);
+    }
+    if (state.current) {
+        add(state.current->key);
+    }
+    if (state.shadow) {
+        add(state.shadow->credential.key);
+    }
+    for (const lifecycle::RetiredKey& retired : state.retired) {
+        add(retired.key);
+    }
+    return ids;
+}
+
 std::uint64_t highest_of(const publish::PublishedState& published) {
     const std::uint64_t current = published.current.value_or(0);
     return published.generations.empty() ? current : std::max(current, published.generations.back());
+}
+
+/// By the name under which consumers find the key. A file of a wrapped key says of no TPM whose it is.
+bool may_hold(const config::TokenSettings& token, const publish::PublishedState& published) {
+    const bool of_a_tpm = !published.key_pem.empty() || !published.key_uri.starts_with("pkcs11:");
+    if (of_a_tpm || token.type == config::TokenType::tpm2) {
+        return of_a_tpm == (token.type == config::TokenType::tpm2);
+    }
+    const std::string place = token.uri.substr(0, token.uri.find('?'));
+    return published.key_uri.starts_with(place);
 }
 
 }  // namespace
@@ -35,22 +76,58 @@ std::optional<Certificate> IdentityRunner::unknown_successor(const publish::Publ
     const auto outlasts = [&](const lifecycle::Credential& known) {
         return certificate->not_after() > known.issued.not_after;
     };
-    const bool newest = (!state_.current || outlasts(*state_.current)) && (!state_.next || outlasts(*state_.next)) &&
-                        (!state_.shadow || outlasts(state_.shadow->credential));
+    // A shadow was never published: consumers may see what ends before it.
+    const bool newest = (!state_.current || outlasts(*state_.current)) && (!state_.next || outlasts(*state_.next));
     return newest ? std::optional(*std::move(certificate)) : std::nullopt;
 }
 
 void IdentityRunner::examine(const Certificate& certificate, const publish::PublishedState& published) {
     progress_.begin(name() + ": looking for the published certificate's key on token '" + settings_.token + "'");
-    token_->use([certificate, wrapped = published.key_pem, identity = settings_](
-                    const SharedToken& token) { return find_published_key(*token, certificate, wrapped, identity); },
-                [this, certificate, published](const Result<std::optional<lifecycle::KeyRecord>>& key) {
-                    if (!key) {
-                        return put_off(certificate, key.error());
-                    }
-                    // Nobody can use what has no key here: it is somebody else's file, and is published over (S12).
-                    *key ? judge(certificate, published, **key) : begin_with(published);
-                });
+    token_->use(
+        [certificate, wrapped = published.key_pem, identity = settings_, own = own_keys(state_)](
+            const SharedToken& token) { return find_published_key(*token, certificate, wrapped, identity, own); },
+        [this, certificate, published](const Result<std::optional<lifecycle::KeyRecord>>& key) {
+            if (!key) {
+                return put_off(certificate, key.error());
+            }
+            *key ? judge(certificate, published, **key) : look_elsewhere(certificate, published);
+        });
+}
+
+/// F3: the configuration may have moved the identity to another token than the one that holds the published key.
+void IdentityRunner::look_elsewhere(const Certificate& certificate, const publish::PublishedState& published) {
+    std::vector<std::shared_ptr<TokenAccess>> places;
+    for (const auto& [place, token] : all_tokens_) {
+        if (token != token_ && may_hold(token->settings(), published)) {
+            places.push_back(token);
+        }
+    }
+    look_on(std::move(places), certificate, published);
+}
+
+void IdentityRunner::look_on(std::vector<std::shared_ptr<TokenAccess>> places, const Certificate& certificate,
+                             const publish::PublishedState& published) {
+    if (places.empty()) {
+        // Nobody can use what has no key here: it is somebody else's file, and is published over (S12).
+        return begin_with(published);
+    }
+    const std::shared_ptr<TokenAccess> place = std::move(places.back());
+    places.pop_back();
+    progress_.begin(name() + ": looking for the published certificate's key on token '" + place->settings().name + "'");
+    place->use([certificate, wrapped = published.key_pem, identity = settings_](
+                   const SharedToken& token) { return find_published_key(*token, certificate, wrapped, identity, {}); },
+               [this, place, places = std::move(places), certificate,
+                published](const Result<std::optional<lifecycle::KeyRecord>>& key) {
+                   // A token that is configured no more ends with its last user, which must not be on its stack then.
+                   at_.loop.post([place] {});
+                   if (!key) {
+                       return put_off(certificate, key.error());
+                   }
+                   *key ? put_off(certificate, Error(ErrorCode::token_key_missing, "its key is on another token",
+                                                     "it is on token '" + place->settings().name + "', not on '" +
+                                                         settings_.token + "'"))
+                        : look_on(places, certificate, published);
+               });
 }
 
 void IdentityRunner::judge(const Certificate& certificate, const publish::PublishedState& published,
@@ -73,10 +150,20 @@ void IdentityRunner::judge(const Certificate& certificate, const publish::Publis
     });
 }
 
-void IdentityRunner::put_off(const Certificate& certificate, const Error& why) {
+/// Nothing is decided before what consumers see was looked at once more.
+void IdentityRunner::look_later() {
     loaded_ = false;
     load_again_ = at_.clock.now() + look_pause;
-    posted_.clear();
+}
+
+void IdentityRunner::put_off(const Certificate& certificate, const Error& why) {
+    look_later();
+    const TimePoint now = at_.clock.now();
+    // K3: a clock that went back does not silence it.
+    if (!put_off_told_ || now < *put_off_told_ || now >= *put_off_told_ + alert_pause) {
+        undone_.clear();
+        put_off_told_ = now;
+    }
     undo(Error(why.code(),
                "what consumers see is newer than the state and stays as it is, valid until " +
                    to_iso8601(certificate.not_after()),

@@ -263,8 +263,8 @@ Result<std::vector<KeyOwner>> Store::key_owners() {
     }
 }
 
-Result<bool> Store::is_adopted_by_another(const Bytes& key_id, const std::string& identity) {
-    Statement row(impl_->database(), "SELECT 1 FROM keys WHERE key_id=? AND adopted=1 AND identity<>? LIMIT 1");
+Result<bool> Store::is_needed_by_another(const Bytes& key_id, const std::string& identity) {
+    Statement row(impl_->database(), "SELECT 1 FROM keys WHERE key_id=? AND identity<>? LIMIT 1");
     return row.bind(ByteView(key_id)).bind(std::string_view(identity)).step();
 }
 

@@ -157,8 +157,9 @@ class Store {
     /// All keys that the database knows, attempts and retired ones included: what else is on a token nothing needs.
     Result<std::vector<KeyOwner>> key_owners();
 
-    /// Another identity than `identity` has adopted the key with this id: it is not `identity`'s to destroy any more.
-    Result<bool> is_adopted_by_another(const Bytes& key_id, const std::string& identity);
+    /// Another identity than `identity` has the key with this id, its own or adopted: it is not `identity`'s to
+    /// destroy.
+    Result<bool> is_needed_by_another(const Bytes& key_id, const std::string& identity);
 
     /// Removes the whole state of an identity that is not configured any more and whose keys are gone. `note` goes to
     /// its history, which stays.

@@ -18,7 +18,7 @@
 
 namespace hwenroll::keystore {
 
-inline constexpr std::uint16_t token_protocol_version = 4;
+inline constexpr std::uint16_t token_protocol_version = 5;
 
 /// Longest message in octets; room for the keys of a token with some thousand of them.
 inline constexpr std::size_t max_message_size = std::size_t{4} * 1024 * 1024;

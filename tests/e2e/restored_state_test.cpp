@@ -150,6 +150,98 @@ TEST_F(RestoredState, O10_invariant_3_publishes_nothing_older_while_the_token_ca
     EXPECT_EQ(world_.stop_daemon(), 0);
 }
 
+TEST_F(RestoredState, O10_invariant_11_while_it_cannot_be_told_people_are_told_daily_and_no_wish_is_taken) {
+    ASSERT_NO_FATAL_FAILURE(outlive_the_backup());
+    world_.configure({.module = "/nonexistent/module.so"});
+    world_.start_daemon();
+    world_.eventually("the alert",
+                      [&] { return world_.times_said("what consumers see is newer than the state") == 1; });
+    const RunResult wish = world_.command({"renew", "web"});
+    EXPECT_THAT(wish.out + wish.err, HasSubstr("nothing can begin now"));
+    world_.advance(Seconds(86400));
+    world_.eventually("the next alert", [&] {
+        world_.advance(Seconds(30));
+        return world_.times_said("what consumers see is newer than the state") == 2;
+    });
+    EXPECT_EQ(world_.leaf(), renewed_);
+    EXPECT_EQ(world_.stop_daemon(), 0);
+}
+
+TEST_F(RestoredState, O10_one_that_has_expired_while_the_machine_was_off_is_gone_on_from) {
+    ASSERT_NO_FATAL_FAILURE(outlive_the_backup());
+    world_.go_to_day(renewal_day + 130);
+    world_.start_daemon();
+    world_.eventually("an enrollment", [&] { return world_.word() == "OK" && world_.leaf() != renewed_; });
+    EXPECT_TRUE(world_.said("web: consumers see a certificate that the state does not know"));
+    EXPECT_EQ(world_.issued().size(), 3U);
+    EXPECT_EQ(world_.stop_daemon(), 0);
+}
+
+TEST_F(RestoredState, O10_S10_invariant_3_what_was_found_and_could_not_be_kept_is_looked_for_again) {
+    ASSERT_NO_FATAL_FAILURE(outlive_the_backup());
+    execute(
+        "CREATE TRIGGER full BEFORE INSERT ON events WHEN new.text LIKE '%older backup%' BEGIN SELECT RAISE(ABORT, "
+        "'no room at all'); END");
+    world_.start_daemon();
+    world_.eventually("the failed commit", [&] { return world_.said("no room at all"); });
+    for (int i = 0; i < 4; ++i) {
+        world_.advance(Seconds(1800));
+        EXPECT_EQ(world_.command({"status", "web"}).exit_code, 0);
+    }
+    EXPECT_EQ(world_.leaf(), renewed_) << "nothing older is published as a repair";
+    stop();
+    EXPECT_EQ(world_.leaf(), renewed_);
+    execute("DROP TRIGGER full");
+    world_.start_daemon();
+    world_.eventually("the certificate again",
+                      [&] { return world_.word() == "OK" && world_.generation() != "gen-002"; });
+    EXPECT_EQ(world_.leaf(), renewed_);
+    EXPECT_EQ(world_.messages().size(), requests_);
+    EXPECT_EQ(world_.stop_daemon(), 0);
+}
+
+TEST_F(RestoredState, O10_F6_invariant_3_a_newer_certificate_that_comes_back_while_it_runs_is_gone_on_from) {
+    enroll();
+    stop();
+    back_up();
+    world_.start_daemon();
+    world_.go_to_day(10);
+    world_.eventually("the agent", [&] { return world_.listens(); });
+    EXPECT_EQ(world_.command({"renew", "web"}).exit_code, 0);
+    world_.eventually("the renewal", [&] { return world_.generation() == "gen-002" && world_.word() == "OK"; });
+    stop();
+    renewed_ = world_.leaf();
+    requests_ = world_.messages().size();
+    restore();
+    const auto lead_to = [&](const char* generation) {
+        std::filesystem::remove(world_.live());
+        std::filesystem::create_directory_symlink(generation, world_.live());
+    };
+    lead_to("gen-001");
+    world_.start_daemon();
+    world_.eventually("the agent", [&] { return world_.listens(); });
+    lead_to("gen-002");
+    world_.advance(Seconds(7200));
+    world_.eventually("a generation above it", [&] { return world_.generation() == "gen-003"; });
+    EXPECT_EQ(world_.leaf(), renewed_);
+    EXPECT_TRUE(world_.said("web: consumers see a certificate that the state does not know"));
+    EXPECT_EQ(world_.messages().size(), requests_);
+    EXPECT_EQ(world_.stop_daemon(), 0);
+}
+
+TEST_F(RestoredState, O10_F3_the_key_is_looked_for_on_the_other_tokens_before_anything_older_is_published) {
+    ASSERT_NO_FATAL_FAILURE(outlive_the_backup());
+    const SoftwareTpm tpm;
+    world_.configure({.token = "type = \"tpm2\"\ntcti = \"" + tpm.tcti() +
+                               "\"\n[token.old]\ntype = \"pkcs11\"\nmodule = \"" + SoftHsm::module() +
+                               "\"\nuri = \"pkcs11:token=lab\"\npin = \"file:" + world_.pin_path().string() + "\"\n"});
+    world_.start_daemon();
+    world_.eventually("the alert", [&] { return world_.said("its key is on another token"); });
+    EXPECT_EQ(world_.generation(), "gen-002");
+    EXPECT_EQ(world_.leaf(), renewed_);
+    EXPECT_EQ(world_.stop_daemon(), 0);
+}
+
 TEST_F(RestoredState, O10_a_key_that_a_tpm_has_wrapped_comes_from_the_published_files) {
     const SoftwareTpm tpm;
     world_.configure({.token = "type = \"tpm2\"\ntcti = \"" + tpm.tcti() + "\"\n"});

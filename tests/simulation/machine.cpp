@@ -231,6 +231,8 @@ void Machine::start() {
         event.shown = wanted != nullptr && published_->leaf == wanted->issued.leaf &&
                       published_->key_id == wanted->key.id &&
                       (state_.next || published_->generation == wanted->generation);
+        event.next_seen = state_.next && state_.current && state_.next->issued.leaf != state_.current->issued.leaf &&
+                          published_->leaf == state_.next->issued.leaf;
     }
     decide(event);
 }

@@ -361,6 +361,46 @@ TEST(PublicationStep, QRY_6_S1_a_newer_CRL_that_cannot_be_published_is_tried_lat
     EXPECT_EQ(walk.published().state.current->issued, renewed());
 }
 
+/// The window opened, and the process was killed when consumers had been led to the renewed certificate but before that
+/// was recorded. Then the window closed again, and its CA published another CRL.
+Walk killed_behind_the_switch() {
+    Walk walk = waiting_for_its_window();
+    walk.due_at(start + 20 * hour);
+    EXPECT_TRUE(walk.only<PublishGeneration>());
+    walk.rules.authority = with_crl({0xC2});
+    walk.rules.activation = {start + 44 * hour, {100, {}}};
+    return walk.at(start + 20 * hour + minute);
+}
+
+TEST(PublicationStep, invariant_3_S7_what_consumers_see_already_is_current_whatever_clock_and_window_say) {
+    for (const bool trusted : {true, false}) {
+        Walk walk = killed_behind_the_switch();
+        walk.rules.clock_trusted = trusted;
+        const std::uint64_t seen = walk.state.next->generation;
+        walk.on(Started{seen, seen, true, true, true});
+        EXPECT_EQ(walk.state.current->issued, renewed());
+        ASSERT_TRUE(walk.only<PublishGeneration>()) << "the newer list goes beside it";
+        EXPECT_FALSE(walk.effect<PublishGeneration>().newer_crl);
+        EXPECT_EQ(walk.state.next->issued, renewed());
+        EXPECT_GT(walk.effect<PublishGeneration>().generation, seen);
+        EXPECT_EQ(walk.published().state.current->crl, (Bytes{0xC2}));
+        EXPECT_TRUE(walk.only<Deliver>());
+    }
+}
+
+TEST(PublicationStep, invariant_3_S7_what_consumers_see_damaged_or_under_another_number_is_published_again_at_once) {
+    Walk walk = killed_behind_the_switch();
+    walk.rules.clock_trusted = false;
+    const std::uint64_t seen = walk.state.next->generation;
+    walk.on(Started{seen + 1, seen - 1, false, true, true});
+    EXPECT_EQ(walk.state.current->issued, renewed());
+    ASSERT_TRUE(walk.only<PublishGeneration>());
+    EXPECT_EQ(walk.effect<PublishGeneration>().generation, seen + 2) << "above all that are there";
+    EXPECT_FALSE(walk.effect<PublishGeneration>().newer_crl);
+    EXPECT_EQ(walk.published().state.current->issued, renewed());
+    EXPECT_EQ(walk.state.current->generation, seen + 2);
+}
+
 TEST(PublicationStep, QRY_6_another_generation_than_that_of_the_newer_CRL_is_not_ours) {
     Walk walk = waiting_for_its_window();
     const IdentityState before = walk.state;

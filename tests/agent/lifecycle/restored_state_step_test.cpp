@@ -77,6 +77,65 @@ TEST(RestoredStateStep, O10_F3_one_of_other_names_than_the_configured_ones_is_fo
     EXPECT_EQ(walk.purpose(), Purpose::reenrollment);
 }
 
+/// The CA whose CRL has this digest.
+AuthorityFacts with_crl(Bytes digest) {
+    AuthorityFacts facts = ca_until(start + 100 * day);
+    facts.crls = {{{0x31}, {}, std::move(digest)}};
+    return facts;
+}
+
+/// What consumers would see if the effect were carried out.
+IssuedRecord to_be_shown(const Walk& walk) {
+    return walk.effect<PublishGeneration>().newer_crl ? walk.state.current->issued : walk.state.next->issued;
+}
+
+TEST(RestoredStateStep, O10_invariant_3_neither_an_untrusted_clock_nor_a_closed_window_lets_the_known_one_come_back) {
+    Walk walk;
+    walk.rules.authority = with_crl({0xC1});
+    walk.to_publish().published();
+    const Bytes old_key = walk.state.current->key.id;
+    walk.rules.clock_trusted = false;
+    walk.rules.activation = {start + 40 * hour, {90, {}}};
+    walk.rules.authority = with_crl({0xC2});
+    walk.at(start + 20 * hour).on(found());
+    EXPECT_EQ(walk.state.current->issued, found().issued) << "consumers see it";
+    EXPECT_EQ(walk.state.phase, Phase::valid);
+    ASSERT_TRUE(walk.only<PublishGeneration>());
+    EXPECT_EQ(to_be_shown(walk), found().issued);
+    EXPECT_FALSE(walk.retired(old_key)->destroy_at);
+
+    walk.on(PublicationFailed{Error(ErrorCode::publish_write, "disk full")});
+    walk.rules.authority = with_crl({0xC3});
+    walk.due_at(walk.state.publish_after);
+    ASSERT_TRUE(walk.emits<PublishGeneration>());
+    EXPECT_EQ(to_be_shown(walk), found().issued);
+    EXPECT_EQ(walk.published().state.current->crl, (Bytes{0xC3}));
+    EXPECT_FALSE(walk.state.next);
+}
+
+TEST(RestoredStateStep, O10_ROLL_14_a_shadow_that_has_taken_over_since_is_the_current_one_with_its_key) {
+    Walk walk;
+    walk.to_shadow();
+    const Credential shadow = walk.state.shadow->credential;
+    walk.rules.authority = ca_after_switch(start + day);
+    walk.at(start + 2 * day).on(PublishedFound{{{0x99}, shadow.key.spki, true}, shadow.issued, 4}).published();
+    EXPECT_EQ(walk.state.current->key, shadow.key) << "by the record that the state has of it";
+    EXPECT_EQ(walk.state.current->issued.leaf, shadow.issued.leaf);
+    EXPECT_FALSE(walk.state.shadow);
+    EXPECT_FALSE(walk.retired(shadow.key.id));
+}
+
+TEST(RestoredStateStep, O10_one_that_has_expired_is_current_and_another_one_is_asked_for_at_once) {
+    Walk walk;
+    walk.to_valid().at(start + 60 * hour).on(found());
+    EXPECT_TRUE(walk.emits<PublishGeneration>());
+    walk.on(GenerationPublished{walk.state.next->generation});
+    EXPECT_EQ(walk.state.current->issued, found().issued);
+    EXPECT_TRUE(walk.emits<MakeKey>());
+    EXPECT_EQ(walk.purpose(), Purpose::reenrollment);
+    EXPECT_TRUE(walk.state.alerted_at) << "people are told that it has expired";
+}
+
 TEST(RestoredStateStep, O10_what_ends_no_later_changes_nothing) {
     Walk walk;
     walk.to_valid();

@@ -77,7 +77,7 @@ class Life {
         } else if (one_in(25)) {
             dispatch(senseless());
         } else if (one_in(20)) {
-            effect_.reset();  // killed
+            kill();
             dispatch(restarted());
         } else if (effect_) {
             const Effect effect = *std::exchange(effect_, std::nullopt);
@@ -108,6 +108,13 @@ class Life {
     std::uint32_t messages = 0;  ///< answered since the last success
     std::set<std::string> transaction_ids;
     std::map<std::string, int> reached;
+
+    /// What consumers would see by a publication that the last transition asks for.
+    [[nodiscard]] Credential to_be_shown(const PublishGeneration& publication) const {
+        Credential credential = publication.newer_crl ? *transition.state.current : *transition.state.next;
+        credential.generation = publication.generation;
+        return credential;
+    }
 
     /// What step() has to do next, if anything.
     [[nodiscard]] bool works() const { return std::ranges::any_of(transition.effects, is_work); }
@@ -183,11 +190,27 @@ class Life {
 
     [[nodiscard]] const IdentityState& before_dispatch() const { return transition.state; }
 
+    /// Before a publication, or between the switch and its record.
+    void kill() {
+        const auto* const publication = effect_ ? std::get_if<PublishGeneration>(&*effect_) : nullptr;
+        if (publication != nullptr && one_in(2)) {
+            reached["killed behind the switch"]++;
+            shown = to_be_shown(*publication);
+        }
+        effect_.reset();
+    }
+
     Event restarted() {
         const IdentityState& state = transition.state;
         const std::uint64_t seen = shown ? shown->generation : 0;
-        const bool as_it_should = !state.next && (!state.current || (shown && shown->generation == seen));
-        return Started{std::max(seen, state.last_generation), seen, as_it_should};
+        const auto is_shown = [&](const auto& credential) {
+            return shown && credential->generation == seen && credential->issued.leaf == shown->issued.leaf;
+        };
+        const bool as_it_should = state.next ? is_shown(state.next) : !state.current || is_shown(state.current);
+        const bool next_seen = shown && state.next && state.current &&
+                               state.next->issued.leaf != state.current->issued.leaf &&
+                               state.next->issued.leaf == shown->issued.leaf;
+        return Started{std::max(seen, state.last_generation), seen, as_it_should, true, next_seen};
     }
 
     void pass_time() {
@@ -224,13 +247,14 @@ class Life {
             now < before.current->issued.not_before) {
             led_back = transition.state.next->issued.leaf;
         }
+        const auto& current = transition.state.current;
+        if (current && (!before.current || before.current->issued.leaf != current->issued.leaf)) {
+            messages = 0;
+            shown_since = now;
+            reached[!before.current ? "first" : "renewed"]++;
+        }
         if (std::holds_alternative<GenerationPublished>(event) && sensible) {
-            if (!shown || shown->issued.leaf != transition.state.current->issued.leaf) {
-                messages = 0;
-                shown_since = now;
-                reached[!shown ? "first" : "renewed"]++;
-            }
-            shown = transition.state.current;
+            shown = current;
         }
         if (transition.state.shadow && !before.shadow) {
             messages = 0;
@@ -417,7 +441,7 @@ TEST(StepInvariants, generated_lives_reach_all_that_there_is) {
         }
     }
     for (const char* what : {"first", "renewed", "shadow", "switch", "hold", "pending", "re-enrollment", "destroyed",
-                             "operator", "envelope key", "newer CRL"}) {
+                             "operator", "envelope key", "newer CRL", "killed behind the switch"}) {
         EXPECT_GT(reached[what], 20) << what;
     }
 }
@@ -457,14 +481,22 @@ std::optional<Credential> visible(std::optional<Credential> credential) {
     return credential;
 }
 
+bool next_was_seen(const Life& life) {
+    const auto* started = std::get_if<Started>(&life.event);
+    return started != nullptr && started->next_seen;
+}
+
 std::string one_generation(const Life& life) {
     const IdentityState& after = life.transition.state;
     if (visible(after.current) != visible(life.before.current) &&
-        !std::holds_alternative<GenerationPublished>(life.event)) {
+        !std::holds_alternative<GenerationPublished>(life.event) && !next_was_seen(life)) {
         return "what consumers see changed without a publication";
     }
     const auto* published = effect_of<PublishGeneration>(life);
-    if (published != nullptr && life.shown && published->generation <= life.shown->generation) {
+    // What was switched to before its record is completed under its number.
+    const bool again = published != nullptr && life.shown && published->generation == life.shown->generation &&
+                       life.to_be_shown(*published).issued.leaf == life.shown->issued.leaf;
+    if (published != nullptr && life.shown && !again && published->generation <= life.shown->generation) {
         return "a generation was used twice";
     }
     const bool other = published != nullptr && (published->newer_crl ? published->generation >= after.next->generation
@@ -519,6 +551,34 @@ TEST(StepInvariants, invariant_3_a_machine_that_publishes_an_earlier_end_is_foun
             transition.state.next->issued.not_after = issued->issued.not_after;
         }
         return transition;
+    }));
+}
+
+std::string shows_nothing_that_ends_earlier(const Life& life) {
+    const auto* published = effect_of<PublishGeneration>(life);
+    if (life.operated || published == nullptr || !life.shown) {
+        return "";
+    }
+    const IssuedRecord next = life.to_be_shown(*published).issued;
+    return next.leaf == life.led_back || next.not_after >= life.shown->issued.not_after
+               ? ""
+               : "consumers are led back to a certificate that ends earlier";
+}
+
+TEST(StepInvariants, invariant_3_S7_consumers_are_led_back_to_no_certificate_that_ends_earlier) {
+    EXPECT_TRUE(holds(shows_nothing_that_ends_earlier));
+}
+
+TEST(StepInvariants, invariant_3_S7_a_machine_that_forgets_what_a_killed_process_has_shown_is_found) {
+    EXPECT_TRUE(is_found(shows_nothing_that_ends_earlier, [](const IdentityState& state, const Event& event,
+                                                             const Draw& draw, const Policy& policy, TimePoint now) {
+        const auto* started = std::get_if<Started>(&event);
+        if (started == nullptr) {
+            return step(state, event, draw, policy, now);
+        }
+        Started forgetful = *started;
+        forgetful.next_seen = false;
+        return step(state, forgetful, draw, policy, now);
     }));
 }
 

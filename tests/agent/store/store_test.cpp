@@ -561,18 +561,19 @@ TEST_F(StoreTest, T24_invariant_9_an_envelope_key_has_an_owner_from_its_id_on) {
     EXPECT_EQ(store.identity("web").error().code(), ErrorCode::state_database);
 }
 
-TEST_F(StoreTest, P15_knows_a_key_that_another_identity_has_adopted) {
+TEST_F(StoreTest, P15_O10_knows_a_key_that_another_identity_has) {
     IdentityState state = full_state();
     const Bytes id = state.current->key.id;
     Store store = open();
     ASSERT_TRUE(store.commit("web", "lab", state, {}, now));
-    EXPECT_FALSE(*store.is_adopted_by_another(id, "web"));
+    EXPECT_FALSE(*store.is_needed_by_another(id, "web"));
     ASSERT_TRUE(store.commit("mail", "lab", state, {}, now));
-    EXPECT_FALSE(*store.is_adopted_by_another(id, "web")) << "it is there, but not adopted";
+    EXPECT_TRUE(*store.is_needed_by_another(id, "web")) << "whoever has made it";
     state.current->key.adopted = true;
     ASSERT_TRUE(store.commit("mail", "lab", state, {}, now));
-    EXPECT_TRUE(*store.is_adopted_by_another(id, "web"));
-    EXPECT_FALSE(*store.is_adopted_by_another(id, "mail"));
+    EXPECT_TRUE(*store.is_needed_by_another(id, "web"));
+    EXPECT_TRUE(*store.is_needed_by_another(id, "mail"));
+    EXPECT_FALSE(*store.is_needed_by_another(Bytes(16, 0x77), "mail"));
 }
 
 lifecycle::CrlState crl_state(std::uint8_t issuer, ByteView document) {

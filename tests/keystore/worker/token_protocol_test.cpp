@@ -303,6 +303,28 @@ TEST(TokenProtocol, a_changed_octet_never_breaks_the_decoder) {
     }
 }
 
+/// Worker and agent may be of different versions: the worker can be a service of its own. Whoever changes a message
+/// raises the version, and then this digest.
+TEST(TokenProtocol, O9_a_version_stands_for_one_layout_of_all_messages) {
+    Bytes all;
+    const auto add = [&](const Secret& message) {
+        const ByteView octets = message.reveal();
+        all.insert(all.end(), octets.begin(), octets.end());
+    };
+    for (const Request& request : requests()) {
+        add(encode(request));
+    }
+    for (const Response& response : responses()) {
+        add(encode(response));
+    }
+    TokenDescription described;
+    described.mechanisms = {0x1041};
+    described.free_octets = 77;
+    add(encode(Response{9, described}));
+    EXPECT_EQ(token_protocol_version, 5);
+    EXPECT_EQ(to_hex(sha256(all)), "14BA5E2DD5ADBC4B4EE59214EFEAC2E020C65CED11A49D754A8E64EF059A6CFD");
+}
+
 TEST(TokenProtocol, random_octets_never_break_the_decoder) {
     std::mt19937 random(20261123);  // NOLINT(cert-msc51-cpp): the same octets every time
     for (int round = 0; round < 20'000; ++round) {

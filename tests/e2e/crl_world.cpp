@@ -18,8 +18,8 @@ std::vector<std::string> lab_options(const std::vector<std::string>& more) {
 }  // namespace
 
 CrlWorld::CrlWorld(const std::string& source, const std::vector<std::string>& lab, const std::string& ca,
-                   const std::string& agent, const std::string& identity)
-    : ca_(ca), agent_(agent), identity_(identity), world_(std::make_unique<DaemonWorld>(lab_options(lab))) {
+                   const std::string& agent, const std::string& identity, TimePoint begin)
+    : ca_(ca), agent_(agent), identity_(identity), world_(std::make_unique<DaemonWorld>(lab_options(lab), begin)) {
     configure(source);
 }
 

@@ -15,7 +15,8 @@ class CrlWorld {
     /// `source` is the configuration's `crl`; `lab` is added to the lab CA's options, `ca` and `agent` to the
     /// configuration's sections, `identity` to that of the identity.
     explicit CrlWorld(const std::string& source, const std::vector<std::string>& lab = {}, const std::string& ca = "",
-                      const std::string& agent = "", const std::string& identity = "");
+                      const std::string& agent = "", const std::string& identity = "",
+                      TimePoint begin = DaemonWorld::usual_beginning);
 
     /// The daemon begins and has published a certificate with its CRL.
     [[nodiscard]] bool begin();

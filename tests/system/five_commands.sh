@@ -365,7 +365,7 @@ no_drop_in() {
     fails "hwenroll enroll web --wait"
     proposes "hwenroll doctor"
     succeeds "$next"
-    within 20 inside hwenroll wait web --timeout 1
+    within 20 inside hwenroll wait web --timeout 1 >/dev/null
     goes_on
     succeeds "hwenroll doctor"
 }

@@ -1,6 +1,7 @@
 // Files and directories as `hwenroll doctor` sees them.
 #include <array>
 #include <cerrno>
+#include <cstdlib>
 #include <grp.h>
 #include <pwd.h>
 #include <sys/stat.h>
@@ -231,10 +232,32 @@ void check_published_modes(DoctorReport& report, const config::IdentitySettings&
     }
 }
 
+/// Root looks as the agent does while this lives: directories of another user are what the publisher refuses.
+class EyesOf {
+ public:
+    explicit EyesOf(std::optional<uid_t> user)
+        : switched_(user && *user != 0 && ::geteuid() == 0 && ::seteuid(*user) == 0) {}
+    EyesOf(const EyesOf&) = delete;
+    EyesOf& operator=(const EyesOf&) = delete;
+    ~EyesOf() {
+        if (switched_ && ::seteuid(0) != 0) {
+            std::abort();
+        }
+    }
+
+ private:
+    bool switched_;
+};
+
+Result<std::string> difference_seen(Examination& examination, const config::IdentitySettings& identity) {
+    const EyesOf agent(agent_user(examination));
+    return runtime::published_difference(*examination.store, examination.configuration, identity);
+}
+
 void check_published(Examination& examination, const config::IdentitySettings& identity) {
     DoctorReport& report = examination.report;
     const std::string about = "identity " + identity.name;
-    const auto difference = runtime::published_difference(*examination.store, examination.configuration, identity);
+    const auto difference = difference_seen(examination, identity);
     if (!difference) {
         return report.fail(about, difference.error());
     }

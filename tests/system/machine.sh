@@ -28,7 +28,9 @@ switch_on() {
     machine=$!
     local end=$((SECONDS + 60))
     while [ "$SECONDS" -lt "$end" ] && kill -0 "$machine" 2>/dev/null; do
-        if find_leader && inside systemctl is-system-running --wait 2>/dev/null | grep -Eqx 'running|degraded'; then
+        # Its status is 1 for `degraded`.
+        if find_leader && { inside systemctl is-system-running --wait 2>/dev/null || true; } |
+            grep -Eqx 'running|degraded'; then
             return 0
         fi
         sleep 0.2

@@ -32,6 +32,13 @@ Seconds latency(const lifecycle::Effect& effect, Random& random) {
     return random.between(Seconds(1), Seconds(8));
 }
 
+/// A new certificate is in front of consumers: it was published, or it is seen after a crash that it had been.
+bool is_success(const lifecycle::Event& event) {
+    const auto* published = std::get_if<lifecycle::GenerationPublished>(&event);
+    const auto* started = std::get_if<lifecycle::Started>(&event);
+    return (published != nullptr && !published->newer_crl) || (started != nullptr && started->next_seen);
+}
+
 }  // namespace
 
 void Figures::add(const Figures& other) {
@@ -275,9 +282,12 @@ void Machine::decide(const lifecycle::Event& event) {
     const bool due = std::holds_alternative<lifecycle::Due>(event);
     const bool idle = due && transition.effects.empty() && transition.state == state_;
     watch_.committed(state_, event, transition.state, policy_, wall(), now_, token_);
-    figures_.holds += transition.state.hold && !state_.hold ? 1 : 0;
+    if (transition.state.hold && !state_.hold) {
+        ++figures_.holds;
+        watch_.away({now_, now_ + day});  // one retry a day (invariant 5)
+    }
     const bool shadowed = transition.state.shadow && !state_.shadow;
-    if (shadowed || std::holds_alternative<lifecycle::GenerationPublished>(event)) {
+    if (shadowed || is_success(event)) {
         figures_.shadows += shadowed ? 1 : 0;
         issued_before_ = messages_ = 0;
         success_at_ = now_;

@@ -136,9 +136,10 @@ TEST_F(ControlCommand, status_of_all_is_a_table_with_each_notice_below_it) {
         "clock not trusted: no time server\n"
         "agent: the new configuration is not in force\n"
         "CA 'corp' announces its successor\n"
-        "3 identities: 1 disabled, 2 ok; next expiry: mail.example.com in 1 d (2026-11-24 18:00Z)\n");
+        "3 identities: 1 disabled, 2 ok; next expiry: mail.example.com in 1 d (2026-11-24 18:00Z)\n"
+        "next: hwenroll explain E-CA-TIMEOUT\n");
     with_agent([](ControlServiceFake& service) { service.views.clear(); });
-    EXPECT_EQ(hwenroll({"status"}).out, "no identity is configured\n");
+    EXPECT_EQ(hwenroll({"status"}).out, "no identity is configured\nnext: hwenroll init\n");
 }
 
 TEST_F(ControlCommand, F1_status_finds_the_agent_beside_a_broken_configuration_and_says_so_in_one_line) {

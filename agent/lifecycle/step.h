@@ -23,8 +23,8 @@ struct Draw {
 struct Started {
     std::uint64_t highest_generation = 0;  ///< the highest number in the identity's directory and its link
     std::uint64_t current_generation = 0;  ///< where consumers are led to; 0: nowhere
-    bool shown = true;  ///< consumers see the certificate and key that the state says they should, undamaged
-    bool fresh = true;  ///< the process is; otherwise it only looked at what consumers see (F6)
+    bool shown = true;       ///< consumers see the certificate and key that the state says they should, undamaged
+    bool fresh = true;       ///< the process is; otherwise it only looked at what consumers see (F6)
     bool next_seen = false;  ///< consumers are led to the certificate of `next` already, which is another one than the
                              ///< current one: a process was killed behind the switch. `shown` says whether it is whole
 };

@@ -3,11 +3,11 @@
 #include <filesystem>
 #include <map>
 #include <stdexcept>
+#include <unistd.h>
 
 #include <fmt/format.h>
 #include <openssl/core_names.h>
 #include <openssl/pem.h>
-#include <unistd.h>
 
 #include "tests/support/temporary_directory.h"
 #include "tests/support/test_paths.h"

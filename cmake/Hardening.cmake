@@ -25,10 +25,13 @@ endif()
 # Only calls that OpenSSL has not deprecated, and only opaque structures: OpenSSL 4 has nothing else.
 target_compile_definitions(hwenroll_flags INTERFACE OPENSSL_NO_DEPRECATED OPENSSL_API_COMPAT=30000)
 
-foreach(flag -fstack-protector-strong -fstack-clash-protection -fcf-protection=full
-        -mbranch-protection=standard -fno-plt)
+foreach(flag -fstack-protector-strong -fstack-clash-protection -fcf-protection=full -fno-plt)
   hwenroll_flag(${flag})
 endforeach()
+# clang takes it for any processor, and then complains that it is unused.
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(aarch64|arm64)")
+  hwenroll_flag(-mbranch-protection=standard)
+endif()
 if(NOT HWENROLL_SANITIZE)
   # Not with the sanitizers: g++ 12 then reports uses of uninitialised temporaries inside fmt that do not exist.
   hwenroll_flag(-ftrivial-auto-var-init=zero)

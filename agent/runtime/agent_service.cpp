@@ -311,8 +311,8 @@ Result<control::Acceptance> AgentService::enroll(const std::string& identity) {
     }
     // O6: what is under way without a certificate is what is wanted. The wish would wait for its end and begin another,
     // which a challenge that is good once does not survive.
-    const bool waits = state.wait.reason != lifecycle::WaitingFor::nothing && !(*found)->busy();
-    if (!state.current && !state.hold && (state.enrollment || state.next) && !waits) {
+    const bool begun = (state.enrollment || state.next) && state.wait.reason == lifecycle::WaitingFor::nothing;
+    if (!state.current && !state.hold && ((*found)->busy() || begun)) {
         return control::Acceptance{false, "an enrollment is on its way already"};
     }
     return want(identity, lifecycle::EnrollmentWanted{}, "the enrollment has begun");

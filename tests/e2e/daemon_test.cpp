@@ -183,6 +183,7 @@ TEST(Daemon, O6_an_operator_s_wish_for_a_renewal_is_taken_at_once_and_twenty_are
 TEST(Daemon, O6_a_wish_for_the_first_enrollment_while_it_is_under_way_is_that_one) {
     DaemonWorld world({"--lifetime", std::to_string(120 * day_seconds), "--fault", "PKCSReq:*:delay-2000"});
     world.start_daemon();
+    world.eventually("the control socket", [&] { return exists(world.directory() / "run" / "control"); });
     const RunResult wanted = world.command({"enroll", "web", "--wait"});
     EXPECT_EQ(wanted.exit_code, 0) << wanted.out << wanted.err;
     EXPECT_EQ(world.generation(), "gen-001");

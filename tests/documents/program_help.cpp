@@ -44,7 +44,6 @@ std::optional<ProgramHelp> help_of(const std::vector<std::string>& words) {
     line[0] = program(line[0]);
     line.emplace_back("--help");
     const std::string text = run(line).out;
-    // What is no command is ignored beside --help: the answer is then about the level above.
     if (text.find(fmt::format("Usage: {} ", fmt::join(words, " "))) == std::string::npos) {
         return std::nullopt;
     }
@@ -73,11 +72,6 @@ std::vector<std::string> hwenroll_words(const std::string& command) {
         words.push_back(word);
     }
     return words;
-}
-
-const std::set<std::string>& planned_commands() {
-    static const std::set<std::string> names{"init", "plan", "check", "doctor", "bugreport", "metrics"};
-    return names;
 }
 
 }  // namespace hwenroll::test

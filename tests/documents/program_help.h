@@ -27,7 +27,4 @@ std::vector<std::string> commands_of_hwenroll();
 /// `status`, `token list` as words behind `hwenroll`.
 std::vector<std::string> hwenroll_words(const std::string& command);
 
-/// Commands that the design names and this version may lack. Whatever else a document tells of must be there.
-const std::set<std::string>& planned_commands();
-
 }  // namespace hwenroll::test

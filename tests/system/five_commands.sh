@@ -76,12 +76,12 @@ prepare() {
     unpack_tree "$suite-five" "$base"
     pristine=$tree
     complete_tree "$suite"
-    cp "$packages/$suite"/hwenroll_*.deb "$tree/root/"
+    cp "$packages/$suite"/hwenroll_*.deb "$tree/srv/"
     cp "$packages/$suite"/scep-lab-ca_*.deb "$tree/var/tmp/"
     in_tree 900 "set -e; export DEBIAN_FRONTEND=noninteractive; apt-get update -qq
         apt-get install -qq --yes --no-install-recommends systemd systemd-sysv dbus softhsm2 openssl /var/tmp/scep-lab-ca_*.deb
         apt-get clean
-        apt-get install -qq --yes --download-only /root/hwenroll_*.deb
+        apt-get install -qq --yes --download-only /srv/hwenroll_*.deb
         apt-get install -qq --yes --download-only --reinstall softhsm2 softhsm2-common libsofthsm2
         softhsm2-util --init-token --free --label lab --pin $pin --so-pin 97531864
         chgrp -R softhsm /var/lib/softhsm/tokens && chmod -R g+rwX /var/lib/softhsm/tokens" \
@@ -91,10 +91,10 @@ prepare() {
     rm -f "$tree/usr/sbin/policy-rc.d"
     echo web01 >"$tree/etc/hostname"
     echo "127.0.0.1 localhost web01" >"$tree/etc/hosts"
-    printf '%s\n' "$challenge" >"$tree/root/challenge"
+    printf '%s\n' "$challenge" >"$tree/srv/challenge"
     cat >"$tree/etc/systemd/system/lab-ca.service" <<TEXT
 [Service]
-ExecStart=/usr/bin/scep-lab-ca --dir /var/lib/lab-ca --listen 127.0.0.1:8080 --challenge-file /root/challenge
+ExecStart=/usr/bin/scep-lab-ca --dir /var/lib/lab-ca --listen 127.0.0.1:8080 --challenge-file /srv/challenge
 [Install]
 WantedBy=multi-user.target
 TEXT
@@ -137,7 +137,7 @@ type() {
     status=0
     output=$(printf %s "${2:-}" | nsenter --target "$leader" --mount --uts --ipc --net --pid --cgroup -- \
         env -i HOME=/root LANG=C.UTF-8 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
-        timeout 300 bash -c "cd /root; $1" 2>&1) || status=$?
+        timeout 300 bash -c "cd /srv; $1" 2>&1) || status=$?
     count=$((count + 1))
     printf '# %s\n%s\n(%s)\n\n' "$1" "$output" "$status" >>"$logs/$name.txt"
 }

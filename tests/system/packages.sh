@@ -141,9 +141,9 @@ put() {
 
 # What an administrator adds: a token of SoftHSM2, its PIN, the configuration; and a lab CA, as commands of the tree.
 put_identity() {
-    put /root/lab.sh 0755 <<'TEXT'
+    put /srv/lab.sh 0755 <<'TEXT'
 set -eu
-. /root/ca.sh
+. /srv/ca.sh
 usermod -a -G softhsm hwenroll
 if ! [ -e /etc/hwenroll/lab.pin ]; then
     printf 24680135 >/etc/hwenroll/lab.pin
@@ -151,27 +151,27 @@ if ! [ -e /etc/hwenroll/lab.pin ]; then
     chown hwenroll: /etc/hwenroll/lab.pin /etc/hwenroll/corp.challenge
     chmod 0600 /etc/hwenroll/lab.pin /etc/hwenroll/corp.challenge
     as_agent softhsm2-util --init-token --free --label lab --pin 24680135 --so-pin 97531864
-    sed -e "s,^url .*,url = \"$(cat /root/url)\"," \
-        -e "s,^fingerprint .*,fingerprint = \"$(openssl x509 -in /root/ca/ca.pem -noout -fingerprint -sha256 |
+    sed -e "s,^url .*,url = \"$(cat /srv/url)\"," \
+        -e "s,^fingerprint .*,fingerprint = \"$(openssl x509 -in /srv/ca/ca.pem -noout -fingerprint -sha256 |
             sed 's/.*=/SHA256:/')\"," \
         -e '/^on_change/d' /usr/share/doc/hwenroll/examples/hwenroll.toml >/etc/hwenroll/hwenroll.toml
 fi
 TEXT
-    put /root/ca.sh 0644 <<'TEXT'
+    put /srv/ca.sh 0644 <<'TEXT'
 # as_agent COMMAND: what the unit does.
 as_agent() {
     install -d -o hwenroll -m 0711 /var/lib/hwenroll
     install -d -o hwenroll -m 0755 /run/hwenroll
     setpriv --reuid=hwenroll --regid=hwenroll --init-groups -- "$@"
 }
-rm -f /root/url
-printf 'open sesame\n' >/root/challenge
-scep-lab-ca --dir /root/ca --listen 127.0.0.1:7070 --challenge-file /root/challenge --ready-file /root/url \
-    >>/root/ca.log 2>&1 &
+rm -f /srv/url
+printf 'open sesame\n' >/srv/challenge
+scep-lab-ca --dir /srv/ca --listen 127.0.0.1:7070 --challenge-file /srv/challenge --ready-file /srv/url \
+    >>/srv/ca.log 2>&1 &
 ca=$!
 trap 'kill $ca' EXIT
-for try in $(seq 300); do [ ! -s /root/url ] || break; sleep 0.1; done
-requests() { grep -c . /root/ca.log || true; }
+for try in $(seq 300); do [ ! -s /srv/url ] || break; sleep 0.1; done
+requests() { grep -c . /srv/ca.log || true; }
 TEXT
 }
 
@@ -200,7 +200,7 @@ live_through_versions() {
     complete_tree "$suite"
     mkdir -p "$tree/debs"
     cp -r "$out"/hwenroll_*.deb "$out"/scep-lab-ca_*.deb "$out/older" "$tree/debs/"
-    cp -r "$checkout/debian/tests" "$tree/root/tests"
+    cp -r "$checkout/debian/tests" "$tree/srv/tests"
     # minbase leaves documentation out nowhere, but a machine may.
     rm -f "$tree"/etc/dpkg/dpkg.cfg.d/*
     put_identity
@@ -215,21 +215,21 @@ live_through_versions() {
     check "the units find their programs" \
         "sed -n 's/^ExecStart=\([^ ]*\).*/\1/p' /usr/lib/systemd/system/hwenroll*.service | while read -r program; do
              test -x \$program || { echo \$program; exit 1; }; done"
-    check "its test (debian/tests) passes" "/root/tests/enrollment"
+    check "its test (debian/tests) passes" "/srv/tests/enrollment"
     check "an identity is enrolled with the example's configuration" \
-        ". /root/lab.sh; hwenroll check-config; as_agent hwenrolld --once; hwenroll status | grep OK
-         openssl x509 -in /var/lib/hwenroll/live/web/current/cert.pem -noout -serial >/root/serial"
+        ". /srv/lab.sh; hwenroll check-config; as_agent hwenrolld --once; hwenroll status | grep OK
+         openssl x509 -in /var/lib/hwenroll/live/web/current/cert.pem -noout -serial >/srv/serial"
     check "upgrades" "$apt_install /debs/*.deb; dpkg-query -W hwenroll scep-lab-ca; dpkg -l hwenroll | grep -w 0.1.0"
-    unchanged='. /root/ca.sh; before=$(requests); as_agent hwenrolld --once; test "$before" = "$(requests)"
+    unchanged='. /srv/ca.sh; before=$(requests); as_agent hwenrolld --once; test "$before" = "$(requests)"
         hwenroll status | grep OK
-        openssl x509 -in /var/lib/hwenroll/live/web/current/cert.pem -noout -serial | cmp - /root/serial'
+        openssl x509 -in /var/lib/hwenroll/live/web/current/cert.pem -noout -serial | cmp - /srv/serial'
     check "the identity lives on, nothing is asked anew" "$unchanged"
     check "is removed; configuration and state stay" \
         "apt-get remove -qq --yes hwenroll; [ ! -e /usr/sbin/hwenrolld ]; test -e /etc/hwenroll/hwenroll.toml
          test -e /var/lib/hwenroll/state.db; test -e /var/lib/hwenroll/live/web/current/cert.pem"
     check "is installed again; the identity lives on" "$apt_install /debs/hwenroll_*.deb; $unchanged"
     check "is purged; the key that stays on its token is named, the rest is gone" \
-        "apt-get purge -qq --yes hwenroll 2>&1 | tee /root/purge.log; grep 'pkcs11:.*token=lab' /root/purge.log
+        "apt-get purge -qq --yes hwenroll 2>&1 | tee /srv/purge.log; grep 'pkcs11:.*token=lab' /srv/purge.log
          for path in /etc/hwenroll /var/lib/hwenroll /run/hwenroll; do ! test -e \$path || { find \$path; exit 1; }; done
          ! find /etc/systemd /var/lib/systemd -name '*hwenroll*' | grep ."
     check "is installed after that as for the first time" \

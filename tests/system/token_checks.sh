@@ -140,7 +140,7 @@ token_service_takes_an_encrypted_pin() {
     local way had
     inside systemd-creds setup >/dev/null
     inside systemd-creds encrypt --with-key=host --name=lab.pin /etc/hwenroll/service.pin /etc/hwenroll/lab.cred
-    mv "$tree/etc/hwenroll/service.pin" "$tree/root/service.pin"
+    mv "$tree/etc/hwenroll/service.pin" "$tree/srv/service.pin"
     for way in SetCredential=lab.pin:24680 LoadCredentialEncrypted=lab.pin:/etc/hwenroll/lab.cred; do
         had=$(issued corp)
         drop_in hwenroll-token@lab lab <<TEXT

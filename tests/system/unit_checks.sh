@@ -93,12 +93,12 @@ tried_once() {
 
 # break_configuration: until mend_configuration, which writes into the file that is there, as an editor may.
 break_configuration() {
-    cp "$tree/$main_file" "$tree/root/good.toml"
+    cp "$tree/$main_file" "$tree/srv/good.toml"
     echo 'this is [no TOML' >"$tree/$main_file"
     inside systemctl restart hwenrolld 2>/dev/null || true
     within 10 waits_for_another
 }
-mend_configuration() { cat "$tree/root/good.toml" >"$tree/$main_file"; }
+mend_configuration() { cat "$tree/srv/good.toml" >"$tree/$main_file"; }
 
 waits_for_a_correction() {
     local had

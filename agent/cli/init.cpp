@@ -604,6 +604,9 @@ class Init {
     }
 
     void tell() {
+        if (starts_ && !context_.output.json) {
+            say("hwenrolld starts with the configuration; this waits for it, for 10 s at most");
+        }
         started_ = has_started();
         if (context_.output.json) {
             print_json("init", {{"identity", draft_.identity},

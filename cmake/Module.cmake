@@ -57,7 +57,7 @@ endfunction()
 
 # hwenroll_test(NAME SOURCES … USES … LIBRARIES … [LABELS …] [TIMEOUT seconds] [ALONE | WHOLE] [SUITE name INSTANCES …]):
 # a GoogleTest program, one ctest test for each TEST in it. ALONE: no other test runs at the same time. WHOLE: one ctest
-# test for the program, whose tests share what is slow to read. Those that are called DISABLED_… are for
+# test for the program, whose tests share what is slow to read or to make, or are many and quick. Those that are called DISABLED_… are for
 # ./test.sh --soak, which names them. SUITE: the program has this parameterised suite
 # alone, and one ctest test for each of its INSTANCES, whose tests share what is slow to make.
 function(hwenroll_test name)

@@ -1,6 +1,7 @@
 // The proof by simulation: nothing is violated in years of a fleet, and each planted bug is seen. docs/simulation.md.
 #include "tests/simulation/simulation.h"
 
+#include <algorithm>
 #include <sstream>
 
 #include <gtest/gtest.h>
@@ -10,6 +11,9 @@ namespace {
 
 /// A smaller fleet under the sanitizers, which are some ten times slower.
 constexpr std::uint32_t share = HWENROLL_SIMULATED_SHARE;
+/// Fewer than some 500 and chance alone puts 1.5 times the mean (N18) into one of the bins after the outage: with 166
+/// the mean is 11, and 19 are three standard deviations above it.
+constexpr std::uint32_t seeded_fleet = std::max(800U, 2000U / share);
 
 Outcome live(const Options& options) {
     std::ostringstream nowhere;
@@ -25,9 +29,9 @@ bool violates(const Outcome& outcome, std::string_view rule) {
 class SimulationSeed : public testing::TestWithParam<std::uint64_t> {};
 
 TEST_P(SimulationSeed, nothing_is_violated_in_three_years_of_two_thousand_identities) {
-    const Outcome outcome = live({.identities = 2000 / share, .years = 3, .seed = GetParam()});
+    const Outcome outcome = live({.identities = seeded_fleet, .years = 3, .seed = GetParam()});
     EXPECT_TRUE(outcome.violations.empty());
-    EXPECT_GT(outcome.figures.shadows, 2000U / share / 2) << "the rollover is part of it";
+    EXPECT_GT(outcome.figures.shadows, seeded_fleet / 2) << "the rollover is part of it";
 }
 
 INSTANTIATE_TEST_SUITE_P(Simulation, SimulationSeed, testing::Values(1, 2, 3));

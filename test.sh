@@ -36,7 +36,8 @@ usage: ./test.sh [--asan | --tsan | --coverage | --preset NAME] [--soak NAME] [-
                     varlink   varlinkctl of a minimal Debian 13 tree against build/dev's agent (needs root); 2 minutes
   -R REGEX        only the tests whose names match, as in ctest
   --without LABEL no tests of this label: e2e, crash, …
-  --jobs N        parallel compilations and tests; default: the number of processors
+  --jobs N        parallel compilations, and half as many tests again, since most of them wait for others; default:
+                  the number of processors
 Missing Debian packages are installed first, which needs root. The last lines are ctest's summary (with --coverage,
 gcovr's); the exit code is 0 when all tests passed.
 TEXT
@@ -138,7 +139,7 @@ if [ -n "$long" ]; then
 fi
 [ "$preset" != coverage ] || find build/coverage -name '*.gcda' -delete
 tested=0
-ctest --test-dir "build/$preset" --output-on-failure --parallel "$jobs" --no-label-summary --no-tests=error \
+ctest --test-dir "build/$preset" --output-on-failure --parallel $((jobs * 3 / 2)) --no-label-summary --no-tests=error \
     "${selection[@]}" || tested=$?
 if [ "$preset" = coverage ]; then
     mkdir -p build/coverage/report

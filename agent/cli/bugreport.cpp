@@ -152,10 +152,11 @@ std::string units_text() {
     if (!std::filesystem::exists("/run/systemd/system", ignored)) {
         return "systemd does not run here\n";
     }
+    static constexpr const char* properties =
+        "--property=Id,LoadState,UnitFileState,ActiveState,SubState,Result,ExecMainCode,ExecMainStatus,"
+        "NRestarts,StatusText,ActiveEnterTimestamp,MemoryCurrent,DropInPaths";
     return output_of({systemctl, "--no-pager", "show", "hwenrolld.service", "hwenroll-hook.socket",
-                      "hwenroll-token@*.socket", "hwenroll-token@*.service",
-                      "--property=Id,LoadState,UnitFileState,ActiveState,SubState,Result,ExecMainCode,ExecMainStatus,"
-                      "NRestarts,StatusText,ActiveEnterTimestamp,MemoryCurrent,DropInPaths"},
+                      "hwenroll-token@*.socket", "hwenroll-token@*.service", properties},
                      output_time);
 }
 

@@ -52,6 +52,7 @@ Result<config::AuthoritySettings> settings_of(const CaQuestion& question) {
 
 std::vector<std::string> fingerprints_in(const std::vector<CaRole>& roles) {
     std::vector<std::string> all;
+    all.reserve(roles.size());
     for (const CaRole& role : roles) {
         all.push_back(role.text + " " + fingerprint_of(*role.certificate));
     }

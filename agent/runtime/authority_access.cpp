@@ -250,8 +250,13 @@ Status AuthorityAccess::take_other(const std::vector<Certificate>& received, con
         record.certificates.push_back(certificate.der());
     }
     record.capabilities = state_.current->capabilities;
-    const Status advanced = succeeds ? advance(lifecycle::SuccessorInOffice{std::move(record)})
-                                     : advance(lifecycle::AuthorityFetched{std::move(record)});
+    lifecycle::AuthorityEvent event = lifecycle::AuthorityFetched{};
+    if (succeeds) {
+        event = lifecycle::SuccessorInOffice{std::move(record)};
+    } else {
+        event = lifecycle::AuthorityFetched{std::move(record)};
+    }
+    const Status advanced = advance(event);
     return advanced ? restore() : advanced;
 }
 

@@ -162,6 +162,9 @@ void measure(const Options& options) {
             daemon->wait(patience);
         }
     }
+    if (daemon == nullptr) {
+        throw std::logic_error("no round was run");
+    }
     const auto started = test::memory_of(daemon->pid());
     expect_all_valid(fleet, count);
     const auto after_start = test::memory_of(daemon->pid());

@@ -65,11 +65,13 @@ void add_first_recipient(const Scene& scene, HttpReply& reply) {
 std::span<std::uint8_t> originator_point(Bytes& envelope) {
     constexpr std::array<std::uint8_t, 4> header{0x03, 0x42, 0x00, 0x04};
     constexpr std::size_t coordinates = 64;
-    const auto found = std::ranges::search(envelope, header);
-    if (found.empty() || static_cast<std::size_t>(envelope.end() - found.end()) < coordinates) {
+    const std::span<std::uint8_t> whole(envelope);
+    const auto [begin, end] = std::ranges::search(whole, header);
+    const auto behind = static_cast<std::size_t>(std::distance(whole.begin(), end));
+    if (begin == end || whole.size() - behind < coordinates) {
         return {};
     }
-    return {&*found.end(), coordinates};
+    return whole.subspan(behind, coordinates);
 }
 
 /// What is agreed upon with the point spoilt by `edit`; a reply by key transport stays as it is.

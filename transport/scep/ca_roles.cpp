@@ -391,15 +391,15 @@ Result<Certificate> choose_recipient(const Certificate& issuer, const std::vecto
         const auto is_able = [](const UnusedCertificate& one) { return recipient_rank(one.certificate, true) > 0; };
         // Of several, which of them is the CA's only its operator knows: anybody may have added one (SEC-4).
         const bool one_is_able = std::ranges::count_if(unused, is_able) == 1;
-        const auto able = one_is_able ? std::ranges::find_if(unused, is_able) : unused.end();
+        const UnusedCertificate* const able = one_is_able ? &*std::ranges::find_if(unused, is_able) : nullptr;
         return fail(
             ErrorCode::ca_no_recipient, "no certificate of the CA can receive an encrypted request",
             "none of " + identify(issuer) +
                 fmt::format(" and its {} RA certificates has an RSA key for encryption", ras.size()) +
-                (able == unused.end() ? "" : "; it sent " + identify(able->certificate) + " too, but " + able->reason),
-            able == unused.end() ? "have the CA's operator provide an RSA certificate for SCEP, or set envelope = "
-                                   "\"password\" if the CA takes requests that are encrypted under the challenge"
-                                 : able->advice);
+                (able == nullptr ? "" : "; it sent " + identify(able->certificate) + " too, but " + able->reason),
+            able == nullptr ? "have the CA's operator provide an RSA certificate for SCEP, or set envelope = "
+                              "\"password\" if the CA takes requests that are encrypted under the challenge"
+                            : able->advice);
     }
     return *best;
 }

@@ -23,6 +23,7 @@ std::string spelled(const Bytes& fingerprint) {
 /// The line for the configuration under which a machine may enroll with any of these (design §4).
 std::string fingerprint_line(const std::vector<Bytes>& fingerprints) {
     std::vector<std::string> quoted;
+    quoted.reserve(fingerprints.size());
     for (const Bytes& fingerprint : fingerprints) {
         quoted.push_back('"' + spelled(fingerprint) + '"');
     }
@@ -223,7 +224,7 @@ void check_authorities(Examination& examination) {
         check_legacy(examination, about, settings);
         for (const std::string& url : settings.urls) {
             if (examination.against_ca) {
-                ask(examination, about + " at " + url, settings, url);
+                ask(examination, fmt::format("{} at {}", about, url), settings, url);
             }
         }
         if (!examination.against_ca) {

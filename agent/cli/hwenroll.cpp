@@ -285,6 +285,7 @@ std::optional<Error> unknown_command(const CLI::App& app) {
         return std::nullopt;
     }
     std::vector<std::string> names;
+    names.reserve(commands.size());
     for (const CLI::App* command : commands) {
         names.push_back(command->get_name());
     }

@@ -18,7 +18,7 @@ const std::optional<config::SecretSource>& pin_of(const config::TokenSettings& t
 }
 
 std::string after_pin(const std::string& identity, const config::Configuration& configuration) {
-    const std::string resume = "hwenroll resume " + shell_word(identity);
+    std::string resume = "hwenroll resume " + shell_word(identity);
     const auto settings = configuration.identities.find(identity);
     if (settings == configuration.identities.end()) {
         return resume;
@@ -29,7 +29,7 @@ std::string after_pin(const std::string& identity, const config::Configuration& 
 
 std::string after_challenge(ErrorCode code, const std::string& ca, const config::Configuration& configuration) {
     const auto authority = configuration.authorities.find(ca);
-    const std::string explain = "hwenroll explain " + std::string(error_info(code).name);
+    std::string explain = "hwenroll explain " + std::string(error_info(code).name);
     return authority == configuration.authorities.end() ? explain : secret_or(authority->second.challenge, explain);
 }
 
@@ -41,7 +41,7 @@ std::string secret_command(const std::string& path) {
 
 std::string next_command(ErrorCode code, const std::string& identity, const config::Configuration* configuration) {
     const ErrorInfo& info = error_info(code);
-    const std::string explain = "hwenroll explain " + std::string(info.name);
+    std::string explain = "hwenroll explain " + std::string(info.name);
     if (configuration == nullptr) {
         return "hwenroll check-config";
     }
@@ -70,7 +70,7 @@ std::string next_command(ErrorCode code, const std::string& identity, const conf
 }
 
 std::string next_command(ErrorCode code, const config::TokenSettings& token) {
-    const std::string explain = "hwenroll explain " + std::string(error_info(code).name);
+    std::string explain = "hwenroll explain " + std::string(error_info(code).name);
     switch (code) {
         case ErrorCode::token_pin:
         case ErrorCode::token_pin_source:

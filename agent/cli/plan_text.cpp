@@ -200,7 +200,7 @@ void add_urls(Fields& fields, const config::AuthoritySettings& authority, const 
                                        : "POST, or GET where the CA does not announce POST,";
     std::vector<std::string> urls;
     for (const std::string& url : authority.urls) {
-        urls.push_back(method + " " + url);
+        urls.push_back(fmt::format("{} {}", method, url));
     }
     fields.add("urls", "to, in order", std::move(urls));
 }

@@ -110,6 +110,7 @@ Result<std::vector<Source>> configured_sources(const CommandContext& context) {
         sources.emplace(module, source_of(module, network));
     }
     std::vector<Source> out;
+    out.reserve(sources.size());
     for (auto& [module, source] : sources) {
         out.push_back(std::move(source));
     }

@@ -55,6 +55,7 @@ class SectionWriter {
     }
     void fingerprints(const std::string& key, const std::vector<Bytes>& pins) {
         std::vector<std::string> texts;
+        texts.reserve(pins.size());
         for (const Bytes& pin : pins) {
             texts.push_back(fingerprint_text(pin));
         }
@@ -256,8 +257,9 @@ template <class Settings>
 Table sections(const Origins& origins, const std::string& kind,
                const std::map<std::string, Settings, std::less<>>& parts) {
     Table table;
+    table.reserve(parts.size());
     for (const auto& [name, settings] : parts) {
-        table.push_back(Entry{name, {}, Value(section(origins, kind + '/' + name, settings), {})});
+        table.push_back(Entry{name, {}, Value(section(origins, fmt::format("{}/{}", kind, name), settings), {})});
     }
     return table;
 }

@@ -149,9 +149,13 @@ class OverviewHandler {
             row_.failure = std::move(text);
             return true;
         }
-        return (key_ == "name" && take(row_.name, std::move(text))) ||
-               (key_ == "next" && take(row_.next, std::move(text))) ||
-               (key_ == "state" && take(row_.word, std::move(text)));
+        if (key_ == "name") {
+            return take(row_.name, std::move(text));
+        }
+        if (key_ == "next") {
+            return take(row_.next, std::move(text));
+        }
+        return key_ == "state" && take(row_.word, std::move(text));
     }
 
     OverviewReply reply_;

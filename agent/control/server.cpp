@@ -372,9 +372,9 @@ class Server::Impl final : public Watcher {
 
     Reply change(Connection& client, const Method& method, const Arguments& arguments) {
         const bool allowed = may_change(client);
-        const Reply reply = allowed ? run(method, arguments)
-                                    : error_reply(agent_prefix, "PermissionDenied",
-                                                  {{"group", listener_.group() ? options_.admin_group : ""}});
+        Reply reply = allowed ? run(method, arguments)
+                              : error_reply(agent_prefix, "PermissionDenied",
+                                            {{"group", listener_.group() ? options_.admin_group : ""}});
         log_(audit_record(asked_by(client, method, arguments), allowed ? outcome_of(reply) : ChangeOutcome::denied,
                           reply));
         return reply;

@@ -418,10 +418,11 @@ Result<Overview> overview_of(const json& value) {
     reader.read("at", overview.at);
     reader.read_list("rows", [&](const json& entry) {
         auto row = overview_row_of(entry);
-        if (row) {
-            overview.rows.push_back(*std::move(row));
+        if (!row) {
+            return false;
         }
-        return row.has_value();
+        overview.rows.push_back(*std::move(row));
+        return true;
     });
     reader.read_list("notices", [&](const json& entry) {
         if (entry.is_string()) {
@@ -466,17 +467,19 @@ Result<Health> health_of(const json& value) {
     reader.read_optional("clock", health.clock);
     reader.read_list("authorities", [&](const json& entry) {
         auto view = authority_view_of(entry);
-        if (view) {
-            health.authorities.push_back(*std::move(view));
+        if (!view) {
+            return false;
         }
-        return view.has_value();
+        health.authorities.push_back(*std::move(view));
+        return true;
     });
     reader.read_list("tokens", [&](const json& entry) {
         auto view = token_view_of(entry);
-        if (view) {
-            health.tokens.push_back(*std::move(view));
+        if (!view) {
+            return false;
         }
-        return view.has_value();
+        health.tokens.push_back(*std::move(view));
+        return true;
     });
     return reader.finish(std::move(health));
 }
@@ -530,10 +533,11 @@ Result<observe::MetricFamily> metric_family_of(const json& value) {
     reader.read("help", family.help);
     reader.read_list("samples", [&](const json& entry) {
         auto sample = metric_sample_of(entry);
-        if (sample) {
-            family.samples.push_back(*std::move(sample));
+        if (!sample) {
+            return false;
         }
-        return sample.has_value();
+        family.samples.push_back(*std::move(sample));
+        return true;
     });
     return reader.finish(std::move(family));
 }

@@ -180,10 +180,11 @@ sum_of() { sha256sum "$tree$1" | cut -d' ' -f1; }
 
 check_mode() {
     is_absent /usr/bin/hwenroll
-    play check --check --diff -e hwenroll_challenge=lab || { tail -n 20 "$logs/check.log" && return 1; }
+    play check --check --diff -e hwenroll_challenge=lab -e hwenroll_tpm_tcti=device:/dev/tpmrm0 || { tail -n 20 "$logs/check.log" && return 1; }
     is_absent /usr/bin/hwenroll
     is_absent /etc/hwenroll/hwenroll.toml
     ! grep -q '^+lab$' "$logs/check.log" || { echo "the difference shows the challenge" && return 1; }
+    grep -qx '+BindPaths=/dev/tpmrm0' "$logs/check.log"
     echo "it would change $(recap check changed)"
 }
 
@@ -264,7 +265,7 @@ fingerprints="{\"hwenroll_ca_fingerprints\": [\"$("${programs[1]}" --version >/d
     sed 's/.*=//; s/://g; s/^/SHA256:/')\"]}"
 inside ansible-playbook --version | head -n 1 | tee -a "$logs/results.txt"
 
-check check_mode "--check --diff of a machine without the package shows what would be"
+check check_mode "--check --diff of a machine without the package shows what would be, with the TPM's drop-in"
 check a_refusal_ends_it "a challenge that the CA refuses ends the run before the next stage"
 check rolls_out "with the right one it installs, enrolls on the TPM, and takes the challenge away"
 check changes_nothing_again "a second run changes nothing"

@@ -16,10 +16,15 @@ usage: ./test.sh [--asan | --tsan | --coverage | --preset NAME] [--soak NAME] [-
                     arm64     tests built for arm64 in a minimal tree, under qemu's user emulation (needs root)
                     booted    the units of systemd/ on a Debian 12 tree that systemd-nspawn boots, with the programs of
                               build/dev as they are (needs root); about 3 minutes
+                    consumers  HAProxy, strongSwan, OpenVPN and wpa_supplicant with a certificate of build/dev's agent and a key
+                              on a token, as docs/guides/consumers.md has it, on Debian 12 and 13 trees that
+                              systemd-nspawn boots (needs root); some 8 minutes
                     crash     SIGKILL at each pass of each crash point of a life with a rollover, and of an enrollment
                     faults    each write, fsync, rename and open of an enrollment fails once: EIO, ENOSPC, EINTR
                     five-commands  a new user's way from the packages in build/packages to a deployed certificate, and what is
                               in it, on Debian 12 and 13 trees that systemd-nspawn boots (needs root); some 5 minutes
+                    fleet     docs/examples/ansible by ansible-playbook on Debian 12 and 13 trees that systemd-nspawn boots
+                              (needs root); some 6 minutes
                     fresh     ./demo.sh and ./test.sh on minimal Debian 12 and 13 trees (needs root)
                     fuzz      every fuzz target for 30 minutes; notes the figures in docs/fuzzing.md
                     guest     the units of systemd/ on an emulated machine with a TPM and AppArmor, with the programs of
@@ -86,6 +91,14 @@ kernel-tpm)
     cmake --preset dev >/dev/null
     cmake --build build/dev --parallel "$jobs" --target hwenroll-test-kernel-tpm
     exec tests/system/kernel_tpm.sh
+    ;;
+consumers | fleet)
+    .ci/install-deps
+    cmake --preset dev >/dev/null
+    cmake --build build/dev --parallel "$jobs" --target hwenrolld hwenroll hwenroll-token hwenroll-hook scep-lab-ca
+    failed=0
+    for suite in bookworm trixie; do "tests/system/$soak.sh" --suite "$suite" || failed=1; done
+    exit "$failed"
     ;;
 crash) long='DISABLED_CrashSweep.*' ;;
 faults) long='*SystemCallFault.DISABLED_*' ;;

@@ -28,14 +28,18 @@ std::string role(const std::string& name) {
     return read_file(example("roles/hwenroll/" + name));
 }
 
-/// The template with what the inventory has for it.
+/// The template with what the inventory and the role's defaults have for it.
 std::string rendered() {
     std::string text = role("templates/hwenroll.toml.j2");
     const std::string inventory = read_file(example("inventory.yml"));
     std::smatch url;
     std::smatch pin;
+    std::smatch tpm;
     EXPECT_TRUE(std::regex_search(inventory, url, std::regex("hwenroll_ca_url: (\\S+)")));
     EXPECT_TRUE(std::regex_search(inventory, pin, std::regex("- \"(SHA256:[0-9A-F]{64})\"")));
+    const std::string defaults = role("defaults/main.yml");
+    EXPECT_TRUE(std::regex_search(defaults, tpm, std::regex("hwenroll_tpm_tcti: (\\S+)")));
+    text = std::regex_replace(text, std::regex(R"(\{\{ hwenroll_tpm_tcti \}\})"), tpm[1].str());
     text = std::regex_replace(text, std::regex(R"(\{\{ hwenroll_ca_url \}\})"), url[1].str());
     return std::regex_replace(text, std::regex(R"(\{\{ hwenroll_ca_fingerprints \| to_json \}\})"),
                               "[\"" + pin[1].str() + "\"]");

@@ -111,5 +111,16 @@ TEST(Guides, are_all_in_the_list_and_say_what_was_tried) {
     EXPECT_THAT(there, IsSupersetOf(of_cas));
 }
 
+/// A block that nobody runs is wrong soon.
+TEST(Guides, of_consumers_have_no_block_that_is_not_run) {
+    const std::string runs = read_file(source_file("tests/system/consumer_checks.sh")) +
+                             read_file(source_file("tests/documents/apache_recipe_test.cpp"));
+    const RecipeBook book(read_file(source_file("docs/guides/consumers.md")));
+    EXPECT_GE(book.names().size(), 20U);
+    for (const std::string& name : book.names()) {
+        EXPECT_TRUE(std::regex_search(runs, std::regex("[ '\"]" + name + "['\" \n]"))) << name << " is run by nobody";
+    }
+}
+
 }  // namespace
 }  // namespace hwenroll::test

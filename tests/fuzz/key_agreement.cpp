@@ -1,12 +1,14 @@
 // Envelopes by key agreement (KeyAgreeRecipientInfo), opened as on a token. The first octet of an input says which part
 // the rest becomes: the whole envelope, its recipients, what is wrapped, or the keying material beside it.
+#include <array>
+
 #include <openssl/evp.h>
 
 #include "keystore/openssl/agreed_key.h"
+#include "tests/fuzz/ec_envelope.h"
 #include "tests/fuzz/ec_world.h"
 #include "tests/fuzz/oracle.h"
 #include "tests/keystore/software_token.h"
-#include "transport/scep/ber.h"
 #include "transport/scep/cert_rep.h"
 
 using namespace hwenroll;
@@ -68,17 +70,15 @@ std::optional<Secret> open(ByteView envelope) {
     const auto stolen = open_with(theirs, envelope);
     fuzz::require(!stolen, "another key opens nothing");
     fuzz::require(stolen.error().code() == ErrorCode::scep_decrypt, "a wrong key looks like bad padding (SEC-9)");
-    const ByteView content = opened->content.reveal();
-    const auto size = scep::check_ber(content, scep::ParseLimits().max_depth);
-    fuzz::require(size && *size == content.size(), "what was decrypted is one value (ENV-15)");
-    const auto by_libcrypto = fuzz::opened_by_libcrypto(envelope, false);
-    fuzz::require(!by_libcrypto || equal(*by_libcrypto, content), "libcrypto takes out the same, if anything");
-    return std::move(opened->content);
+    return fuzz::checked_content(std::move(*opened), envelope, false);
+}
+
+void as_envelope(ByteView envelope) {
+    open(envelope);
 }
 
 void as_recipients(ByteView recipients) {
-    const auto content = open(fuzz::envelope_for(recipients));
-    fuzz::require(!content || equal(content->reveal(), fuzz::ec_world().plaintext), "it opens to what was sealed");
+    fuzz::require_what_was_sealed(open(fuzz::envelope_for(recipients)));
 }
 
 /// RFC 3394 §2.2.1: whole halves of a block, two at least.
@@ -96,28 +96,12 @@ void as_material(ByteView material) {
     constexpr std::size_t most = 128;
     const auto content = open(fuzz::envelope_for(fuzz::by_agreement({}, material)));
     fuzz::require(content.has_value() == (material.size() <= most), "a ukm of up to 128 octets is agreed under");
-    fuzz::require(!content || equal(content->reveal(), fuzz::ec_world().plaintext), "it opens to what was sealed");
+    fuzz::require_what_was_sealed(content);
 }
 
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-    if (size == 0) {
-        return 0;
-    }
-    const ByteView rest(data + 1, size - 1);
-    switch (data[0] % 4) {
-        case 0:
-            open(rest);
-            break;
-        case 1:
-            as_recipients(rest);
-            break;
-        case 2:
-            as_wrapped(rest);
-            break;
-        default:
-            as_material(rest);
-    }
-    return 0;
+    static constexpr std::array<fuzz::Part, 4> parts{as_envelope, as_recipients, as_wrapped, as_material};
+    return fuzz::choose_part({data, size}, parts);
 }

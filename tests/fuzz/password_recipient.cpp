@@ -1,8 +1,10 @@
 // Envelopes by the challenge (PasswordRecipientInfo), as an EC key's reply comes. The first octet of an input says
 // which part the rest becomes: the whole envelope, its recipients, or what is wrapped under the challenge.
+#include <array>
+
+#include "tests/fuzz/ec_envelope.h"
 #include "tests/fuzz/ec_world.h"
 #include "tests/fuzz/oracle.h"
-#include "transport/scep/ber.h"
 #include "transport/scep/cert_rep.h"
 
 using namespace hwenroll;
@@ -44,17 +46,15 @@ std::optional<Secret> open(ByteView envelope) {
     }
     fuzz::require(guessed.error().code() == ErrorCode::scep_decrypt,
                   "a wrong challenge looks like bad padding (SEC-9)");
-    const ByteView content = opened->content.reveal();
-    const auto size = scep::check_ber(content, scep::ParseLimits().max_depth);
-    fuzz::require(size && *size == content.size(), "what was decrypted is one value (ENV-15)");
-    const auto theirs = fuzz::opened_by_libcrypto(envelope, true);
-    fuzz::require(!theirs || equal(*theirs, content), "libcrypto takes out the same, if anything");
-    return std::move(opened->content);
+    return fuzz::checked_content(std::move(*opened), envelope, true);
+}
+
+void as_envelope(ByteView envelope) {
+    open(envelope);
 }
 
 void as_recipients(ByteView recipients) {
-    const auto content = open(fuzz::envelope_for(recipients));
-    fuzz::require(!content || equal(content->reveal(), fuzz::ec_world().plaintext), "it opens to what was sealed");
+    fuzz::require_what_was_sealed(open(fuzz::envelope_for(recipients)));
 }
 
 void as_wrapped(ByteView wrapped) {
@@ -70,19 +70,6 @@ void as_wrapped(ByteView wrapped) {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-    if (size == 0) {
-        return 0;
-    }
-    const ByteView rest(data + 1, size - 1);
-    switch (data[0] % 3) {
-        case 0:
-            open(rest);
-            break;
-        case 1:
-            as_recipients(rest);
-            break;
-        default:
-            as_wrapped(rest);
-    }
-    return 0;
+    static constexpr std::array<fuzz::Part, 3> parts{as_envelope, as_recipients, as_wrapped};
+    return fuzz::choose_part({data, size}, parts);
 }

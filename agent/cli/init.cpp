@@ -5,6 +5,7 @@
 #include <pwd.h>
 #include <thread>
 #include <unistd.h>
+#include <utility>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -125,6 +126,7 @@ class Init {
         }
         add("--fingerprint", options_.fingerprint);
         add("--module", options_.module);
+        add("--tcti", options_.tcti);
         add("--token", options_.token);
         add("--key", options_.key);
         add("--envelope", options_.envelope);
@@ -209,6 +211,11 @@ class Init {
             next_ = {command_with("--url http://ca.example.com/scep")};
             return fail(ErrorCode::usage, "no CA is named", {}, "give its URL by --url");
         }
+        if (options_.preset && !is_preset(*options_.preset)) {
+            const std::string unknown = std::exchange(options_.preset, std::nullopt).value();
+            next_ = {command_with("--ca-preset ndes")};
+            return fail(ErrorCode::usage, "'" + unknown + "' is no preset", {}, "use ndes or cisco-ios");
+        }
         const auto clock = runtime::make_clock();
         if (!clock) {
             return fail(clock.error());
@@ -225,7 +232,7 @@ class Init {
         if (!answer) {
             next_ = {command_with("")};
             if (answer.error().code() == ErrorCode::ca_fingerprint) {
-                next_ = {"hwenroll ca show " + shell_word(*options_.url), command_with("--fingerprint SHA256:…")};
+                next_ = {"hwenroll ca show " + shell_word(url_of(question)), command_with("--fingerprint SHA256:…")};
             }
             return fail(answer.error());
         }
@@ -270,8 +277,16 @@ class Init {
             use_known(known->first);
             return {};
         }
+        if (options_.tcti) {
+            if (const auto parsed = config::parse_tcti(*options_.tcti); !parsed) {
+                const std::string refused = std::exchange(options_.tcti, std::nullopt).value();
+                next_ = {command_with("--tcti device:/dev/tpmrm0")};
+                return fail(ErrorCode::usage, "'" + refused + "' " + std::string(parsed.error().what()), {},
+                            std::string(parsed.error().next()));
+            }
+        }
         say("\nlooking for tokens ...");
-        TokenSearch search = find_tokens(options_.module);
+        TokenSearch search = find_tokens(options_.module, options_.tcti);
         const bool any = !search.tokens.empty();
         if (options_.token) {
             std::erase_if(search.tokens, [&](const FoundToken& one) { return !is_meant(one, *options_.token); });
@@ -294,24 +309,27 @@ class Init {
         for (const Error& failure : search.failures) {
             why.push_back(failure.line());
         }
-        if (search.modules.empty()) {
+        std::vector<std::string> asked = search.modules;
+        asked.insert(asked.end(), search.tpms.begin(), search.tpms.end());
+        if (asked.empty()) {
             why.emplace_back("no PKCS#11 module and no /dev/tpmrm0 is on this machine");
         }
         const bool software = std::ranges::any_of(
             search.modules, [](const std::string& module) { return module.find("softhsm") != std::string::npos; });
-        if (search.modules.empty()) {
+        if (asked.empty()) {
             next_ = {"apt install softhsm2"};
+        } else if (search.modules.empty()) {
+            next_ = {};  // a TPM that does not answer
         } else if (!any && (software || !options_.token)) {
             next_ = {"softhsm2-util --init-token --free --label " + shell_word(options_.token.value_or("hwenroll"))};
         } else {
             next_ = {"hwenroll token list --module " + shell_word(search.modules.front())};
         }
-        next_.push_back(command_with(options_.module ? "" : "--module /path/to/module.so"));
-        return fail(
-            ErrorCode::token_absent,
-            options_.token ? "no token is '" + *options_.token + "'" : std::string("no token was found"),
-            fmt::format("asked: {}{}{}", fmt::join(search.modules, " "), why.empty() ? "" : "; ", fmt::join(why, "; ")),
-            "plug it in, or initialise one, a software token for a trial");
+        next_.push_back(command_with(options_.module || options_.tcti ? "" : "--module /path/to/module.so"));
+        return fail(ErrorCode::token_absent,
+                    options_.token ? "no token is '" + *options_.token + "'" : std::string("no token was found"),
+                    fmt::format("asked: {}{}{}", fmt::join(asked, " "), why.empty() ? "" : "; ", fmt::join(why, "; ")),
+                    "plug it in, or initialise one, a software token for a trial");
     }
 
     /// Leaves the chosen one.
@@ -465,7 +483,7 @@ class Init {
         if (!text.empty()) {
             if (!options_.drop_in && asks_) {
                 say(fmt::format("\nhwenrolld.service may not use this token yet. It needs {}:\n{}",
-                                drop_in_path(draft_.token.name).string(), text));
+                                new_drop_in(draft_.token.name).string(), text));
                 options_.drop_in = ask("Type yes to have it written:").value_or("") == "yes";
             }
             if (!options_.drop_in) {
@@ -515,7 +533,7 @@ class Init {
         make_directory(target_.parent_path());
         std::error_code failure;
         if (!drop_in_.empty()) {
-            const fs::path path = drop_in_path(draft_.token.name);
+            const fs::path path = new_drop_in(draft_.token.name);
             fs::create_directories(path.parent_path(), failure);
             if (Status kept = keep(path, drop_in_, configuration_mode); !kept) {
                 return kept;

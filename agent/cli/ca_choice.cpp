@@ -7,6 +7,7 @@
 
 #include "agent/config/configuration_reader.h"
 #include "agent/config/value_syntax.h"
+#include "agent/config/words.h"
 #include "agent/runtime/authority_access.h"
 
 namespace hwenroll::cli {
@@ -160,6 +161,15 @@ std::vector<std::string> needed_legacy(const scep::Capabilities& capabilities) {
         }
     }
     return {};
+}
+
+bool is_preset(std::string_view word) {
+    return std::ranges::any_of(config::presets, [&](const auto& preset) { return preset.first == word; });
+}
+
+std::string url_of(const CaQuestion& question) {
+    const auto settings = settings_of(question);
+    return settings ? settings->urls.front() : question.url;
 }
 
 Result<CaChoice> ask_for_choice(const CaQuestion& question) {

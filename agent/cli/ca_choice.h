@@ -3,6 +3,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "agent/cli/configuration_draft.h"
@@ -59,6 +60,12 @@ struct CaChoice {
     CaChoice& operator=(const CaChoice&) = delete;
     ~CaChoice() = default;
 };
+
+/// Whether `preset` of a [ca.*] section may be this.
+bool is_preset(std::string_view word);
+
+/// The URL that is asked: completed by the preset; as typed where that makes none.
+std::string url_of(const CaQuestion& question);
 
 /// Asks the CA. Errors: usage (no URL, fingerprint), ca_fingerprint (no certificate of a CA has it), those of ask_ca().
 Result<CaChoice> ask_for_choice(const CaQuestion& question);

@@ -30,7 +30,8 @@ struct InitOptions {
     std::optional<std::string> subject;
     std::vector<std::string> alt_names;
     std::optional<std::string> fingerprint;  ///< of the CA, confirmed by its operator
-    std::optional<std::string> module;       ///< the only PKCS#11 module to look into
+    std::optional<std::string> module;       ///< with `tcti` all that is looked into: a PKCS#11 module
+    std::optional<std::string> tcti;         ///< and a TPM by how it is reached
     std::optional<std::string> token;        ///< label, serial number or URI of a token, TCTI, or a [token.*] section
     std::optional<std::string> key;
     std::optional<std::string> envelope;

@@ -114,13 +114,8 @@ void ask_module(TokenSearch& search, const std::string& module) {
     }
 }
 
-void ask_tpm(TokenSearch& search) {
-    std::error_code failure;
-    if (!fs::is_character_file(resource_managed_tpm, failure)) {
-        return;
-    }
-    const std::string tcti = std::string("device:") + resource_managed_tpm;
-    search.modules.push_back(tcti);
+void ask_tpm(TokenSearch& search, const std::string& tcti) {
+    search.tpms.push_back(tcti);
     keystore::Tpm2Options options;
     options.name = "tpm";
     options.tcti = tcti;
@@ -135,13 +130,23 @@ void ask_tpm(TokenSearch& search) {
 
 }  // namespace
 
-TokenSearch find_tokens(const std::optional<std::string>& module) {
+TokenSearch find_tokens(const std::optional<std::string>& module, const std::optional<std::string>& tcti) {
     TokenSearch search;
-    for (const std::string& path : module ? std::vector{*module} : modules_of_this_machine()) {
+    if (module) {
+        ask_module(search, *module);
+    }
+    if (tcti) {
+        ask_tpm(search, *tcti);
+    }
+    if (module || tcti) {
+        return search;
+    }
+    for (const std::string& path : modules_of_this_machine()) {
         ask_module(search, path);
     }
-    if (!module) {
-        ask_tpm(search);
+    std::error_code failure;
+    if (fs::is_character_file(resource_managed_tpm, failure)) {
+        ask_tpm(search, std::string("device:") + resource_managed_tpm);
     }
     return search;
 }

@@ -23,12 +23,14 @@ struct FoundToken {
 struct TokenSearch {
     std::vector<FoundToken> tokens;    ///< that can hold keys; each device once
     std::vector<std::string> modules;  ///< that were asked
+    std::vector<std::string> tpms;     ///< that were asked, by their TCTI
     std::vector<Error> failures;       ///< modules and TPMs that could not be asked
 };
 
-/// PKCS#11 modules that p11-kit knows, those at their usual places and the TPM behind /dev/tpmrm0; or the one module at
-/// `module`. Each is asked in a worker of its own, without a login. Blocks up to some seconds for each.
-TokenSearch find_tokens(const std::optional<std::string>& module);
+/// The PKCS#11 module at `module` and the TPM behind `tcti`, whichever are given; without both, modules that p11-kit
+/// knows, those at their usual places and the TPM behind /dev/tpmrm0. Each is asked in a worker of its own, without a
+/// login. Blocks up to some seconds for each.
+TokenSearch find_tokens(const std::optional<std::string>& module, const std::optional<std::string>& tcti);
 
 /// Whether `wanted`, as `--token` has it, means this token: its label, serial number, URI, TCTI, or `tpm2`.
 bool is_meant(const FoundToken& token, const std::string& wanted);

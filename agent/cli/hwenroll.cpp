@@ -105,6 +105,7 @@ void add_init_command(CLI::App& app, CommandLine& line) {
     init->add_option("--san", line.init.alt_names, "another name, as dns:web01.example.com; may be repeated");
     init->add_option("--fingerprint", line.init.fingerprint, "SHA-256 of the CA, confirmed by its operator");
     init->add_option("--module", line.init.module, "look into this PKCS#11 module only");
+    init->add_option("--tcti", line.init.tcti, "look at this TPM only, as device:/dev/tpmrm0");
     init->add_option("--token", line.init.token, "label, serial number or URI of the token, or tpm2");
     init->add_option("--key", line.init.key, "rsa:2048, rsa:3072, rsa:4096, ec:p256, ec:p384 or existing:…");
     init->add_option("--envelope", line.init.envelope, "how replies reach an EC key: agree, password, token-rsa");

@@ -162,8 +162,14 @@ std::string drop_in_text(const ServiceNeeds& needs, const ServiceGrants& grants)
     return lines.empty() ? lines : "[Service]\n" + lines;
 }
 
-fs::path drop_in_path(const std::string& token) {
-    return fs::path("/etc/systemd/system/hwenrolld.service.d") / (token + ".conf");
+fs::path new_drop_in(const std::string& token) {
+    const fs::path directory = "/etc/systemd/system/hwenrolld.service.d";
+    fs::path path = directory / (token + ".conf");
+    std::error_code failure;
+    for (int number = 2; fs::symlink_status(path, failure).type() != fs::file_type::not_found; ++number) {
+        path = directory / fmt::format("{}-{}.conf", token, number);
+    }
+    return path;
 }
 
 std::optional<ServiceStep> missing_access(const std::string& token, const ServiceNeeds& needs,
@@ -180,7 +186,7 @@ std::optional<ServiceStep> missing_access(const std::string& token, const Servic
         fmt::format("the sandbox of hwenrolld.service does not reach {}", needs.place.string()),
         fmt::format(
             "printf {} | install -D -m 0644 /dev/stdin {} && systemctl daemon-reload && systemctl restart hwenrolld",
-            shell_word(escaped), shell_word(drop_in_path(token).string()))};
+            shell_word(escaped), shell_word(new_drop_in(token).string()))};
 }
 
 std::optional<ServiceStep> closed_objects(const ServiceNeeds& needs, const ServiceGrants& grants) {

@@ -46,8 +46,8 @@ std::optional<ServiceGrants> service_grants();
 /// Lines of a [Service] section for what `grants` lacks; empty: nothing.
 std::string drop_in_text(const ServiceNeeds& needs, const ServiceGrants& grants);
 
-/// `/etc/systemd/system/hwenrolld.service.d/TOKEN.conf`
-std::filesystem::path drop_in_path(const std::string& token);
+/// `/etc/systemd/system/hwenrolld.service.d/TOKEN.conf`, or with a number where that is there: systemd reads them all.
+std::filesystem::path new_drop_in(const std::string& token);
 
 /// The first thing that keeps the service from `token`; nothing: it may use it.
 std::optional<ServiceStep> missing_access(const std::string& token, const ServiceNeeds& needs,

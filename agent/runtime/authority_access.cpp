@@ -57,7 +57,7 @@ void AuthorityAccess::need(std::function<void(Answer)> then) {
     if (const Status advanced = advance(lifecycle::AuthorityNeeded{}); !advanced) {
         return answer(fail(advanced.error()));
     }
-    if (authority_ && judged_by_time_ != at_.clock_trust.trusted()) {
+    if (authority_ && (judged_by_time_ != at_.clock_trust.trusted() || judged_under_ != permitted(at_.clock.now()))) {
         authority_.reset();  // who may sign and receive, and how, hangs on the time
     }
     if (refused_for_) {
@@ -177,12 +177,16 @@ std::vector<Bytes> AuthorityAccess::pins() const {
     return rolled_over ? std::vector<Bytes>{state_.current->anchor_fingerprint} : settings_.fingerprints;
 }
 
+scep::LegacyPermissions AuthorityAccess::permitted(TimePoint now) const {
+    return permissions_of(settings_.legacy, now, at_.clock_trust.trusted());
+}
+
 scep::CaExpectation AuthorityAccess::expectation(TimePoint now) const {
     return {pins(),
             now,
             parse_limits(limits_, at_.clock_trust.trusted()),
             ra_rule(settings_),
-            permissions_of(settings_.legacy, now, at_.clock_trust.trusted()),
+            permitted(now),
             settings_.envelope == config::EnvelopeMode::password,
             is_revoked_};
 }
@@ -201,6 +205,7 @@ Status AuthorityAccess::restore() {
 void AuthorityAccess::trust(scep::CaSet set, const scep::Capabilities& capabilities) {
     authority_ = std::make_shared<const Authority>(Authority{std::move(set), capabilities, state_.current->generation});
     judged_by_time_ = at_.clock_trust.trusted();
+    judged_under_ = permitted(at_.clock.now());
 }
 
 Result<std::shared_ptr<const Authority>> AuthorityAccess::restore_next(const Authority& current) {
@@ -270,7 +275,7 @@ scep::NextCaExpectation AuthorityAccess::successor_expectation(TimePoint now) co
     }
     expected.limits = parse_limits(limits_, at_.clock_trust.trusted());
     expected.ras = ra_rule(settings_);
-    expected.legacy = permissions_of(settings_.legacy, now, at_.clock_trust.trusted());
+    expected.legacy = permitted(now);
     expected.by_password = settings_.envelope == config::EnvelopeMode::password;
     return expected;
 }
@@ -520,10 +525,7 @@ Status AuthorityAccess::accept(scep::Capabilities capabilities, const Result<htt
                                                scep::parse_capabilities(as_bytes(state_.current->capabilities)));
     }
     // What no request could be made from would only stand in the way of a better answer.
-    if (auto usable =
-            scep::choose_algorithms(capabilities, permissions_of(settings_.legacy, now, at_.clock_trust.trusted()),
-                                    algorithm_choice(settings_));
-        !usable) {
+    if (auto usable = scep::choose_algorithms(capabilities, permitted(now), algorithm_choice(settings_)); !usable) {
         return fail(usable.error());
     }
     std::vector<std::string> warnings = capabilities.warnings;

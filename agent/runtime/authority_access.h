@@ -123,6 +123,7 @@ class AuthorityAccess : public std::enable_shared_from_this<AuthorityAccess> {
     Status advance(const lifecycle::AuthorityEvent& event);
     [[nodiscard]] lifecycle::AuthorityPolicy policy() const;
     [[nodiscard]] std::vector<Bytes> pins() const;
+    [[nodiscard]] scep::LegacyPermissions permitted(TimePoint now) const;
     [[nodiscard]] scep::CaExpectation expectation(TimePoint now) const;
     void trust(scep::CaSet set, const scep::Capabilities& capabilities);
     Status restore();
@@ -152,7 +153,8 @@ class AuthorityAccess : public std::enable_shared_from_this<AuthorityAccess> {
     bool must_seek_ = false;
     bool seeking_ = false;
     std::shared_ptr<const Authority> authority_;
-    bool judged_by_time_ = false;  ///< authority_ was: the clock was trusted
+    bool judged_by_time_ = false;           ///< authority_ was: the clock was trusted
+    scep::LegacyPermissions judged_under_;  ///< what `legacy` permitted when authority_ was judged
     std::vector<std::function<void(Answer)>> waiting_;
     std::vector<std::function<void()>> seekers_;
     std::vector<lifecycle::AuthorityFacts::IssuerCrl> crls_;

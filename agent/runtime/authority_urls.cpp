@@ -21,7 +21,7 @@ bool is_of_the_url(const Result<http::Response>& response) {
     }
     const ErrorCode code = response.error().code();
     return code == ErrorCode::ca_unreachable || code == ErrorCode::ca_timeout || code == ErrorCode::ca_interrupted ||
-           code == ErrorCode::ca_closed;
+           code == ErrorCode::ca_closed || code == ErrorCode::ca_truncated;
 }
 
 /// Invariant 5: not where a message may have arrived.

@@ -15,10 +15,11 @@ namespace hwenroll::runtime {
 
 /// On the loop's thread, as a member of its owner. At most two exchanges at a time (design, "Identity = client").
 ///
-/// The next address is asked where one cannot be reached, does not answer in time, closes the connection, or answers
-/// that the server is in trouble (5xx but 501). A message (http::Request::once) goes elsewhere only where no connection
-/// came about: whatever else became of it, it may have arrived, and 502 and 503 do not say who answered, so it goes to
-/// no second server as it is. Its next send, signed anew with a nonce of its own (MSG-7), begins at the next address.
+/// The next address is asked where one cannot be reached, does not answer in time, closes the connection before its
+/// answer is whole, or answers that the server is in trouble (5xx but 501). A message (http::Request::once) goes
+/// elsewhere only where no connection came about: whatever else became of it, it may have arrived, and 502 and 503 do
+/// not say who answered, so it goes to no second server as it is. Its next send, signed anew with a nonce of its own
+/// (MSG-7), begins at the next address.
 class AuthorityUrls {
  public:
     using MakeRequest = std::function<http::Request(const std::string& url)>;

@@ -9,7 +9,7 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
-#include "tests/e2e/enrollment_world.h"
+#include "tests/e2e/init_world.h"
 #include "tests/e2e/terminal_session.h"
 
 namespace hwenroll::test {
@@ -21,61 +21,7 @@ using testing::EndsWith;
 using testing::HasSubstr;
 using testing::Not;
 
-std::string fingerprint_in(const std::string& text) {
-    std::smatch found;
-    return std::regex_search(text, found, std::regex("SHA256:[0-9A-F:]{95}")) ? found[0].str() : std::string();
-}
-
-unsigned mode_of(const std::filesystem::path& path) {
-    struct stat facts {};
-    return ::stat(path.c_str(), &facts) == 0 ? facts.st_mode & 07777U : 0U;
-}
-
-class Init : public testing::Test {
- protected:
-    /// A CA and a token, and no configuration.
-    void SetUp() override { world_.start_lab_ca(); }
-
-    [[nodiscard]] std::vector<std::string> line(std::vector<std::string> arguments) const {
-        std::vector<std::string> all{program("hwenroll"),
-                                     "init",
-                                     "--config",
-                                     file().string(),
-                                     "--state-dir",
-                                     (world_.directory() / "state").string(),
-                                     "--name",
-                                     "web"};
-        all.insert(all.end(), arguments.begin(), arguments.end());
-        return all;
-    }
-    [[nodiscard]] RunResult init(std::vector<std::string> arguments, const std::string& input = "") const {
-        ChildOptions options;
-        options.input = input;
-        return run(line(std::move(arguments)), options);
-    }
-    /// All that is needed to get through, off a terminal.
-    [[nodiscard]] std::vector<std::string> all(std::vector<std::string> more = {}) const {
-        std::vector<std::string> arguments{"--url",         world_.url(), "--module", SoftHsm::module(),
-                                           "--fingerprint", pin(),        "--san",    "dns:web01.example.com"};
-        arguments.insert(arguments.end(), more.begin(), more.end());
-        return arguments;
-    }
-    [[nodiscard]] std::string pin() const {
-        return fingerprint_in(run({program("hwenroll"), "ca", "show", world_.url()}).out);
-    }
-    [[nodiscard]] std::string secrets() const { return std::string(canary_pin) + "\n" + canary_challenge + "\n"; }
-    [[nodiscard]] std::filesystem::path file() const { return world_.directory() / "new" / "hwenroll.toml"; }
-    [[nodiscard]] RunResult hwenroll(std::vector<std::string> arguments) const {
-        arguments.insert(arguments.begin(), program("hwenroll"));
-        arguments.insert(arguments.end(), {"--config", file().string()});
-        return run(std::move(arguments));
-    }
-    void expect_nothing_written() const {
-        EXPECT_FALSE(std::filesystem::exists(file()));
-        EXPECT_FALSE(std::filesystem::exists(world_.directory() / "new" / "lab.pin"));
-    }
-    EnrollmentWorld world_;
-};
+class Init : public InitWorld {};
 
 TEST_F(Init, writes_a_configuration_that_is_clean_and_enrolls) {
     const RunResult made = init(all({"--pin-file", "-", "--challenge-file", "-"}), secrets());

@@ -53,8 +53,8 @@ _hwenroll_options() {
     "token purge") printf '%s\n' --identity --key --yes ;;
     "scep decode") printf '%s\n' --recipient-key ;;
     init)
-        printf '%s\n' --url --ca-preset --ca --name --subject --san --fingerprint --module --token --key --envelope \
-            --pin-file --challenge-file --state-dir --dir --drop-in
+        printf '%s\n' --url --ca-preset --ca --name --subject --san --fingerprint --module --tcti --token --key \
+            --envelope --pin-file --challenge-file --state-dir --dir --drop-in
         ;;
     doctor) printf '%s\n' --against-ca ;;
     check) printf '%s\n' -w --warning -c --critical --without-daemon ;;
@@ -87,7 +87,7 @@ _hwenroll_value() {
     --ca-preset) echo preset ;;
     --envelope) echo envelope ;;
     --limit | --timeout | --nonce | --fingerprint | --key | -w | --warning | -c | --critical | --url | --name | \
-        --subject | --san) echo none ;;
+        --subject | --san | --tcti) echo none ;;
     esac
 }
 

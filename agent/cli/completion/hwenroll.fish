@@ -9,7 +9,7 @@ function __hwenroll_words
             set wanted ''
         else if contains -- $word --config --certificate --out --module --recipient-key --identity --limit --timeout \
                 --nonce --fingerprint --key --textfile -w --warning -c --critical --url --ca-preset --ca --name \
-                --subject --san --token --envelope --pin-file --challenge-file --state-dir --dir
+                --subject --san --tcti --token --envelope --pin-file --challenge-file --state-dir --dir
             set wanted $word
         else if not string match -q -- '-*' $word
             echo $word
@@ -138,6 +138,7 @@ complete -c hwenroll -n '__hwenroll_in init' -l subject -x -d 'its distinguished
 complete -c hwenroll -n '__hwenroll_in init' -l san -x -d 'another name of it'
 complete -c hwenroll -n '__hwenroll_in init' -l fingerprint -x -d 'SHA-256 of the CA, confirmed by its operator'
 complete -c hwenroll -n '__hwenroll_in init' -l module -r -F -d 'look into this PKCS#11 module only'
+complete -c hwenroll -n '__hwenroll_in init' -l tcti -x -d 'look at this TPM only'
 complete -c hwenroll -n '__hwenroll_in init' -l token -x -a '(__hwenroll_sections token)' -d 'label, serial number or URI of the token, or tpm2'
 complete -c hwenroll -n '__hwenroll_in init' -l key -x -d 'kind of key'
 complete -c hwenroll -n '__hwenroll_in init' -l envelope -x -a 'agree password token-rsa' -d 'how replies reach an EC key'

@@ -57,6 +57,17 @@ TEST_F(AuthorityUrlsTest, N1_HTTP_28_a_query_goes_on_to_the_next_where_the_serve
     }
 }
 
+TEST_F(AuthorityUrlsTest, N5_a_query_goes_on_to_the_next_where_the_answer_is_cut) {
+    const std::string whole = reply(200, "AES");
+    const ScriptedServer first({answer(whole.substr(0, whole.size() - 1))});
+    const ScriptedServer second({answer(whole)});
+    AuthorityUrls urls(client_, {first.url(), second.url()});
+    const auto response = query(urls);
+    ASSERT_TRUE(response) << response.error().line();
+    EXPECT_EQ(response->status, 200);
+    EXPECT_THAT(second.requests(), SizeIs(1));
+}
+
 TEST_F(AuthorityUrlsTest, CAPS_7_HTTP_21_what_the_server_says_of_the_operation_is_its_answer) {
     for (const int status : {501, 400, 404}) {
         const ScriptedServer first({answer(reply(status, "what is that"))});

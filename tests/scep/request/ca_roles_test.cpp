@@ -425,16 +425,16 @@ TEST(Authenticate, ENV_5_where_requests_may_go_under_the_challenge_an_EC_issuer_
     const Certificate root = test::self_signed(test::ca_spec("CN=EC root"), ec);
     const Certificate sign = test::issued(test::ra_spec("CN=RA", "digitalSignature"), test::rsa_key(3), root, ec);
     const Certificate encrypt = test::issued(test::ra_spec("CN=RA 2", "keyEncipherment"), test::rsa_key(4), root, ec);
-    const auto by_password = [&](const std::vector<Certificate>& received) {
+    const auto believed = [&](const std::vector<Certificate>& received) {
         return authenticate(received, {.pinned = {root.fingerprint()}, .now = present(), .by_password = true});
     };
     for (const auto& received : {std::vector{root}, std::vector{root, sign}}) {
-        const auto set = by_password(received);
+        const auto set = believed(received);
         ASSERT_TRUE(set) << set.error().line();
         EXPECT_EQ(set->recipient, root);
         EXPECT_THAT(set->warnings, Each(Not(HasSubstr("keyEncipherment"))));
     }
-    const auto rsa = by_password({root, sign, encrypt});
+    const auto rsa = believed({root, sign, encrypt});
     ASSERT_TRUE(rsa) << rsa.error().line();
     EXPECT_EQ(rsa->recipient, encrypt);
     EXPECT_THAT(authenticate_now({root}, root).error().line(), HasSubstr("set envelope = \"password\""));

@@ -3,6 +3,7 @@
 #include <cerrno>
 #include <cstring>
 #include <fcntl.h>
+#include <filesystem>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <utility>
@@ -16,10 +17,24 @@ namespace {
 
 constexpr int busy_timeout_ms = 5000;
 
+/// Root's commands work for the user whose the directory is: a file that only root could open would keep that user's
+/// service out. What SQLite makes beside the database gets the database's owner by itself.
+bool give_to_owner_of_directory(int file, const std::string& path) {
+    struct stat made {};
+    struct stat directory {};
+    if (::geteuid() != 0 || ::fstat(file, &made) != 0 ||
+        ::stat(std::filesystem::path(path).parent_path().c_str(), &directory) != 0) {
+        return ::geteuid() != 0;
+    }
+    // Only what nothing has been written to: the owner of a database that is in use is nobody's to change here.
+    return made.st_size != 0 || made.st_uid == directory.st_uid ||
+           ::fchown(file, directory.st_uid, directory.st_gid) == 0;
+}
+
 /// SQLite makes new files with the umask's mode; the state is for its owner only, so the file is made here first.
 bool make_private_file(const std::string& path) {
     const FileDescriptor file(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
-    return file.valid() && ::fchmod(file.get(), 0600) == 0;
+    return file.valid() && ::fchmod(file.get(), 0600) == 0 && give_to_owner_of_directory(file.get(), path);
 }
 
 Result<sqlite3*> connect(const std::string& path, int flags) {

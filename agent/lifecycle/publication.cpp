@@ -275,6 +275,10 @@ bool publish(Decision& d) {
     return true;
 }
 
+bool is_queued_again(const IdentityState& state) {
+    return state.next && state.current && state.next->issued.leaf == state.current->issued.leaf;
+}
+
 bool publishes_in_order(const IdentityState& state, const Policy& policy) {
     return state.next && state.publish_after == TimePoint{} && !clock_blocks_publication(state, policy);
 }
@@ -426,6 +430,12 @@ void on(Decision& d, const GenerationPublished& event) {
 void on(Decision& d, const PublicationFailed& event) {
     if (!d.next.next) {
         return;
+    }
+    if (event.seen && !is_queued_again(d.next)) {
+        // Invariant 3: it is the current one, so that neither a window nor a clock comes between it and its being made
+        // durable, and no newer CRL brings the older certificate back.
+        on(d, GenerationPublished{d.next.next->generation});
+        queue(d, *d.next.current);
     }
     ++d.next.counters.failures;
     d.next.failure = FailureRecord{event.error.code(), event.error.line(), d.now};

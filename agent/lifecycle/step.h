@@ -74,6 +74,7 @@ struct GenerationPublished {
 /// The generation of the last PublishGeneration effect could not be published.
 struct PublicationFailed {
     Error error;
+    bool seen = false;  ///< consumers are led to the certificate of `next` all the same: it may not be durable
 };
 /// An effect of the attempt failed. `answered`: an enrollment message was answered with HTTP 200, so it counts
 /// (invariant 5). `issued`: the reply held a certificate for us that was refused, so it counts too. The next try is no

@@ -139,9 +139,12 @@ Event Machine::carry_out(const lifecycle::ReconsiderAuthority& effect) {
 
 Event Machine::carry_out(const lifecycle::PublishGeneration& effect) {
     highest_generation_ = std::max(highest_generation_, effect.generation);
-    if (random_.one_in(500)) {
+    const lifecycle::PublicationFailed failed{Error(ErrorCode::publish_write, "the disk is full"),
+                                              !effect.newer_crl && random_.one_in(4)};
+    const bool fails = random_.one_in(500);
+    if (fails && !failed.seen) {
         // The directory may be there; the link is as it was.
-        return lifecycle::PublicationFailed{Error(ErrorCode::publish_write, "the disk is full")};
+        return failed;
     }
     const lifecycle::Credential& next = effect.newer_crl ? *state_.current : *state_.next;
     const Published seen{effect.generation,
@@ -153,6 +156,9 @@ Event Machine::carry_out(const lifecycle::PublishGeneration& effect) {
     watch_.published(published_, seen, now_, misled_, token_);
     published_ = seen;
     ++figures_.published;
+    if (fails) {
+        return failed;
+    }
     return lifecycle::GenerationPublished{effect.generation, effect.newer_crl};
 }
 

@@ -401,6 +401,63 @@ TEST(PublicationStep, invariant_3_S7_what_consumers_see_damaged_or_under_another
     EXPECT_EQ(walk.state.current->generation, seen + 2);
 }
 
+/// Behind the switch: the directory could not be made durable.
+PublicationFailed not_durable() {
+    return {Error(ErrorCode::publish_write, "cannot sync", "Input/output error"), true};
+}
+
+TEST(PublicationStep, invariant_3_S3_what_consumers_see_though_it_is_not_durable_is_current_and_is_published_again) {
+    for (const bool trusted : {true, false}) {
+        Walk walk = killed_behind_the_switch();
+        walk.rules.clock_trusted = trusted;
+        const std::uint64_t seen = walk.state.next->generation;
+        walk.on(not_durable());
+        EXPECT_EQ(walk.state.current->issued, renewed()) << "no older certificate comes with a newer list";
+        EXPECT_EQ(walk.state.current->generation, seen);
+        ASSERT_TRUE(walk.only<Deliver>()) << "consumers are told of what they see";
+        EXPECT_EQ(walk.effect<Deliver>().generation, seen);
+        ASSERT_TRUE(walk.state.next);
+        EXPECT_EQ(walk.state.next->issued, renewed());
+        EXPECT_GT(walk.state.next->generation, seen);
+        EXPECT_TRUE(walk.state.failure);
+        const TimePoint again = walk.state.publish_after;
+        EXPECT_GT(again, walk.now);
+        EXPECT_LE(again, walk.now + minute) << "neither the window nor the clock is waited for";
+        walk.on(Delivered{seen});
+        EXPECT_TRUE(walk.effects.empty()) << "not at once";
+        ASSERT_TRUE(walk.due_at(again).only<PublishGeneration>());
+        EXPECT_FALSE(walk.effect<PublishGeneration>().newer_crl);
+        EXPECT_EQ(walk.published().state.current->crl, (Bytes{0xC2}));
+        EXPECT_FALSE(walk.state.next);
+        EXPECT_FALSE(walk.state.failure);
+        EXPECT_TRUE(walk.only<Deliver>());
+    }
+}
+
+TEST(PublicationStep, S3_a_disk_that_makes_nothing_durable_is_tried_ever_less_often_under_one_number) {
+    Walk walk = killed_behind_the_switch();
+    walk.on(not_durable()).on(Delivered{walk.state.current->generation});
+    const std::uint64_t number = walk.state.next->generation;
+    Seconds pause = walk.state.publish_after - walk.now;
+    for (int i = 0; i < 3; ++i) {
+        ASSERT_TRUE(walk.due_at(walk.state.publish_after).only<PublishGeneration>());
+        walk.on(not_durable());
+        EXPECT_TRUE(walk.effects.empty()) << "consumers have been told";
+        EXPECT_GT(walk.state.publish_after - walk.now, pause);
+        pause = walk.state.publish_after - walk.now;
+    }
+    EXPECT_LE(walk.state.next->generation, number + 1) << "the newest list once";
+}
+
+TEST(PublicationStep, S3_a_first_certificate_that_is_seen_and_not_durable_is_in_use) {
+    Walk walk;
+    walk.rules.delivers = true;
+    walk.to_publish().on(not_durable());
+    EXPECT_EQ(walk.state.phase, Phase::valid);
+    EXPECT_TRUE(walk.only<Deliver>());
+    EXPECT_EQ(walk.state.current->issued, walk.state.next->issued);
+}
+
 TEST(PublicationStep, QRY_6_another_generation_than_that_of_the_newer_CRL_is_not_ours) {
     Walk walk = waiting_for_its_window();
     const IdentityState before = walk.state;

@@ -256,6 +256,10 @@ class Life {
         if (std::holds_alternative<GenerationPublished>(event) && sensible) {
             shown = current;
         }
+        if (const auto* failed = std::get_if<PublicationFailed>(&event); failed != nullptr && failed->seen) {
+            reached["not durable"]++;
+            shown = before.next;
+        }
         if (transition.state.shadow && !before.shadow) {
             messages = 0;
         }
@@ -347,7 +351,8 @@ class Life {
     }
     Event answer(const PublishGeneration& effect) {
         if (one_in(6)) {
-            return PublicationFailed{Error(ErrorCode::publish_write, "full")};
+            const bool seen = !effect.newer_crl && one_in(2);
+            return PublicationFailed{Error(ErrorCode::publish_write, "full"), seen};
         }
         return GenerationPublished{effect.generation, effect.newer_crl};
     }
@@ -441,7 +446,7 @@ TEST(StepInvariants, generated_lives_reach_all_that_there_is) {
         }
     }
     for (const char* what : {"first", "renewed", "shadow", "switch", "hold", "pending", "re-enrollment", "destroyed",
-                             "operator", "envelope key", "newer CRL", "killed behind the switch"}) {
+                             "operator", "envelope key", "newer CRL", "killed behind the switch", "not durable"}) {
         EXPECT_GT(reached[what], 20) << what;
     }
 }
@@ -483,7 +488,8 @@ std::optional<Credential> visible(std::optional<Credential> credential) {
 
 bool next_was_seen(const Life& life) {
     const auto* started = std::get_if<Started>(&life.event);
-    return started != nullptr && started->next_seen;
+    const auto* failed = std::get_if<PublicationFailed>(&life.event);
+    return (started != nullptr && started->next_seen) || (failed != nullptr && failed->seen);
 }
 
 std::string one_generation(const Life& life) {

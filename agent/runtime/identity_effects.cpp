@@ -368,9 +368,10 @@ void IdentityRunner::run(const lifecycle::PublishGeneration& effect) {
         untold_ = UntoldFailure{*error_, observe::failed_message_id};
         dispatch(lifecycle::PublicationFailed{*error_, seen});
     };
-    lifecycle::Credential shown = effect.newer_crl ? *state_.current : *state_.next;
-    if (effect.newer_crl) {
-        shown.crl = *effect.newer_crl;
+    lifecycle::Credential shown = effect.beside ? *state_.current : *state_.next;
+    if (effect.beside) {
+        shown.issued.anchors = effect.beside->anchors;
+        shown.crl = effect.beside->crl;
     }
     shown.generation = effect.generation;
     auto made = generation_to_show(shown);
@@ -380,10 +381,10 @@ void IdentityRunner::run(const lifecycle::PublishGeneration& effect) {
     if (const Status published = publisher_.publish(*made, {settings_.mode, settings_.group}); !published) {
         // What failed behind the switch is in front of consumers.
         const auto difference = publisher_.difference(*made);
-        return refused(published.error(), !effect.newer_crl && difference && difference->empty());
+        return refused(published.error(), !effect.beside && difference && difference->empty());
     }
     failpoint("generation-published");
-    dispatch(lifecycle::GenerationPublished{effect.generation, effect.newer_crl});
+    dispatch(lifecycle::GenerationPublished{effect.generation, effect.beside});
 }
 
 void IdentityRunner::run(const lifecycle::SeekSuccessor& /*effect*/) {

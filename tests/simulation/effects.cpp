@@ -139,14 +139,11 @@ Event Machine::carry_out(const lifecycle::ReconsiderAuthority& effect) {
 
 Event Machine::carry_out(const lifecycle::PublishGeneration& effect) {
     highest_generation_ = std::max(highest_generation_, effect.generation);
-    const lifecycle::PublicationFailed failed{Error(ErrorCode::publish_write, "the disk is full"),
-                                              !effect.newer_crl && random_.one_in(4)};
-    const bool fails = random_.one_in(500);
-    if (fails && !failed.seen) {
+    if (random_.one_in(500)) {
         // The directory may be there; the link is as it was.
-        return failed;
+        return lifecycle::PublicationFailed{Error(ErrorCode::publish_write, "the disk is full")};
     }
-    const lifecycle::Credential& next = effect.newer_crl ? *state_.current : *state_.next;
+    const lifecycle::Credential& next = effect.beside ? *state_.current : *state_.next;
     const Published seen{effect.generation,
                          next.issued.leaf,
                          next.key.id,
@@ -156,10 +153,7 @@ Event Machine::carry_out(const lifecycle::PublishGeneration& effect) {
     watch_.published(published_, seen, now_, misled_, token_);
     published_ = seen;
     ++figures_.published;
-    if (fails) {
-        return failed;
-    }
-    return lifecycle::GenerationPublished{effect.generation, effect.newer_crl};
+    return lifecycle::GenerationPublished{effect.generation, effect.beside};
 }
 
 Event Machine::carry_out(const lifecycle::SeekSuccessor& /*effect*/) {

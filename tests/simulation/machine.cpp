@@ -32,14 +32,11 @@ Seconds latency(const lifecycle::Effect& effect, Random& random) {
     return random.between(Seconds(1), Seconds(8));
 }
 
-/// A new certificate is in front of consumers: it was published, durably or not, or it is seen after a crash that it
-/// had been.
+/// A new certificate is in front of consumers: it was published, or it is seen after a crash that it had been.
 bool is_success(const lifecycle::Event& event) {
     const auto* published = std::get_if<lifecycle::GenerationPublished>(&event);
     const auto* started = std::get_if<lifecycle::Started>(&event);
-    const auto* failed = std::get_if<lifecycle::PublicationFailed>(&event);
-    return (published != nullptr && !published->newer_crl) || (started != nullptr && started->next_seen) ||
-           (failed != nullptr && failed->seen);
+    return (published != nullptr && !published->beside) || (started != nullptr && started->next_seen);
 }
 
 }  // namespace

@@ -111,8 +111,12 @@ class Life {
 
     /// What consumers would see by a publication that the last transition asks for.
     [[nodiscard]] Credential to_be_shown(const PublishGeneration& publication) const {
-        Credential credential = publication.newer_crl ? *transition.state.current : *transition.state.next;
+        Credential credential = publication.beside ? *transition.state.current : *transition.state.next;
         credential.generation = publication.generation;
+        if (publication.beside) {
+            credential.issued.anchors = publication.beside->anchors;
+            credential.crl = publication.beside->crl;
+        }
         return credential;
     }
 
@@ -274,7 +278,7 @@ class Life {
         reached["pending"] += std::holds_alternative<SendPoll>(effect_.value_or(SendRequest{})) ? 1 : 0;
         reached["re-enrollment"] += state.enrollment && state.enrollment->purpose == Purpose::reenrollment ? 1 : 0;
         const auto* published = effect_ ? std::get_if<PublishGeneration>(&*effect_) : nullptr;
-        reached["newer CRL"] += published != nullptr && published->newer_crl ? 1 : 0;
+        reached["newer CRL"] += published != nullptr && published->beside ? 1 : 0;
         reached["destroyed"] += std::holds_alternative<KeyDestroyed>(event) && sensible ? 1 : 0;
     }
 
@@ -351,10 +355,10 @@ class Life {
     }
     Event answer(const PublishGeneration& effect) {
         if (one_in(6)) {
-            const bool seen = !effect.newer_crl && one_in(2);
+            const bool seen = !effect.beside && one_in(2);
             return PublicationFailed{Error(ErrorCode::publish_write, "full"), seen};
         }
-        return GenerationPublished{effect.generation, effect.newer_crl};
+        return GenerationPublished{effect.generation, effect.beside};
     }
     Event answer(const SeekSuccessor& /*effect*/) { return SuccessorSought{}; }
     Event answer(const Deliver& effect) {
@@ -505,8 +509,8 @@ std::string one_generation(const Life& life) {
     if (published != nullptr && life.shown && !again && published->generation <= life.shown->generation) {
         return "a generation was used twice";
     }
-    const bool other = published != nullptr && (published->newer_crl ? published->generation >= after.next->generation
-                                                                     : published->generation != after.next->generation);
+    const bool other = published != nullptr && (published->beside ? published->generation >= after.next->generation
+                                                                  : published->generation != after.next->generation);
     return other ? "another generation" : "";
 }
 
@@ -823,12 +827,11 @@ TEST(StepInvariants, a_machine_that_takes_an_adopted_key_for_its_own_is_found) {
 std::string only_known_anchors(const Life& life) {
     const IdentityState& after = life.transition.state;
     const AuthorityFacts& ca = life.policy.authority;
-    if (after.next && after.next != life.before.next) {
-        for (const Bytes& one : after.next->issued.anchors) {
-            if (one.at(0) != 0xCA) {
-                return "an anchor that only a reply told of";
-            }
-        }
+    const auto from_reply = [](const Bytes& one) { return one.at(0) != 0xCA; };
+    const auto* published = effect_of<PublishGeneration>(life);
+    if ((after.next && after.next != life.before.next && std::ranges::any_of(after.next->issued.anchors, from_reply)) ||
+        (published != nullptr && published->beside && std::ranges::any_of(published->beside->anchors, from_reply))) {
+        return "an anchor that only a reply told of";
     }
     const auto& attempt = after.enrollment;
     if (attempt && attempt->purpose == Purpose::shadow && !life.before.enrollment &&
@@ -918,7 +921,7 @@ std::string untrusted_clock_takes_nothing(const Life& life) {
     if (effect_of<DestroyKey>(life) != nullptr) {
         return "a key is destroyed by an untrusted clock";
     }
-    if (published != nullptr && !published->newer_crl && after.current &&
+    if (published != nullptr && !published->beside && after.current &&
         after.next->issued.leaf != after.current->issued.leaf) {
         return "a working certificate is replaced by an untrusted clock";
     }

@@ -14,12 +14,12 @@
 
 #include "agent/cli/agent_access.h"
 #include "agent/cli/doctor_checks.h"
-#include "agent/cli/external_command.h"
 #include "agent/cli/output_file.h"
 #include "agent/cli/scrubbed_text.h"
 #include "agent/config/effective_configuration.h"
 #include "agent/config/toml_text.h"
 #include "agent/control/view_codec.h"
+#include "agent/runtime/command_output.h"
 #include "agent/runtime/system_clock.h"
 #include "transport/scep/library_version.h"
 
@@ -155,9 +155,9 @@ std::string units_text() {
     static constexpr const char* properties =
         "--property=Id,LoadState,UnitFileState,ActiveState,SubState,Result,ExecMainCode,ExecMainStatus,"
         "NRestarts,StatusText,ActiveEnterTimestamp,MemoryCurrent,DropInPaths";
-    return output_of({systemctl, "--no-pager", "show", "hwenrolld.service", "hwenroll-hook.socket",
-                      "hwenroll-token@*.socket", "hwenroll-token@*.service", properties},
-                     output_time);
+    return runtime::output_of({systemctl, "--no-pager", "show", "hwenrolld.service", "hwenroll-hook.socket",
+                               "hwenroll-token@*.socket", "hwenroll-token@*.service", properties},
+                              output_time);
 }
 
 std::string journal_text() {
@@ -165,9 +165,10 @@ std::string journal_text() {
     if (!std::filesystem::exists("/run/systemd/journal", ignored)) {
         return "there is no journal here\n";
     }
-    return output_of({journalctl, "--no-pager", "--output=short-iso", "--lines=400", "--unit=hwenrolld.service",
-                      "--unit=hwenroll-token@*.service", "--unit=hwenroll-hook@*.service"},
-                     output_time);
+    return runtime::output_of(
+        {journalctl, "--no-pager", "--output=short-iso", "--lines=400", "--unit=hwenrolld.service",
+         "--unit=hwenroll-token@*.service", "--unit=hwenroll-hook@*.service"},
+        output_time);
 }
 
 std::vector<ReportSection> whole(const CommandContext& context) {

@@ -14,7 +14,7 @@
 #include <fmt/format.h>
 
 #include "agent/cli/configuration_draft.h"
-#include "agent/cli/external_command.h"
+#include "agent/runtime/command_output.h"
 
 namespace hwenroll::cli {
 namespace {
@@ -122,9 +122,9 @@ std::optional<ServiceGrants> service_grants() {
         !fs::exists(systemctl, failure)) {
         return std::nullopt;
     }
-    const std::string shown = output_of({systemctl, "show", unit, "--property=LoadState,SupplementaryGroups",
-                                         "--property=ReadWritePaths,BindPaths,DeviceAllow"},
-                                        patience);
+    const std::string shown = runtime::output_of({systemctl, "show", unit, "--property=LoadState,SupplementaryGroups",
+                                                  "--property=ReadWritePaths,BindPaths,DeviceAllow"},
+                                                 patience);
     ServiceGrants grants;
     grants.user = user->pw_uid;
     grants.groups = groups_of(*user);
@@ -214,11 +214,11 @@ std::optional<ServiceStep> closed_objects(const ServiceNeeds& needs, const Servi
 bool starts_with_configuration() {
     std::error_code failure;
     return fs::exists(systemctl, failure) &&
-           output_of({systemctl, "is-active", "hwenrolld-config.path"}, patience).starts_with("active");
+           runtime::output_of({systemctl, "is-active", "hwenrolld-config.path"}, patience).starts_with("active");
 }
 
 std::string reload_units() {
-    return output_of({systemctl, "daemon-reload"}, patience);
+    return runtime::output_of({systemctl, "daemon-reload"}, patience);
 }
 
 }  // namespace hwenroll::cli

@@ -61,7 +61,7 @@ observe::LogRecord audit_record(const ChangeAsked& asked, ChangeOutcome outcome,
     record.authority = asked.arguments.ca.value_or(std::string());
     record.details = {{"UID", std::to_string(asked.peer.uid)},
                       {"PID", std::to_string(asked.peer.pid)},
-                      {"EXE", asked.program},
+                      {"EXE", asked.program.empty() ? "unknown" : asked.program},
                       {"METHOD", std::string(asked.method->name)},
                       {"OUTCOME", word_for(outcome)}};
     return record;

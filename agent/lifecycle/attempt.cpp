@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "agent/lifecycle/publication.h"
 #include "agent/lifecycle/resync.h"
 
 namespace hwenroll::lifecycle {
@@ -563,7 +564,10 @@ bool is_released(const Decision& d) {
 }
 
 void on(Decision& d, const KeyReady& event) {
-    const bool envelope = d.next.enrollment && !d.next.enrollment->key.spki.empty();
+    if (!d.next.enrollment) {
+        return;
+    }
+    const bool envelope = !d.next.enrollment->key.spki.empty();
     if (!is_in(d, Phase::need_key) || event.spki.empty() || event.envelope != envelope) {
         return;
     }

@@ -21,7 +21,6 @@ void on(Decision& d, const RequestRejected& event);
 void on(Decision& d, const AuthorityReconsidered& event);
 void on(Decision& d, const EffectFailed& event);
 void on(Decision& d, const Cancelled& event);
-void on(Decision& d, const PublicationFailed& event);
 void on(Decision& d, const CertificateAdopted& event);
 
 }  // namespace hwenroll::lifecycle

@@ -70,15 +70,15 @@ std::vector<Bytes> anchors_for(const IssuedRecord& issued, const IdentityState& 
     return wanted;
 }
 
+bool are_same_anchors(const std::vector<Bytes>& one, const std::vector<Bytes>& other) {
+    return one.size() == other.size() &&
+           std::ranges::all_of(one, [&](const Bytes& anchor) { return contains(other, anchor); });
+}
+
 /// True when consumers should see other anchors than they do.
 bool anchors_changed(const IdentityState& state, const Policy& policy) {
-    if (!state.current || state.next) {
-        return false;
-    }
-    const std::vector<Bytes>& shown = state.current->issued.anchors;
-    const std::vector<Bytes> wanted = anchors_for(state.current->issued, state, policy);
-    return wanted.size() != shown.size() ||
-           !std::ranges::all_of(wanted, [&](const Bytes& one) { return contains(shown, one); });
+    return state.current &&
+           !are_same_anchors(anchors_for(state.current->issued, state, policy), state.current->issued.anchors);
 }
 
 /// QRY-6: the CRL that belongs beside a certificate is the one of its issuer that speaks of its distribution points.
@@ -121,7 +121,7 @@ void queue_what_is_due(Decision& d) {
         d.note = "the CA has been succeeded, the shadow certificate takes over";
         return queue(d, std::move(credential));
     }
-    if (anchors_changed(d.next, d.policy)) {
+    if (!d.next.next && anchors_changed(d.next, d.policy)) {
         queue(d, *d.next.current);
         d.note = fmt::format("{} anchors are published from now on", d.next.next->issued.anchors.size());
     } else if (!d.next.next && crl_changed(d.next, d.policy)) {
@@ -155,32 +155,39 @@ std::optional<TimePoint> publication_time(const IdentityState& state, const Poli
     return std::max(state.publish_after, activation_time(state, policy));
 }
 
-/// True when the current certificate should be published once more for its CRL while another one waits, for its window
-/// or for a clock that is trusted; consumers do not see that one yet (Started::next_seen, PublishedFound). Not while it
-/// is tried again after a failure: the disk is as full for both.
-bool crl_overtakes(const IdentityState& state, const Policy& policy) {
+/// True when the current certificate should be published once more, for its anchors or its CRL, while another one
+/// waits, for its window or for a clock that is trusted: what is trusted waits for no window (C19). Consumers do not
+/// see that one yet (Started::next_seen, PublishedFound). Not while it is tried again after a failure: the disk is as
+/// full for both.
+bool current_overtakes(const IdentityState& state, const Policy& policy) {
     const bool waits =
         state.current && state.next && state.next->issued.leaf != state.current->issued.leaf &&
         (clock_blocks_publication(state, policy) || activation_time(state, policy) > state.publish_after);
-    return waits && crl_changed(state, policy);
+    return waits && (anchors_changed(state, policy) || crl_changed(state, policy));
 }
 
 /// The next generation's number follows: numbers grow in the order in which consumers see them.
-void publish_newer_crl(Decision& d) {
+void publish_current_again(Decision& d) {
+    const bool anchors = anchors_changed(d.next, d.policy);
     const std::uint64_t generation = ++d.next.last_generation;
     d.next.next->generation = ++d.next.last_generation;
-    d.emit(PublishGeneration{generation, crl_for(*d.next.current, d.next, d.policy)});
-    d.note = "a newer CRL is published while the next certificate waits for its time";
+    d.emit(PublishGeneration{generation, BesideCertificate{anchors_for(d.next.current->issued, d.next, d.policy),
+                                                           crl_for(*d.next.current, d.next, d.policy)}});
+    d.note = fmt::format("{} while the next certificate waits for its time",
+                         anchors ? "the anchors of today are published" : "a newer CRL is published");
 }
 
-/// What has waited for its window is published with the CRL of today. Under another number, since consumers may see the
-/// old one already where a process was killed.
-void take_newest_crl(Decision& d) {
-    const Bytes newest = crl_for(*d.next.next, d.next, d.policy);
-    if (d.next.next->crl != newest) {
-        d.next.next->crl = newest;
-        d.next.next->generation = ++d.next.last_generation;
+/// What has waited for its window is published with the anchors and the CRL of today. Under another number, since
+/// consumers may see the old one already where a process was killed.
+void take_what_is_newest(Decision& d) {
+    std::vector<Bytes> anchors = anchors_for(d.next.next->issued, d.next, d.policy);
+    const Bytes crl = crl_for(*d.next.next, d.next, d.policy);
+    if (d.next.next->crl == crl && are_same_anchors(anchors, d.next.next->issued.anchors)) {
+        return;
     }
+    d.next.next->issued.anchors = std::move(anchors);
+    d.next.next->crl = crl;
+    d.next.next->generation = ++d.next.last_generation;
 }
 
 /// Invariant 8: what keeps a publication waiting is visible, unless an attempt waits beside it.
@@ -264,15 +271,19 @@ bool publish(Decision& d) {
     const auto due = publication_time(d.next, d.policy);
     if (!due || d.now < *due) {
         show_wait(d, due);
-        const bool overtakes = crl_overtakes(d.next, d.policy) && d.now >= d.next.publish_after;
+        const bool overtakes = current_overtakes(d.next, d.policy) && d.now >= d.next.publish_after;
         if (overtakes) {
-            publish_newer_crl(d);
+            publish_current_again(d);
         }
         return overtakes;
     }
-    take_newest_crl(d);
+    take_what_is_newest(d);
     d.emit(PublishGeneration{d.next.next->generation});
     return true;
+}
+
+bool is_queued_again(const IdentityState& state) {
+    return state.next && state.current && state.next->issued.leaf == state.current->issued.leaf;
 }
 
 bool publishes_in_order(const IdentityState& state, const Policy& policy) {
@@ -319,11 +330,11 @@ bool destroy(Decision& d) {
 
 std::vector<TimePoint> publication_times(const IdentityState& state, const Policy& policy) {
     std::vector<TimePoint> times;
-    if (shadow_is_lost(state, policy) || shadow_is_outlived(state) || anchors_changed(state, policy) ||
-        (!state.next && crl_changed(state, policy))) {
+    if (shadow_is_lost(state, policy) || shadow_is_outlived(state) ||
+        (!state.next && (anchors_changed(state, policy) || crl_changed(state, policy)))) {
         times.emplace_back();
     }
-    if (crl_overtakes(state, policy)) {
+    if (current_overtakes(state, policy)) {
         times.push_back(state.publish_after);
     }
     for (const auto& due : {publication_time(state, policy), switch_time(state, policy)}) {
@@ -385,15 +396,16 @@ bool take_over(Decision& d, Credential seen) {
     return old && !again;
 }
 
-/// The current certificate with a newer CRL; what waits, waits on.
-void on_newer_crl(Decision& d, const GenerationPublished& event) {
+/// The current certificate with other anchors or another CRL; what waits, waits on.
+void on_current_again(Decision& d, const GenerationPublished& event) {
     const bool expected = d.next.current && d.next.next && event.generation > d.next.current->generation &&
                           event.generation < d.next.next->generation;
     if (!expected) {
         return;
     }
     d.next.current->generation = event.generation;
-    d.next.current->crl = *event.newer_crl;
+    d.next.current->issued.anchors = event.beside->anchors;
+    d.next.current->crl = event.beside->crl;
     d.next.publish_after = {};
     forget_full_storage(d);
     begin_delivery(d, event.generation);
@@ -404,8 +416,8 @@ void on_newer_crl(Decision& d, const GenerationPublished& event) {
 }  // namespace
 
 void on(Decision& d, const GenerationPublished& event) {
-    if (event.newer_crl) {
-        return on_newer_crl(d, event);
+    if (event.beside) {
+        return on_current_again(d, event);
     }
     if (!d.next.next || event.generation != d.next.next->generation) {
         return;
@@ -426,6 +438,12 @@ void on(Decision& d, const GenerationPublished& event) {
 void on(Decision& d, const PublicationFailed& event) {
     if (!d.next.next) {
         return;
+    }
+    if (event.seen && !is_queued_again(d.next)) {
+        // Invariant 3: it is the current one, so that neither a window nor a clock comes between it and its being made
+        // durable, and no newer CRL brings the older certificate back.
+        on(d, GenerationPublished{d.next.next->generation});
+        queue(d, *d.next.current);
     }
     ++d.next.counters.failures;
     d.next.failure = FailureRecord{event.error.code(), event.error.line(), d.now};

@@ -12,6 +12,9 @@ bool deliver(Decision& d);
 /// Destroys a key that is due.
 bool destroy(Decision& d);
 
+/// The next generation is of the current certificate: for its anchors, its CRL, or because what was published is gone.
+bool is_queued_again(const IdentityState& state);
+
 /// True when the next credential's publication is under way or waits for its time, as it should.
 bool publishes_in_order(const IdentityState& state, const Policy& policy);
 

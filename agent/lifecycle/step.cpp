@@ -38,10 +38,6 @@ bool queue_is_too_early(const Decision& d) {
 
 /// What waits to be published is the current certificate once more, with other anchors or another CRL: whatever becomes
 /// of that, the certificate's own life goes on (invariant 1).
-bool is_queued_again(const IdentityState& state) {
-    return state.next && state.current && state.next->issued.leaf == state.current->issued.leaf;
-}
-
 bool differs(const Bytes& made_under, const Bytes& now) {
     return !made_under.empty() && made_under != now;
 }

@@ -66,14 +66,21 @@ struct RequestRejected {
 struct AuthorityReconsidered {
     bool changed = false;
 };
+/// What may change beside a certificate while the next one waits for its time.
+struct BesideCertificate {
+    std::vector<Bytes> anchors;  ///< as IssuedRecord has them
+    Bytes crl;                   ///< SHA-256, as Credential has it
+    friend bool operator==(const BesideCertificate&, const BesideCertificate&) = default;
+};
 /// The generation of the last PublishGeneration effect is what consumers see.
 struct GenerationPublished {
     std::uint64_t generation = 0;
-    std::optional<Bytes> newer_crl = {};  ///< of that effect
+    std::optional<BesideCertificate> beside = {};  ///< of that effect
 };
 /// The generation of the last PublishGeneration effect could not be published.
 struct PublicationFailed {
     Error error;
+    bool seen = false;  ///< consumers are led to the certificate of `next` all the same: it may not be durable
 };
 /// An effect of the attempt failed. `answered`: an enrollment message was answered with HTTP 200, so it counts
 /// (invariant 5). `issued`: the reply held a certificate for us that was refused, so it counts too. The next try is no
@@ -154,11 +161,11 @@ struct SendPoll {};
 struct ReconsiderAuthority {
     RefusedRequest request;
 };
-/// Write and switch to this generation: that of `next`; or, with a SHA-256 in `newer_crl`, that of the current
-/// certificate once more with this CRL, while `next` waits for its time (QRY-6).
+/// Write and switch to this generation: that of `next`; or, with `beside`, that of the current certificate once more
+/// with these anchors and this CRL, while `next` waits for its time (C19, QRY-6).
 struct PublishGeneration {
     std::uint64_t generation = 0;
-    std::optional<Bytes> newer_crl = {};
+    std::optional<BesideCertificate> beside = {};
 };
 
 /// Ask the CA for its successor (GetNextCACert).

@@ -233,10 +233,10 @@ Status publish_in(const std::filesystem::path& publish_dir, const Generation& ge
     if (Status written = GenerationWriter(*identity, generation.number, *files, *current).ensure(); !written) {
         return written;
     }
-    if (*current != generation.number) {
-        if (Status switched = switch_to(*identity, generation.number); !switched) {
-            return switched;
-        }
+    // Once more where consumers are led there already: a crash or a failed fsync may have come before it was durable,
+    // and after a failure an fsync without a change would only seem to make it so (S3).
+    if (Status switched = switch_to(*identity, generation.number); !switched) {
+        return switched;
     }
     remove_old(*identity, generation.number);
     return {};

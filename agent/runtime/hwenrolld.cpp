@@ -10,8 +10,8 @@
 #include "agent/config/loader.h"
 #include "agent/runtime/daemon.h"
 #include "agent/runtime/queries.h"
+#include "agent/runtime/service_user.h"
 #include "agent/runtime/system_clock.h"
-#include "keystore/worker/secret_keeper.h"
 
 namespace {
 
@@ -32,14 +32,33 @@ void protect_process() {
 #endif
 }
 
+/// Root at another user's state does what that user's service would: it becomes that user before it makes anything, and
+/// before it reads what the service may not read (ADR 0024).
+Status become_whose_the_state_is(const config::ConfigurationPaths& paths, observe::Log& log) {
+    const auto agent = config::load_agent_settings(paths);
+    if (!agent) {
+        return fail(agent.error());
+    }
+    const auto user = runtime::user_to_become(agent->state_dir);
+    if (!user || !*user) {
+        return user ? Status{} : fail(user.error());
+    }
+    if (const Status became = runtime::become(**user, agent->state_dir); !became) {
+        return became;
+    }
+    observe::LogRecord record;
+    record.text = "goes on as user " + (*user)->name + ", whose " + agent->state_dir.string() + " is";
+    log.write(record);
+    return {};
+}
+
 int run_once(const config::ConfigurationPaths& paths, const Clock& clock, observe::Log& log) {
+    if (const Status became = become_whose_the_state_is(paths, log); !became) {
+        return report(became.error());
+    }
     const auto configuration = config::load(paths);
     if (!configuration) {
         return report(configuration.error());
-    }
-    struct stat state {};
-    if (::stat(configuration->agent.state_dir.c_str(), &state) == 0) {
-        keystore::accept_secrets_of(state.st_uid);
     }
     const runtime::RunOutcome outcome =
         runtime::run_once(*configuration, runtime::worker_beside_this_program(), clock, log);

@@ -363,14 +363,15 @@ void IdentityRunner::count_answer(const lifecycle::Event& answer) const {
 }
 
 void IdentityRunner::run(const lifecycle::PublishGeneration& effect) {
-    const auto refused = [this](const Error& error) {
+    const auto refused = [this](const Error& error, bool seen = false) {
         error_ = Error(error).about(name());
         untold_ = UntoldFailure{*error_, observe::failed_message_id};
-        dispatch(lifecycle::PublicationFailed{*error_});
+        dispatch(lifecycle::PublicationFailed{*error_, seen});
     };
-    lifecycle::Credential shown = effect.newer_crl ? *state_.current : *state_.next;
-    if (effect.newer_crl) {
-        shown.crl = *effect.newer_crl;
+    lifecycle::Credential shown = effect.beside ? *state_.current : *state_.next;
+    if (effect.beside) {
+        shown.issued.anchors = effect.beside->anchors;
+        shown.crl = effect.beside->crl;
     }
     shown.generation = effect.generation;
     auto made = generation_to_show(shown);
@@ -378,10 +379,12 @@ void IdentityRunner::run(const lifecycle::PublishGeneration& effect) {
         return refused(made.error());
     }
     if (const Status published = publisher_.publish(*made, {settings_.mode, settings_.group}); !published) {
-        return refused(published.error());
+        // What failed behind the switch is in front of consumers.
+        const auto difference = publisher_.difference(*made);
+        return refused(published.error(), !effect.beside && difference && difference->empty());
     }
     failpoint("generation-published");
-    dispatch(lifecycle::GenerationPublished{effect.generation, effect.newer_crl});
+    dispatch(lifecycle::GenerationPublished{effect.generation, effect.beside});
 }
 
 void IdentityRunner::run(const lifecycle::SeekSuccessor& /*effect*/) {

@@ -3,6 +3,7 @@
 #include <cerrno>
 #include <cstring>
 #include <fcntl.h>
+#include <filesystem>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <utility>
@@ -14,12 +15,36 @@
 namespace hwenroll::store {
 namespace {
 
-constexpr int busy_timeout_ms = 5000;
+constexpr int wait_slice_ms = 10;
+
+/// sqlite3_busy_handler(): in slices, so that a lock of a moment costs a moment.
+int wait_for_lock(void* argument, int tries) {
+    auto& patience = *static_cast<LockPatience*>(argument);
+    patience.spent = patience.spent || std::chrono::milliseconds(tries * wait_slice_ms) >= patience.limit;
+    if (!patience.spent) {
+        sqlite3_sleep(wait_slice_ms);
+    }
+    return patience.spent ? 0 : 1;
+}
+
+/// Root's commands work for the user whose the directory is: a file that only root could open would keep that user's
+/// service out. What SQLite makes beside the database gets the database's owner by itself.
+bool give_to_owner_of_directory(int file, const std::string& path) {
+    struct stat made {};
+    struct stat directory {};
+    if (::geteuid() != 0 || ::fstat(file, &made) != 0 ||
+        ::stat(std::filesystem::path(path).parent_path().c_str(), &directory) != 0) {
+        return ::geteuid() != 0;
+    }
+    // Only what nothing has been written to: the owner of a database that is in use is nobody's to change here.
+    return made.st_size != 0 || made.st_uid == directory.st_uid ||
+           ::fchown(file, directory.st_uid, directory.st_gid) == 0;
+}
 
 /// SQLite makes new files with the umask's mode; the state is for its owner only, so the file is made here first.
 bool make_private_file(const std::string& path) {
     const FileDescriptor file(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
-    return file.valid() && ::fchmod(file.get(), 0600) == 0;
+    return file.valid() && ::fchmod(file.get(), 0600) == 0 && give_to_owner_of_directory(file.get(), path);
 }
 
 Result<sqlite3*> connect(const std::string& path, int flags) {
@@ -30,7 +55,6 @@ Result<sqlite3*> connect(const std::string& path, int flags) {
         sqlite3_close_v2(connection);
         return fail(Error(ErrorCode::state_database, "cannot open " + path, why));
     }
-    sqlite3_busy_timeout(connection, busy_timeout_ms);
     sqlite3_extended_result_codes(connection, 1);
     return connection;
 }
@@ -157,7 +181,7 @@ Result<Database> Database::open(const std::string& path) {
     if (!connection) {
         return fail(connection.error());
     }
-    Database database(*connection, path);
+    Database database(*connection, path, writer_patience);
     // 64 pages instead of 1000: on a small disk the log would take 4 MiB, and what was deleted would stay in it longer.
     const Status set = database.execute(
         "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA secure_delete=ON; PRAGMA foreign_keys=ON; "
@@ -173,7 +197,7 @@ Result<Database> Database::open_read_only(const std::string& path) {
     if (!connection) {
         return fail(connection.error());
     }
-    return Database(*connection, path);
+    return Database(*connection, path, reader_patience);
 }
 
 Result<Bytes> Database::blob(const char* table, const char* column, std::int64_t row) {
@@ -190,11 +214,24 @@ Result<Bytes> Database::blob(const char* table, const char* column, std::int64_t
     return content;
 }
 
+Database::Database(sqlite3* connection, std::string path, std::chrono::milliseconds patience)
+    : patience_(std::make_unique<LockPatience>(LockPatience{patience})),
+      connection_(connection),
+      path_(std::move(path)) {
+    sqlite3_busy_handler(connection, wait_for_lock, patience_.get());
+}
+
+Status Database::begin() {
+    Status begun = execute("BEGIN IMMEDIATE");
+    patience_->spent = patience_->spent && !begun;
+    return begun;
+}
+
 Status Database::truncate_log() {
-    sqlite3_busy_timeout(connection_.get(), 0);
+    const bool spent = std::exchange(patience_->spent, true);
     const int done =
         sqlite3_wal_checkpoint_v2(connection_.get(), nullptr, SQLITE_CHECKPOINT_TRUNCATE, nullptr, nullptr);
-    sqlite3_busy_timeout(connection_.get(), busy_timeout_ms);
+    patience_->spent = spent;
     return done == SQLITE_OK ? Status{} : fail(error("cannot empty the log of"));
 }
 
@@ -210,7 +247,7 @@ Error Database::error(std::string what) const {
 }
 
 DatabaseTransaction::DatabaseTransaction(Database& database)
-    : database_(database), begun_(database.execute("BEGIN IMMEDIATE")), open_(begun_.has_value()) {}
+    : database_(database), begun_(database.begin()), open_(begun_.has_value()) {}
 
 DatabaseTransaction::~DatabaseTransaction() {
     if (open_) {

@@ -1,6 +1,7 @@
 // SQLite behind two classes: a connection with the project's settings, and a prepared statement.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -17,6 +18,16 @@ struct sqlite3_stmt;
 namespace hwenroll::store {
 
 class Database;
+
+/// How long a connection waits while another one has the database locked. The agent's waits on its loop, which serves
+/// everything else too: when it has waited once for nothing it does not wait again before a transaction could begin,
+/// however many are tried meanwhile. What could not be committed is decided again by the loop's timer.
+struct LockPatience {
+    std::chrono::milliseconds limit;
+    bool spent = false;
+};
+inline constexpr std::chrono::milliseconds writer_patience{1000};
+inline constexpr std::chrono::milliseconds reader_patience{5000};  ///< of commands, which have no loop
 
 struct FinalizeStatement {
     void operator()(sqlite3_stmt* statement) const noexcept;
@@ -66,12 +77,21 @@ class Database {
     /// Opens or makes `path` (mode 0600) for writing. Errors: state_database.
     static Result<Database> open(const std::string& path);
 
+    Database(Database&&) noexcept = default;
+    Database& operator=(Database&&) = delete;  // closing a connection may still ask its patience
+    Database(const Database&) = delete;
+    Database& operator=(const Database&) = delete;
+    ~Database() = default;
+
     /// Opens an existing database read-only, beside a running agent. Errors: state_database.
     static Result<Database> open_read_only(const std::string& path);
 
     /// Writes the log back and empties it, so that nothing that was deleted is in a file any more (secure_delete). Does
     /// not wait for readers. Error code: state_database, also while somebody reads what is in the log.
     Status truncate_log();
+
+    /// BEGIN IMMEDIATE. Error code: state_database.
+    Status begin();
 
     /// Runs statements without parameters. Error code: state_database.
     Status execute(const char* sql);
@@ -88,9 +108,10 @@ class Database {
     struct Close {
         void operator()(sqlite3* connection) const noexcept;
     };
-    explicit Database(sqlite3* connection, std::string path) : connection_(connection), path_(std::move(path)) {}
+    Database(sqlite3* connection, std::string path, std::chrono::milliseconds patience);
     friend class Statement;
 
+    std::unique_ptr<LockPatience> patience_;  ///< the connection refers to it
     std::unique_ptr<sqlite3, Close> connection_;
     std::string path_;
     std::unordered_map<std::string, PreparedStatement> idle_;  ///< by text; ends before the connection
@@ -103,6 +124,9 @@ class DatabaseTransaction {
     DatabaseTransaction(const DatabaseTransaction&) = delete;
     DatabaseTransaction& operator=(const DatabaseTransaction&) = delete;
     ~DatabaseTransaction();
+
+    /// Nothing may be written without it: it would be, statement by statement. Error code: state_database.
+    [[nodiscard]] const Status& begun() const { return begun_; }
 
     /// Durable when it returns success (synchronous=FULL). Errors: state_database, also those of BEGIN.
     Status commit();

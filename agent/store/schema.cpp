@@ -269,7 +269,10 @@ Error version_error(int found, const Layout& wanted) {
 /// One step and the version it leads to, together or not at all.
 Status advance(Database& database, const char* sql, int version) {
     DatabaseTransaction transaction(database);
-    Status done = database.execute(sql);
+    Status done = transaction.begun();
+    if (done) {
+        done = database.execute(sql);
+    }
     if (done) {
         done = database.execute(fmt::format("PRAGMA user_version={}", version).c_str());
     }

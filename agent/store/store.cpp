@@ -89,7 +89,10 @@ class Store::Impl {
                   Write write) {
         DatabaseTransaction transaction(database_);
         failpoint("transaction-begun");
-        Status done = write();
+        Status done = transaction.begun();
+        if (done) {
+            done = write();
+        }
         if (done && !note.empty()) {
             done = append(kind, name, note, now);
         }

@@ -264,19 +264,19 @@ TEST_F(Doctor, T6_F8_root_uses_the_secrets_of_the_user_whose_the_state_is_and_no
     const auto give = [&](const char* name, uid_t user) {
         ASSERT_EQ(::chown((world_.directory() / name).c_str(), user, user), 0) << name;
     };
-    std::filesystem::create_directory(world_.directory() / "state");
-    for (const char* const name : {"state", "lab.pin", "corp.challenge"}) {
+    for (const char* const name : {"state", "live"}) {
+        std::filesystem::create_directory(world_.directory() / name);
+    }
+    for (const char* const name : {"state", "live", "lab.pin", "corp.challenge"}) {
         give(name, agent);
+    }
+    const std::filesystem::path token = world_.hsm().directory().path();
+    ASSERT_EQ(::chown(token.c_str(), agent, agent), 0);
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(token)) {
+        ASSERT_EQ(::lchown(entry.path().c_str(), agent, agent), 0) << entry.path();
     }
     const RunResult once = world_.once();
     EXPECT_EQ(once.exit_code, 0) << once.err;
-    // What root's run has made is the agent's, as everything is that the service makes.
-    for (const char* const made : {"state", "live"}) {
-        give(made, agent);
-        for (const auto& entry : std::filesystem::recursive_directory_iterator(world_.directory() / made)) {
-            ASSERT_EQ(::lchown(entry.path().c_str(), agent, agent), 0) << entry.path();
-        }
-    }
     const RunResult doctor = world_.hwenroll({"doctor"});
     EXPECT_EQ(doctor.exit_code, 0) << doctor.out;
     EXPECT_THAT(doctor.out, HasSubstr("key of identity web: RSA 2048 signs and opens"));

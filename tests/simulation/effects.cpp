@@ -143,7 +143,7 @@ Event Machine::carry_out(const lifecycle::PublishGeneration& effect) {
         // The directory may be there; the link is as it was.
         return lifecycle::PublicationFailed{Error(ErrorCode::publish_write, "the disk is full")};
     }
-    const lifecycle::Credential& next = effect.newer_crl ? *state_.current : *state_.next;
+    const lifecycle::Credential& next = effect.beside ? *state_.current : *state_.next;
     const Published seen{effect.generation,
                          next.issued.leaf,
                          next.key.id,
@@ -153,7 +153,7 @@ Event Machine::carry_out(const lifecycle::PublishGeneration& effect) {
     watch_.published(published_, seen, now_, misled_, token_);
     published_ = seen;
     ++figures_.published;
-    return lifecycle::GenerationPublished{effect.generation, effect.newer_crl};
+    return lifecycle::GenerationPublished{effect.generation, effect.beside};
 }
 
 Event Machine::carry_out(const lifecycle::SeekSuccessor& /*effect*/) {

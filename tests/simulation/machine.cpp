@@ -36,7 +36,7 @@ Seconds latency(const lifecycle::Effect& effect, Random& random) {
 bool is_success(const lifecycle::Event& event) {
     const auto* published = std::get_if<lifecycle::GenerationPublished>(&event);
     const auto* started = std::get_if<lifecycle::Started>(&event);
-    return (published != nullptr && !published->newer_crl) || (started != nullptr && started->next_seen);
+    return (published != nullptr && !published->beside) || (started != nullptr && started->next_seen);
 }
 
 }  // namespace

@@ -319,9 +319,9 @@ TEST(PublicationStep, QRY_6_a_newer_CRL_is_published_while_a_renewed_certificate
     EXPECT_EQ(walk.due(), TimePoint{});
     ASSERT_TRUE(walk.on(Due{}).only<PublishGeneration>());
     const PublishGeneration effect = walk.effect<PublishGeneration>();
-    EXPECT_EQ(effect.newer_crl, (Bytes{0xC2}));
+    EXPECT_EQ(effect.beside->crl, (Bytes{0xC2}));
     EXPECT_LT(effect.generation, walk.state.next->generation) << "the window's generation follows";
-    EXPECT_TRUE(walk.on(GenerationPublished{effect.generation, effect.newer_crl}).only<Deliver>());
+    EXPECT_TRUE(walk.on(GenerationPublished{effect.generation, effect.beside}).only<Deliver>());
     EXPECT_EQ(walk.state.current->issued, issued()) << "no certificate comes before its window";
     EXPECT_EQ(walk.state.current->crl, (Bytes{0xC2}));
     EXPECT_EQ(walk.state.current->generation, effect.generation);
@@ -337,7 +337,7 @@ TEST(PublicationStep, QRY_6_a_certificate_that_has_waited_for_its_window_takes_t
     EXPECT_EQ(walk.state.next->crl, (Bytes{0xC1}));
     walk.rules.authority = with_crl({0xC2});
     ASSERT_TRUE(walk.due_at(start + 20 * hour).only<PublishGeneration>());
-    EXPECT_FALSE(walk.effect<PublishGeneration>().newer_crl);
+    EXPECT_FALSE(walk.effect<PublishGeneration>().beside);
     EXPECT_GT(walk.state.next->generation, queued) << "consumers may see the queued one already, with the older list";
     EXPECT_EQ(walk.published().state.current->issued, renewed());
     EXPECT_EQ(walk.state.current->crl, (Bytes{0xC2}));
@@ -354,10 +354,10 @@ TEST(PublicationStep, QRY_6_S1_a_newer_CRL_that_cannot_be_published_is_tried_lat
     EXPECT_LE(again, start + 20 * hour);
     EXPECT_TRUE(walk.on(Due{}).effects.empty()) << "not at once";
     ASSERT_TRUE(walk.due_at(again).emits<PublishGeneration>());
-    EXPECT_TRUE(walk.effect<PublishGeneration>().newer_crl);
+    EXPECT_TRUE(walk.effect<PublishGeneration>().beside);
     walk.on(PublicationFailed{Error(ErrorCode::publish_write, "disk full")});
     ASSERT_TRUE(walk.due_at(std::max(walk.state.publish_after, start + 20 * hour)).emits<PublishGeneration>());
-    EXPECT_FALSE(walk.effect<PublishGeneration>().newer_crl);
+    EXPECT_FALSE(walk.effect<PublishGeneration>().beside);
     EXPECT_EQ(walk.published().state.current->issued, renewed());
 }
 
@@ -380,7 +380,7 @@ TEST(PublicationStep, invariant_3_S7_what_consumers_see_already_is_current_whate
         walk.on(Started{seen, seen, true, true, true});
         EXPECT_EQ(walk.state.current->issued, renewed());
         ASSERT_TRUE(walk.only<PublishGeneration>()) << "the newer list goes beside it";
-        EXPECT_FALSE(walk.effect<PublishGeneration>().newer_crl);
+        EXPECT_FALSE(walk.effect<PublishGeneration>().beside);
         EXPECT_EQ(walk.state.next->issued, renewed());
         EXPECT_GT(walk.effect<PublishGeneration>().generation, seen);
         EXPECT_EQ(walk.published().state.current->crl, (Bytes{0xC2}));
@@ -396,16 +396,73 @@ TEST(PublicationStep, invariant_3_S7_what_consumers_see_damaged_or_under_another
     EXPECT_EQ(walk.state.current->issued, renewed());
     ASSERT_TRUE(walk.only<PublishGeneration>());
     EXPECT_EQ(walk.effect<PublishGeneration>().generation, seen + 2) << "above all that are there";
-    EXPECT_FALSE(walk.effect<PublishGeneration>().newer_crl);
+    EXPECT_FALSE(walk.effect<PublishGeneration>().beside);
     EXPECT_EQ(walk.published().state.current->issued, renewed());
     EXPECT_EQ(walk.state.current->generation, seen + 2);
+}
+
+/// Behind the switch: the directory could not be made durable.
+PublicationFailed not_durable() {
+    return {Error(ErrorCode::publish_write, "cannot sync", "Input/output error"), true};
+}
+
+TEST(PublicationStep, invariant_3_S3_what_consumers_see_though_it_is_not_durable_is_current_and_is_published_again) {
+    for (const bool trusted : {true, false}) {
+        Walk walk = killed_behind_the_switch();
+        walk.rules.clock_trusted = trusted;
+        const std::uint64_t seen = walk.state.next->generation;
+        walk.on(not_durable());
+        EXPECT_EQ(walk.state.current->issued, renewed()) << "no older certificate comes with a newer list";
+        EXPECT_EQ(walk.state.current->generation, seen);
+        ASSERT_TRUE(walk.only<Deliver>()) << "consumers are told of what they see";
+        EXPECT_EQ(walk.effect<Deliver>().generation, seen);
+        ASSERT_TRUE(walk.state.next);
+        EXPECT_EQ(walk.state.next->issued, renewed());
+        EXPECT_GT(walk.state.next->generation, seen);
+        EXPECT_TRUE(walk.state.failure);
+        const TimePoint again = walk.state.publish_after;
+        EXPECT_GT(again, walk.now);
+        EXPECT_LE(again, walk.now + minute) << "neither the window nor the clock is waited for";
+        walk.on(Delivered{seen});
+        EXPECT_TRUE(walk.effects.empty()) << "not at once";
+        ASSERT_TRUE(walk.due_at(again).only<PublishGeneration>());
+        EXPECT_FALSE(walk.effect<PublishGeneration>().beside);
+        EXPECT_EQ(walk.published().state.current->crl, (Bytes{0xC2}));
+        EXPECT_FALSE(walk.state.next);
+        EXPECT_FALSE(walk.state.failure);
+        EXPECT_TRUE(walk.only<Deliver>());
+    }
+}
+
+TEST(PublicationStep, S3_a_disk_that_makes_nothing_durable_is_tried_ever_less_often_under_one_number) {
+    Walk walk = killed_behind_the_switch();
+    walk.on(not_durable()).on(Delivered{walk.state.current->generation});
+    const std::uint64_t number = walk.state.next->generation;
+    Seconds pause = walk.state.publish_after - walk.now;
+    for (int i = 0; i < 3; ++i) {
+        ASSERT_TRUE(walk.due_at(walk.state.publish_after).only<PublishGeneration>());
+        walk.on(not_durable());
+        EXPECT_TRUE(walk.effects.empty()) << "consumers have been told";
+        EXPECT_GT(walk.state.publish_after - walk.now, pause);
+        pause = walk.state.publish_after - walk.now;
+    }
+    EXPECT_LE(walk.state.next->generation, number + 1) << "the newest list once";
+}
+
+TEST(PublicationStep, S3_a_first_certificate_that_is_seen_and_not_durable_is_in_use) {
+    Walk walk;
+    walk.rules.delivers = true;
+    walk.to_publish().on(not_durable());
+    EXPECT_EQ(walk.state.phase, Phase::valid);
+    EXPECT_TRUE(walk.only<Deliver>());
+    EXPECT_EQ(walk.state.current->issued, walk.state.next->issued);
 }
 
 TEST(PublicationStep, QRY_6_another_generation_than_that_of_the_newer_CRL_is_not_ours) {
     Walk walk = waiting_for_its_window();
     const IdentityState before = walk.state;
-    EXPECT_EQ(walk.on(GenerationPublished{1, Bytes{0xC2}}).state, before);
-    EXPECT_EQ(walk.on(GenerationPublished{99, Bytes{0xC2}}).state, before);
+    EXPECT_EQ(walk.on(GenerationPublished{1, BesideCertificate{{anchor}, {0xC2}}}).state, before);
+    EXPECT_EQ(walk.on(GenerationPublished{99, BesideCertificate{{anchor}, {0xC2}}}).state, before);
 }
 
 TEST(PublicationStep, QRY_6_a_CRL_is_published_while_a_request_is_pending_which_stays_as_it_is) {
@@ -472,6 +529,63 @@ TEST(PublicationStep, C19_a_certificate_that_is_issued_during_the_overlap_has_bo
     EXPECT_EQ(walk.state.next->issued.anchors, (std::vector<Bytes>{anchor, successor}));
     walk.on(GenerationPublished{1});
     EXPECT_TRUE(walk.effects.empty()) << "one certificate, one generation";
+}
+
+/// As with_crl({0xC1}), and the CA has a successor.
+AuthorityFacts with_successor_and_crl() {
+    AuthorityFacts facts = ca_with_successor(start + 10 * day);
+    facts.crls = with_crl({0xC1}).crls;
+    return facts;
+}
+
+TEST(PublicationStep, C19_a_known_successor_s_anchor_is_published_while_a_renewed_certificate_waits_for_its_window) {
+    for (const bool trusted : {true, false}) {
+        Walk walk = waiting_for_its_window();
+        const Wait waits = walk.state.wait;
+        walk.rules.clock_trusted = trusted;
+        walk.rules.authority = with_successor_and_crl();
+        EXPECT_EQ(walk.due(), TimePoint{});
+        ASSERT_TRUE(walk.on(Due{}).only<PublishGeneration>());
+        const PublishGeneration effect = walk.effect<PublishGeneration>();
+        ASSERT_TRUE(effect.beside);
+        EXPECT_EQ(effect.beside->anchors, (std::vector<Bytes>{anchor, successor}));
+        EXPECT_EQ(effect.beside->crl, (Bytes{0xC1})) << "the list stays";
+        EXPECT_LT(effect.generation, walk.state.next->generation);
+        EXPECT_TRUE(walk.on(GenerationPublished{effect.generation, effect.beside}).only<Deliver>());
+        EXPECT_EQ(walk.state.current->issued.leaf, issued().leaf) << "no certificate comes before its window";
+        EXPECT_EQ(walk.state.current->issued.anchors, (std::vector<Bytes>{anchor, successor}));
+        EXPECT_EQ(walk.state.next->issued.leaf, renewed().leaf);
+        if (trusted) {
+            EXPECT_EQ(walk.state.wait, waits);
+        }
+        EXPECT_TRUE(walk.on(Delivered{effect.generation}).effects.empty()) << "once";
+    }
+}
+
+TEST(PublicationStep, C19_a_certificate_that_has_waited_for_its_window_takes_the_anchors_of_its_day) {
+    Walk walk = waiting_for_its_window();
+    walk.rules.authority = with_successor_and_crl();
+    ASSERT_TRUE(walk.on(Due{}).only<PublishGeneration>());
+    const PublishGeneration effect = walk.effect<PublishGeneration>();
+    walk.on(GenerationPublished{effect.generation, effect.beside}).on(Delivered{effect.generation});
+    ASSERT_TRUE(walk.due_at(start + 20 * hour).only<PublishGeneration>());
+    EXPECT_FALSE(walk.effect<PublishGeneration>().beside);
+    EXPECT_EQ(walk.state.next->issued.anchors, (std::vector<Bytes>{anchor, successor})) << "none is taken away";
+    EXPECT_TRUE(walk.published().only<Deliver>()) << "one generation";
+    EXPECT_EQ(walk.state.current->issued.anchors, (std::vector<Bytes>{anchor, successor}));
+}
+
+TEST(PublicationStep, C19_an_untrusted_clock_takes_no_anchor_away_while_a_renewed_certificate_waits) {
+    Walk walk = waiting_for_its_window();
+    walk.rules.authority = with_successor_and_crl();
+    const PublishGeneration effect = walk.on(Due{}).effect<PublishGeneration>();
+    walk.on(GenerationPublished{effect.generation, effect.beside}).on(Delivered{effect.generation});
+    walk.rules.authority = with_crl({0xC1});
+    walk.rules.clock_trusted = false;
+    EXPECT_TRUE(walk.on(Due{}).effects.empty());
+    walk.rules.clock_trusted = true;
+    ASSERT_TRUE(walk.on(Due{}).only<PublishGeneration>());
+    EXPECT_EQ(walk.effect<PublishGeneration>().beside->anchors, std::vector<Bytes>{anchor});
 }
 
 TEST(PublicationStep, C19_after_the_switch_the_old_anchor_stays_beside_the_new_one_until_it_expires) {

@@ -86,7 +86,7 @@ AuthorityFacts with_crl(Bytes digest) {
 
 /// What consumers would see if the effect were carried out.
 IssuedRecord to_be_shown(const Walk& walk) {
-    return walk.effect<PublishGeneration>().newer_crl ? walk.state.current->issued : walk.state.next->issued;
+    return walk.effect<PublishGeneration>().beside ? walk.state.current->issued : walk.state.next->issued;
 }
 
 TEST(RestoredStateStep, O10_invariant_3_neither_an_untrusted_clock_nor_a_closed_window_lets_the_known_one_come_back) {

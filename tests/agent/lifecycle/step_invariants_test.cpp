@@ -111,8 +111,12 @@ class Life {
 
     /// What consumers would see by a publication that the last transition asks for.
     [[nodiscard]] Credential to_be_shown(const PublishGeneration& publication) const {
-        Credential credential = publication.newer_crl ? *transition.state.current : *transition.state.next;
+        Credential credential = publication.beside ? *transition.state.current : *transition.state.next;
         credential.generation = publication.generation;
+        if (publication.beside) {
+            credential.issued.anchors = publication.beside->anchors;
+            credential.crl = publication.beside->crl;
+        }
         return credential;
     }
 
@@ -256,6 +260,10 @@ class Life {
         if (std::holds_alternative<GenerationPublished>(event) && sensible) {
             shown = current;
         }
+        if (const auto* failed = std::get_if<PublicationFailed>(&event); failed != nullptr && failed->seen) {
+            reached["not durable"]++;
+            shown = before.next;
+        }
         if (transition.state.shadow && !before.shadow) {
             messages = 0;
         }
@@ -270,7 +278,7 @@ class Life {
         reached["pending"] += std::holds_alternative<SendPoll>(effect_.value_or(SendRequest{})) ? 1 : 0;
         reached["re-enrollment"] += state.enrollment && state.enrollment->purpose == Purpose::reenrollment ? 1 : 0;
         const auto* published = effect_ ? std::get_if<PublishGeneration>(&*effect_) : nullptr;
-        reached["newer CRL"] += published != nullptr && published->newer_crl ? 1 : 0;
+        reached["newer CRL"] += published != nullptr && published->beside ? 1 : 0;
         reached["destroyed"] += std::holds_alternative<KeyDestroyed>(event) && sensible ? 1 : 0;
     }
 
@@ -347,9 +355,10 @@ class Life {
     }
     Event answer(const PublishGeneration& effect) {
         if (one_in(6)) {
-            return PublicationFailed{Error(ErrorCode::publish_write, "full")};
+            const bool seen = !effect.beside && one_in(2);
+            return PublicationFailed{Error(ErrorCode::publish_write, "full"), seen};
         }
-        return GenerationPublished{effect.generation, effect.newer_crl};
+        return GenerationPublished{effect.generation, effect.beside};
     }
     Event answer(const SeekSuccessor& /*effect*/) { return SuccessorSought{}; }
     Event answer(const Deliver& effect) {
@@ -441,7 +450,7 @@ TEST(StepInvariants, generated_lives_reach_all_that_there_is) {
         }
     }
     for (const char* what : {"first", "renewed", "shadow", "switch", "hold", "pending", "re-enrollment", "destroyed",
-                             "operator", "envelope key", "newer CRL", "killed behind the switch"}) {
+                             "operator", "envelope key", "newer CRL", "killed behind the switch", "not durable"}) {
         EXPECT_GT(reached[what], 20) << what;
     }
 }
@@ -483,7 +492,8 @@ std::optional<Credential> visible(std::optional<Credential> credential) {
 
 bool next_was_seen(const Life& life) {
     const auto* started = std::get_if<Started>(&life.event);
-    return started != nullptr && started->next_seen;
+    const auto* failed = std::get_if<PublicationFailed>(&life.event);
+    return (started != nullptr && started->next_seen) || (failed != nullptr && failed->seen);
 }
 
 std::string one_generation(const Life& life) {
@@ -499,8 +509,8 @@ std::string one_generation(const Life& life) {
     if (published != nullptr && life.shown && !again && published->generation <= life.shown->generation) {
         return "a generation was used twice";
     }
-    const bool other = published != nullptr && (published->newer_crl ? published->generation >= after.next->generation
-                                                                     : published->generation != after.next->generation);
+    const bool other = published != nullptr && (published->beside ? published->generation >= after.next->generation
+                                                                  : published->generation != after.next->generation);
     return other ? "another generation" : "";
 }
 
@@ -817,12 +827,11 @@ TEST(StepInvariants, a_machine_that_takes_an_adopted_key_for_its_own_is_found) {
 std::string only_known_anchors(const Life& life) {
     const IdentityState& after = life.transition.state;
     const AuthorityFacts& ca = life.policy.authority;
-    if (after.next && after.next != life.before.next) {
-        for (const Bytes& one : after.next->issued.anchors) {
-            if (one.at(0) != 0xCA) {
-                return "an anchor that only a reply told of";
-            }
-        }
+    const auto from_reply = [](const Bytes& one) { return one.at(0) != 0xCA; };
+    const auto* published = effect_of<PublishGeneration>(life);
+    if ((after.next && after.next != life.before.next && std::ranges::any_of(after.next->issued.anchors, from_reply)) ||
+        (published != nullptr && published->beside && std::ranges::any_of(published->beside->anchors, from_reply))) {
+        return "an anchor that only a reply told of";
     }
     const auto& attempt = after.enrollment;
     if (attempt && attempt->purpose == Purpose::shadow && !life.before.enrollment &&
@@ -912,7 +921,7 @@ std::string untrusted_clock_takes_nothing(const Life& life) {
     if (effect_of<DestroyKey>(life) != nullptr) {
         return "a key is destroyed by an untrusted clock";
     }
-    if (published != nullptr && !published->newer_crl && after.current &&
+    if (published != nullptr && !published->beside && after.current &&
         after.next->issued.leaf != after.current->issued.leaf) {
         return "a working certificate is replaced by an untrusted clock";
     }

@@ -121,6 +121,23 @@ TEST_F(StorageFaultTest, S3_a_generation_that_was_not_synced_is_discarded) {
     }
 }
 
+// S3: the kernel forgets what it could not write, so that the next fsync alone would say that all is well.
+TEST_F(StorageFaultTest, S3_a_switch_that_was_not_synced_is_made_again) {
+    const int last = count_calls().at("fsync");
+    start_anew();
+    arm({"fsync", last, FaultKind::error, EIO, {}});
+    ASSERT_FALSE(publisher_.publish(next_));
+    EXPECT_EQ(expect_consistent("behind the switch"), 4U);
+    arm({});
+    ASSERT_TRUE(publisher_.publish(next_));
+    auto again = disarm();
+    EXPECT_EQ(again["renameat"], 1);
+    ASSERT_GE(again["fsync"], 1);
+    arm({"fsync", again["fsync"], FaultKind::error, EIO, {}});
+    EXPECT_FALSE(publisher_.publish(next_)) << "as long as it is not durable";
+    disarm();
+}
+
 // S6, S7, invariant 9: the process ends before each of its calls.
 TEST_F(StorageFaultTest, S6_S7_a_crash_at_any_call_leaves_a_complete_generation_and_no_rest) {
     const auto calls = count_calls();

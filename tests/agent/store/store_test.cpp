@@ -2,6 +2,7 @@
 #include "agent/store/store.h"
 
 #include <array>
+#include <chrono>
 #include <cstdlib>
 #include <sys/stat.h>
 
@@ -768,6 +769,41 @@ TEST_F(StoreTest, rows_that_contradict_each_other_are_an_error_and_not_guessed_a
         EXPECT_EQ(state.error().code(), ErrorCode::state_database);
         EXPECT_THAT(state.error().line(), HasSubstr("web"));
     }
+}
+
+/// Somebody's own connection, as of sqlite3(1), in a transaction that writes.
+class Locker {
+ public:
+    explicit Locker(const std::string& path) {
+        EXPECT_EQ(sqlite3_open(path.c_str(), &connection_), SQLITE_OK);
+        EXPECT_EQ(sqlite3_exec(connection_, "BEGIN IMMEDIATE", nullptr, nullptr, nullptr), SQLITE_OK);
+    }
+    Locker(const Locker&) = delete;
+    Locker& operator=(const Locker&) = delete;
+    ~Locker() { sqlite3_close(connection_); }
+
+ private:
+    sqlite3* connection_ = nullptr;
+};
+
+TEST_F(StoreTest, S10_invariant_8_a_database_that_somebody_else_has_locked_holds_the_loop_up_once_and_shortly) {
+    Store store = open();
+    const IdentityState state = full_state();
+    const auto begun = std::chrono::steady_clock::now();
+    {
+        const Locker locker(database());
+        for (int i = 0; i < 50; ++i) {
+            const Status refused = store.commit("web", "lab", state, "noted", now);
+            ASSERT_FALSE(refused);
+            EXPECT_EQ(refused.error().code(), ErrorCode::state_database);
+            EXPECT_THAT(refused.error().why(), HasSubstr("locked"));
+            EXPECT_EQ(*store.identity("web"), IdentityState()) << "readers are not held up";
+        }
+    }
+    EXPECT_LT(std::chrono::steady_clock::now() - begun, std::chrono::seconds(5)) << "of fifty commits together";
+    EXPECT_TRUE(store.commit("web", "lab", state, "noted", now)) << "as soon as it is free";
+    EXPECT_EQ(*store.identity("web"), state);
+    EXPECT_THAT(*store.history("identity", "web", 10), testing::SizeIs(1));
 }
 
 TEST_F(StoreTest, S10_an_unusable_state_directory_is_named) {

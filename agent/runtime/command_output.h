@@ -5,11 +5,11 @@
 #include <string>
 #include <vector>
 
-namespace hwenroll::cli {
+namespace hwenroll::runtime {
 
-/// What `arguments` (the first is an absolute path) prints to both of its outputs, as runtime::Command has it: bounded,
+/// What `arguments` (the first is an absolute path) prints to both of its outputs, as Command has it: bounded,
 /// printable, ended after `time`; its environment has the locale C and no more. What went wrong is told in the text.
 /// Blocks.
 std::string output_of(const std::vector<std::string>& arguments, std::chrono::milliseconds time);
 
-}  // namespace hwenroll::cli
+}  // namespace hwenroll::runtime

@@ -127,7 +127,7 @@ Status AuthorityAccess::advance(const lifecycle::AuthorityEvent& event) {
     if (transition.state == state_ && transition.note.empty()) {
         return {};
     }
-    const Status committed = at_.store.commit(settings_.name, transition.state, transition.note, now);
+    Status committed = at_.store.commit(settings_.name, transition.state, transition.note, now);
     if (!committed) {
         return committed;
     }
@@ -538,7 +538,7 @@ Status AuthorityAccess::accept(scep::Capabilities capabilities, const Result<htt
     for (const Certificate& certificate : *received) {
         record.certificates.push_back(certificate.der());
     }
-    const Status advanced = advance(lifecycle::AuthorityFetched{std::move(record)});
+    Status advanced = advance(lifecycle::AuthorityFetched{std::move(record)});
     failpoint("authority-accepted");
     if (advanced) {
         tell_of_revoked(*set);

@@ -44,16 +44,16 @@ void AuthorityUrls::exchange(MakeRequest request, Done done, std::weak_ptr<void>
 
 void AuthorityUrls::next_exchange() {
     while (running_ < max_concurrent_exchanges && !queued_.empty()) {
-        auto exchange = std::move(queued_.front());
+        const auto exchange = std::move(queued_.front());
         queued_.pop_front();
         ++running_;
         exchange->urls = urls_;
         exchange->first = reachable_;
-        start(std::move(exchange));
+        start(exchange);
     }
 }
 
-void AuthorityUrls::start(std::shared_ptr<Exchange> exchange) {
+void AuthorityUrls::start(const std::shared_ptr<Exchange>& exchange) {
     http::Request made = exchange->request(exchange->url());
     const bool once = made.once;
     client_.start(std::move(made),

@@ -49,7 +49,7 @@ class AuthorityUrls {
     };
 
     void next_exchange();
-    void start(std::shared_ptr<Exchange> exchange);
+    void start(const std::shared_ptr<Exchange>& exchange);
     void answered(const std::shared_ptr<Exchange>& exchange, bool once, Result<http::Response> response);
     void remember(const std::string& url, const Result<http::Response>& response);
 

@@ -45,20 +45,12 @@ done
 [ ${#suites[@]} -gt 0 ] || suites=(bookworm trixie)
 cache=${HWENROLL_FRESH_CACHE:-/var/tmp/hwenroll-fresh}
 
-[ "$(id -u)" = 0 ] || complain 69 "needs root (debootstrap, systemd-nspawn)"
-for program in systemd-nspawn debootstrap zstd unshare nsenter pgrep; do
-    command -v "$program" >/dev/null ||
-        complain 69 "needs '$program' (packages systemd-container debootstrap zstd procps)"
-done
-if [ "${HWENROLL_FIVE_INSIDE:-}" != yes ]; then
-    HWENROLL_FIVE_INSIDE=yes exec unshare --mount --propagation private -- "$0" "${arguments[@]}"
-fi
-
 # shellcheck source=tests/system/trees.sh
 . "$checkout/tests/system/trees.sh"
 # shellcheck source=tests/system/machine.sh
 . "$checkout/tests/system/machine.sh"
-find_archives || complain 69 "apt on this machine knows no archive whose address ends in /debian"
+need systemd-nspawn nsenter pgrep
+be_alone
 
 # --- The machine ------------------------------------------------------------------------------------------------------
 
@@ -385,8 +377,6 @@ clean_up() {
     pristine='' snapshots=''
 }
 trap clean_up EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM
 
 # check FUNCTION WHAT LOWER: on a machine above LOWER; see booted.sh for the subshell.
 check() {

@@ -16,7 +16,7 @@ usage: tests/system/booted.sh [--suite NAME] [--build DIR] [--lab-ca FILE] [--pa
                  the first time
   --lab-ca FILE  the lab CA; default: scep-lab-ca in DIR/bin, or in build/dev/bin
   --package PATH a .deb, or a directory with some: installed by apt-get, in place of copied programs and files. The units
-                 are then those of the packages
+                 are then those of the packages, which are upgraded and removed at the end
   --logs DIR     what is kept of a run: results, the journal, the console; default: build/booted, build/booted-SUITE
   --keep         leave the tree for inspection
 One line a check: PASS or FAIL, what was proved, figures; after a FAIL why, and the journal's last lines. Exit: 0 if every
@@ -67,17 +67,6 @@ trixie) packages+=(libssl3t64 libcurl4t64 libfmt10 libtss2-{esys-3.0.2-0,mu-4.0.
 *) complain 64 "unknown suite '$suite'; see --help" ;;
 esac
 
-[ "$(id -u)" = 0 ] || complain 69 "needs root (debootstrap, systemd-nspawn)"
-for program in systemd-nspawn systemctl debootstrap zstd unshare nsenter pgrep; do
-    command -v "$program" >/dev/null ||
-        complain 69 "needs '$program' (packages systemd-container debootstrap zstd procps)"
-done
-
-# As in fresh.sh: every mount of this script ends with it.
-if [ "${HWENROLL_BOOTED_INSIDE:-}" != yes ]; then
-    HWENROLL_BOOTED_INSIDE=yes exec unshare --mount --propagation private -- "$0" "${arguments[@]}"
-fi
-
 # shellcheck source=tests/system/trees.sh
 . "$checkout/tests/system/trees.sh"
 # shellcheck source=tests/system/machine.sh
@@ -92,7 +81,10 @@ fi
 . "$checkout/tests/system/token_checks.sh"
 # shellcheck source=tests/system/unit_checks.sh
 . "$checkout/tests/system/unit_checks.sh"
-find_archives || complain 69 "apt on this machine knows no archive whose address ends in /debian"
+# shellcheck source=tests/system/package_checks.sh
+. "$checkout/tests/system/package_checks.sh"
+need systemd-nspawn systemctl nsenter pgrep
+be_alone
 
 passed=0 failed=0
 clean_up() {
@@ -100,8 +92,6 @@ clean_up() {
     remove_tree
 }
 trap clean_up EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM
 
 # --- The run ----------------------------------------------------------------------------------------------------------
 
@@ -161,6 +151,7 @@ check reloads "systemctl reload takes a new identity up"
 check bad_reload "systemctl reload of a broken configuration is told and changes nothing"
 check waits_for_a_correction "started with a broken configuration it fails once, and starts when that is corrected"
 check stays_stopped "stopped while it waits for a correction it stays so"
+check waits_for_its_credential "a credential that cannot be opened is waited for"
 check renews "certificates of 20 s are renewed, hooks run and are in the history"
 check alerts "an alert is found by its MESSAGE_ID after the CA was stopped"
 check catalog_is_shown "journalctl -x tells what an alert is"
@@ -187,4 +178,11 @@ keep_journal first-boot
 switch_off
 switch_on || { failed=$((failed + 1)) && echo "FAIL  the machine does not boot again" && finish second-boot; }
 check comes_back_after_a_boot "after a boot it has what it had"
+if [ ${#debs[@]} -gt 0 ]; then
+    check is_upgraded "installed again it is restarted; sockets stay"
+    check timer_is_upgraded "installed again beside its timer it stays down"
+    had_before_removal=$(what_it_has)
+    check is_removed "removed it leaves no unit that runs or has failed"
+    check comes_back_after_removal "installed after that it goes on"
+fi
 finish second-boot

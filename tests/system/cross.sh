@@ -47,47 +47,21 @@ checkout=$(cd "$(dirname "$0")/../.." && pwd)
 cache=${HWENROLL_FRESH_CACHE:-/var/tmp/hwenroll-fresh}
 logs=${logs:-$checkout/build/arm64}
 
-[ "$(id -u)" = 0 ] || complain 69 "needs root (debootstrap, chroot)"
-for program in debootstrap zstd unshare git; do
-    command -v "$program" >/dev/null || complain 69 "needs '$program'"
-done
-if [ "${HWENROLL_CROSS_INSIDE:-}" != yes ]; then
-    HWENROLL_CROSS_INSIDE=yes exec unshare --mount --propagation private -- "$0" "${arguments[@]}"
-fi
-
 # shellcheck source=tests/system/trees.sh
 . "$checkout/tests/system/trees.sh"
-find_archives || complain 69 "apt on this machine knows no archive whose address ends in /debian"
-trap remove_tree EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM
+need git
+be_alone
 
 # Of what .ci/install-deps lists: libraries and SoftHSM2 of arm64, and programs of the build for this machine.
 host=(crossbuild-essential-arm64 cmake ninja-build pkg-config ccache openssl qemu-user-static)
 target=$("$checkout/.ci/install-deps" --build --list | grep -E '^lib.*-dev$|^nlohmann|^softhsm2$')
 
+# Those of headers alone are of no architecture.
 cross_tree() {
-    local packed base
-    packed=$cache/$suite-arm64-$(cksum <<<"${host[*]} $target" | cut -d' ' -f1).tar.zst
-    if ! is_fresh "$packed"; then
-        base=$(minimal_tree "$suite") || return 1
-        unpack_tree "$suite-base" "$base"
-        complete_tree "$suite"
-        # Those of headers alone are of no architecture.
-        if ! in_tree 1800 "export DEBIAN_FRONTEND=noninteractive; dpkg --add-architecture arm64 && apt-get update -qq &&
-            for name in ${target//$'\n'/ }; do
-                apt-cache show \$name | grep -q '^Architecture: all' && echo \$name || echo \$name:arm64
-            done | xargs apt-get install -qq --yes --no-install-recommends ${host[*]}" \
-            >"$cache/$suite-arm64.log" 2>&1 </dev/null; then
-            tail -n 5 "$cache/$suite-arm64.log" >&2
-            return 1
-        fi
-        release_mounts
-        rm -f "$tree"/var/cache/apt/archives/*.deb
-        pack "$tree" "$packed"
-        rm -rf --one-file-system "$tree"
-    fi
-    echo "$packed"
+    prepared_tree arm64 "${host[*]} $target" "dpkg --add-architecture arm64 && apt-get update -qq &&
+        for name in ${target//$'\n'/ }; do
+            apt-cache show \$name | grep -q '^Architecture: all' && echo \$name || echo \$name:arm64
+        done | xargs apt-get install -qq --yes --no-install-recommends ${host[*]}"
 }
 
 # in_arm64_tree SECONDS COMMAND: as in_tree, in a user namespace in which the kernel hands arm64 programs to qemu.
@@ -123,11 +97,9 @@ begun=$SECONDS
 packed=$(cross_tree) || complain 69 "the tree could not be made"
 unpack_tree "$suite-arm64" "$packed"
 complete_tree "$suite"
-mkdir -p "$tree/source" "$tree/ccache"
+mkdir -p "$tree/ccache"
 mount --bind "$cache/ccache-arm64-$suite" "$tree/ccache"
-git -C "$checkout" -c safe.directory="$checkout" ls-files -z |
-    (cd "$checkout" && tar --null --files-from=- --ignore-failed-read -cf - 2>/dev/null) |
-    tar -C "$tree/source" --no-same-owner -xf -
+copy_checkout /source
 printf 'tree   %d s\n' $((SECONDS - begun))
 
 begun=$SECONDS

@@ -45,20 +45,12 @@ done
 [ ${#suites[@]} -gt 0 ] || suites=(bookworm trixie)
 cache=${HWENROLL_FRESH_CACHE:-/var/tmp/hwenroll-fresh}
 
-[ "$(id -u)" = 0 ] || complain 69 "needs root (debootstrap, systemd-nspawn)"
-for program in systemd-nspawn debootstrap zstd unshare nsenter pgrep; do
-    command -v "$program" >/dev/null ||
-        complain 69 "needs '$program' (packages systemd-container debootstrap zstd procps)"
-done
-if [ "${HWENROLL_FIVE_INSIDE:-}" != yes ]; then
-    HWENROLL_FIVE_INSIDE=yes exec unshare --mount --propagation private -- "$0" "${arguments[@]}"
-fi
-
 # shellcheck source=tests/system/trees.sh
 . "$checkout/tests/system/trees.sh"
 # shellcheck source=tests/system/machine.sh
 . "$checkout/tests/system/machine.sh"
-find_archives || complain 69 "apt on this machine knows no archive whose address ends in /debian"
+need systemd-nspawn nsenter pgrep
+be_alone
 
 # --- The machine ------------------------------------------------------------------------------------------------------
 
@@ -132,12 +124,18 @@ put_away() {
 # --- A person at it ---------------------------------------------------------------------------------------------------
 
 count=0 output='' status=0
-# type COMMAND [INPUT]: as root in the machine. Sets `output` and `status`.
+# type COMMAND [INPUT]: as root in the machine. Sets `output` and `status`. What asks for a secret has a terminal, which echoes
+# nothing, and gets the secret as typed.
 type() {
+    local line="cd /srv; $1" input=${2:-}
+    if [[ $1 == systemd-ask-password* ]]; then
+        line="script --quiet --return --command ${line@Q} /dev/null"
+        input+=$'\n'
+    fi
     status=0
-    output=$(printf %s "${2:-}" | nsenter --target "$leader" --mount --uts --ipc --net --pid --cgroup -- \
+    output=$(printf %s "$input" | nsenter --target "$leader" --mount --uts --ipc --net --pid --cgroup -- \
         env -i HOME=/root LANG=C.UTF-8 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
-        timeout 300 bash -c "cd /srv; $1" 2>&1) || status=$?
+        timeout 300 bash -c "$line" 2>&1) || status=$?
     count=$((count + 1))
     printf '# %s\n%s\n(%s)\n\n' "$1" "$output" "$status" >>"$logs/$name.txt"
 }
@@ -155,7 +153,7 @@ fails() {
     names_a_command
 }
 names_a_command() {
-    tail -n 3 <<<"$output" | grep -qE "(next: |')(hwenroll|systemctl|apt|chown|chgrp|softhsm2-util|install|printf) " ||
+    tail -n 3 <<<"$output" | grep -qE "(next: |')(hwenroll|systemctl|systemd-ask-password|apt|chown|chgrp|softhsm2-util|install|printf) " ||
         { printf 'its last lines name no command:\n%s\n' "$output" && return 1; }
 }
 
@@ -385,8 +383,6 @@ clean_up() {
     pristine='' snapshots=''
 }
 trap clean_up EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM
 
 # check FUNCTION WHAT LOWER: on a machine above LOWER; see booted.sh for the subshell.
 check() {

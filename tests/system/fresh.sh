@@ -16,17 +16,19 @@ Each command runs as root in a fresh minimal tree of each Debian suite, so that 
   --logs DIR       one log per run; default: build/fresh
   --untracked      copy files that git does not track yet, too (not those it ignores)
   --keep           leave the trees for inspection
-Prints one line per run: suite, command, rc, wall time. Exit: 0 if every run ended with 0, else 1; 64 wrong usage.
+Prints one line per run: suite, command, rc, wall time. Exit: 0 if every run ended with 0, else 1; 64 wrong usage, 69
+something is missing that it needs.
 Needs root, debootstrap and zstd. Packages come from the archive that this machine's apt uses. Minimal trees are cached
 for a week in /var/tmp/hwenroll-fresh, or in $HWENROLL_FRESH_CACHE.
 TEXT
 }
 
 complain() {
-    echo "fresh.sh: $1" >&2
-    exit 64
+    echo "fresh.sh: $2" >&2
+    exit "$1"
 }
 
+arguments=("$@")
 suites=() commands=() limit=5400 keep=no logs='' listing=(--cached)
 while [ $# -gt 0 ]; do
     case $1 in
@@ -37,7 +39,7 @@ while [ $# -gt 0 ]; do
     --untracked) listing=(--cached --others --exclude-standard) ;;
     --keep) keep=yes ;;
     -h | --help) usage && exit 0 ;;
-    *) complain "unknown argument '$1'; see --help" ;;
+    *) complain 64 "unknown argument '$1'; see --help" ;;
     esac
     shift
 done
@@ -48,36 +50,10 @@ checkout=$(cd "$(dirname "$0")/../.." && pwd)
 cache=${HWENROLL_FRESH_CACHE:-/var/tmp/hwenroll-fresh}
 logs=${logs:-$checkout/build/fresh}
 
-[ "$(id -u)" = 0 ] || complain "needs root (debootstrap, chroot)"
-for program in debootstrap zstd unshare git; do
-    command -v "$program" >/dev/null || complain "needs '$program'"
-done
-
-# Every mount lives in a mount namespace of this script: it ends with its last process, and no removal of a tree can
-# reach a mount of the machine.
-if [ "${HWENROLL_FRESH_INSIDE:-}" != yes ]; then
-    arguments=(--limit "$limit" --logs "$logs")
-    [ "$keep" = no ] || arguments+=(--keep)
-    [ ${#listing[@]} = 1 ] || arguments+=(--untracked)
-    for suite in "${suites[@]}"; do arguments+=(--suite "$suite"); done
-    for command in "${commands[@]}"; do arguments+=(--command "$command"); done
-    HWENROLL_FRESH_INSIDE=yes exec unshare --mount --propagation private -- "$0" "${arguments[@]}"
-fi
-
 # shellcheck source=tests/system/trees.sh
 . "$checkout/tests/system/trees.sh"
-find_archives || complain "apt on this machine knows no archive whose address ends in /debian"
-
-trap remove_tree EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM
-
-copy_checkout() {
-    mkdir "$tree/checkout"
-    git -C "$checkout" -c safe.directory="$checkout" ls-files -z "${listing[@]}" |
-        (cd "$checkout" && tar --null --files-from=- --ignore-failed-read -cf - 2>/dev/null) |
-        tar -C "$tree/checkout" --no-same-owner -xf -
-}
+need git
+be_alone
 
 # one_run SUITE COMMAND: 0 if the command ended with 0.
 one_run() {
@@ -85,7 +61,7 @@ one_run() {
     log=$logs/$suite-$(printf %.40s "$command" | tr -cs 'A-Za-z0-9' '_').log
     packed=$(minimal_tree "$suite") || return 1
     unpack_tree "$suite" "$packed"
-    copy_checkout
+    copy_checkout /checkout "${listing[@]}"
     complete_tree "$suite"
     started=$(date +%s)
     in_tree "$limit" "cd /checkout && $command" >"$log" 2>&1 </dev/null || rc=$?

@@ -45,26 +45,18 @@ program_names=(hwenrolld hwenroll hwenroll-token hwenroll-hook)
 packages=(systemd systemd-sysv dbus apparmor openssl libp11-kit0 libseccomp2 libsqlite3-0 libssl3 libcurl4 libfmt9
     libtss2-{esys-3.0.2-0,mu0,rc0,tctildr0,tcti-device0})
 
-[ "$(id -u)" = 0 ] || complain 69 "needs root (debootstrap, chroot)"
-for program in qemu-system-x86_64 swtpm busybox cpio debootstrap zstd mke2fs modprobe unshare; do
-    command -v "$program" >/dev/null || complain 69 "needs '$program'; see --help"
-done
 if [ -z "$kernel" ]; then
     kernel=$(find /boot -name 'vmlinuz-*-cloud-amd64' 2>/dev/null | sort -V | tail -n 1)
 fi
 [ -f "$kernel" ] || complain 69 "no kernel '$kernel'; see --help"
 version=$(basename "$kernel" | sed 's/^vmlinuz-//')
 
-# As in fresh.sh: every mount of this script ends with it.
-if [ "${HWENROLL_GUEST_INSIDE:-}" != yes ]; then
-    HWENROLL_GUEST_INSIDE=yes exec unshare --mount --propagation private -- "$0" "${arguments[@]}"
-fi
-
 # shellcheck source=tests/system/trees.sh
 . "$checkout/tests/system/trees.sh"
 # shellcheck source=tests/system/product.sh
 . "$checkout/tests/system/product.sh"
-find_archives || complain 69 "apt on this machine knows no archive whose address ends in /debian"
+need qemu-system-x86_64 swtpm busybox cpio mke2fs modprobe
+be_alone
 
 at=$(mktemp -d) tpm=''
 clean_up() {
@@ -73,8 +65,6 @@ clean_up() {
     rm -rf "$at"
 }
 trap clean_up EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM
 
 # What finds the disk and starts systemd from it.
 make_initrd() {

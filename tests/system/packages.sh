@@ -42,20 +42,10 @@ checkout=$(cd "$(dirname "$0")/../.." && pwd)
 cache=${HWENROLL_FRESH_CACHE:-/var/tmp/hwenroll-fresh}
 logs=${logs:-$checkout/build/packages}
 
-[ "$(id -u)" = 0 ] || complain 69 "needs root (debootstrap, chroot)"
-for program in debootstrap zstd unshare git; do
-    command -v "$program" >/dev/null || complain 69 "needs '$program'"
-done
-if [ "${HWENROLL_PACKAGES_INSIDE:-}" != yes ]; then
-    HWENROLL_PACKAGES_INSIDE=yes exec unshare --mount --propagation private -- "$0" "${arguments[@]}"
-fi
-
 # shellcheck source=tests/system/trees.sh
 . "$checkout/tests/system/trees.sh"
-find_archives || complain 69 "apt on this machine knows no archive whose address ends in /debian"
-trap remove_tree EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM
+need git
+be_alone
 
 failures=0
 # check TEXT COMMAND: a shell command in the tree in use. Its output is shown where it fails.
@@ -75,25 +65,12 @@ apt_install='export DEBIAN_FRONTEND=noninteractive; apt-get install -qq --yes --
 
 # build_tree: prints the path of an archive of a minimal tree with all that debian/control wants, and lintian.
 build_tree() {
-    local packed base
-    packed=$cache/$suite-packages-$(sed -n '/^Build-Depends:/,/^[^ B]/p' "$checkout/debian/control" | cksum | cut -d' ' -f1).tar.zst
-    if ! is_fresh "$packed"; then
-        base=$(minimal_tree "$suite") || return 1
-        unpack_tree "$suite-base" "$base"
-        complete_tree "$suite"
-        mkdir -p "$tree/source/debian"
-        cp "$checkout/debian/control" "$tree/source/debian/"
-        if ! in_tree 1800 "apt-get update -qq && $apt_install build-essential fakeroot lintian ccache &&
-            apt-get build-dep -qq --yes --no-install-recommends /source" >"$cache/$suite-packages.log" 2>&1 </dev/null; then
-            tail -n 5 "$cache/$suite-packages.log" >&2
-            return 1
-        fi
-        release_mounts
-        rm -rf "$tree/source" "$tree"/var/cache/apt/archives/*.deb
-        pack "$tree" "$packed"
-        rm -rf --one-file-system "$tree"
-    fi
-    echo "$packed"
+    local control
+    control=$(cat "$checkout/debian/control")
+    prepared_tree packages "$(sed -n '/^Build-Depends:/,/^[^ B]/p' <<<"$control")" \
+        "mkdir -p /source/debian && printf '%s\n' ${control@Q} >/source/debian/control && apt-get update -qq &&
+         $apt_install build-essential fakeroot lintian ccache &&
+         apt-get build-dep -qq --yes --no-install-recommends /source && rm -r /source"
 }
 
 # build_packages: leaves them in $out, and the same as of an older version in $out/older.
@@ -102,11 +79,9 @@ build_packages() {
     packed=$(build_tree) || return 1
     unpack_tree "$suite-packages" "$packed"
     complete_tree "$suite"
-    mkdir -p "$tree/build/hwenroll" "$tree/ccache" "$cache/ccache-$suite"
+    mkdir -p "$tree/ccache" "$cache/ccache-$suite"
     mount --bind "$cache/ccache-$suite" "$tree/ccache"
-    git -C "$checkout" -c safe.directory="$checkout" ls-files -z |
-        (cd "$checkout" && tar --null --files-from=- --ignore-failed-read -cf - 2>/dev/null) |
-        tar -C "$tree/build/hwenroll" --no-same-owner -xf -
+    copy_checkout /build/hwenroll
     if ! in_tree 5400 "cd /build/hwenroll && export CCACHE_DIR=/ccache CCACHE_BASEDIR=/build/hwenroll &&
         export DEB_BUILD_OPTIONS='${DEB_BUILD_OPTIONS:-}' && dpkg-buildpackage -us -uc" >"$out/build.log" 2>&1 </dev/null; then
         echo "FAIL  $suite build; the last lines of $out/build.log:"
@@ -175,6 +150,43 @@ requests() { grep -c . /srv/ca.log || true; }
 TEXT
 }
 
+# What an administrator has enabled and changed by hand, as systemctl enable and edit, and the timer's run, leave it; and
+# the same of somebody else's unit.
+put_links() {
+    put /srv/links.sh 0644 <<'TEXT'
+set -eu
+etc=/etc/systemd/system units=/usr/lib/systemd/system
+link() {
+    mkdir -p "$etc/$1" "$etc/$2.d" /var/lib/systemd/timers
+    ln -s "$3" "$etc/$1/$2"
+    printf '[Unit]\n' >"$etc/$2.d/override.conf"
+}
+link_by_hand() {
+    link timers.target.wants hwenroll-once.timer $units/hwenroll-once.timer
+    link sockets.target.wants hwenroll-token@lab.socket $units/hwenroll-token@.socket
+    link timers.target.wants other.timer $units/other.timer
+    mkdir -p $etc/hwenrolld.service.d $etc/hwenroll-token@lab.service.d
+    printf '[Service]\nSupplementaryGroups=softhsm\n' >$etc/hwenrolld.service.d/lab.conf
+    cp $etc/hwenrolld.service.d/lab.conf $etc/hwenroll-token@lab.service.d/lab.conf
+    ln -s /dev/null $etc/hwenroll-hook.socket
+    touch /var/lib/systemd/timers/stamp-hwenroll-once.timer /var/lib/systemd/timers/stamp-other.timer
+}
+# are_kept: all of that, whether or not the units that they name are there.
+are_kept() {
+    test -h $etc/timers.target.wants/hwenroll-once.timer
+    test -h $etc/sockets.target.wants/hwenroll-token@lab.socket
+    test -f $etc/hwenrolld.service.d/lab.conf
+    test -f $etc/hwenroll-token@lab.service.d/lab.conf
+    test "$(readlink $etc/hwenroll-hook.socket)" = /dev/null
+}
+are_enabled() {
+    are_kept
+    test -f $etc/timers.target.wants/hwenroll-once.timer
+    test -f $etc/sockets.target.wants/hwenroll-token@lab.socket
+}
+TEXT
+}
+
 expected_files='
 /usr/sbin/hwenrolld /usr/bin/hwenroll /usr/libexec/hwenroll/hwenroll-token /usr/libexec/hwenroll/hwenroll-hook
 /usr/bin/scep-lab-ca /usr/lib/systemd/system/hwenrolld.service /usr/lib/systemd/system/hwenroll-hook.socket
@@ -204,6 +216,7 @@ live_through_versions() {
     # minbase leaves documentation out nowhere, but a machine may.
     rm -f "$tree"/etc/dpkg/dpkg.cfg.d/*
     put_identity
+    put_links
     check "installs with what it depends on" "apt-get update -qq; $apt_install /debs/older/*.deb openssl softhsm2"
     check "an unconfigured service is enabled" \
         "test -h /etc/systemd/system/multi-user.target.wants/hwenrolld.service
@@ -219,19 +232,25 @@ live_through_versions() {
     check "an identity is enrolled with the example's configuration" \
         ". /srv/lab.sh; hwenroll check-config; as_agent hwenrolld --once; hwenroll status | grep OK
          openssl x509 -in /var/lib/hwenroll/live/web/current/cert.pem -noout -serial >/srv/serial"
-    check "upgrades" "$apt_install /debs/*.deb; dpkg-query -W hwenroll scep-lab-ca; dpkg -l hwenroll | grep -w 0.1.0"
+    check "what is enabled by hand is so by its units" ". /srv/links.sh; link_by_hand; are_enabled"
+    check "upgrades" "$apt_install /debs/*.deb; dpkg-query -W hwenroll scep-lab-ca; dpkg -l hwenroll | grep -w 0.1.0
+        . /srv/links.sh; are_enabled"
     unchanged='. /srv/ca.sh; before=$(requests); as_agent hwenrolld --once; test "$before" = "$(requests)"
         hwenroll status | grep OK
         openssl x509 -in /var/lib/hwenroll/live/web/current/cert.pem -noout -serial | cmp - /srv/serial'
     check "the identity lives on, nothing is asked anew" "$unchanged"
     check "is removed; configuration and state stay" \
         "apt-get remove -qq --yes hwenroll; [ ! -e /usr/sbin/hwenrolld ]; test -e /etc/hwenroll/hwenroll.toml
-         test -e /var/lib/hwenroll/state.db; test -e /var/lib/hwenroll/live/web/current/cert.pem"
-    check "is installed again; the identity lives on" "$apt_install /debs/hwenroll_*.deb; $unchanged"
+         test -e /var/lib/hwenroll/state.db; test -e /var/lib/hwenroll/live/web/current/cert.pem
+         . /srv/links.sh; are_kept; test ! -e /usr/lib/systemd/system/hwenroll-once.timer"
+    check "is installed again; the identity lives on, and what was enabled is so" \
+        "$apt_install /debs/hwenroll_*.deb; $unchanged; . /srv/links.sh; are_enabled"
     check "is purged; the key that stays on its token is named, the rest is gone" \
         "apt-get purge -qq --yes hwenroll 2>&1 | tee /srv/purge.log; grep 'pkcs11:.*token=lab' /srv/purge.log
          for path in /etc/hwenroll /var/lib/hwenroll /run/hwenroll; do ! test -e \$path || { find \$path; exit 1; }; done
-         ! find /etc/systemd /var/lib/systemd -name '*hwenroll*' | grep ."
+         if find /etc /run /usr /var -xdev -name '*hwenroll*' | grep .; then exit 1; fi
+         test -h /etc/systemd/system/timers.target.wants/other.timer
+         test -f /etc/systemd/system/other.timer.d/override.conf; test -f /var/lib/systemd/timers/stamp-other.timer"
     check "is installed after that as for the first time" \
         "$apt_install /debs/hwenroll_*.deb; test -d /etc/hwenroll/conf.d; [ ! -e /var/lib/hwenroll/state.db ]
          (hwenroll status || true) 2>&1 | grep E-CONFIG-FILE"

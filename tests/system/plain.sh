@@ -47,24 +47,12 @@ trixie) packages+=(libssl3t64 libcurl4t64 libfmt10 libtss2-{esys-3.0.2-0,mu-4.0.
 *) complain 64 "unknown suite '$suite'; see --help" ;;
 esac
 
-[ "$(id -u)" = 0 ] || complain 69 "needs root (debootstrap, chroot)"
-for program in debootstrap zstd unshare; do
-    command -v "$program" >/dev/null || complain 69 "needs '$program'"
-done
-# As in fresh.sh: every mount of this script ends with it.
-if [ "${HWENROLL_PLAIN_INSIDE:-}" != yes ]; then
-    HWENROLL_PLAIN_INSIDE=yes exec unshare --mount --propagation private -- "$0" "${arguments[@]}"
-fi
-
 # shellcheck source=tests/system/trees.sh
 . "$checkout/tests/system/trees.sh"
 # shellcheck source=tests/system/product.sh
 . "$checkout/tests/system/product.sh"
-find_archives || complain 69 "apt on this machine knows no archive whose address ends in /debian"
-
-trap remove_tree EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM
+need
+be_alone
 
 mkdir -p "$cache" "$logs"
 find_programs

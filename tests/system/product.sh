@@ -4,26 +4,12 @@
 # packed_tree KIND: prints the path of an archive of a minimal tree, made anew when older than a week: `booted` with
 # `packages`, `build` with what .ci/install-deps --build lists.
 packed_tree() {
-    local packed base wanted=("${packages[@]}")
+    local wanted=("${packages[@]}")
     if [ "$1" = build ]; then
         mapfile -t wanted < <("$checkout/.ci/install-deps" --build --list && echo ccache)
     fi
-    packed=$cache/$suite-$1-$(cksum <<<"${wanted[*]}" | cut -d' ' -f1).tar.zst
-    if ! is_fresh "$packed"; then
-        base=$(minimal_tree "$suite") || return 1
-        unpack_tree "$suite-base" "$base"
-        complete_tree "$suite"
-        if ! in_tree 1800 "export DEBIAN_FRONTEND=noninteractive; apt-get update -qq && apt-get install -qq --yes \
-            --no-install-recommends ${wanted[*]}" >"$cache/$suite-$1.log" 2>&1 </dev/null; then
-            tail -n 5 "$cache/$suite-$1.log" >&2
-            return 1
-        fi
-        release_mounts
-        rm -f "$tree/usr/sbin/policy-rc.d" "$tree"/var/cache/apt/archives/*.deb
-        pack "$tree" "$packed"
-        rm -rf --one-file-system "$tree"
-    fi
-    echo "$packed"
+    prepared_tree "$1" "${wanted[*]}" \
+        "apt-get update -qq && apt-get install -qq --yes --no-install-recommends ${wanted[*]}"
 }
 
 # find_programs: sets `programs` and `lab_ca`. Those of another Debian are built in a tree of it, into build/SUITE of

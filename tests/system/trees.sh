@@ -1,8 +1,29 @@
-# Minimal Debian trees for the system tests; sourced, not run. Whoever sources it is root, lives in a mount namespace of
-# its own, and sets `cache` (a directory) and `keep` (yes: a tree is left for inspection).
-# shellcheck shell=bash disable=SC2154 # cache and keep come from outside
+# Minimal Debian trees for the system tests; sourced, not run. Whoever sources it has complain(), and sets `arguments` (its
+# own), `checkout`, `cache` (a directory) and `keep` (yes: a tree is left for inspection).
+# shellcheck shell=bash disable=SC2154 # what is set outside
 
 tree='' # the one that is in use
+
+# need PROGRAM...: what is missing is told, with 69.
+need() {
+    local program
+    [ "$(id -u)" = 0 ] || complain 69 "needs root (debootstrap, chroot)"
+    for program in debootstrap zstd unshare "$@"; do
+        command -v "$program" >/dev/null || complain 69 "needs '$program'; see --help"
+    done
+}
+
+# be_alone: goes on in a mount namespace of the script's own. Every mount ends with its last process, and no removal of a
+# tree can reach a mount of the machine. Returns in there, with the archives found; trees are removed when it ends.
+be_alone() {
+    if [ "${HWENROLL_ALONE:-}" != "${0##*/}" ]; then
+        HWENROLL_ALONE=${0##*/} exec unshare --mount --propagation private -- "$0" "${arguments[@]}"
+    fi
+    find_archives || complain 69 "apt on this machine knows no archive whose address ends in /debian"
+    trap remove_tree EXIT
+    trap 'exit 130' INT
+    trap 'exit 143' TERM
+}
 
 # find_archives: sets main_archive and security_archive to what serves this machine, e.g. .../debian.
 find_archives() {
@@ -41,6 +62,37 @@ minimal_tree() {
         rm -rf --one-file-system "$base"
     fi
     echo "$packed"
+}
+
+# prepared_tree KIND WANTED COMMAND: prints the path of an archive of a minimal tree of `suite` in which COMMAND has run. It
+# is made anew when older than a week, or when WANTED, a text with all that COMMAND installs, is another one.
+prepared_tree() {
+    local packed base
+    packed=$cache/$suite-$1-$(cksum <<<"$2" | cut -d' ' -f1).tar.zst
+    if ! is_fresh "$packed"; then
+        base=$(minimal_tree "$suite") || return 1
+        unpack_tree "$suite-base" "$base"
+        complete_tree "$suite"
+        if ! in_tree 1800 "export DEBIAN_FRONTEND=noninteractive; $3" >"$cache/$suite-$1.log" 2>&1 </dev/null; then
+            tail -n 5 "$cache/$suite-$1.log" >&2
+            return 1
+        fi
+        release_mounts
+        rm -f "$tree/usr/sbin/policy-rc.d" "$tree"/var/cache/apt/archives/*.deb
+        pack "$tree" "$packed"
+        rm -rf --one-file-system "$tree"
+    fi
+    echo "$packed"
+}
+
+# copy_checkout DIRECTORY OPTION...: the files of git ls-files OPTION... into that directory of the tree.
+copy_checkout() {
+    local to=$tree$1
+    shift
+    mkdir -p "$to"
+    git -C "$checkout" -c safe.directory="$checkout" ls-files -z "$@" |
+        (cd "$checkout" && tar --null --files-from=- --ignore-failed-read -cf - 2>/dev/null) |
+        tar -C "$to" --no-same-owner -xf -
 }
 
 # unpack_tree NAME PACKED: makes it the tree in use.

@@ -129,15 +129,52 @@ stays_stopped() {
     echo "also after the configuration has changed"
 }
 
+# What systemd cannot open may be there a little later, so it is never given up.
+waits_for_its_credential() {
+    local before tries
+    trap let_credentials_be EXIT
+    echo 'not sealed' >"$tree/etc/hwenroll/challenge.cred"
+    credential_drop_in
+    before=$(credential_failures)
+    inside systemctl restart --no-block hwenrolld
+    sleep 13 # what is measured
+    tries=$(($(credential_failures) - before))
+    [[ $tries =~ ^[234]$ ]] || { echo "it was started $tries times in 13 s" && return 1; }
+    expect "its state" "$(agent ActiveState) $(agent SubState)" 'activating auto-restart'
+    expect "systemctl --failed" "$(inside systemctl list-units --failed --plain --no-legend hwenrolld.service)" ''
+    if [ "$suite" = trixie ]; then
+        credential_drop_in $'RestartSteps=2\nRestartMaxDelaySec=1min'
+        sleep 6 # a failure that counts
+        expect "the next pause" "$(agent RestartUSecNext)" 1min
+        credential_drop_in
+    fi
+    inside systemd-creds encrypt --with-key=host --name=lab.challenge /etc/hwenroll/lab.challenge \
+        /etc/hwenroll/challenge.cred
+    [ "$suite" != trixie ] || inside systemctl restart hwenrolld # its pause is a long one
+    within 20 is_up
+    within 30 state_is web OK
+    echo "started $tries times in 13 s, and by itself when it could be opened"
+}
+credential_failures() { { journal _PID=1 -u hwenrolld.service -g 'status=243/CREDENTIALS' || true; } | wc -l; }
+credential_drop_in() {
+    drop_in hwenrolld challenge <<<$'[Service]\nLoadCredentialEncrypted=lab.challenge:/etc/hwenroll/challenge.cred\n'"${1:-}"
+    inside systemctl daemon-reload
+}
+let_credentials_be() {
+    rm "$tree/etc/systemd/system/hwenrolld.service.d/challenge.conf" "$tree/etc/hwenroll/challenge.cred"
+    inside systemctl daemon-reload
+    inside systemctl restart hwenrolld
+}
+
 # --- What people and other services see -------------------------------------------------------------------------------
 
 catalog_is_shown() {
     local shown
     shown=$(inside journalctl --quiet --no-pager --catalog -n 1 MESSAGE_ID="$(alert_id)" HWENROLL_IDENTITY=brief)
-    for words in "somebody's attention" "hwenroll history brief"; do
+    for words in "of brief is overdue" "hwenroll renew brief"; do
         [[ $shown == *"$words"* ]] || { echo "'$words' is not in: $shown" && return 1; }
     done
-    grep -m 1 -o 'hwenroll history brief' <<<"$shown"
+    grep -m 1 -o 'hwenroll renew brief' <<<"$shown"
 }
 
 nginx_is_reloaded() {

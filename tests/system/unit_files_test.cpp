@@ -21,6 +21,7 @@
 namespace hwenroll::test {
 namespace {
 
+using testing::Contains;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
@@ -128,6 +129,24 @@ TEST_F(UnitFiles, the_timers_service_has_the_sandbox_of_the_resident_agent) {
     };
     EXPECT_GT(sandbox("hwenrolld.service").size(), 30U);
     EXPECT_EQ(sandbox("hwenroll-once.service"), sandbox("hwenrolld.service"));
+}
+
+// Not 243 either, a credential that cannot be opened: it may come by itself.
+TEST_F(UnitFiles, X18_no_end_of_a_service_is_for_good_but_that_by_its_configuration) {
+    const std::string agent = text_of("hwenrolld.service");
+    const std::string worker = text_of("hwenroll-token@.service");
+    for (const std::string& unit : {agent, worker}) {
+        EXPECT_THAT(assignments(unit, "Unit"), Contains("StartLimitIntervalSec=0"));
+    }
+    EXPECT_THAT(assignments(agent, "Service"), Contains("Restart=always"));
+    EXPECT_THAT(assignments(worker, "Service"), Contains("Restart=on-failure"));
+    std::vector<std::string> prevented;
+    for (const std::string& line : assignments(agent + worker, "Service")) {
+        if (key_of(line).starts_with("RestartPrevent")) {
+            prevented.push_back(line);
+        }
+    }
+    EXPECT_THAT(prevented, ElementsAre("RestartPreventExitStatus=78"));
 }
 
 TEST_F(UnitFiles, have_each_setting_told_in_the_document) {

@@ -39,21 +39,13 @@ while [ $# -gt 0 ]; do
 done
 cache=${HWENROLL_FRESH_CACHE:-/var/tmp/hwenroll-fresh}
 
-[ "$(id -u)" = 0 ] || complain 69 "needs root (debootstrap, chroot)"
-for program in debootstrap zstd unshare; do
-    command -v "$program" >/dev/null || complain 69 "needs '$program'"
-done
 [ -x "$build/bin/hwenrolld" ] || complain 69 "$build/bin/hwenrolld is missing; first: cmake --preset dev && \
 cmake --build build/dev --target hwenrolld hwenroll-token"
 
-# As in fresh.sh: every mount of this script ends with it.
-if [ "${HWENROLL_VARLINK_INSIDE:-}" != yes ]; then
-    HWENROLL_VARLINK_INSIDE=yes exec unshare --mount --propagation private -- "$0" "${arguments[@]}"
-fi
-
 # shellcheck source=tests/system/trees.sh
 . "$checkout/tests/system/trees.sh"
-find_archives || complain 69 "apt on this machine knows no archive whose address ends in /debian"
+need
+be_alone
 
 mkdir -p "$cache" "$logs"
 work=$(mktemp -d) agent=''
@@ -66,26 +58,6 @@ finish() {
     rm -rf --one-file-system "$work"
 }
 trap finish EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM
-
-# with_varlinkctl: prints the path of an archive of a tree that has systemd's programs.
-with_varlinkctl() {
-    local packed=$cache/$suite-varlink.tar.zst
-    if ! is_fresh "$packed"; then
-        unpack_tree "$suite" "$(minimal_tree "$suite")"
-        complete_tree "$suite"
-        in_tree 1800 'export DEBIAN_FRONTEND=noninteractive; apt-get -q update &&
-            apt-get -qy --no-install-recommends install systemd' >"$cache/$suite-varlink.log" 2>&1 || {
-            tail -n 5 "$cache/$suite-varlink.log" >&2
-            return 1
-        }
-        release_mounts
-        pack "$tree" "$packed"
-        remove_tree
-    fi
-    echo "$packed"
-}
 
 # The agent has nothing to reach: an identity that is tried again later is enough to ask about.
 start_agent() {
@@ -207,7 +179,8 @@ check() {
 }
 
 : >"$logs/answers.log"
-packed=$(with_varlinkctl) || complain 69 "no tree of $suite with varlinkctl"
+packed=$(prepared_tree varlink systemd 'apt-get update -qq && apt-get install -qq --yes --no-install-recommends systemd') ||
+    complain 69 "no tree of $suite with varlinkctl"
 unpack_tree "$suite" "$packed"
 complete_tree "$suite"
 start_agent

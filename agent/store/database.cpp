@@ -20,11 +20,12 @@ constexpr int wait_slice_ms = 10;
 /// sqlite3_busy_handler(): in slices, so that a lock of a moment costs a moment.
 int wait_for_lock(void* argument, int tries) {
     auto& patience = *static_cast<LockPatience*>(argument);
-    patience.spent = patience.spent || std::chrono::milliseconds(tries * wait_slice_ms) >= patience.limit;
-    if (!patience.spent) {
+    const bool over = patience.spent || std::chrono::milliseconds(tries * wait_slice_ms) >= patience.limit;
+    patience.spent = over && !patience.each_time;
+    if (!over) {
         sqlite3_sleep(wait_slice_ms);
     }
-    return patience.spent ? 0 : 1;
+    return over ? 0 : 1;
 }
 
 /// Root's commands work for the user whose the directory is: a file that only root could open would keep that user's
@@ -214,10 +215,8 @@ Result<Bytes> Database::blob(const char* table, const char* column, std::int64_t
     return content;
 }
 
-Database::Database(sqlite3* connection, std::string path, std::chrono::milliseconds patience)
-    : patience_(std::make_unique<LockPatience>(LockPatience{patience})),
-      connection_(connection),
-      path_(std::move(path)) {
+Database::Database(sqlite3* connection, std::string path, const LockPatience& patience)
+    : patience_(std::make_unique<LockPatience>(patience)), connection_(connection), path_(std::move(path)) {
     sqlite3_busy_handler(connection, wait_for_lock, patience_.get());
 }
 

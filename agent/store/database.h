@@ -21,13 +21,15 @@ class Database;
 
 /// How long a connection waits while another one has the database locked. The agent's waits on its loop, which serves
 /// everything else too: when it has waited once for nothing it does not wait again before a transaction could begin,
-/// however many are tried meanwhile. What could not be committed is decided again by the loop's timer.
+/// however many are tried meanwhile. What could not be committed is decided again by the loop's timer. Commands, which
+/// read and have no loop, wait each time.
 struct LockPatience {
     std::chrono::milliseconds limit;
+    bool each_time = false;
     bool spent = false;
 };
-inline constexpr std::chrono::milliseconds writer_patience{1000};
-inline constexpr std::chrono::milliseconds reader_patience{5000};  ///< of commands, which have no loop
+inline constexpr LockPatience writer_patience{std::chrono::milliseconds(1000)};
+inline constexpr LockPatience reader_patience{std::chrono::milliseconds(5000), true};
 
 struct FinalizeStatement {
     void operator()(sqlite3_stmt* statement) const noexcept;
@@ -108,7 +110,7 @@ class Database {
     struct Close {
         void operator()(sqlite3* connection) const noexcept;
     };
-    Database(sqlite3* connection, std::string path, std::chrono::milliseconds patience);
+    Database(sqlite3* connection, std::string path, const LockPatience& patience);
     friend class Statement;
 
     std::unique_ptr<LockPatience> patience_;  ///< the connection refers to it

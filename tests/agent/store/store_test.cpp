@@ -4,7 +4,9 @@
 #include <array>
 #include <chrono>
 #include <cstdlib>
+#include <memory>
 #include <sys/stat.h>
+#include <thread>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -804,6 +806,41 @@ TEST_F(StoreTest, S10_invariant_8_a_database_that_somebody_else_has_locked_holds
     EXPECT_TRUE(store.commit("web", "lab", state, "noted", now)) << "as soon as it is free";
     EXPECT_EQ(*store.identity("web"), state);
     EXPECT_THAT(*store.history("identity", "web", 10), testing::SizeIs(1));
+}
+
+/// As of a program that has the whole database to itself, so that nobody can read it either.
+class Keeper {
+ public:
+    explicit Keeper(const std::string& path) {
+        EXPECT_EQ(sqlite3_open(path.c_str(), &connection_), SQLITE_OK);
+        run("PRAGMA locking_mode=EXCLUSIVE; BEGIN EXCLUSIVE");
+    }
+    Keeper(const Keeper&) = delete;
+    Keeper& operator=(const Keeper&) = delete;
+    ~Keeper() { sqlite3_close(connection_); }
+
+ private:
+    void run(const char* sql) {
+        EXPECT_EQ(sqlite3_exec(connection_, sql, nullptr, nullptr, nullptr), SQLITE_OK) << sqlite3_errmsg(connection_);
+    }
+    sqlite3* connection_ = nullptr;
+};
+
+TEST_F(StoreTest, S10_a_reader_that_has_waited_in_vain_waits_again_at_its_next_look) {
+    { ASSERT_TRUE(open().commit("web", "lab", full_state(), {}, now)); }
+    auto reader = Database::open_read_only(database());
+    ASSERT_TRUE(reader);
+    const auto look = [&] { return Statement(*reader, "SELECT COUNT(*) FROM identities").step(); };
+    auto keeper = std::make_unique<Keeper>(database());
+    EXPECT_FALSE(look());
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(1);
+    std::thread leaving([&] {
+        std::this_thread::sleep_until(end);
+        keeper.reset();
+    });
+    const auto seen = look();
+    leaving.join();
+    EXPECT_TRUE(seen) << seen.error().line();
 }
 
 TEST_F(StoreTest, S10_an_unusable_state_directory_is_named) {

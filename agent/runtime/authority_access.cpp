@@ -193,19 +193,22 @@ scep::CaExpectation AuthorityAccess::expectation(TimePoint now) const {
 
 /// Works the roles out again from what is stored: they depend on the time.
 Status AuthorityAccess::restore() {
-    auto set = scep::restore_next_ca(state_.current->certificates, expectation(at_.clock.now()));
+    const TimePoint now = at_.clock.now();
+    auto set = scep::restore_next_ca(state_.current->certificates, expectation(now));
     if (!set) {
         return fail(set.error());
     }
     tell_of_revoked(*set);
-    trust(*std::move(set), scep::parse_capabilities(as_bytes(state_.current->capabilities)));
+    trust(*std::move(set), scep::parse_capabilities(as_bytes(state_.current->capabilities)), permitted(now));
     return {};
 }
 
-void AuthorityAccess::trust(scep::CaSet set, const scep::Capabilities& capabilities) {
+/// `judged_under`: what the judgement of `set` went by, not what holds by now, a commit later.
+void AuthorityAccess::trust(scep::CaSet set, const scep::Capabilities& capabilities,
+                            const scep::LegacyPermissions& judged_under) {
     authority_ = std::make_shared<const Authority>(Authority{std::move(set), capabilities, state_.current->generation});
     judged_by_time_ = at_.clock_trust.trusted();
-    judged_under_ = permitted(at_.clock.now());
+    judged_under_ = judged_under;
 }
 
 Result<std::shared_ptr<const Authority>> AuthorityAccess::restore_next(const Authority& current) {
@@ -542,7 +545,7 @@ Status AuthorityAccess::accept(scep::Capabilities capabilities, const Result<htt
     failpoint("authority-accepted");
     if (advanced) {
         tell_of_revoked(*set);
-        trust(*std::move(set), capabilities);
+        trust(*std::move(set), capabilities, permitted(now));
     }
     return advanced;
 }

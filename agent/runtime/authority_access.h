@@ -125,7 +125,7 @@ class AuthorityAccess : public std::enable_shared_from_this<AuthorityAccess> {
     [[nodiscard]] std::vector<Bytes> pins() const;
     [[nodiscard]] scep::LegacyPermissions permitted(TimePoint now) const;
     [[nodiscard]] scep::CaExpectation expectation(TimePoint now) const;
-    void trust(scep::CaSet set, const scep::Capabilities& capabilities);
+    void trust(scep::CaSet set, const scep::Capabilities& capabilities, const scep::LegacyPermissions& judged_under);
     Status restore();
     Result<std::shared_ptr<const Authority>> restore_next(const Authority& current);
     Status take_other(const std::vector<Certificate>& received, const Error& refused);

@@ -72,12 +72,65 @@ LoginAttempt TokenAccess::attempt(const std::optional<keystore::PinSourceIdentit
     return attempt;
 }
 
+/// The outcome of a login of this section that could not be committed is so now, before anything else is begun. Until
+/// it can be it is among the records and forbids like them.
+Result<std::vector<store::LoginRecord>> TokenAccess::section_records() {
+    auto records = at_.store.logins_of_section(settings_.name);
+    if (!records || !unkept_) {
+        return records;
+    }
+    const auto released = unkept_was_released(*records);
+    if (!released) {
+        return fail(released.error());
+    }
+    if (*released) {
+        unkept_.reset();
+        return records;
+    }
+    if (const Status kept = at_.store.commit(settings_.name, unkept_->record, unkept_->note, at_.clock.now()); !kept) {
+        unkept_->why = kept.error();
+        records->push_back(unkept_->record);
+        return records;
+    }
+    unkept_.reset();
+    return at_.store.logins_of_section(settings_.name);
+}
+
+/// An operator has released the PIN since (resume): what was begun is gone, and not because another section's login has
+/// settled it (Store::settle). A refused file is not released by anybody, only its change ends that.
+Result<bool> TokenAccess::unkept_was_released(const std::vector<store::LoginRecord>& section) {
+    const bool refused_file = unkept_->record.outcome == store::LoginRecordOutcome::refused && unkept_->record.file;
+    if (refused_file || std::find(section.begin(), section.end(), unkept_->begun) != section.end()) {
+        return false;
+    }
+    const auto of_device = at_.store.logins_of_device(unkept_->begun.token_uri);
+    if (!of_device) {
+        return fail(of_device.error());
+    }
+    return std::ranges::none_of(*of_device, [this](const store::LoginRecord& record) {
+        return record.outcome == store::LoginRecordOutcome::accepted && record.source != unkept_->begun.source;
+    });
+}
+
+/// Commits what has become of `begun_`, or remembers it for section_records().
+void TokenAccess::keep(const store::LoginRecord& record, const std::string& note, TimePoint now) {
+    const Status kept = at_.store.commit(settings_.name, record, note, now);
+    if (kept) {
+        unkept_.reset();
+        return;
+    }
+    at_.log.write(kept.error(), {});
+    if (record != begun_) {
+        unkept_ = UnkeptOutcome{begun_, record, note, kept.error()};
+    }
+}
+
 /// What the section's own records forbid needs neither a worker nor a run of the PIN command.
 Status TokenAccess::allow_preparation() {
     if (!pin_) {
         return fail(pin_.error());
     }
-    auto known = at_.store.logins_of_section(settings_.name);
+    auto known = section_records();
     if (!known) {
         return fail(known.error());
     }
@@ -108,16 +161,16 @@ void TokenAccess::try_login(const keystore::LoginPreparation& preparation) {
 /// Commits the intent before the worker may call C_Login. What another section's record says about the same device is
 /// taken over into this one's, so that it is seen, and resumed, under the name in use.
 Result<keystore::LoginHistory> TokenAccess::begin_login(const keystore::LoginPreparation& preparation) {
-    auto records = at_.store.logins_of_device(preparation.token.uri);
-    if (!records) {
-        return fail(records.error());
-    }
     // The preparation took its time, in which an operator may have released something.
-    auto known = at_.store.logins_of_section(settings_.name);
+    auto known = section_records();
     if (!known) {
         return fail(known.error());
     }
     known_ = *std::move(known);
+    auto records = at_.store.logins_of_device(preparation.token.uri);
+    if (!records) {
+        return fail(records.error());
+    }
     if (auto another = exchanged_token(settings_, known_, preparation.token)) {
         return fail(*std::move(another));
     }
@@ -133,6 +186,9 @@ Result<keystore::LoginHistory> TokenAccess::begin_login(const keystore::LoginPre
             }
         }
         return fail(forbidden(settings_.name, *record));
+    }
+    if (unkept_) {  // the new intent would hide it
+        return fail(unkept_->why);
     }
     begun_ = begun(*records, now_tried, now);
     before_ = replaced(known_, begun_);
@@ -161,8 +217,12 @@ void TokenAccess::finish_login(const keystore::LoginOutcome& outcome) {
     if (at_.counts != nullptr && outcome.result != keystore::LoginOutcome::Result::not_tried) {
         at_.counts->count(TokenOperation::login);
     }
-    const Status recorded = accepted ? at_.store.settle(settings_.name, record, note, now)
-                                     : at_.store.commit(settings_.name, record, note, now);
+    Status recorded;
+    if (accepted) {
+        recorded = at_.store.settle(settings_.name, record, note, now);
+    } else {
+        keep(record, note, now);
+    }
     failpoint("login-recorded");
     if (outcome.error) {
         return answer(fail(*outcome.error));
@@ -209,17 +269,15 @@ Result<bool> TokenAccess::begin_use() {
 /// A worker that has ended otherwise than by a refusal may have done so during a login: then the intent stays open.
 void TokenAccess::end_use() {
     --uses_;
-    std::optional<store::LoginRecord> record;
+    const TimePoint now = at_.clock.now();
     if (token_->use_refused()) {
-        record = begun_;
-        record->outcome = store::LoginRecordOutcome::refused;
-        record->unknown = 0;
+        store::LoginRecord refused = begun_;
+        refused.outcome = store::LoginRecordOutcome::refused;
+        refused.unknown = 0;
+        keep(refused, "the PIN was refused at a use of a key", now);
     } else if (uses_ == 0 && token_->logged_in()) {
-        record = accepted_;
-    }
-    const char* const note = token_->use_refused() ? "the PIN was refused at a use of a key" : "";
-    if (record) {
-        if (const Status kept = at_.store.commit(settings_.name, *record, note, at_.clock.now()); !kept) {
+        // Not remembered where it is not kept: the next use may begin without a login, and its intent must stay open.
+        if (const Status kept = at_.store.commit(settings_.name, accepted_, {}, now); !kept) {
             at_.log.write(kept.error(), {});
         }
     }

@@ -87,6 +87,14 @@ class TokenAccess {
  private:
     using Continuation = std::function<void(const Status&)>;
 
+    /// What became of a login, where state.db did not take it: `begun` is still on record there (S10).
+    struct UnkeptOutcome {
+        store::LoginRecord begun;
+        store::LoginRecord record;
+        std::string note;
+        Error why;
+    };
+
     /// A call on the token's thread, timed.
     template <class Job, class Done>
     void run(Job job, Done done) {
@@ -107,6 +115,9 @@ class TokenAccess {
     void replace_exhausted();
     void try_login(const keystore::LoginPreparation& preparation);
     Result<keystore::LoginHistory> begin_login(const keystore::LoginPreparation& preparation);
+    Result<std::vector<store::LoginRecord>> section_records();
+    Result<bool> unkept_was_released(const std::vector<store::LoginRecord>& section);
+    void keep(const store::LoginRecord& record, const std::string& note, TimePoint now);
     void heed_release();
     void finish_login(const keystore::LoginOutcome& outcome);
     void settle_login();
@@ -125,6 +136,7 @@ class TokenAccess {
     std::vector<store::LoginRecord> known_;  ///< the section's records before the login
     store::LoginRecord before_;
     store::LoginRecord begun_;
+    std::optional<UnkeptOutcome> unkept_;
     bool login_per_use_ = false;   ///< some key on the token wants a login for each use
     int uses_ = 0;                 ///< jobs whose intent to log in is on record
     store::LoginRecord accepted_;  ///< the login that those jobs build on

@@ -166,7 +166,7 @@ fs::path new_drop_in(const std::string& token) {
     const fs::path directory = "/etc/systemd/system/hwenrolld.service.d";
     fs::path path = directory / (token + ".conf");
     std::error_code failure;
-    for (int number = 2; fs::symlink_status(path, failure).type() != fs::file_type::not_found; ++number) {
+    for (int number = 2; fs::exists(fs::symlink_status(path, failure)); ++number) {
         path = directory / fmt::format("{}-{}.conf", token, number);
     }
     return path;

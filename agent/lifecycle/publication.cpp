@@ -130,6 +130,12 @@ void queue_what_is_due(Decision& d) {
     }
 }
 
+/// Invariant 1: the certificate in use may be gone after a power failure, since the directory could not be made durable
+/// (PublicationFailed::seen). What it has replaced keeps its key until one is published that is.
+bool is_unproved(const IdentityState& state) {
+    return is_queued_again(state) && state.publish_after != TimePoint{};
+}
+
 /// When the queued credential may take the place of a certificate that works: not before it is valid (C7, K7), not
 /// before the window opens.
 TimePoint activation_time(const IdentityState& state, const Policy& policy) {
@@ -313,7 +319,7 @@ bool deliver(Decision& d) {
 }
 
 bool destroy(Decision& d) {
-    if (!d.policy.clock_trusted) {
+    if (!d.policy.clock_trusted || is_unproved(d.next)) {
         return false;
     }
     if (!d.next.delivery) {
@@ -347,7 +353,7 @@ std::vector<TimePoint> publication_times(const IdentityState& state, const Polic
     }
     for (const RetiredKey& retired : state.retired) {
         const bool confirmed = retired.destroy_at || !state.delivery;
-        if (confirmed && policy.clock_trusted && !is_needed(state, retired.key)) {
+        if (confirmed && policy.clock_trusted && !is_unproved(state) && !is_needed(state, retired.key)) {
             times.push_back(retired.destroy_at.value_or(TimePoint{}));
         }
     }

@@ -36,8 +36,6 @@ bool queue_is_too_early(const Decision& d) {
     return d.next.current && is_too_early(d, *d.next.current) && is_too_early(d, *d.next.next);
 }
 
-/// What waits to be published is the current certificate once more, with other anchors or another CRL: whatever becomes
-/// of that, the certificate's own life goes on (invariant 1).
 bool differs(const Bytes& made_under, const Bytes& now) {
     return !made_under.empty() && made_under != now;
 }

@@ -80,7 +80,7 @@ Status ClockTrust::look() {
     store_.trust_clock(judgement_.trusted);
     const TimePoint floor = judgement_.memory.floor;
     if (floor >= committed_ + floor_step || floor < committed_) {
-        if (const Status kept = store_.commit_clock_seen(floor); !kept) {
+        if (Status kept = store_.commit_clock_seen(floor); !kept) {
             return kept;
         }
         failpoint("clock-seen");

@@ -464,7 +464,7 @@ Status CrlWatch::keep(lifecycle::CrlState state, ByteView document, const std::s
         });
     }
     lifecycle::retain_crls(all, std::move(others), names);
-    const Status kept = at_.store.commit_crls(authority_->settings().name, all, document, note, at_.clock.now());
+    Status kept = at_.store.commit_crls(authority_->settings().name, all, document, note, at_.clock.now());
     if (kept || document.empty()) {
         states_ = std::move(all);
     }

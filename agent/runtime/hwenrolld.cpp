@@ -22,14 +22,19 @@ int report(const Error& error) {
     return error.info().exit_code;
 }
 
+/// No process of the same user reads its memory (ptrace(2), proc(5)).
+void hide_memory() {
+#ifndef HWENROLL_FAILPOINTS
+    ::prctl(PR_SET_DUMPABLE, 0);
+#endif
+}
+
 /// Invariant 7: challenges pass through this process, so it leaves no core and makes no file for others to read.
 void protect_process() {
     ::umask(0077);
     const rlimit none{0, 0};
     ::setrlimit(RLIMIT_CORE, &none);
-#ifndef HWENROLL_FAILPOINTS
-    ::prctl(PR_SET_DUMPABLE, 0);
-#endif
+    hide_memory();
 }
 
 /// Root at another user's state does what that user's service would: it becomes that user before it makes anything, and
@@ -46,6 +51,7 @@ Status become_whose_the_state_is(const config::ConfigurationPaths& paths, observ
     if (const Status became = runtime::become(**user, agent->state_dir); !became) {
         return became;
     }
+    hide_memory();  // another user's process is dumpable as fs.suid_dumpable has it (prctl(2))
     observe::LogRecord record;
     record.text = "goes on as user " + (*user)->name + ", whose " + agent->state_dir.string() + " is";
     log.write(record);

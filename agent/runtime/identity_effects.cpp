@@ -380,8 +380,12 @@ void IdentityRunner::run(const lifecycle::PublishGeneration& effect) {
     }
     if (const Status published = publisher_.publish(*made, {settings_.mode, settings_.group}); !published) {
         // What failed behind the switch is in front of consumers.
-        const auto difference = publisher_.difference(*made);
-        return refused(published.error(), !effect.beside && difference && difference->empty());
+        const auto there = publisher_.inspect(name());
+        if (!there) {
+            look_later();
+        }
+        return refused(published.error(),
+                       !effect.beside && there && *there && (*there)->certificate == shown.issued.leaf);
     }
     failpoint("generation-published");
     dispatch(lifecycle::GenerationPublished{effect.generation, effect.beside});

@@ -438,8 +438,7 @@ void IdentityRunner::conclude(lifecycle::Event outcome) {
 /// What was learned of the published files is learned once more: without it something older would be published over
 /// them.
 void IdentityRunner::undo(const lifecycle::Event& event, const Error& error) {
-    const auto* const started = std::get_if<lifecycle::Started>(&event);
-    if (std::holds_alternative<lifecycle::PublishedFound>(event) || (started != nullptr && started->next_seen)) {
+    if (says_what_consumers_see(event)) {
         look_later();
     }
     undo(error);

@@ -52,6 +52,19 @@ lifecycle::Started started_with(const lifecycle::IdentityState& state,
     return event;
 }
 
+bool says_what_consumers_see(const lifecycle::Event& event) {
+    if (const auto* const started = std::get_if<lifecycle::Started>(&event)) {
+        return started->next_seen;
+    }
+    if (const auto* const published = std::get_if<lifecycle::GenerationPublished>(&event)) {
+        return !published->beside;
+    }
+    if (const auto* const failed = std::get_if<lifecycle::PublicationFailed>(&event)) {
+        return failed->seen;
+    }
+    return std::holds_alternative<lifecycle::PublishedFound>(event);
+}
+
 Result<publish::Generation> generation_of(const std::string& identity, const lifecycle::Credential& next,
                                           const KeyPlace& place) {
     auto leaf = Certificate::from_der(next.issued.leaf);

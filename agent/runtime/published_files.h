@@ -20,6 +20,11 @@ struct KeyPlace {
 lifecycle::Started started_with(const lifecycle::IdentityState& state,
                                 const std::optional<publish::PublishedState>& published, const KeyPlace& place);
 
+/// True of what tells the state that consumers see another certificate than it says. Where that cannot be recorded the
+/// files are to be looked at again before anything is decided: what it has replaced would be published over it
+/// (invariant 3).
+bool says_what_consumers_see(const lifecycle::Event& event);
+
 /// The files of a credential that is to be published. Error code: scep_structure, of a stored certificate.
 Result<publish::Generation> generation_of(const std::string& identity, const lifecycle::Credential& next,
                                           const KeyPlace& place);

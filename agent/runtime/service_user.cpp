@@ -5,17 +5,21 @@
 #include <chrono>
 #include <cstdlib>
 #include <cstring>
+#include <fcntl.h>
 #include <grp.h>
 #include <iterator>
 #include <pwd.h>
 #include <sstream>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <system_error>
 #include <unistd.h>
+#include <utility>
 
 #include <fmt/format.h>
 
 #include "agent/runtime/command_output.h"
+#include "base/file_descriptor.h"
 
 namespace hwenroll::runtime {
 namespace {
@@ -35,34 +39,73 @@ std::string units_as_shown() {
         patience);
 }
 
-std::vector<gid_t> groups_of(const passwd& user) {
-    int count = 0;
-    ::getgrouplist(user.pw_name, user.pw_gid, nullptr, &count);
-    std::vector<gid_t> groups(static_cast<std::size_t>(count));
-    if (::getgrouplist(user.pw_name, user.pw_gid, groups.data(), &count) < 0) {
-        groups.clear();
+/// Nothing: the system does not tell them. Its answer may differ from call to call.
+std::optional<std::vector<gid_t>> groups_in_database(const ServiceUser& user) {
+    constexpr int tries = 16;
+    std::vector<gid_t> groups(1);
+    for (int i = 0; i < tries; ++i) {
+        int count = static_cast<int>(groups.size());
+        const int told = ::getgrouplist(user.name.c_str(), user.group, groups.data(), &count);
+        if (count <= 0) {
+            return std::nullopt;
+        }
+        // Also to fewer than there was room for: what is left over reads as root's group.
+        groups.resize(static_cast<std::size_t>(count));
+        if (told >= 0) {
+            return groups;
+        }
     }
-    for (const std::string& name : groups_of_units(units_as_shown(), user.pw_name)) {
+    return std::nullopt;
+}
+
+void add_groups_of_units(std::vector<gid_t>& groups, const std::string& user) {
+    for (const std::string& name : groups_of_units(units_as_shown(), user)) {
         if (const group* const added = ::getgrnam(name.c_str());
             added != nullptr && std::ranges::find(groups, added->gr_gid) == groups.end()) {
             groups.push_back(added->gr_gid);
         }
     }
-    return groups;
 }
 
-ServiceUser user_of(const struct stat& owned) {
+Result<std::optional<ServiceUser>> user_of(const struct stat& owned, const fs::path& state_dir) {
     const passwd* const entry = ::getpwuid(owned.st_uid);
     if (entry == nullptr) {
-        return {owned.st_uid, owned.st_gid, std::to_string(owned.st_uid), {}, {}, {}};
+        if (owned.st_gid == 0) {
+            return fail(
+                Error(ErrorCode::state_directory,
+                      fmt::format(
+                          "the state directory {} belongs to user {}, which the system does not know, and root's group",
+                          state_dir.string(), owned.st_uid),
+                      "that user would have root's group",
+                      fmt::format("type 'chgrp GROUP {}' with that user's group", state_dir.string())));
+        }
+        return ServiceUser{owned.st_uid, owned.st_gid, std::to_string(owned.st_uid), {}, {}, {}};
     }
     // A copy of the fields: what follows asks the same database.
     ServiceUser user{entry->pw_uid, entry->pw_gid, entry->pw_name, entry->pw_dir, entry->pw_shell, {}};
-    passwd kept{};
-    kept.pw_name = user.name.data();
-    kept.pw_gid = user.group;
-    user.groups = groups_of(kept);
+    auto groups = groups_in_database(user);
+    if (!groups) {
+        return fail(Error(ErrorCode::state_directory,
+                          fmt::format("the state directory {} belongs to user {}, whose groups are not told",
+                                      state_dir.string(), user.name),
+                          "getgrouplist failed", fmt::format("see 'id {}'", user.name)));
+    }
+    user.groups = std::move(*groups);
+    add_groups_of_units(user.groups, user.name);
     return user;
+}
+
+/// Whoever has root's terminal can type at it (TIOCSTI, ioctl_tty(2)), and root's shell reads that afterwards. The head
+/// of a session keeps it: it would take it from the whole session, with SIGHUP, and no shell is there to come back to.
+bool leave_terminal() {
+    if (::getsid(0) == ::getpid()) {
+        return true;
+    }
+    const FileDescriptor terminal(::open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC));
+    if (!terminal.valid()) {
+        return errno == ENXIO || errno == ENOENT;
+    }
+    return ::ioctl(terminal.get(), TIOCNOTTY) == 0;
 }
 
 }  // namespace
@@ -104,10 +147,17 @@ Result<std::optional<ServiceUser>> user_to_become(const fs::path& state_dir) {
                                             "cannot see whose the state directory " + state_dir.string() + " is",
                                             std::strerror(errno)));
     }
-    return status.st_uid == 0 ? std::optional<ServiceUser>() : std::optional(user_of(status));
+    return status.st_uid == 0 ? Result<std::optional<ServiceUser>>(std::nullopt) : user_of(status, state_dir);
 }
 
 Status become(const ServiceUser& user, const fs::path& state_dir) {
+    if (!leave_terminal()) {
+        return fail(Error(ErrorCode::state_directory,
+                          fmt::format("user {}, whose the state directory {} is, would have root's terminal", user.name,
+                                      state_dir.string()),
+                          std::string("it cannot be left: ") + std::strerror(errno),
+                          "type 'systemctl start hwenroll-once.service' or 'setsid --wait hwenrolld --once'"));
+    }
     if (::setgroups(user.groups.size(), user.groups.data()) != 0 ||
         ::setresgid(user.group, user.group, user.group) != 0 || ::setresuid(user.user, user.user, user.user) != 0) {
         return fail(Error(ErrorCode::state_directory,

@@ -23,11 +23,13 @@ struct ServiceUser {
 };
 
 /// The owner of `state_dir` if this is root and that is somebody else; otherwise nothing, as for a directory that is
-/// not there. Asks systemctl, where systemd runs, what groups the units give. Error code: state_directory.
+/// not there. Asks systemctl, where systemd runs, what groups the units give. A user that the system does not know has
+/// the directory's group, which may not be root's. Error code: state_directory.
 Result<std::optional<ServiceUser>> user_to_become(const std::filesystem::path& state_dir);
 
-/// Gives up root for good: groups, user, and HOME, USER, LOGNAME and SHELL in the environment. Before any thread is
-/// started. `state_dir` is for the message, which names what to type instead. Error code: state_directory.
+/// Gives up root for good: groups, user, and HOME, USER, LOGNAME and SHELL in the environment; and root's terminal,
+/// unless this leads its session. The process is dumpable afterwards as fs.suid_dumpable has it (prctl(2)). Before any
+/// thread is started. `state_dir` is for the message, which names what to type instead. Error code: state_directory.
 Status become(const ServiceUser& user, const std::filesystem::path& state_dir);
 
 /// The names in SupplementaryGroups= of what `systemctl show --property=User,SupplementaryGroups` prints of units, of

@@ -30,22 +30,23 @@ int wait_for_lock(void* argument, int tries) {
 
 /// Root's commands work for the user whose the directory is: a file that only root could open would keep that user's
 /// service out. What SQLite makes beside the database gets the database's owner by itself.
-bool give_to_owner_of_directory(int file, const std::string& path) {
-    struct stat made {};
-    struct stat directory {};
-    if (::geteuid() != 0 || ::fstat(file, &made) != 0 ||
-        ::stat(std::filesystem::path(path).parent_path().c_str(), &directory) != 0) {
-        return ::geteuid() != 0;
-    }
-    // Only what nothing has been written to: the owner of a database that is in use is nobody's to change here.
-    return made.st_size != 0 || made.st_uid == directory.st_uid ||
-           ::fchown(file, directory.st_uid, directory.st_gid) == 0;
+bool give_to_owner_of_directory(int file, const struct stat& directory) {
+    return ::geteuid() != 0 || directory.st_uid == 0 || ::fchown(file, directory.st_uid, directory.st_gid) == 0;
 }
 
 /// SQLite makes new files with the umask's mode; the state is for its owner only, so the file is made here first.
 bool make_private_file(const std::string& path) {
-    const FileDescriptor file(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
-    return file.valid() && ::fchmod(file.get(), 0600) == 0 && give_to_owner_of_directory(file.get(), path);
+    struct stat directory {};
+    if (::stat(std::filesystem::path(path).parent_path().c_str(), &directory) != 0) {
+        return false;
+    }
+    const FileDescriptor made(::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
+    if (made.valid() || errno != EEXIST) {
+        return made.valid() && ::fchmod(made.get(), 0600) == 0 && give_to_owner_of_directory(made.get(), directory);
+    }
+    const FileDescriptor found(::open(path.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW));
+    // In another user's directory it may be a second name of any file, so its owner and mode are left as they are.
+    return found.valid() && (directory.st_uid != ::geteuid() || ::fchmod(found.get(), 0600) == 0);
 }
 
 Result<sqlite3*> connect(const std::string& path, int flags) {

@@ -61,7 +61,10 @@ class SpawnPlan {
         error |= posix_spawnattr_setsigdefault(&attributes_, &signals);
         sigemptyset(&signals);
         error |= posix_spawnattr_setsigmask(&attributes_, &signals);
-        error |= posix_spawnattr_setflags(&attributes_, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
+        // Vendor code has no part in the agent's terminal. Nothing gets lost: a worker ignores what a terminal sends,
+        // and ends with its connection.
+        error |=
+            posix_spawnattr_setflags(&attributes_, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSID);
         return error;
     }
 

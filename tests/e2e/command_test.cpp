@@ -325,7 +325,11 @@ TEST_F(Command, a_usage_error_is_one_line_and_64) {
     EXPECT_THAT(result.err, testing::StartsWith("E-USAGE"));
     EXPECT_EQ(run({program("hwenrolld"), "--nonsense"}).exit_code, 64);
     EXPECT_EQ(run({program("hwenroll"), "--help"}).exit_code, 0);
-    EXPECT_EQ(run({program("hwenroll"), "--version"}).exit_code, 0);
+    for (const char* name : {"hwenroll", "hwenrolld", "scep-lab-ca"}) {
+        const RunResult version = run({program(name), "--version"});
+        EXPECT_EQ(version.exit_code, 0) << version.err;
+        EXPECT_THAT(version.out, testing::MatchesRegex(std::string(name) + " [0-9]+\\.[0-9]+\\.[0-9]+\n"));
+    }
 }
 
 TEST_F(Command, O1_a_command_that_is_none_is_told_with_the_nearest_one_also_beside_help) {

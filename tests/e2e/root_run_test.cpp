@@ -4,10 +4,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "tests/e2e/enrollment_world.h"
+#include "tests/e2e/terminal_session.h"
 
 namespace hwenroll::test {
 namespace {
@@ -15,6 +17,7 @@ namespace {
 using testing::AllOf;
 using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::Not;
 
 constexpr uid_t agent = 65534;
 
@@ -105,6 +108,31 @@ TEST_F(RootRun, S11_without_the_right_to_become_that_user_nothing_is_touched_and
                       HasSubstr("Operation not permitted"), HasSubstr("systemctl start hwenroll-once.service"),
                       HasSubstr("setpriv --reuid=nobody --regid=65534 --init-groups hwenrolld --once")));
     EXPECT_TRUE(std::filesystem::is_empty(world_.directory() / "state"));
+}
+
+TEST_F(RootRun, S11_what_runs_as_that_user_cannot_type_at_roots_terminal) {
+    const std::string found = world_.directory() / "found";
+    const auto program_of_pin = world_.directory() / "pin";
+    write_file(program_of_pin,
+               fmt::format("#!/bin/sh\n(: <>/dev/tty) 2>/dev/null && echo reached >>{0} || echo none >>{0}\necho {1}\n",
+                           found, canary_pin),
+               0755);
+    write_file(found, "");
+    give(found);
+    world_.configure({.pin = "exec:" + program_of_pin.string()});
+    // The shell leads the session, as root's does: what is typed there is for it once hwenrolld has ended.
+    TerminalSession shell({"/bin/sh", "-c",
+                           fmt::format("{} --once --config {}; status=$?; : <>/dev/tty && echo still; exit $status",
+                                       program("hwenrolld"), world_.config().string())});
+    EXPECT_EQ(shell.end(), 0) << shell.screen();
+    EXPECT_THAT(shell.screen(), HasSubstr("still")) << "the session keeps its terminal";
+    EXPECT_THAT(read_file(found), AllOf(HasSubstr("none"), Not(HasSubstr("reached"))));
+}
+
+TEST_F(RootRun, S11_at_the_head_of_a_session_it_runs_to_its_end) {
+    TerminalSession once({program("hwenrolld"), "--once", "--config", world_.config().string()});
+    EXPECT_EQ(once.end(), 0) << once.screen();
+    EXPECT_THAT(taken_from_the_agent(), IsEmpty());
 }
 
 }  // namespace

@@ -89,6 +89,7 @@ Status serve(const Arguments& arguments) {
 int run(int argc, char** argv) {
     Arguments arguments;
     CLI::App app("A SCEP (RFC 8894) CA for labs and tests. Not for production.", "scep-lab-ca");
+    app.set_version_flag("--version", "scep-lab-ca " HWENROLL_VERSION);
     declare(app, arguments);
     try {
         app.parse(argc, argv);

@@ -1,6 +1,7 @@
 // What keeps hwenrolld.service from a token that root can reach, and what is typed against it.
 #include "agent/cli/service_access.h"
 
+#include <climits>
 #include <fstream>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -38,6 +39,11 @@ TEST(ServiceAccess, a_tpm_gets_its_device_and_the_group_of_it) {
     EXPECT_EQ(drop_in_text(needs, {}),
               "[Service]\nSupplementaryGroups=tss\nBindPaths=/dev/tpmrm0\nDeviceAllow=/dev/tpmrm0 rw\n");
     EXPECT_EQ(drop_in_text(needs, {0, {"tss"}, "/dev/tpmrm0:/dev/tpmrm0:rbind /dev/tpmrm0 rw"}), "");
+}
+
+TEST(ServiceAccess, a_place_that_cannot_be_looked_at_is_not_looked_for_without_end) {
+    const std::string too_long(PATH_MAX, 'x');
+    EXPECT_EQ(new_drop_in(too_long).filename(), too_long + ".conf");
 }
 
 TEST(ServiceAccess, T1_what_is_typed_writes_the_drop_in_and_lets_the_agent_try_again) {

@@ -449,6 +449,34 @@ TEST(PublicationStep, S3_a_disk_that_makes_nothing_durable_is_tried_ever_less_of
     EXPECT_LE(walk.state.next->generation, number + 1) << "the newest list once";
 }
 
+// A power failure may bring the older certificate back until the newer one is durable.
+TEST(PublicationStep, invariant_1_S3_while_nothing_is_durable_the_key_of_what_may_come_back_is_kept) {
+    for (const bool delivers : {true, false}) {
+        Walk walk = killed_behind_the_switch();
+        walk.rules.retire_after = Seconds(0);
+        walk.rules.delivers = delivers;
+        const Bytes old = walk.state.current->key.id;
+        walk.on(not_durable());
+        ASSERT_TRUE(walk.retired(old)) << "the renewal has a key of its own";
+        if (delivers) {
+            walk.on(Delivered{walk.state.current->generation});
+        }
+        for (int i = 0; i < 3; ++i) {
+            const auto due = next_due(walk.state, walk.rules);
+            ASSERT_EQ(due, walk.state.publish_after) << "nothing else wakes the loop";
+            ASSERT_TRUE(walk.due_at(*due).only<PublishGeneration>());
+            walk.on(not_durable());
+            EXPECT_FALSE(walk.only<DestroyKey>());
+        }
+        walk.due_at(walk.state.publish_after).published();
+        if (delivers) {
+            walk.on(Delivered{walk.state.current->generation});
+        }
+        ASSERT_TRUE(walk.only<DestroyKey>()) << "durable now";
+        EXPECT_EQ(walk.effect<DestroyKey>().key_id, old);
+    }
+}
+
 TEST(PublicationStep, S3_a_first_certificate_that_is_seen_and_not_durable_is_in_use) {
     Walk walk;
     walk.rules.delivers = true;

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "agent/runtime/published_files.h"
 #include "tests/keystore/software_token.h"
 #include "tests/scep/request/test_pki.h"
 
@@ -45,6 +46,19 @@ struct Deployment {
     test::Key authority_key = test::rsa_key(1);
     Certificate anchor = test::self_signed(test::ca_spec("CN=CA"), authority_key);
 };
+
+TEST(PublishedCertificate, invariant_3_S10_what_says_what_consumers_see_and_cannot_be_kept_is_looked_for_again) {
+    const Error full(ErrorCode::publish_write, "full");
+    EXPECT_TRUE(says_what_consumers_see(lifecycle::GenerationPublished{2}));
+    EXPECT_TRUE(says_what_consumers_see(lifecycle::PublicationFailed{full, true}));
+    EXPECT_TRUE(says_what_consumers_see(lifecycle::PublishedFound{}));
+    EXPECT_TRUE(says_what_consumers_see(lifecycle::Started{2, 2, true, true, true}));
+    EXPECT_FALSE(says_what_consumers_see(lifecycle::GenerationPublished{2, lifecycle::BesideCertificate{}}))
+        << "the certificate is the one before";
+    EXPECT_FALSE(says_what_consumers_see(lifecycle::PublicationFailed{full, false}));
+    EXPECT_FALSE(says_what_consumers_see(lifecycle::Started{2, 2, true, true, false}));
+    EXPECT_FALSE(says_what_consumers_see(lifecycle::Due{}));
+}
 
 TEST(PublishedCertificate, O10_TOK_7_a_key_is_the_identity_s_own_by_its_own_label_only) {
     Deployment own("hwenroll web");

@@ -10,7 +10,9 @@
 namespace hwenroll::runtime {
 namespace {
 
+using testing::AllOf;
 using testing::ElementsAre;
+using testing::HasSubstr;
 using testing::IsEmpty;
 
 TEST(ServiceUser, has_the_groups_that_the_units_of_that_user_give) {
@@ -52,6 +54,18 @@ TEST(ServiceUser, is_the_owner_of_the_state_whether_or_not_the_system_knows_it) 
     EXPECT_EQ((*unknown)->name, "3123456789");
     EXPECT_EQ((*unknown)->group, 3123456780U);
     EXPECT_THAT((*unknown)->groups, IsEmpty());
+}
+
+TEST(ServiceUser, is_refused_where_it_would_have_roots_group) {
+    if (::geteuid() != 0) {
+        GTEST_SKIP() << "needs root to give a directory away";
+    }
+    const test::TemporaryDirectory directory;
+    ASSERT_EQ(::chown(directory.path().c_str(), 3123456789U, 0), 0);
+    const auto refused = user_to_become(directory.path());
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code(), ErrorCode::state_directory);
+    EXPECT_THAT(refused.error().line(), AllOf(HasSubstr(directory.path().string()), HasSubstr("3123456789")));
 }
 
 }  // namespace

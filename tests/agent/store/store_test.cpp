@@ -7,6 +7,7 @@
 #include <memory>
 #include <sys/stat.h>
 #include <thread>
+#include <unistd.h>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -367,6 +368,32 @@ TEST_F(StoreTest, a_link_on_the_way_to_the_state_directory_is_followed_and_one_i
     std::filesystem::rename(file, directory_ / "elsewhere");
     std::filesystem::create_symlink(directory_ / "elsewhere", file);
     EXPECT_FALSE(Store::open(directory_ / "link" / "state", {}));
+}
+
+TEST_F(StoreTest, SEC_15_root_gives_away_only_the_database_that_it_makes) {
+    if (::geteuid() != 0) {
+        GTEST_SKIP() << "needs root to give a directory away";
+    }
+    constexpr uid_t agent = 65534;
+    const auto state = directory_ / "state";
+    std::filesystem::create_directory(state);
+    ASSERT_EQ(::chown(state.c_str(), agent, agent), 0);
+    // As somebody plants it who owns the directory.
+    test::write_file(directory_ / "roots", "", 0644);
+    std::filesystem::create_hard_link(directory_ / "roots", database());
+    static_cast<void>(Store::open(state, {}));
+    struct stat info {};
+    ASSERT_EQ(::stat((directory_ / "roots").c_str(), &info), 0);
+    EXPECT_EQ(info.st_uid, 0U);
+    EXPECT_EQ(info.st_mode & 0777U, 0644U);
+    for (const auto& entry : std::filesystem::directory_iterator(state)) {
+        std::filesystem::remove(entry.path());
+    }
+    ASSERT_TRUE(Store::open(state, {}));
+    ASSERT_EQ(::stat(database().c_str(), &info), 0);
+    EXPECT_EQ(info.st_uid, agent);
+    EXPECT_EQ(info.st_gid, agent);
+    EXPECT_EQ(info.st_mode & 0777U, 0600U);
 }
 
 /// A line that says which version it is, who made it and what to do.

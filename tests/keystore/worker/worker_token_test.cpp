@@ -273,6 +273,12 @@ TEST_F(WorkerTokenTest, signals_to_the_service_do_not_end_a_worker_in_a_call) {
     caller.join();
 }
 
+TEST_F(WorkerTokenTest, a_worker_has_no_part_in_the_agents_terminal) {
+    const auto token = this->token("");
+    ASSERT_TRUE(token->describe());
+    EXPECT_EQ(getsid(token->worker_pid()), token->worker_pid()) << "a session of its own, without a terminal";
+}
+
 TEST_F(WorkerTokenTest, T2_three_crashes_in_a_row_stop_it) {
     const auto key = make_key();
     const auto token = this->token("C_Sign:*:crash");

@@ -131,7 +131,7 @@ void queue_what_is_due(Decision& d) {
 }
 
 /// Invariant 1: the certificate in use may be gone after a power failure, since the directory could not be made durable
-/// (PublicationFailed::seen). What it has replaced keeps its key until one is published that is.
+/// (PublicationFailed::seen). What it has replaced is not confirmed, and keeps its key, until one is published that is.
 bool is_unproved(const IdentityState& state) {
     return is_queued_again(state) && state.publish_after != TimePoint{};
 }
@@ -232,7 +232,7 @@ KeyRecord known_key(const IdentityState& state, const KeyRecord& found) {
 /// Consumers use the new key: what it replaced may go after a while. How long that is only a clock that is trusted can
 /// say; until then the keys stay as they are (K1).
 void confirm(Decision& d) {
-    if (!d.policy.clock_trusted) {
+    if (!d.policy.clock_trusted || is_unproved(d.next)) {
         return;
     }
     for (RetiredKey& retired : d.next.retired) {
@@ -319,7 +319,7 @@ bool deliver(Decision& d) {
 }
 
 bool destroy(Decision& d) {
-    if (!d.policy.clock_trusted || is_unproved(d.next)) {
+    if (!d.policy.clock_trusted) {
         return false;
     }
     if (!d.next.delivery) {
@@ -352,8 +352,8 @@ std::vector<TimePoint> publication_times(const IdentityState& state, const Polic
         times.push_back(state.delivery->next_try);
     }
     for (const RetiredKey& retired : state.retired) {
-        const bool confirmed = retired.destroy_at || !state.delivery;
-        if (confirmed && policy.clock_trusted && !is_unproved(state) && !is_needed(state, retired.key)) {
+        const bool confirmed = retired.destroy_at || (!state.delivery && !is_unproved(state));
+        if (confirmed && policy.clock_trusted && !is_needed(state, retired.key)) {
             times.push_back(retired.destroy_at.value_or(TimePoint{}));
         }
     }
@@ -402,6 +402,15 @@ bool take_over(Decision& d, Credential seen) {
     return old && !again;
 }
 
+/// Consumers see `next`.
+void show_next(Decision& d) {
+    const bool taken_over = take_over(d, *std::exchange(d.next.next, std::nullopt));
+    if (taken_over && d.next.enrollment) {
+        // It was to better a certificate that is no more (ROLL-14).
+        abandon(d);
+    }
+}
+
 /// The current certificate with other anchors or another CRL; what waits, waits on.
 void on_current_again(Decision& d, const GenerationPublished& event) {
     const bool expected = d.next.current && d.next.next && event.generation > d.next.current->generation &&
@@ -428,11 +437,7 @@ void on(Decision& d, const GenerationPublished& event) {
     if (!d.next.next || event.generation != d.next.next->generation) {
         return;
     }
-    const bool taken_over = take_over(d, *std::exchange(d.next.next, std::nullopt));
-    if (taken_over && d.next.enrollment) {
-        // It was to better a certificate that is no more (ROLL-14).
-        abandon(d);
-    }
+    show_next(d);
     begin_delivery(d, event.generation);
     if (!d.next.enrollment) {
         clear_wait(d);
@@ -445,15 +450,20 @@ void on(Decision& d, const PublicationFailed& event) {
     if (!d.next.next) {
         return;
     }
+    std::optional<std::uint64_t> made_visible;
     if (event.seen && !is_queued_again(d.next)) {
         // Invariant 3: it is the current one, so that neither a window nor a clock comes between it and its being made
         // durable, and no newer CRL brings the older certificate back.
-        on(d, GenerationPublished{d.next.next->generation});
+        show_next(d);
         queue(d, *d.next.current);
+        made_visible = d.next.current->generation;
     }
     ++d.next.counters.failures;
     d.next.failure = FailureRecord{event.error.code(), event.error.line(), d.now};
     d.next.publish_after = d.now + backoff(d, d.next.counters.failures);
+    if (made_visible) {
+        begin_delivery(d, *made_visible);
+    }
     if (!d.next.enrollment) {
         d.next.wait = Wait{WaitingFor::timer, d.next.publish_after};
     }

@@ -477,6 +477,29 @@ TEST(PublicationStep, invariant_1_S3_while_nothing_is_durable_the_key_of_what_ma
     }
 }
 
+// A list of many MiB may fit nowhere for weeks, and a small token needs the room for the next key.
+TEST(PublicationStep, invariant_1_QRY_6_a_CRL_that_cannot_be_published_keeps_no_replaced_key) {
+    Walk walk = killed_behind_the_switch();
+    walk.rules.retire_after = hour;
+    walk.rules.delivers = false;
+    const Bytes old = walk.state.current->key.id;
+    walk.published();
+    ASSERT_TRUE(walk.retired(old));
+    walk.rules.authority = with_crl({0xC3});
+    ASSERT_TRUE(walk.on(Due{}).only<PublishGeneration>());
+    for (int i = 0; i < 3; ++i) {
+        walk.on(PublicationFailed{Error(ErrorCode::publish_write, "disk full")});
+        EXPECT_TRUE(walk.state.next) << "the list waits for its next try";
+        ASSERT_TRUE(walk.due_at(walk.state.publish_after).only<PublishGeneration>());
+    }
+    walk.on(PublicationFailed{Error(ErrorCode::publish_write, "disk full")});
+    ASSERT_TRUE(walk.retired(old)->destroy_at);
+    const TimePoint over = *walk.retired(old)->destroy_at;
+    walk.state.publish_after = over + hour;
+    ASSERT_TRUE(walk.due_at(over).only<DestroyKey>());
+    EXPECT_EQ(walk.effect<DestroyKey>().key_id, old);
+}
+
 TEST(PublicationStep, S3_a_first_certificate_that_is_seen_and_not_durable_is_in_use) {
     Walk walk;
     walk.rules.delivers = true;

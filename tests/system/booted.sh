@@ -71,6 +71,8 @@ esac
 . "$checkout/tests/system/trees.sh"
 # shellcheck source=tests/system/machine.sh
 . "$checkout/tests/system/machine.sh"
+# shellcheck source=tests/system/checks.sh
+. "$checkout/tests/system/checks.sh"
 # shellcheck source=tests/system/questions.sh
 . "$checkout/tests/system/questions.sh"
 # shellcheck source=tests/system/product.sh
@@ -86,7 +88,6 @@ esac
 need systemd-nspawn systemctl nsenter pgrep
 be_alone
 
-passed=0 failed=0
 clean_up() {
     switch_off
     remove_tree
@@ -97,26 +98,6 @@ trap clean_up EXIT
 
 keep_journal() {
     inside journalctl --quiet --no-pager --output short-precise >"$logs/journal-$1.txt" || true
-}
-
-# check FUNCTION WHAT: in a subshell, where set -e holds and a failure ends it. Never itself in a condition, which would
-# switch set -e off in there too.
-check() {
-    local rc=0 verdict=PASS since
-    since=$(inside date '+%F %T')
-    set +e
-    (set -e && "$1") >"$logs/said" 2>&1
-    rc=$?
-    set -e
-    [ "$rc" = 0 ] || verdict=FAIL
-    printf '%s  %s: %s\n' "$verdict" "$2" "$(paste --serial --delimiters ';' "$logs/said")" | tee -a "$logs/results.txt"
-    if [ "$rc" = 0 ]; then
-        passed=$((passed + 1))
-    else
-        failed=$((failed + 1))
-        inside journalctl --quiet --no-pager --since "$since" --output short-precise 2>&1 |
-            tail -n 25 | sed 's/^/    | /'
-    fi
 }
 
 finish() {

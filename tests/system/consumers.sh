@@ -56,56 +56,26 @@ trixie) packages+=(pkcs11-provider libssl3t64 libcurl4t64 libfmt10 libtss2-{esys
 *) complain 64 "unknown suite '$suite'; see --help" ;;
 esac
 
-[ "$(id -u)" = 0 ] || complain 69 "needs root (debootstrap, systemd-nspawn)"
-for program in systemd-nspawn systemctl debootstrap zstd unshare nsenter pgrep; do
-    command -v "$program" >/dev/null ||
-        complain 69 "needs '$program' (packages systemd-container debootstrap zstd procps)"
-done
-
-# As in fresh.sh: every mount of this script ends with it.
-if [ "${HWENROLL_CONSUMERS_INSIDE:-}" != yes ]; then
-    HWENROLL_CONSUMERS_INSIDE=yes exec unshare --mount --propagation private -- "$0" "${arguments[@]}"
-fi
-
 # shellcheck source=tests/system/trees.sh
 . "$checkout/tests/system/trees.sh"
 # shellcheck source=tests/system/machine.sh
 . "$checkout/tests/system/machine.sh"
+# shellcheck source=tests/system/checks.sh
+. "$checkout/tests/system/checks.sh"
 # shellcheck source=tests/system/questions.sh
 . "$checkout/tests/system/questions.sh"
 # shellcheck source=tests/system/product.sh
 . "$checkout/tests/system/product.sh"
 # shellcheck source=tests/system/consumer_checks.sh
 . "$checkout/tests/system/consumer_checks.sh"
-find_archives || complain 69 "apt on this machine knows no archive whose address ends in /debian"
+need systemd-nspawn systemctl nsenter pgrep
+be_alone
 
-passed=0 failed=0
 clean_up() {
     switch_off
     remove_tree
 }
 trap clean_up EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM
-
-# check FUNCTION WHAT: as in booted.sh, in a subshell where set -e holds.
-check() {
-    local rc=0 verdict=PASS since
-    since=$(inside date '+%F %T')
-    set +e
-    (set -e && "$1") >"$logs/said" 2>&1
-    rc=$?
-    set -e
-    [ "$rc" = 0 ] || verdict=FAIL
-    printf '%s  %s: %s\n' "$verdict" "$2" "$(paste --serial --delimiters ';' "$logs/said")" | tee -a "$logs/results.txt"
-    if [ "$rc" = 0 ]; then
-        passed=$((passed + 1))
-    else
-        failed=$((failed + 1))
-        inside journalctl --quiet --no-pager --since "$since" --output short-precise 2>&1 |
-            tail -n 40 | sed 's/^/    | /'
-    fi
-}
 
 mkdir -p "$cache" "$logs"
 rm -f "$logs"/{results.txt,console.log,said,journal.txt}

@@ -58,35 +58,24 @@ trixie)
 *) complain 64 "unknown suite '$suite'; see --help" ;;
 esac
 
-[ "$(id -u)" = 0 ] || complain 69 "needs root (debootstrap, systemd-nspawn)"
-for program in systemd-nspawn systemctl debootstrap dpkg-deb zstd unshare nsenter pgrep; do
-    command -v "$program" >/dev/null ||
-        complain 69 "needs '$program' (packages systemd-container debootstrap zstd procps)"
-done
-
-# As in fresh.sh: every mount of this script ends with it.
-if [ "${HWENROLL_FLEET_INSIDE:-}" != yes ]; then
-    HWENROLL_FLEET_INSIDE=yes exec unshare --mount --propagation private -- "$0" "${arguments[@]}"
-fi
-
 # shellcheck source=tests/system/trees.sh
 . "$checkout/tests/system/trees.sh"
 # shellcheck source=tests/system/machine.sh
 . "$checkout/tests/system/machine.sh"
+# shellcheck source=tests/system/checks.sh
+. "$checkout/tests/system/checks.sh"
 # shellcheck source=tests/system/questions.sh
 . "$checkout/tests/system/questions.sh"
 # shellcheck source=tests/system/product.sh
 . "$checkout/tests/system/product.sh"
-find_archives || complain 69 "apt on this machine knows no archive whose address ends in /debian"
+need systemd-nspawn systemctl dpkg-deb nsenter pgrep
+be_alone
 
-passed=0 failed=0
 clean_up() {
     switch_off
     remove_tree
 }
 trap clean_up EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM
 
 # --- The machine ------------------------------------------------------------------------------------------------------
 
@@ -236,18 +225,6 @@ reloads_a_change() {
     grep -q 'RUNNING HANDLER \[hwenroll : Reload hwenrolld\]' "$logs/change.log"
     expect "MainPID" "$(agent MainPID)" "$process"
     within 10 journal_has _PID="$process" -g 'configuration was read again'
-}
-
-# check FUNCTION WHAT: as in booted.sh, in a subshell where set -e holds.
-check() {
-    local rc=0 verdict=PASS
-    set +e
-    (set -e && "$1") >"$logs/said" 2>&1
-    rc=$?
-    set -e
-    [ "$rc" = 0 ] || verdict=FAIL
-    printf '%s  %s: %s\n' "$verdict" "$2" "$(paste --serial --delimiters ';' "$logs/said")" | tee -a "$logs/results.txt"
-    if [ "$rc" = 0 ]; then passed=$((passed + 1)); else failed=$((failed + 1)); fi
 }
 
 mkdir -p "$cache" "$logs"

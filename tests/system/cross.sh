@@ -52,9 +52,10 @@ logs=${logs:-$checkout/build/arm64}
 need git
 be_alone
 
-# Of what .ci/install-deps lists: libraries and SoftHSM2 of arm64, and programs of the build for this machine.
-host=(crossbuild-essential-arm64 cmake ninja-build pkg-config ccache openssl qemu-user-static)
-target=$("$checkout/.ci/install-deps" --build --list | grep -E '^lib.*-dev$|^nlohmann|^softhsm2$')
+# Of what .ci/install-deps lists: libraries of arm64 and what the tests run there, and programs of the build for this machine.
+host=(crossbuild-essential-arm64 cmake ninja-build pkg-config ccache qemu-user-static)
+target=$("$checkout/.ci/install-deps" --build --list |
+    grep -E '^lib.*-dev$|^nlohmann|^softhsm2$|^openssl$|^libengine-pkcs11-openssl$')
 
 # Those of headers alone are of no architecture.
 cross_tree() {

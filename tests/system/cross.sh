@@ -52,7 +52,7 @@ logs=${logs:-$checkout/build/arm64}
 need git
 be_alone
 
-# Of what .ci/install-deps lists: libraries of arm64 and what the tests run there, and programs of the build for this machine.
+# Of what .ci/install-deps lists: libraries of arm64 and programs that the tests run there. The build's are this machine's.
 host=(crossbuild-essential-arm64 cmake ninja-build pkg-config ccache qemu-user-static)
 target=$("$checkout/.ci/install-deps" --build --list |
     grep -E '^lib.*-dev$|^nlohmann|^softhsm2$|^openssl$|^libengine-pkcs11-openssl$')

@@ -8,6 +8,8 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include "agent/config/loader.h"
+#include "agent/control/client.h"
 #include "base/pem.h"
 #include "tests/agent/control/raw_client.h"
 
@@ -66,6 +68,20 @@ int DaemonWorld::stop_daemon() {
 
 TimePoint DaemonWorld::day(double days) const {
     return begin_ + Seconds(static_cast<std::int64_t>(days * 86400));
+}
+
+void DaemonWorld::reload() {
+    const auto wanted = config::digest_of(config::only(config()));
+    ASSERT_TRUE(wanted) << wanted.error().line();
+    signal(SIGHUP);
+    eventually("the reload", [&] {
+        auto client = control::Client::connect({.runtime_dir = directory() / "run"});
+        if (!client) {
+            return false;
+        }
+        const auto health = client->health();
+        return health && health->configuration == to_hex(*wanted);
+    });
 }
 
 void DaemonWorld::go_to_day(double days) {

@@ -1,6 +1,5 @@
 // `hwenroll adopt`: a certificate that somebody else obtained, for a key that is on the identity's token, becomes the
 // identity's own. The challenge cannot be read in any of these worlds, so nothing but a certificate can enroll.
-#include <csignal>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -205,7 +204,7 @@ TEST_F(Adoption, takes_the_key_that_the_configuration_names_and_no_other) {
     expect_refusal(file, 69, "E-TOKEN-KEY-MISMATCH", "another key than existing:pkcs11:id=%02");
     expect_nothing_changed(before, 2);
     world_.configure({.challenge = no_challenge, .key = "existing:pkcs11:id=%01"});
-    world_.signal(SIGHUP);
+    world_.reload();
     world_.eventually("the other key", [&] { return adopt(file).exit_code == 0; });
     world_.eventually("the publication", [&] { return world_.word() == "OK"; });
     EXPECT_THAT(read_file(world_.live() / "key.uri"), HasSubstr("id=%01"));

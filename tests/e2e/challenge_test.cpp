@@ -2,7 +2,6 @@
 // a loop once refused (SEC-1 to SEC-3, CSR-2, CSR-6, FI-2, C24).
 #include <algorithm>
 #include <chrono>
-#include <csignal>
 #include <filesystem>
 
 #include <fmt/format.h>
@@ -188,7 +187,7 @@ TEST(RenewalChallenge, CSR_6_SEC_3_Q_STEP_3_is_read_and_sent_only_where_the_conf
     EXPECT_EQ(times_asked(), 1) << "omitted by default";
     changes.ca_extra = "renewal_challenge = \"send\"\n";
     world.configure(changes);
-    world.signal(SIGHUP);
+    world.reload();
     world.go_to_day(182);
     world.eventually("the renewal", [&] { return world.generation() == "gen-003"; });
     EXPECT_EQ(times_asked(), 2);

@@ -1,7 +1,6 @@
 #include "tests/e2e/crl_world.h"
 
 #include <algorithm>
-#include <csignal>
 
 #include <gtest/gtest.h>
 #include <sqlite3.h>
@@ -40,7 +39,7 @@ void CrlWorld::use_key(const std::string& key) {
 
 void CrlWorld::use(const std::string& source) {
     configure(source);
-    world_->signal(SIGHUP);
+    world_->reload();
 }
 
 bool CrlWorld::begin() {
@@ -92,7 +91,7 @@ void CrlWorld::rewrite(const std::string& from, const std::string& to) const {
         text.replace(at, from.size(), to);
     }
     write_file(world_->config(), text, 0600);
-    world_->signal(SIGHUP);
+    world_->reload();
 }
 
 std::string CrlWorld::serial() const {

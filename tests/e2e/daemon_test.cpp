@@ -89,7 +89,7 @@ TEST(Daemon, SEC_5_Q_CISCO_2_with_a_CA_of_SHA_1_only_no_renewal_is_a_RenewalReq)
     EXPECT_THAT(world.command({"history", "web"}).out,
                 HasSubstr("; by SHA-1, AES-128-CBC, RSAES-PKCS1-v1_5, as legacy = [\"sha1-request\"] permits"));
     world.configure({.ca_extra = legacy + "renewal_type = 17\n"});
-    world.signal(SIGHUP);
+    world.reload();
     world.go_to_day(182);
     world.eventually("the refusal",
                      [&] { return world.said("E-CA-ALGORITHM web: a RenewalReq is never signed with SHA-1"); });
@@ -214,7 +214,7 @@ TEST(Daemon, X14_a_bad_configuration_leaves_the_old_one_in_force) {
     write_file(world.config(), good, 0600);
     EXPECT_EQ(world.word(), "OK");
     world.configure({.key = "rsa:3072"});
-    world.signal(SIGHUP);
+    world.reload();
     world.eventually("F3, another key", [&] { return world.leaf() && world.leaf()->public_key().bits() == 3072; });
     EXPECT_EQ(world.stop_daemon(), 0);
 }

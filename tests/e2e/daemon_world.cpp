@@ -68,6 +68,13 @@ TimePoint DaemonWorld::day(double days) const {
     return begin_ + Seconds(static_cast<std::int64_t>(days * 86400));
 }
 
+void DaemonWorld::reload() {
+    constexpr const char* done = "the configuration was read again";
+    const std::size_t before = times_said(done);
+    signal(SIGHUP);
+    eventually("the reload", [&] { return times_said(done) > before; });
+}
+
 void DaemonWorld::go_to_day(double days) {
     go_to(day(days));
 }

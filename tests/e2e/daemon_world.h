@@ -39,6 +39,10 @@ class DaemonWorld : public EnrollmentWorld {
 
     [[nodiscard]] ChildProcess& daemon() const { return *daemon_; }
 
+    /// SIGHUP, and back once the daemon has read its files again. A jump of the clock right behind the signal could
+    /// otherwise be seen under the configuration of before.
+    void reload();
+
     /// The clock jumps to `days` after the beginning.
     void go_to_day(double days);
 

@@ -269,7 +269,7 @@ TEST(MachineFault, X18_after_five_fast_crashes_it_answers_and_touches_no_token_u
     const std::size_t before = world.times_said("E-AGENT-CRASHES");  // the audit of the refused command among them
     world.go_to_day(92.5);
     world.eventually("a reminder", [&] { return world.times_said("E-AGENT-CRASHES") > before; });
-    world.signal(SIGHUP);
+    world.reload();
     world.eventually("the renewal", [&] { return world.word() == "OK" && world.generation() == "gen-002"; });
     EXPECT_EQ(world.stop_daemon(), 0) << "an end in order, so the count begins anew";
     crash();

@@ -1,5 +1,4 @@
 // What may happen around a CA's rollover, with the real daemon.
-#include <csignal>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -26,7 +25,7 @@ class Rollover : public testing::Test {
 
     void reload(const ConfigurationChanges& changes) {
         world_.configure(changes);
-        world_.signal(SIGHUP);
+        world_.reload();
     }
 
     [[nodiscard]] bool lives_through_a_rollover() {
@@ -41,7 +40,7 @@ class Rollover : public testing::Test {
         const std::size_t from = text.find(line) + line.size();
         text.replace(from, text.find('\n', from) - from, "[\"" + first + "\", \"" + second + "\"]");
         write_file(world_.config(), text, 0600);
-        world_.signal(SIGHUP);
+        world_.reload();
     }
 
     /// The daemon ends, the database is lost, another daemon begins.
@@ -74,7 +73,7 @@ TEST_F(Rollover, F3_an_edited_subject_afterwards_is_enrolled_with_the_stored_suc
     ASSERT_TRUE(lives_through_a_rollover());
     const auto shown = world_.leaf();
     reload({.identity_extra = "san = [\"dns:web02.example.com\"]\n"});
-    world_.signal(SIGHUP);
+    world_.reload();
     ASSERT_TRUE(life_.settle("the new name", [&] { return world_.word() == "OK" && world_.leaf() != shown; }));
     EXPECT_FALSE(life_.said("E-CA-FINGERPRINT"));
     EXPECT_EQ(world_.issued().size(), 4U);
@@ -150,7 +149,7 @@ TEST(SuccessorSearch, X14_a_ca_may_leave_the_configuration_while_it_is_asked_for
     }
     const std::size_t before = world.requests().size();
     write_file(world.config(), text, 0600);
-    world.signal(SIGHUP);
+    world.reload();
     world.eventually("the new CA's requests", [&] { return world.requests().size() > before + 2; });
     world.eventually("the state of before", [&] { return world.word() == "OK"; });
     EXPECT_EQ(world.stop_daemon(), 0);

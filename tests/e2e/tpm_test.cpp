@@ -119,7 +119,7 @@ TEST_F(TpmDaemon, P2_T9_invariant_6_a_refused_value_is_given_to_the_tpm_once_ove
     write_file(auth, "right", 0600);
     world_.configure(
         {.token = "type = \"tpm2\"\ntcti = \"" + tpm_.tcti() + "\"\nauth = \"file:" + auth.string() + "\"\n"});
-    world_.signal(SIGHUP);
+    world_.reload();
     world_.go_to_day(91);
     world_.eventually("a key with a value", [&] { return world_.word() == "OK" && world_.generation() == "gen-002"; });
     write_file(auth, "wrong", 0600);
@@ -144,7 +144,7 @@ TEST_F(TpmDaemon, P8_with_reuse_enroll_makes_a_new_key_as_well) {
     ConfigurationChanges changes{.token = "type = \"tpm2\"\ntcti = \"" + tpm_.tcti() + "\"\n"};
     changes.identity_extra += "new_key = \"reuse\"\n";
     world_.configure(changes);
-    world_.signal(SIGHUP);
+    world_.reload();
     const std::string first = read_file(world_.live() / "key.pem");
     tpm_.must({"tpm2_clear"});
     world_.go_to_day(91);
@@ -160,7 +160,7 @@ TEST_F(TpmDaemon, F3_moves_to_another_token_and_back_and_leaves_no_wrapped_key) 
     const auto first = world_.leaf();
     const std::string wrapped = read_file(world_.live() / "key.pem");
     world_.configure();
-    world_.signal(SIGHUP);
+    world_.reload();
     world_.eventually("the certificate of the other token",
                       [&] { return world_.word() == "OK" && world_.leaf() != first; });
     EXPECT_FALSE(world_.said("E-PUBLISH-WRITE"));
@@ -175,7 +175,7 @@ TEST_F(TpmDaemon, F3_moves_to_another_token_and_back_and_leaves_no_wrapped_key) 
 
     const auto second = world_.leaf();
     world_.configure({.token = "type = \"tpm2\"\ntcti = \"" + tpm_.tcti() + "\"\n"});
-    world_.signal(SIGHUP);
+    world_.reload();
     world_.eventually("the TPM's certificate", [&] { return world_.word() == "OK" && world_.leaf() != second; });
     EXPECT_FALSE(world_.said("E-PUBLISH-WRITE"));
     expect_used_by_consumers();

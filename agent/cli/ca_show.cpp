@@ -71,19 +71,19 @@ int ca_show(const CommandContext& context, const std::string& target) {
     } else {
         const auto configuration = load(context);
         if (!configuration) {
-            return report(configuration.error());
+            return report(context, configuration.error());
         }
         const auto found = configuration->authorities.find(target);
         if (found == configuration->authorities.end()) {
-            return report(Error(ErrorCode::unknown_name, "there is no CA '" + target + "'", {},
-                                "name a [ca.*] section of the configuration or give a URL"));
+            return report(context, Error(ErrorCode::unknown_name, "there is no CA '" + target + "'", {},
+                                         "name a [ca.*] section of the configuration or give a URL"));
         }
         settings = found->second;
         limits = configuration->limits;
     }
     const auto answer = runtime::ask_ca(settings, limits);
     if (!answer) {
-        return report(Error(answer.error()).about("ca " + target));
+        return report(context, Error(answer.error()).about("ca " + target));
     }
     if (context.output.json) {
         print_json("ca show", to_json(*answer));

@@ -316,13 +316,14 @@ int run(int argc, char** argv) {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {
         if (const auto unknown = unknown_command(app)) {
-            return cli::report(*unknown);
+            return cli::report(context_of(line), *unknown);
         }
         if (error.get_exit_code() == 0) {
             return app.exit(error);
         }
         const Error usage(ErrorCode::usage, error.what(), {}, "see 'hwenroll --help'");
-        return app.got_subcommand("check") ? cli::refused_check(context_of(line), usage) : cli::report(usage);
+        return app.got_subcommand("check") ? cli::refused_check(context_of(line), usage)
+                                           : cli::report(context_of(line), usage);
     }
     return line.run(context_of(line));
 }

@@ -16,6 +16,7 @@
 #include "agent/cli/new_files.h"
 #include "agent/cli/new_secrets.h"
 #include "agent/cli/next_command.h"
+#include "agent/cli/proposed_command.h"
 #include "agent/cli/section_name.h"
 #include "agent/cli/service_access.h"
 #include "agent/cli/terminal.h"
@@ -49,9 +50,9 @@ class Init {
             tell();
             return 0;
         }
-        report(done.error());
+        report(dialogue_.context(), done.error());
         for (const std::string& next : dialogue_.next) {
-            std::fputs(("next: " + next + "\n").c_str(), stderr);
+            std::fputs(("next: " + proposed(next) + "\n").c_str(), stderr);
         }
         return done.error().info().exit_code;
     }
@@ -90,7 +91,7 @@ class Init {
             return {};
         }
         if (dialogue_.is_single_file() && !dialogue_.options.directory) {
-            dialogue_.next = {"hwenroll check-config --config " + shell_word(paths_.main.string())};
+            dialogue_.next = {"hwenroll check-config"};
             return fail(ErrorCode::usage, paths_.main.string() + " is there already", {},
                         "it is left as it is; name another file");
         }
@@ -113,7 +114,10 @@ class Init {
                         "use small letters, digits and . _ -");
         }
         if (all_names(existing_).contains(draft_.identity)) {
-            dialogue_.next = {"hwenroll plan " + draft_.identity, dialogue_.command_with("--name another")};
+            dialogue_.next = {dialogue_.command_with("--name another")};
+            if (!dialogue_.options.directory) {
+                dialogue_.next.insert(dialogue_.next.begin(), "hwenroll plan " + draft_.identity);
+            }
             return fail(ErrorCode::usage, "there is an identity '" + draft_.identity + "' already", {},
                         "it is left as it is; choose another name");
         }
@@ -353,12 +357,21 @@ class Init {
         return false;
     }
 
+    [[nodiscard]] std::string proposed(const std::string& command) const {
+        return proposed_command(proposal_ground(paths_), command);
+    }
+
     [[nodiscard]] std::vector<std::string> next_commands() const {
         const std::string name = shell_word(draft_.identity);
+        if (dialogue_.options.directory && !existing_.files.empty()) {
+            // --config names one file, and what is configured there stands in several.
+            const std::string all = shell_word((paths_.main.parent_path() / "all.toml").string());
+            return {fmt::format("cat {} {}/*.toml >{}", shell_word(paths_.main.string()),
+                                shell_word(paths_.drop_ins.string()), all),
+                    "hwenroll doctor --config " + all, "hwenrolld --once --config " + all};
+        }
         if (dialogue_.is_single_file() || dialogue_.options.directory) {
-            const std::string config =
-                dialogue_.is_single_file() ? " --config " + shell_word(paths_.main.string()) : std::string();
-            return {"hwenroll doctor" + config, "hwenrolld --once" + config};
+            return {proposed("hwenroll doctor"), proposed("hwenrolld --once")};
         }
         std::vector<std::string> next;
         if (access_) {
@@ -367,7 +380,8 @@ class Init {
         next.emplace_back("hwenroll doctor");
         if (!started_) {
             const auto agent = connect_if_running(paths_);
-            next.emplace_back(!agent || *agent ? "systemctl reload hwenrolld" : "systemctl enable --now hwenrolld");
+            next.push_back(
+                proposed(!agent || *agent ? "systemctl reload hwenrolld" : "systemctl enable --now hwenrolld"));
         }
         next.push_back("hwenroll enroll " + name + " --wait");
         return next;

@@ -12,6 +12,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "agent/cli/commands.h"
+#include "agent/cli/proposed_command.h"
 #include "agent/cli/text_layout.h"
 
 namespace hwenroll::cli {
@@ -78,8 +80,8 @@ void print_json(std::string_view command, nlohmann::json body) {
     std::puts(body.dump(2, ' ', false, nlohmann::json::error_handler_t::replace).c_str());
 }
 
-int report(const Error& error) {
-    std::fputs((error.line() + "\n").c_str(), stderr);
+int report(const CommandContext& context, const Error& error) {
+    std::fputs((with_proposed_commands(proposal_ground(context.paths), error).line() + "\n").c_str(), stderr);
     return error.info().exit_code;
 }
 

@@ -191,7 +191,7 @@ TEST_F(Init, beside_a_configuration_it_writes_a_drop_in_and_reuses_its_ca_and_to
     EXPECT_EQ(read_file(directory / "hwenroll.toml"), main);
     const RunResult twice = with({"--name", "mail"});
     EXPECT_EQ(twice.exit_code, 64);
-    EXPECT_THAT(twice.err, HasSubstr("next: hwenroll plan mail"));
+    EXPECT_THAT(twice.err, HasSubstr("next: hwenroll init --url"));
     EXPECT_EQ(read_file(directory / "conf.d" / "mail.toml"), added);
 }
 

@@ -5,6 +5,8 @@
 
 #include "agent/cli/ca_choice.h"
 #include "agent/cli/commands.h"
+#include "agent/config/suggestion.h"
+#include "agent/config/value_syntax.h"
 #include "agent/runtime/queries.h"
 
 namespace hwenroll::cli {
@@ -67,7 +69,12 @@ int ca_show(const CommandContext& context, const std::string& target) {
     config::LimitSettings limits;
     settings.name = "ca";
     if (target.find("://") != std::string::npos) {
-        settings.urls = {target};
+        const auto url = config::parse_scep_url(target);
+        if (!url) {
+            return report(context, Error(ErrorCode::usage, "'" + target + "' " + url.error().what(), {},
+                                         std::string(url.error().next())));
+        }
+        settings.urls = {*url};
     } else {
         const auto configuration = load(context);
         if (!configuration) {
@@ -75,8 +82,12 @@ int ca_show(const CommandContext& context, const std::string& target) {
         }
         const auto found = configuration->authorities.find(target);
         if (found == configuration->authorities.end()) {
-            return report(context, Error(ErrorCode::unknown_name, "there is no CA '" + target + "'", {},
-                                         "name a [ca.*] section of the configuration or give a URL"));
+            std::vector<std::string> names;
+            for (const auto& [name, section] : configuration->authorities) {
+                names.push_back(name);
+            }
+            return report(context, config::no_such_name("CA", target, names,
+                                                        "name a [ca.*] section of the configuration or give a URL"));
         }
         settings = found->second;
         limits = configuration->limits;

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <array>
 #include <cstdio>
 #include <fstream>
 #include <iterator>
@@ -160,11 +161,7 @@ class Init {
                             (*clock)->now()};
         auto answer = ask_for_choice(question);
         if (!answer) {
-            dialogue_.next = {dialogue_.command_with("")};
-            if (answer.error().code() == ErrorCode::ca_fingerprint) {
-                dialogue_.next = {"hwenroll ca show " + shell_word(url_of(question)),
-                                  dialogue_.command_with("--fingerprint SHA256:…")};
-            }
+            dialogue_.next = after_refused_ca(question, answer.error().code());
             return fail(answer.error());
         }
         dialogue_.say(to_text(*answer));
@@ -184,7 +181,9 @@ class Init {
         }
         auto ca = draft_of(*answer, question);
         if (!ca) {
-            dialogue_.next = {"hwenroll ca show " + shell_word(answer->settings.urls.front())};
+            const bool by_option = ca.error().code() == ErrorCode::usage;
+            dialogue_.next = {by_option ? dialogue_.command_with("--envelope agree")
+                                        : "hwenroll ca show " + shell_word(answer->settings.urls.front())};
             return fail(ca.error());
         }
         draft_.ca = *std::move(ca);
@@ -193,6 +192,23 @@ class Init {
                           "\"; the file has it as a comment that explains it");
         }
         return {};
+    }
+
+    /// Never the command that has just failed: what differs from it, or what explains it.
+    [[nodiscard]] std::vector<std::string> after_refused_ca(const CaQuestion& question, ErrorCode code) const {
+        if (code == ErrorCode::ca_fingerprint) {
+            return {"hwenroll ca show " + shell_word(url_of(question)),
+                    dialogue_.command_with("--fingerprint SHA256:…")};
+        }
+        if (code != ErrorCode::usage) {
+            return {"hwenroll explain " + std::string(error_info(code).name)};
+        }
+        if (question.fingerprint && !config::parse_fingerprint(*question.fingerprint)) {
+            return {dialogue_.command_with("--fingerprint SHA256:…")};
+        }
+        const bool is_service = config::parse_url(question.url).has_value();
+        const std::string url = is_service ? config::without_operation(question.url) : "http://ca.example.com/scep";
+        return {dialogue_.command_with("--url " + shell_word(url))};
     }
 
     [[nodiscard]] bool confirm(const CaChoice& choice) const {
@@ -253,7 +269,8 @@ class Init {
                                 : service_grants();
         if (!grants) {
             if (dialogue_.options.drop_in && !draft_.token.known) {
-                dialogue_.next = {"sudo " + dialogue_.command_with("")};
+                dialogue_.options.drop_in = false;
+                dialogue_.next = {dialogue_.command_with("")};
                 return fail(
                     ErrorCode::usage, "there is no hwenrolld.service that --drop-in could be for",
                     "this is not root, systemd does not run here, or another directory than /etc/hwenroll is used",
@@ -280,6 +297,23 @@ class Init {
         return {};
     }
 
+    /// What was typed with another value for what a finding names, or what explains it.
+    [[nodiscard]] std::string after_refused_value(std::string_view what) const {
+        constexpr std::array<std::array<std::string_view, 2>, 6> options{
+            {{"'subject'", "--subject CN=web01.example.com"},
+             {"'san'", "--san dns:web01.example.com"},
+             {"'key'", "--key rsa:2048"},
+             {"'envelope'", "--envelope agree"},
+             {"'state_dir'", "--state-dir /var/lib/hwenroll"},
+             {"'url'", "--url http://ca.example.com/scep"}}};
+        for (const auto& [key, option] : options) {
+            if (what.find(key) != std::string_view::npos) {
+                return dialogue_.command_with(std::string(option));
+            }
+        }
+        return "hwenroll explain E-CONFIG-VALUE";
+    }
+
     /// By what reads the configuration at the agent's start; nothing is written before.
     Status check() {
         text_ = configuration_text(draft_);
@@ -297,6 +331,7 @@ class Init {
             text_.find("\nsubject = \"") != std::string::npos && draft_.subject.find("${fqdn}") != std::string::npos;
         const auto read = config::read_configuration(sources, config::read_host_facts(uses_fqdn));
         if (!read) {
+            dialogue_.next = {"hwenroll explain " + std::string(read.error().info().name)};
             return fail(read.error());
         }
         for (const config::Finding& finding : read->findings) {
@@ -304,7 +339,7 @@ class Init {
                 return before.error.line() == finding.error.line();
             });
             if (!known) {
-                dialogue_.next = {dialogue_.command_with("") + "  # with the value corrected"};
+                dialogue_.next = {after_refused_value(finding.error.what())};
                 return fail(finding.error);
             }
         }
@@ -339,10 +374,13 @@ class Init {
 
     Status add(const fs::path& path, std::string_view content, mode_t mode, std::optional<FileOwner> owner = {}) {
         Status written = files_.add(path, content, mode, owner);
-        if (!written) {
-            dialogue_.next = {dialogue_.command_with("")};
+        if (written) {
+            return written;
         }
-        return written;
+        const Error& error = written.error();
+        dialogue_.next = {before_writing(path, dialogue_.command_with(""))};
+        return fail(Error(error.code(), error.what(), error.why(),
+                          fmt::format("{}; {}", error.next(), what_is_left(path, target_, files_.removed()))));
     }
 
     /// Where the configuration starts the agent, the next command may be one that needs it.

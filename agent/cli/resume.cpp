@@ -57,7 +57,7 @@ int resume(const CommandContext& context, const std::string& identity) {
                 return report(context, finding.error);
             }
         }
-        return report(context, Error(ErrorCode::unknown_name, "there is no identity '" + identity + "'"));
+        return report(context, check_known(*configuration, identity).error());
     }
     auto client = connect_if_running(configuration->agent);
     if (!client) {

@@ -10,6 +10,7 @@
 #include "agent/cli/commands.h"
 #include "agent/cli/configuration_draft.h"
 #include "agent/cli/proposed_command.h"
+#include "agent/config/suggestion.h"
 #include "agent/runtime/queries.h"
 #include "agent/runtime/system_clock.h"
 #include "agent/runtime/token_access.h"
@@ -119,9 +120,12 @@ Result<std::vector<Source>> configured_sources(const CommandContext& context) {
     return out;
 }
 
-Error no_such_token(const std::string& token) {
-    return Error(ErrorCode::unknown_name, "there is no token '" + token + "'", {},
-                 "name a [token.*] section of the configuration");
+Error no_such_token(const std::string& token, const config::Configuration& configuration) {
+    std::vector<std::string> names;
+    for (const auto& [name, settings] : configuration.tokens) {
+        names.push_back(name);
+    }
+    return config::no_such_name("token", token, names, "name a [token.*] section of the configuration");
 }
 
 Result<std::vector<Bytes>> ids_of(const std::vector<std::string>& texts) {
@@ -232,7 +236,7 @@ int token_keys(const CommandContext& context, const std::optional<std::string>& 
         return report(context, configuration.error());
     }
     if (token && !configuration->tokens.contains(*token)) {
-        return report(context, no_such_token(*token));
+        return report(context, no_such_token(*token, *configuration));
     }
     const auto clock = runtime::make_clock();
     if (!clock) {
@@ -275,7 +279,7 @@ int token_purge(const CommandContext& context, const std::string& token, const P
     }
     const auto found = configuration->tokens.find(token);
     if (found == configuration->tokens.end()) {
-        return report(context, no_such_token(token));
+        return report(context, no_such_token(token, *configuration));
     }
     const auto ids = ids_of(options.keys);
     if (!ids) {

@@ -355,6 +355,43 @@ TEST_F(Command, O1_a_command_that_is_none_is_told_with_the_nearest_one_also_besi
     }
 }
 
+TEST_F(Command, O1_a_usage_error_names_the_option_and_the_help_of_the_command) {
+    const auto expect = [](std::vector<std::string> words, const std::string& what) {
+        words.insert(words.begin(), program("hwenroll"));
+        const RunResult result = run(words);
+        EXPECT_EQ(result.exit_code, 64) << result.out;
+        EXPECT_THAT(result.err, AllOf(testing::StartsWith("E-USAGE "), HasSubstr(what)));
+    };
+    expect({"renew", "web", "--rekei"},
+           "'hwenroll renew' has no option '--rekei'; did you mean '--rekey'? see 'hwenroll renew --help'");
+    expect({"renew", "web", "--zzzzzzzz=3"}, "has no option '--zzzzzzzz'; see 'hwenroll renew --help'");
+    expect({"renew"}, "hwenroll renew: ID is required; see 'hwenroll renew --help'");
+    expect({"ca", "show"}, "; see 'hwenroll ca show --help'");
+    expect({"history", "--limit", "many"}, "--limit");
+    expect({"history", "--limit", "many"}, "; see 'hwenroll history --help'");
+    expect({"--nonsense"}, "; see 'hwenroll --help'");
+}
+
+TEST_F(Command, O1_a_misspelt_name_is_told_with_the_nearest_one) {
+    for (const std::vector<std::string>& words :
+         {std::vector<std::string>{"status", "wbe"}, {"history", "wbe"}, {"resume", "wbe"}, {"plan", "wbe"}}) {
+        const RunResult result = world_.hwenroll(words);
+        EXPECT_EQ(result.exit_code, 64);
+        EXPECT_THAT(result.err, HasSubstr("there is no identity 'wbe'; did you mean 'web'?"));
+    }
+    EXPECT_THAT(world_.hwenroll({"ca", "show", "crop"}).err, HasSubstr("there is no CA 'crop'; did you mean 'corp'?"));
+    EXPECT_THAT(world_.hwenroll({"token", "keys", "lba"}).err, HasSubstr("did you mean 'lab'?"));
+    EXPECT_THAT(world_.hwenroll({"status", "zzzzzz"}).err, HasSubstr("'hwenroll list --config "));
+}
+
+TEST_F(Command, F7_a_directory_for_config_is_told_with_the_file_to_name) {
+    const std::string directory = world_.directory().path().string();
+    const RunResult result = run({program("hwenroll"), "check-config", "--config", directory});
+    EXPECT_EQ(result.exit_code, 78);
+    EXPECT_THAT(result.err,
+                HasSubstr("(it is a directory); name one file, as in --config " + directory + "/hwenroll.toml"));
+}
+
 TEST_F(Command, progress_is_shown_on_a_terminal_and_nowhere_else) {
     const std::string line = program("hwenrolld") + " --once --config " + world_.config().string();
     ChildOptions terminal;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "agent/config/suggestion.h"
 #include "agent/control/authority_view.h"
 #include "agent/control/identity_view.h"
 #include "agent/runtime/forecast.h"
@@ -230,10 +231,11 @@ std::set<std::string> all_names(const config::Configuration& configuration) {
 }
 
 Status check_known(const config::Configuration& configuration, const std::string& identity) {
-    if (all_names(configuration).contains(identity)) {
+    const std::set<std::string> names = all_names(configuration);
+    if (names.contains(identity)) {
         return {};
     }
-    return fail(Error(ErrorCode::unknown_name, "there is no identity '" + identity + "'"));
+    return fail(config::no_such_name("identity", identity, {names.begin(), names.end()}));
 }
 
 Result<std::vector<control::IdentityView>> identity_views(const config::ConfigurationPaths& paths,

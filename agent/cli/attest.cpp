@@ -124,29 +124,29 @@ Result<runtime::AttestedKey> ask(const config::Configuration& configuration, con
 int attest(const CommandContext& context, const std::string& identity, const AttestOptions& options) {
     const auto nonce = nonce_of(options.nonce);
     if (!nonce) {
-        return report(nonce.error());
+        return report(context, nonce.error());
     }
     if (const Status room = options.out ? check_no_evidence_in(*options.out) : Status(); !room) {
-        return report(room.error());
+        return report(context, room.error());
     }
     const auto configuration = load(context);
     if (!configuration) {
-        return report(configuration.error());
+        return report(context, configuration.error());
     }
     const auto settings = settings_of(*configuration, identity);
     if (!settings) {
-        return report(settings.error());
+        return report(context, settings.error());
     }
     const auto attested = ask(*configuration, *settings, *nonce);
     if (!attested) {
-        return report(attested.error());
+        return report(context, attested.error());
     }
     const auto files = evidence_files(attested->evidence, *nonce);
     if (!files) {
-        return report(files.error());
+        return report(context, files.error());
     }
     if (const Status written = options.out ? write_evidence(*options.out, *files) : Status(); !written) {
-        return report(written.error());
+        return report(context, written.error());
     }
     const auto key = PublicKey::from_spki(attested->record.spki);
     print_answer(context,

@@ -199,13 +199,13 @@ std::filesystem::path default_name(TimePoint now) {
 int bugreport(const CommandContext& context, const std::optional<std::filesystem::path>& out) {
     const auto clock = runtime::make_clock();
     if (!clock) {
-        return report(clock.error());
+        return report(context, clock.error());
     }
     const std::filesystem::path path = out.value_or(default_name((*clock)->now()));
     constexpr mode_t for_this_user = 0600;
     if (const Status written = write_output(path, scrubbed(whole(context)), {Existing::keep, for_this_user});
         !written) {
-        return report(written.error());
+        return report(context, written.error());
     }
     if (context.output.json) {
         print_json("bugreport", {{"file", path.string()}});

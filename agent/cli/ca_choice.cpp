@@ -45,8 +45,11 @@ Result<config::AuthoritySettings> settings_of(const CaQuestion& question) {
         const std::string why = !read                    ? std::string(read.error().what())
                                 : read->findings.empty() ? std::string()
                                                          : std::string(read->findings.front().error.what());
+        const std::string good = config::without_operation(question.url);
+        const bool is_url = good != question.url && config::parse_scep_url(good);
         return fail(Error(ErrorCode::usage, "'" + question.url + "' is no URL of a SCEP service", why,
-                          "write it as http://ca.example.com/scep, or give a host with --ca-preset ndes"));
+                          is_url ? "write it as " + good
+                                 : "write it as http://ca.example.com/scep, or give a host with --ca-preset ndes"));
     }
     return read->authorities.begin()->second;
 }

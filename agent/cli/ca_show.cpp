@@ -5,6 +5,8 @@
 
 #include "agent/cli/ca_choice.h"
 #include "agent/cli/commands.h"
+#include "agent/config/suggestion.h"
+#include "agent/config/value_syntax.h"
 #include "agent/runtime/queries.h"
 
 namespace hwenroll::cli {
@@ -67,23 +69,32 @@ int ca_show(const CommandContext& context, const std::string& target) {
     config::LimitSettings limits;
     settings.name = "ca";
     if (target.find("://") != std::string::npos) {
-        settings.urls = {target};
+        const auto url = config::parse_scep_url(target);
+        if (!url) {
+            return report(context, Error(ErrorCode::usage, "'" + target + "' " + url.error().what(), {},
+                                         std::string(url.error().next())));
+        }
+        settings.urls = {*url};
     } else {
         const auto configuration = load(context);
         if (!configuration) {
-            return report(configuration.error());
+            return report(context, configuration.error());
         }
         const auto found = configuration->authorities.find(target);
         if (found == configuration->authorities.end()) {
-            return report(Error(ErrorCode::unknown_name, "there is no CA '" + target + "'", {},
-                                "name a [ca.*] section of the configuration or give a URL"));
+            std::vector<std::string> names;
+            for (const auto& [name, section] : configuration->authorities) {
+                names.push_back(name);
+            }
+            return report(context, config::no_such_name("CA", target, names,
+                                                        "name a [ca.*] section of the configuration or give a URL"));
         }
         settings = found->second;
         limits = configuration->limits;
     }
     const auto answer = runtime::ask_ca(settings, limits);
     if (!answer) {
-        return report(Error(answer.error()).about("ca " + target));
+        return report(context, Error(answer.error()).about("ca " + target));
     }
     if (context.output.json) {
         print_json("ca show", to_json(*answer));

@@ -51,13 +51,13 @@ nlohmann::json annotated(const config::Table& table) {
 int cat_config(const CommandContext& context) {
     const auto configuration = load(context);
     if (!configuration) {
-        return report(configuration.error());
+        return report(context, configuration.error());
     }
     const config::Table document = config::effective(*configuration);
     int exit_code = 0;
     nlohmann::json disabled = nlohmann::json::array();
     for (const config::Finding& finding : configuration->findings) {
-        exit_code = report(finding.error);
+        exit_code = report(context, finding.error);
         disabled.push_back({{"part", config::to_text(finding.part)}, {"name", finding.name}});
     }
     if (context.output.json) {

@@ -34,7 +34,7 @@ Result<config::Configuration> load(const CommandContext& context) {
 int check_config(const CommandContext& context) {
     const auto configuration = load(context);
     if (!configuration) {
-        return report(configuration.error());
+        return report(context, configuration.error());
     }
     const bool good = configuration->findings.empty();
     if (context.output.json) {
@@ -45,7 +45,7 @@ int check_config(const CommandContext& context) {
         print_json("check-config", std::move(body));
     } else {
         for (const config::Finding& finding : configuration->findings) {
-            report(finding.error);
+            report(context, finding.error);
         }
         if (good) {
             std::fputs(fmt::format("configuration is good: {} identities, {} CAs, {} tokens in {} file(s)\n",

@@ -16,6 +16,7 @@ namespace hwenroll::cli {
 struct CommandContext {
     config::ConfigurationPaths paths;
     OutputOptions output;
+    std::string typed;  ///< the command line, as a shell reads it
 };
 
 /// The configuration, or its error. Findings are no errors here: they disable parts.

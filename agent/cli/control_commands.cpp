@@ -11,6 +11,7 @@
 #include "agent/cli/commands.h"
 #include "agent/cli/next_command.h"
 #include "agent/cli/output_file.h"
+#include "agent/cli/proposed_command.h"
 #include "agent/control/view_codec.h"
 #include "base/pem.h"
 
@@ -79,7 +80,7 @@ int wait_on(Client& client, const CommandContext& context, const std::string& id
     };
     const auto settled = client.wait(identity, timeout, print, is_enough);
     if (!settled) {
-        return report(settled.error());
+        return report(context, settled.error());
     }
     if (json) {
         body["identity"] = identity;
@@ -89,10 +90,8 @@ int wait_on(Client& client, const CommandContext& context, const std::string& id
         print_event(*settled, context.output);
         if (settled->error) {
             const auto configuration = config::load(context.paths);
-            std::fputs(
-                ("next: " + next_command(*settled->error, identity, configuration ? &*configuration : nullptr) + "\n")
-                    .c_str(),
-                stdout);
+            const std::string next = next_command(*settled->error, identity, configuration ? &*configuration : nullptr);
+            std::puts(("next: " + proposed_command(proposal_ground(context.paths), next)).c_str());
         }
     }
     return outcome(*settled);
@@ -141,7 +140,10 @@ int print_acceptance(const CommandContext& context, std::string_view command, co
         body[kind] = name;
         print_json(command, std::move(body));
     } else {
-        std::fputs(fmt::format("{}: {}\n", printable(name), printable(acceptance.text)).c_str(), stdout);
+        std::fputs(fmt::format("{}: {}\n", printable(name),
+                               with_proposed_commands(proposal_ground(context.paths), printable(acceptance.text)))
+                       .c_str(),
+                   stdout);
     }
     return 0;
 }
@@ -151,11 +153,11 @@ int print_acceptance(const CommandContext& context, std::string_view command, co
 int enroll(const CommandContext& context, const std::string& identity, bool wait) {
     auto client = agent_of(context);
     if (!client) {
-        return report(client.error());
+        return report(context, client.error());
     }
     const auto accepted = client->enroll(identity);
     if (!accepted) {
-        return report(accepted.error());
+        return report(context, accepted.error());
     }
     if (!wait) {
         return print_acceptance(context, "enroll", "identity", identity, *accepted);
@@ -174,15 +176,15 @@ int enroll(const CommandContext& context, const std::string& identity, bool wait
 int adopt(const CommandContext& context, const std::string& identity, const std::filesystem::path& file, bool wait) {
     const auto certificates = read_certificates(file);
     if (!certificates) {
-        return report(certificates.error());
+        return report(context, certificates.error());
     }
     auto client = agent_of(context);
     if (!client) {
-        return report(client.error());
+        return report(context, client.error());
     }
     const auto accepted = client->adopt(identity, *certificates);
     if (!accepted) {
-        return report(accepted.error());
+        return report(context, accepted.error());
     }
     const bool waits = wait && accepted->changed;
     if (!waits || !context.output.json) {
@@ -194,26 +196,29 @@ int adopt(const CommandContext& context, const std::string& identity, const std:
 int renew(const CommandContext& context, const std::string& identity, bool rekey) {
     auto client = agent_of(context);
     const auto accepted = client ? client->renew(identity, rekey) : fail(client.error());
-    return accepted ? print_acceptance(context, "renew", "identity", identity, *accepted) : report(accepted.error());
+    return accepted ? print_acceptance(context, "renew", "identity", identity, *accepted)
+                    : report(context, accepted.error());
 }
 
 int cancel(const CommandContext& context, const std::string& identity) {
     auto client = agent_of(context);
     const auto accepted = client ? client->cancel(identity) : fail(client.error());
-    return accepted ? print_acceptance(context, "cancel", "identity", identity, *accepted) : report(accepted.error());
+    return accepted ? print_acceptance(context, "cancel", "identity", identity, *accepted)
+                    : report(context, accepted.error());
 }
 
 int ca_accept_next(const CommandContext& context, const std::string& name,
                    const std::optional<std::string>& fingerprint) {
     auto client = agent_of(context);
     const auto accepted = client ? client->accept_next(name, fingerprint) : fail(client.error());
-    return accepted ? print_acceptance(context, "ca accept-next", "ca", name, *accepted) : report(accepted.error());
+    return accepted ? print_acceptance(context, "ca accept-next", "ca", name, *accepted)
+                    : report(context, accepted.error());
 }
 
 int crl_fetch(const CommandContext& context, const std::string& name) {
     auto client = agent_of(context);
     const auto fetched = client ? client->fetch_crl(name) : fail(client.error());
-    return fetched ? print_acceptance(context, "crl fetch", "ca", name, *fetched) : report(fetched.error());
+    return fetched ? print_acceptance(context, "crl fetch", "ca", name, *fetched) : report(context, fetched.error());
 }
 
 int cert_fetch(const CommandContext& context, const std::string& name, const std::string& serial,
@@ -221,11 +226,11 @@ int cert_fetch(const CommandContext& context, const std::string& name, const std
     auto client = agent_of(context);
     const auto fetched = client ? client->fetch_certificate(name, serial) : fail(client.error());
     if (!fetched) {
-        return report(fetched.error());
+        return report(context, fetched.error());
     }
     if (out) {
         if (const Status written = write_output(*out, fetched->certificate, {}); !written) {
-            return report(written.error());
+            return report(context, written.error());
         }
     }
     if (context.output.json) {
@@ -241,7 +246,7 @@ int cert_fetch(const CommandContext& context, const std::string& name, const std
 int wait(const CommandContext& context, const std::string& identity, const std::optional<double>& timeout) {
     auto client = agent_of(context);
     if (!client) {
-        return report(client.error());
+        return report(context, client.error());
     }
     return wait_on(*client, context, identity, time_of(timeout), nlohmann::json::object(), "wait");
 }
@@ -249,11 +254,11 @@ int wait(const CommandContext& context, const std::string& identity, const std::
 int monitor(const CommandContext& context, const std::optional<double>& timeout) {
     auto client = agent_of(context);
     if (!client) {
-        return report(client.error());
+        return report(context, client.error());
     }
     const Status ended =
         client->monitor(time_of(timeout), [&](const IdentityEvent& event) { print_event(event, context.output); });
-    return ended ? 0 : report(ended.error());
+    return ended ? 0 : report(context, ended.error());
 }
 
 }  // namespace hwenroll::cli

@@ -126,7 +126,7 @@ void check_library(DoctorReport& report) {
 }
 
 DoctorReport examine(const CommandContext& context, bool against_ca, bool may_log_in) {
-    DoctorReport report;
+    DoctorReport report(proposal_ground(context.paths));
     check_library(report);
     const auto configuration = load(context);
     const auto clock = runtime::make_clock();

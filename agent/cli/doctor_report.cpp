@@ -41,7 +41,8 @@ void add_lines(std::string& out, const std::string& text, const Screen& screen) 
 void DoctorReport::add(Check check) {
     check.section = section_;
     check.about = printable(check.about, 2048);
-    check.text = printable(check.text, 2048);
+    check.text = with_proposed_commands(ground_, printable(check.text, 2048));
+    check.next = with_proposed_commands(ground_, proposed_command(ground_, check.next));
     checks_.push_back(std::move(check));
 }
 
@@ -103,7 +104,8 @@ std::string DoctorReport::text(const Screen& screen) const {
     out += fmt::format("{}: {} ok, {}, {}", counted(checks_.size(), "check"), count(Outcome::ok),
                        counted(count(Outcome::warn), "warning"), counted(count(Outcome::fail), "failure"));
     if (const std::size_t unseen = count(Outcome::unseen); unseen > 0) {
-        out += fmt::format(", {} that this user may not see: sudo hwenroll doctor", unseen);
+        out += fmt::format(", {} that this user may not see: {}", unseen,
+                           proposed_command(ground_, "sudo hwenroll doctor"));
     }
     out += '\n';
     const auto first = std::ranges::find_if(

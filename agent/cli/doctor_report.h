@@ -3,9 +3,11 @@
 
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "agent/cli/output.h"
+#include "agent/cli/proposed_command.h"
 
 namespace hwenroll::cli {
 
@@ -29,6 +31,9 @@ struct Check {
 /// Checks in the order in which they were made.
 class DoctorReport {
  public:
+    /// `ground`: of the commands to be typed.
+    explicit DoctorReport(ProposalGround ground) : ground_(std::move(ground)) {}
+
     /// Later checks belong to this section.
     void begin(std::string section) { section_ = std::move(section); }
 
@@ -53,6 +58,7 @@ class DoctorReport {
  private:
     void add(Check check);
 
+    ProposalGround ground_;
     std::string section_;
     std::vector<Check> checks_;
 };

@@ -14,12 +14,12 @@ constexpr std::array names{"nonce",  "certify-info", "certify-signature", "certi
                            "ak.pem", "ek.der"};
 
 Error not_written(const std::filesystem::path& path, int number) {
-    return Error(ErrorCode::usage, "cannot write '" + path.string() + "'", std::generic_category().message(number),
-                 "name a directory that this user can write to");
+    return Error(ErrorCode::output_file, "cannot write '" + path.string() + "'",
+                 std::generic_category().message(number), "name a directory that this user can write to");
 }
 
 Error is_there(const std::filesystem::path& path) {
-    return Error(ErrorCode::usage, "'" + path.string() + "' is there already", "evidence is never replaced",
+    return Error(ErrorCode::output_file, "'" + path.string() + "' is there already", "evidence is never replaced",
                  "name another directory");
 }
 

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "agent/cli/commands.h"
+#include "agent/cli/proposed_command.h"
 #include "agent/config/suggestion.h"
 
 namespace hwenroll::cli {
@@ -34,6 +35,14 @@ std::string wrapped(std::string_view text, std::size_t width, std::string_view i
         text.remove_prefix(std::min(end + 1, text.size()));
     }
     return line.empty() ? out : out + fmt::format("{}{}\n", indent, line);
+}
+
+void print(const ErrorInfo& info, const ProposalGround& ground) {
+    std::fputs(fmt::format("{}: {} (exit code {})\n\n{}\nNext: {}.\n", info.name, info.meaning, info.exit_code,
+                           wrapped(with_proposed_commands(ground, info.explanation), 80, "  "),
+                           with_proposed_commands(ground, info.next))
+                   .c_str(),
+               stdout);
 }
 
 int list_codes(const CommandContext& context) {
@@ -67,17 +76,15 @@ int explain(const CommandContext& context, const std::optional<std::string>& cod
             if (context.output.json) {
                 print_json("explain", {{"codes", nlohmann::json::array({to_json(info)})}});
             } else {
-                std::fputs(fmt::format("{}: {} (exit code {})\n\n{}\nNext: {}.\n", info.name, info.meaning,
-                                       info.exit_code, wrapped(info.explanation, 80, "  "), info.next)
-                               .c_str(),
-                           stdout);
+                print(info, proposal_ground(context.paths));
             }
             return 0;
         }
         names.emplace_back(info.name);
     }
     const std::string near = config::nearest(wanted, names);
-    return report(Error(ErrorCode::unknown_name, fmt::format("there is no error code '{}'", *code), {},
+    return report(context,
+                  Error(ErrorCode::unknown_name, fmt::format("there is no error code '{}'", *code), {},
                         near.empty() ? "'hwenroll explain' lists them" : fmt::format("did you mean '{}'?", near)));
 }
 

@@ -8,6 +8,7 @@
 #include <CLI/CLI.hpp>
 
 #include "agent/cli/commands.h"
+#include "agent/cli/configuration_draft.h"
 #include "agent/config/suggestion.h"
 
 namespace {
@@ -16,6 +17,7 @@ using namespace hwenroll;
 
 /// The parsed command line, and the command it names.
 struct CommandLine {
+    std::string typed;
     std::string config;
     bool json = false;
     bool no_color = false;
@@ -48,6 +50,7 @@ cli::CommandContext context_of(const CommandLine& line) {
     if (!line.config.empty()) {
         context.paths = config::only(line.config);
     }
+    context.typed = line.typed;
     context.output.json = line.json;
     context.output.screen = screen_of_standard_output(line.no_color);
     return context;
@@ -270,14 +273,47 @@ void add_scep_commands(CLI::App& app, CommandLine& line) {
     });
 }
 
+/// The command that was named, as far as words name one, and those words.
+struct NamedCommand {
+    const CLI::App* level = nullptr;
+    std::string path;
+};
+
+NamedCommand deepest(const CLI::App& app) {
+    NamedCommand named{&app, "hwenroll"};
+    while (!named.level->get_subcommands().empty()) {
+        named.level = named.level->get_subcommands().front();
+        named.path += " " + named.level->get_name();
+    }
+    return named;
+}
+
+/// What is wrong with a command line of a known command, with the nearest option and the command's own help.
+Error refused_line(const CLI::App& app, const CLI::ParseError& error) {
+    const auto [level, path] = deepest(app);
+    const std::string help = "see '" + path + " --help'";
+    const auto words = app.remaining(true);
+    const auto word = std::ranges::find_if(words, [](const std::string& one) { return one.starts_with('-'); });
+    if (word == words.end()) {
+        return Error(ErrorCode::usage, path + ": " + error.what(), {}, help);
+    }
+    std::vector<std::string> names;
+    for (const CLI::App* one : {level, &app}) {
+        for (const CLI::Option* option : one->get_options()) {
+            for (const std::string& name : option->get_lnames()) {
+                names.push_back("--" + name);
+            }
+        }
+    }
+    const std::string option = word->substr(0, word->find('='));
+    const std::string near = config::nearest(option, names);
+    return Error(ErrorCode::usage, "'" + path + "' has no option '" + printable(option) + "'", {},
+                 near.empty() ? help : "did you mean '" + near + "'? " + help);
+}
+
 /// The words that are no command, where one is expected: `--help` beside them is no answer. Nothing: all are known.
 std::optional<Error> unknown_command(const CLI::App& app) {
-    const CLI::App* level = &app;
-    std::string path = "hwenroll";
-    while (!level->get_subcommands().empty()) {
-        level = level->get_subcommands().front();
-        path += " " + level->get_name();
-    }
+    const auto [level, path] = deepest(app);
     const auto words = app.remaining(true);
     const auto word =
         std::ranges::find_if(words, [](const std::string& one) { return !one.empty() && !one.starts_with('-'); });
@@ -295,8 +331,17 @@ std::optional<Error> unknown_command(const CLI::App& app) {
                  near.empty() ? "see '" + path + " --help'" : "did you mean '" + path + " " + near + "'?");
 }
 
+std::string typed_line(int argc, char** argv) {
+    std::string line = "hwenroll";
+    for (int i = 1; i < argc; ++i) {
+        line += ' ' + cli::shell_word(argv[i]);
+    }
+    return line;
+}
+
 int run(int argc, char** argv) {
     CommandLine line;
+    line.typed = typed_line(argc, argv);
     CLI::App app("keeps identity certificates alive whose keys never leave their token", "hwenroll");
     app.set_version_flag("--version", "hwenroll " HWENROLL_VERSION);
     app.add_option("--config", line.config, "configuration file, instead of /etc/hwenroll")->type_name("FILE");
@@ -316,13 +361,14 @@ int run(int argc, char** argv) {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {
         if (const auto unknown = unknown_command(app)) {
-            return cli::report(*unknown);
+            return cli::report(context_of(line), *unknown);
         }
         if (error.get_exit_code() == 0) {
             return app.exit(error);
         }
-        const Error usage(ErrorCode::usage, error.what(), {}, "see 'hwenroll --help'");
-        return app.got_subcommand("check") ? cli::refused_check(context_of(line), usage) : cli::report(usage);
+        const Error usage = refused_line(app, error);
+        return app.got_subcommand("check") ? cli::refused_check(context_of(line), usage)
+                                           : cli::report(context_of(line), usage);
     }
     return line.run(context_of(line));
 }

@@ -6,6 +6,7 @@
 #include "agent/cli/agent_access.h"
 #include "agent/cli/commands.h"
 #include "agent/cli/next_command.h"
+#include "agent/cli/proposed_command.h"
 #include "agent/cli/text_layout.h"
 #include "agent/control/view_codec.h"
 
@@ -61,10 +62,11 @@ void print_certificate(const control::CertificateView& certificate, TimePoint no
                screen);
 }
 
-void print_one(const IdentityView& view, const std::vector<HistoryEvent>& events, const Screen& screen) {
+void print_one(const IdentityView& view, const std::vector<HistoryEvent>& events, const Screen& screen,
+               const ProposalGround& ground) {
     const auto line = [&](const char* label, const std::string& value) {
         if (!value.empty()) {
-            print_line(label, value, screen);
+            print_line(label, with_proposed_commands(ground, value), screen);
         }
     };
     std::fputs((padded(printable(view.name), label_width - 1) + " " + colored(view.word, screen.color) + "\n").c_str(),
@@ -107,13 +109,16 @@ std::string reload_remark(const CommandContext& context, const std::optional<con
 
 std::string next_after(const CommandContext& context, const std::string& identity, ErrorCode code) {
     const auto configuration = config::load(context.paths);
-    return "next: " + next_command(code, identity, configuration ? &*configuration : nullptr) + "\n";
+    return "next: " +
+           proposed_command(proposal_ground(context.paths),
+                            next_command(code, identity, configuration ? &*configuration : nullptr)) +
+           "\n";
 }
 
 /// For the agent that does not run, or the first identity that fails; empty: nothing is to be typed.
 std::string next_after(const CommandContext& context, const control::Overview& overview, bool runs) {
     if (!runs) {
-        return "next: systemctl start hwenrolld\n";
+        return "next: " + proposed_command(proposal_ground(context.paths), "systemctl start hwenrolld") + "\n";
     }
     for (const control::OverviewRow& row : overview.rows) {
         const auto code = row.enabled ? code_in(row.failure) : std::nullopt;
@@ -127,7 +132,7 @@ std::string next_after(const CommandContext& context, const control::Overview& o
 int print_overview(const CommandContext& context, FoundAgent& agent) {
     auto overview = identity_overview(context.paths, agent.client);
     if (!overview) {
-        return report(overview.error());
+        return report(context, overview.error());
     }
     StatusContent content{*std::move(overview), health(context.paths, agent.client), agent.remark};
     if (content.remark.empty()) {
@@ -138,6 +143,9 @@ int print_overview(const CommandContext& context, FoundAgent& agent) {
         std::puts("no identity is configured\nnext: hwenroll init");
     } else {
         const std::string next = next_after(context, content.overview, agent.client.has_value());
+        content.propose = [ground = proposal_ground(context.paths)](const std::string& text) {
+            return with_proposed_commands(ground, text);
+        };
         std::fputs((screen_of(std::move(content), context.output.screen) + next).c_str(), stdout);
     }
     return 0;
@@ -163,14 +171,14 @@ int print_views(const CommandContext& context, FoundAgent& agent, const std::vec
 int status(const CommandContext& context, const std::optional<std::string>& identity) {
     auto agent = find_agent(context.paths);
     if (!agent) {
-        return report(agent.error());
+        return report(context, agent.error());
     }
     if (!identity && !context.output.json) {
         return print_overview(context, *agent);
     }
     const auto views = identity_views(context.paths, agent->client, identity);
     if (!views) {
-        return report(views.error());
+        return report(context, views.error());
     }
     if (context.output.json) {
         return print_views(context, *agent, *views);
@@ -181,12 +189,13 @@ int status(const CommandContext& context, const std::optional<std::string>& iden
     }
     const auto events = history_events(context.paths, agent->client, identity, shown_events);
     if (!events) {
-        return report(events.error());
+        return report(context, events.error());
     }
+    const ProposalGround ground = proposal_ground(context.paths);
     if (!agent->remark.empty()) {
-        std::puts(agent->remark.c_str());
+        std::puts(with_proposed_commands(ground, agent->remark).c_str());
     }
-    print_one(views->front(), *events, context.output.screen);
+    print_one(views->front(), *events, context.output.screen, ground);
     if (const auto& failure = views->front().failure) {
         std::fputs(next_after(context, views->front().name, failure->code).c_str(), stdout);
     }
@@ -196,11 +205,11 @@ int status(const CommandContext& context, const std::optional<std::string>& iden
 int list(const CommandContext& context) {
     auto agent = connect_if_running(context.paths);
     if (!agent) {
-        return report(agent.error());
+        return report(context, agent.error());
     }
     const auto views = identity_views(context.paths, *agent, {});
     if (!views) {
-        return report(views.error());
+        return report(context, views.error());
     }
     nlohmann::json body{{"identities", nlohmann::json::array()}};
     std::vector<std::vector<std::string>> rows;
@@ -227,11 +236,11 @@ int list(const CommandContext& context) {
 int history(const CommandContext& context, const std::optional<std::string>& identity, std::int64_t limit) {
     auto agent = connect_if_running(context.paths);
     if (!agent) {
-        return report(agent.error());
+        return report(context, agent.error());
     }
     const auto events = history_events(context.paths, *agent, identity, limit);
     if (!events) {
-        return report(events.error());
+        return report(context, events.error());
     }
     if (context.output.json) {
         nlohmann::json body{{"events", nlohmann::json::array()}};

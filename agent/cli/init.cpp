@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <array>
 #include <cstdio>
 #include <fstream>
 #include <iterator>
@@ -16,6 +17,7 @@
 #include "agent/cli/new_files.h"
 #include "agent/cli/new_secrets.h"
 #include "agent/cli/next_command.h"
+#include "agent/cli/proposed_command.h"
 #include "agent/cli/section_name.h"
 #include "agent/cli/service_access.h"
 #include "agent/cli/terminal.h"
@@ -49,9 +51,9 @@ class Init {
             tell();
             return 0;
         }
-        report(done.error());
+        report(dialogue_.context(), done.error());
         for (const std::string& next : dialogue_.next) {
-            std::fputs(("next: " + next + "\n").c_str(), stderr);
+            std::fputs(("next: " + proposed(next) + "\n").c_str(), stderr);
         }
         return done.error().info().exit_code;
     }
@@ -90,7 +92,7 @@ class Init {
             return {};
         }
         if (dialogue_.is_single_file() && !dialogue_.options.directory) {
-            dialogue_.next = {"hwenroll check-config --config " + shell_word(paths_.main.string())};
+            dialogue_.next = {"hwenroll check-config"};
             return fail(ErrorCode::usage, paths_.main.string() + " is there already", {},
                         "it is left as it is; name another file");
         }
@@ -113,7 +115,10 @@ class Init {
                         "use small letters, digits and . _ -");
         }
         if (all_names(existing_).contains(draft_.identity)) {
-            dialogue_.next = {"hwenroll plan " + draft_.identity, dialogue_.command_with("--name another")};
+            dialogue_.next = {dialogue_.command_with("--name another")};
+            if (!dialogue_.options.directory) {
+                dialogue_.next.insert(dialogue_.next.begin(), "hwenroll plan " + draft_.identity);
+            }
             return fail(ErrorCode::usage, "there is an identity '" + draft_.identity + "' already", {},
                         "it is left as it is; choose another name");
         }
@@ -156,11 +161,7 @@ class Init {
                             (*clock)->now()};
         auto answer = ask_for_choice(question);
         if (!answer) {
-            dialogue_.next = {dialogue_.command_with("")};
-            if (answer.error().code() == ErrorCode::ca_fingerprint) {
-                dialogue_.next = {"hwenroll ca show " + shell_word(url_of(question)),
-                                  dialogue_.command_with("--fingerprint SHA256:…")};
-            }
+            dialogue_.next = after_refused_ca(question, answer.error().code());
             return fail(answer.error());
         }
         dialogue_.say(to_text(*answer));
@@ -180,7 +181,9 @@ class Init {
         }
         auto ca = draft_of(*answer, question);
         if (!ca) {
-            dialogue_.next = {"hwenroll ca show " + shell_word(answer->settings.urls.front())};
+            const bool by_option = ca.error().code() == ErrorCode::usage;
+            dialogue_.next = {by_option ? dialogue_.command_with("--envelope agree")
+                                        : "hwenroll ca show " + shell_word(answer->settings.urls.front())};
             return fail(ca.error());
         }
         draft_.ca = *std::move(ca);
@@ -189,6 +192,23 @@ class Init {
                           "\"; the file has it as a comment that explains it");
         }
         return {};
+    }
+
+    /// Never the command that has just failed: what differs from it, or what explains it.
+    [[nodiscard]] std::vector<std::string> after_refused_ca(const CaQuestion& question, ErrorCode code) const {
+        if (code == ErrorCode::ca_fingerprint) {
+            return {"hwenroll ca show " + shell_word(url_of(question)),
+                    dialogue_.command_with("--fingerprint SHA256:…")};
+        }
+        if (code != ErrorCode::usage) {
+            return {"hwenroll explain " + std::string(error_info(code).name)};
+        }
+        if (question.fingerprint && !config::parse_fingerprint(*question.fingerprint)) {
+            return {dialogue_.command_with("--fingerprint SHA256:…")};
+        }
+        const bool is_service = config::parse_url(question.url).has_value();
+        const std::string url = is_service ? config::without_operation(question.url) : "http://ca.example.com/scep";
+        return {dialogue_.command_with("--url " + shell_word(url))};
     }
 
     [[nodiscard]] bool confirm(const CaChoice& choice) const {
@@ -249,7 +269,8 @@ class Init {
                                 : service_grants();
         if (!grants) {
             if (dialogue_.options.drop_in && !draft_.token.known) {
-                dialogue_.next = {"sudo " + dialogue_.command_with("")};
+                dialogue_.options.drop_in = false;
+                dialogue_.next = {dialogue_.command_with("")};
                 return fail(
                     ErrorCode::usage, "there is no hwenrolld.service that --drop-in could be for",
                     "this is not root, systemd does not run here, or another directory than /etc/hwenroll is used",
@@ -276,6 +297,23 @@ class Init {
         return {};
     }
 
+    /// What was typed with another value for what a finding names, or what explains it.
+    [[nodiscard]] std::string after_refused_value(std::string_view what) const {
+        constexpr std::array<std::array<std::string_view, 2>, 6> options{
+            {{"'subject'", "--subject CN=web01.example.com"},
+             {"'san'", "--san dns:web01.example.com"},
+             {"'key'", "--key rsa:2048"},
+             {"'envelope'", "--envelope agree"},
+             {"'state_dir'", "--state-dir /var/lib/hwenroll"},
+             {"'url'", "--url http://ca.example.com/scep"}}};
+        for (const auto& [key, option] : options) {
+            if (what.find(key) != std::string_view::npos) {
+                return dialogue_.command_with(std::string(option));
+            }
+        }
+        return "hwenroll explain E-CONFIG-VALUE";
+    }
+
     /// By what reads the configuration at the agent's start; nothing is written before.
     Status check() {
         text_ = configuration_text(draft_);
@@ -293,6 +331,7 @@ class Init {
             text_.find("\nsubject = \"") != std::string::npos && draft_.subject.find("${fqdn}") != std::string::npos;
         const auto read = config::read_configuration(sources, config::read_host_facts(uses_fqdn));
         if (!read) {
+            dialogue_.next = {"hwenroll explain " + std::string(read.error().info().name)};
             return fail(read.error());
         }
         for (const config::Finding& finding : read->findings) {
@@ -300,7 +339,7 @@ class Init {
                 return before.error.line() == finding.error.line();
             });
             if (!known) {
-                dialogue_.next = {dialogue_.command_with("") + "  # with the value corrected"};
+                dialogue_.next = {after_refused_value(finding.error.what())};
                 return fail(finding.error);
             }
         }
@@ -335,10 +374,13 @@ class Init {
 
     Status add(const fs::path& path, std::string_view content, mode_t mode, std::optional<FileOwner> owner = {}) {
         Status written = files_.add(path, content, mode, owner);
-        if (!written) {
-            dialogue_.next = {dialogue_.command_with("")};
+        if (written) {
+            return written;
         }
-        return written;
+        const Error& error = written.error();
+        dialogue_.next = {before_writing(path, dialogue_.command_with(""))};
+        return fail(Error(error.code(), error.what(), error.why(),
+                          fmt::format("{}; {}", error.next(), what_is_left(path, target_, files_.removed()))));
     }
 
     /// Where the configuration starts the agent, the next command may be one that needs it.
@@ -353,12 +395,21 @@ class Init {
         return false;
     }
 
+    [[nodiscard]] std::string proposed(const std::string& command) const {
+        return proposed_command(proposal_ground(paths_), command);
+    }
+
     [[nodiscard]] std::vector<std::string> next_commands() const {
         const std::string name = shell_word(draft_.identity);
+        if (dialogue_.options.directory && !existing_.files.empty()) {
+            // --config names one file, and what is configured there stands in several.
+            const std::string all = shell_word((paths_.main.parent_path() / "all.toml").string());
+            return {fmt::format("cat {} {}/*.toml >{}", shell_word(paths_.main.string()),
+                                shell_word(paths_.drop_ins.string()), all),
+                    "hwenroll doctor --config " + all, "hwenrolld --once --config " + all};
+        }
         if (dialogue_.is_single_file() || dialogue_.options.directory) {
-            const std::string config =
-                dialogue_.is_single_file() ? " --config " + shell_word(paths_.main.string()) : std::string();
-            return {"hwenroll doctor" + config, "hwenrolld --once" + config};
+            return {proposed("hwenroll doctor"), proposed("hwenrolld --once")};
         }
         std::vector<std::string> next;
         if (access_) {
@@ -367,7 +418,8 @@ class Init {
         next.emplace_back("hwenroll doctor");
         if (!started_) {
             const auto agent = connect_if_running(paths_);
-            next.emplace_back(!agent || *agent ? "systemctl reload hwenrolld" : "systemctl enable --now hwenrolld");
+            next.push_back(
+                proposed(!agent || *agent ? "systemctl reload hwenrolld" : "systemctl enable --now hwenrolld"));
         }
         next.push_back("hwenroll enroll " + name + " --wait");
         return next;

@@ -72,12 +72,12 @@ int metrics(const CommandContext& context, const std::optional<std::string>& tex
     constexpr mode_t readable_by_all = 0644;
     const auto metrics = metrics_now(context.paths);
     if (!metrics) {
-        return report(metrics.error());
+        return report(context, metrics.error());
     }
     if (textfile) {
         const Status written = write_output(*textfile, observe::prometheus_text(metrics->families()),
                                             {Existing::replace, readable_by_all});
-        return written ? 0 : report(written.error());
+        return written ? 0 : report(context, written.error());
     }
     if (context.output.json) {
         nlohmann::json body{{"metrics", nlohmann::json::array()}};

@@ -10,8 +10,11 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "agent/cli/commands.h"
+#include "agent/cli/proposed_command.h"
 #include "agent/cli/text_layout.h"
 
 namespace hwenroll::cli {
@@ -78,8 +81,14 @@ void print_json(std::string_view command, nlohmann::json body) {
     std::puts(body.dump(2, ' ', false, nlohmann::json::error_handler_t::replace).c_str());
 }
 
-int report(const Error& error) {
-    std::fputs((error.line() + "\n").c_str(), stderr);
+int report(const CommandContext& context, const Error& given) {
+    const bool denied = given.code() == ErrorCode::state_denied || given.code() == ErrorCode::control_denied;
+    Error error = given;
+    if (denied && ::geteuid() != 0 && !context.typed.empty()) {
+        error =
+            Error(given.code(), given.what(), given.why(), fmt::format("{}: 'sudo {}'", given.next(), context.typed));
+    }
+    std::fputs((with_proposed_commands(proposal_ground(context.paths), error).line() + "\n").c_str(), stderr);
     return error.info().exit_code;
 }
 

@@ -14,6 +14,8 @@
 
 namespace hwenroll::cli {
 
+struct CommandContext;
+
 /// What the global options say.
 struct OutputOptions {
     bool json = false;
@@ -35,7 +37,7 @@ std::string table(const std::vector<std::string>& header, std::vector<std::vecto
 /// `{"schema": 1, "command": …, …}` on standard output.
 void print_json(std::string_view command, nlohmann::json body);
 
-/// The error's line on standard error. Returns its exit code.
-int report(const Error& error);
+/// The error's line on standard error, its remedy with commands that work as they stand. Returns its exit code.
+int report(const CommandContext& context, const Error& error);
 
 }  // namespace hwenroll::cli

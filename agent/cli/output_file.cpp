@@ -19,7 +19,7 @@ namespace {
 constexpr mode_t usual_mode = 0644;
 
 tl::unexpected<Error> not_written(const std::filesystem::path& file, std::string why, std::string next) {
-    return fail(ErrorCode::usage, "cannot write '" + file.string() + "'", std::move(why), std::move(next));
+    return fail(ErrorCode::output_file, "cannot write '" + file.string() + "'", std::move(why), std::move(next));
 }
 
 tl::unexpected<Error> not_written(const std::filesystem::path& file, int number) {
@@ -30,7 +30,7 @@ tl::unexpected<Error> not_written(const std::filesystem::path& file, int number)
 }
 
 tl::unexpected<Error> is_there(const std::filesystem::path& file) {
-    return fail(ErrorCode::usage, "'" + file.string() + "' is there already", "it is never replaced",
+    return fail(ErrorCode::output_file, "'" + file.string() + "' is there already", "it is never replaced",
                 "name another one");
 }
 

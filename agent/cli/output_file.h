@@ -29,7 +29,7 @@ struct FileRules {
 /// `file` has `content`, mode and owner afterwards, or is as it was: a temporary file beside it is written, given both,
 /// made durable and renamed, so that nobody ever sees it otherwise. A symbolic link or anything else that is no regular
 /// file is refused, never followed or replaced; links on the way to the directory are the user's own. Error code:
-/// usage; with Existing::keep also for a file that is there.
+/// output_file; with Existing::keep also for a file that is there.
 Status write_output(const std::filesystem::path& file, std::string_view content, const FileRules& rules);
 
 }  // namespace hwenroll::cli

@@ -5,6 +5,7 @@
 #include "agent/cli/agent_access.h"
 #include "agent/cli/commands.h"
 #include "agent/cli/plan_text.h"
+#include "agent/cli/proposed_command.h"
 #include "agent/runtime/system_clock.h"
 
 namespace hwenroll::cli {
@@ -28,6 +29,16 @@ Error fault_of(const config::Configuration& configuration, const std::string& id
         }
     }
     return Error(ErrorCode::unknown_name, "there is no identity '" + identity + "'");
+}
+
+/// With commands that work as they stand.
+PlanText proposed(const ProposalGround& ground, PlanText plan) {
+    for (PlanField& field : plan.fields) {
+        for (std::string& value : field.values) {
+            value = with_proposed_commands(ground, value);
+        }
+    }
+    return plan;
 }
 
 /// Whether an agent runs. One that this user may not ask runs all the same.
@@ -70,11 +81,11 @@ Result<std::vector<PlanText>> plans_of(const config::Configuration& configuratio
 int plan(const CommandContext& context, const std::optional<std::string>& identity) {
     const auto configuration = load(context);
     if (!configuration) {
-        return report(configuration.error());
+        return report(context, configuration.error());
     }
     const auto plans = plans_of(*configuration, identity);
     if (!plans) {
-        return report(plans.error());
+        return report(context, plans.error());
     }
     if (context.output.json) {
         nlohmann::json body{{"identities", nlohmann::json::array()}};
@@ -87,8 +98,9 @@ int plan(const CommandContext& context, const std::optional<std::string>& identi
     if (plans->empty()) {
         std::puts("no identity is configured");
     }
+    const ProposalGround ground = proposal_ground(context.paths);
     for (const PlanText& one : *plans) {
-        std::fputs(((&one == &plans->front() ? "" : "\n") + to_text(one)).c_str(), stdout);
+        std::fputs(((&one == &plans->front() ? "" : "\n") + to_text(proposed(ground, one))).c_str(), stdout);
     }
     return 0;
 }

@@ -48,24 +48,24 @@ Result<control::ResumptionView> resume_here(const config::Configuration& configu
 int resume(const CommandContext& context, const std::string& identity) {
     const auto configuration = load(context);
     if (!configuration) {
-        return report(configuration.error());
+        return report(context, configuration.error());
     }
     const auto found = configuration->identities.find(identity);
     if (found == configuration->identities.end()) {
         for (const config::Finding& finding : configuration->findings) {
             if (finding.part == config::Part::identity && finding.name == identity) {
-                return report(finding.error);
+                return report(context, finding.error);
             }
         }
-        return report(Error(ErrorCode::unknown_name, "there is no identity '" + identity + "'"));
+        return report(context, check_known(*configuration, identity).error());
     }
     auto client = connect_if_running(configuration->agent);
     if (!client) {
-        return report(client.error());
+        return report(context, client.error());
     }
     const auto done = *client ? (*client)->resume(identity) : resume_here(*configuration, found->second);
     if (!done) {
-        return report(done.error());
+        return report(context, done.error());
     }
     if (context.output.json) {
         nlohmann::json body = control::to_json(*done);

@@ -56,13 +56,13 @@ int scep_decode(const CommandContext& context, const std::filesystem::path& file
                 const std::optional<std::filesystem::path>& key) {
     const auto body = read_file(file);
     if (!body) {
-        return report(body.error());
+        return report(context, body.error());
     }
     OpenSslPtr<EVP_PKEY> recipient;
     if (key) {
         auto read = read_key(*key);
         if (!read) {
-            return report(Error(read.error()).about(key->string()));
+            return report(context, Error(read.error()).about(key->string()));
         }
         recipient = *std::move(read);
     }
@@ -70,9 +70,9 @@ int scep_decode(const CommandContext& context, const std::filesystem::path& file
     if (!dump) {
         // The code's own next step is for an agent that had this from a CA.
         const Error& error = dump.error();
-        return report(Error(error.code(), error.what(), error.why(),
-                            "save the whole body of the request or reply as it came, and decode that")
-                          .about(file.string()));
+        return report(context, Error(error.code(), error.what(), error.why(),
+                                     "save the whole body of the request or reply as it came, and decode that")
+                                   .about(file.string()));
     }
     if (context.output.json) {
         print_json("scep decode", to_json(*dump));

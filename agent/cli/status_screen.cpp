@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <map>
+#include <utility>
 #include <vector>
 
 #include <fmt/format.h>
@@ -179,6 +180,30 @@ std::vector<Line> lines_of(const control::Health& health) {
     return lines;
 }
 
+std::string proposed(const StatusContent& content, std::string text) {
+    return content.propose ? content.propose(text) : text;
+}
+
+std::vector<Line> lines_of(const StatusContent& content) {
+    std::vector<Line> lines = content.health ? lines_of(*content.health) : std::vector<Line>();
+    for (Line& line : lines) {
+        line.text = proposed(content, std::move(line.text));
+    }
+    return lines;
+}
+
+/// In all that the agent says.
+void propose_commands(StatusContent& content) {
+    content.remark = proposed(content, std::move(content.remark));
+    for (OverviewRow& row : content.overview.rows) {
+        row.next = proposed(content, std::move(row.next));
+        row.failure = proposed(content, std::move(row.failure));
+    }
+    for (std::string& notice : content.overview.notices) {
+        notice = proposed(content, std::move(notice));
+    }
+}
+
 /// The screen of a terminal. Lines are added as they are to be printed.
 class TerminalScreen {
  public:
@@ -273,10 +298,8 @@ std::vector<std::string> below(const StatusContent& content, const TerminalScree
     const auto add = [&](std::vector<std::string> lines) {
         out.insert(out.end(), std::make_move_iterator(lines.begin()), std::make_move_iterator(lines.end()));
     };
-    if (content.health) {
-        for (const Line& line : lines_of(*content.health)) {
-            add(terminal.line(line));
-        }
+    for (const Line& line : lines_of(content)) {
+        add(terminal.line(line));
     }
     for (const std::string& notice : content.overview.notices) {
         add(terminal.line({Light::yellow, printable(notice, 2048)}));
@@ -305,8 +328,9 @@ std::string on_terminal(const StatusContent& content, const Screen& screen) {
         ++shown;
     }
     if (shown < rows.size()) {
-        const auto rest = terminal.text(fmt::format("  {} more {} ok; 'hwenroll status | less' shows all",
-                                                    rows.size() - shown, rows.size() - shown == 1 ? "is" : "are"));
+        const auto rest =
+            terminal.text(proposed(content, fmt::format("  {} more {} ok; 'hwenroll status | less' shows all",
+                                                        rows.size() - shown, rows.size() - shown == 1 ? "is" : "are")));
         lines.insert(lines.end(), rest.begin(), rest.end());
     }
     lines.insert(lines.end(), end.begin(), end.end());
@@ -342,7 +366,7 @@ std::string in_lines(const StatusContent& content) {
         const bool fails = row.enabled && !row.failure.empty();
         add(cells_of(row), fails ? printable(row.failure) : next_text(row, overview.at));
     }
-    for (const Line& line : content.health ? lines_of(*content.health) : std::vector<Line>()) {
+    for (const Line& line : lines_of(content)) {
         text += line.text + '\n';
     }
     for (const std::string& notice : overview.notices) {
@@ -379,6 +403,7 @@ std::string colored(const std::string& state_word, bool color) {
 
 std::string screen_of(StatusContent content, const Screen& screen) {
     sort_by_urgency(content.overview.rows);
+    propose_commands(content);
     return screen.terminal ? on_terminal(content, screen) : in_lines(content);
 }
 

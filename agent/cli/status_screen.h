@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -23,6 +24,8 @@ struct StatusContent {
     control::Overview overview;
     std::optional<control::Health> health;  ///< nothing: nobody told
     std::string remark;                     ///< a line above all; empty: none
+    /// What makes the commands in a text work as they stand; empty: they do.
+    std::function<std::string(const std::string&)> propose = {};
 };
 
 /// Identities sorted by urgency, then CAs and tokens, then a summary; every line ends with a newline. On a terminal

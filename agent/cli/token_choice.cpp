@@ -45,8 +45,11 @@ Error no_token(InitDialogue& dialogue, const TokenSearch& search, bool any) {
     } else {
         dialogue.next = {"hwenroll token list --module " + shell_word(search.modules.front())};
     }
-    dialogue.next.push_back(
-        dialogue.command_with(dialogue.options.module || dialogue.options.tcti ? "" : "--module /path/to/module.so"));
+    if (!dialogue.options.module && !dialogue.options.tcti) {
+        dialogue.next.push_back(dialogue.command_with("--module /path/to/module.so"));
+    } else if (dialogue.next.empty()) {
+        dialogue.next = {"hwenroll explain E-TOKEN-ABSENT"};
+    }
     return Error(
         ErrorCode::token_absent,
         dialogue.options.token ? "no token is '" + *dialogue.options.token + "'" : std::string("no token was found"),

@@ -8,6 +8,9 @@
 
 #include "agent/cli/agent_access.h"
 #include "agent/cli/commands.h"
+#include "agent/cli/configuration_draft.h"
+#include "agent/cli/proposed_command.h"
+#include "agent/config/suggestion.h"
 #include "agent/runtime/queries.h"
 #include "agent/runtime/system_clock.h"
 #include "agent/runtime/token_access.h"
@@ -117,9 +120,12 @@ Result<std::vector<Source>> configured_sources(const CommandContext& context) {
     return out;
 }
 
-Error no_such_token(const std::string& token) {
-    return Error(ErrorCode::unknown_name, "there is no token '" + token + "'", {},
-                 "name a [token.*] section of the configuration");
+Error no_such_token(const std::string& token, const config::Configuration& configuration) {
+    std::vector<std::string> names;
+    for (const auto& [name, settings] : configuration.tokens) {
+        names.push_back(name);
+    }
+    return config::no_such_name("token", token, names, "name a [token.*] section of the configuration");
 }
 
 Result<std::vector<Bytes>> ids_of(const std::vector<std::string>& texts) {
@@ -145,6 +151,14 @@ std::string whose(const runtime::OrphanKey& orphan) {
     return fmt::format("{} '{}'",
                        orphan.recorded ? "of an identity that is not configured any more," : "once of identity",
                        orphan.identity);
+}
+
+/// Destroys one key, or what is left of its identity.
+std::string purge_command(const std::string& token, const runtime::OrphanKey& orphan) {
+    const bool by_id = orphan.identity.empty() || orphan.only_by_id;
+    return fmt::format(
+        "hwenroll token purge {} {} --yes", shell_word(token),
+        by_id ? "--key " + to_hex(orphan.key.key.id.value) : "--identity " + shell_word(orphan.identity));
 }
 
 /// What `purge` has found, or has done.
@@ -175,9 +189,9 @@ void print_orphans(const CommandContext& context, const std::string& token,
             stdout);
     }
     if (!destroyed) {
-        std::fputs(fmt::format("to destroy: hwenroll token purge {} --identity NAME --yes, or --key ID --yes\n"
+        std::fputs(fmt::format("to destroy: {}\n"
                                "on a token that several machines use, the keys of the others look the same\n",
-                               token)
+                               proposed_command(proposal_ground(context.paths), purge_command(token, orphans.front())))
                        .c_str(),
                    stdout);
     }
@@ -190,7 +204,7 @@ int token_list(const CommandContext& context, const std::optional<std::string>& 
     const auto sources =
         module ? Result<std::vector<Source>>(std::vector{source_of(*module, true)}) : configured_sources(context);
     if (!sources) {
-        return report(sources.error());
+        return report(context, sources.error());
     }
     int exit_code = 0;
     nlohmann::json body{{"tokens", nlohmann::json::array()}};
@@ -198,7 +212,7 @@ int token_list(const CommandContext& context, const std::optional<std::string>& 
     for (const Source& source : *sources) {
         const auto tokens = source.list();
         if (!tokens) {
-            exit_code = std::max(exit_code, report(tokens.error()));
+            exit_code = std::max(exit_code, report(context, tokens.error()));
             continue;
         }
         for (const keystore::TokenDescription& token : *tokens) {
@@ -219,14 +233,14 @@ int token_list(const CommandContext& context, const std::optional<std::string>& 
 int token_keys(const CommandContext& context, const std::optional<std::string>& token) {
     const auto configuration = load(context);
     if (!configuration) {
-        return report(configuration.error());
+        return report(context, configuration.error());
     }
     if (token && !configuration->tokens.contains(*token)) {
-        return report(no_such_token(*token));
+        return report(context, no_such_token(*token, *configuration));
     }
     const auto clock = runtime::make_clock();
     if (!clock) {
-        return report(clock.error());
+        return report(context, clock.error());
     }
     int exit_code = 0;
     nlohmann::json body{{"keys", nlohmann::json::array()}};
@@ -238,7 +252,7 @@ int token_keys(const CommandContext& context, const std::optional<std::string>& 
         }
         const auto keys = runtime::list_keys({settings, configuration->agent.state_dir, worker, **clock, log});
         if (!keys) {
-            exit_code = std::max(exit_code, report(Error(keys.error()).about("token " + name)));
+            exit_code = std::max(exit_code, report(context, Error(keys.error()).about("token " + name)));
             continue;
         }
         for (const keystore::KeyDescription& key : *keys) {
@@ -261,29 +275,30 @@ int token_keys(const CommandContext& context, const std::optional<std::string>& 
 int token_purge(const CommandContext& context, const std::string& token, const PurgeOptions& options) {
     const auto configuration = load(context);
     if (!configuration) {
-        return report(configuration.error());
+        return report(context, configuration.error());
     }
     const auto found = configuration->tokens.find(token);
     if (found == configuration->tokens.end()) {
-        return report(no_such_token(token));
+        return report(context, no_such_token(token, *configuration));
     }
     const auto ids = ids_of(options.keys);
     if (!ids) {
-        return report(ids.error());
+        return report(context, ids.error());
     }
     if (options.confirmed && options.identity.empty() && ids->empty()) {
-        return report(Error(ErrorCode::usage, "'--yes' does not say what to destroy", {},
+        return report(context,
+                      Error(ErrorCode::usage, "'--yes' does not say what to destroy", {},
                             "add --identity NAME or --key ID; without '--yes' the command shows what there is"));
     }
     if (options.confirmed && !configuration->findings.empty()) {
         // What could not be read may name identities, and so keys that are in use.
         const Error& fault = configuration->findings.front().error;
-        return report(Error(fault.code(), "nothing is destroyed while the configuration has faults", fault.what(),
-                            "correct it first; 'hwenroll check-config' shows every fault"));
+        return report(context, Error(fault.code(), "nothing is destroyed while the configuration has faults",
+                                     fault.what(), "correct it first; 'hwenroll check-config' shows every fault"));
     }
     const auto clock = runtime::make_clock();
     if (!clock) {
-        return report(clock.error());
+        return report(context, clock.error());
     }
     observe::Log log(observe::Log::Target::quiet);
     const keystore::WorkerProgram worker = runtime::worker_beside_this_program();
@@ -293,14 +308,14 @@ int token_purge(const CommandContext& context, const std::string& token, const P
     if (options.confirmed) {
         const auto purge = runtime::purge_orphans(query, needs, choice);
         if (!purge) {
-            return report(Error(purge.error()).about("token " + token));
+            return report(context, Error(purge.error()).about("token " + token));
         }
         print_orphans(context, token, purge->destroyed, true);
-        return purge->failure ? report(Error(*purge->failure).about("token " + token)) : 0;
+        return purge->failure ? report(context, Error(*purge->failure).about("token " + token)) : 0;
     }
     auto orphans = runtime::list_orphans(query, needs);
     if (!orphans) {
-        return report(Error(orphans.error()).about("token " + token));
+        return report(context, Error(orphans.error()).about("token " + token));
     }
     if (!options.identity.empty() || !ids->empty()) {
         std::erase_if(*orphans, [&](const runtime::OrphanKey& orphan) { return !choice.fits(orphan); });

@@ -11,7 +11,7 @@ namespace {
 
 Result<std::string> parse_preset_url(std::string_view text, std::string_view path) {
     if (text.find_first_of("/?#") != std::string_view::npos) {
-        return parse_url(text);
+        return parse_scep_url(text);
     }
     if (auto completed = parse_url(fmt::format("http://{}{}", text, path))) {
         return completed;
@@ -43,7 +43,7 @@ void read_urls(SectionReader& reader, AuthoritySettings& authority) {
     }
     switch (authority.preset) {
         case Preset::none:
-            reader.read_list("url", authority.urls, parse_url);
+            reader.read_list("url", authority.urls, parse_scep_url);
             break;
         case Preset::cisco_ios:
             reader.read_list("url", authority.urls, parse_cisco_ios_url);

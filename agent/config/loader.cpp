@@ -43,6 +43,10 @@ Result<std::string> read_file(const std::filesystem::path& path, std::string if_
         const int problem = errno;
         return refuse_file(path, errno_text(problem), problem == ENOENT ? std::move(if_missing) : std::string());
     }
+    if (S_ISDIR(status.st_mode)) {
+        return refuse_file(path, "it is a directory",
+                           "name one file, as in --config " + (path / "hwenroll.toml").string());
+    }
     if (!S_ISREG(status.st_mode)) {
         return refuse_file(path, "it is no regular file");
     }

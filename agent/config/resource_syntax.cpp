@@ -173,6 +173,33 @@ Result<std::string> parse_url(std::string_view text) {
     return std::string(text);
 }
 
+std::string without_operation(std::string_view url) {
+    const std::size_t mark = std::min(url.find('?'), url.size());
+    std::string out(url.substr(0, mark));
+    std::string_view query = url.substr(std::min(mark + 1, url.size()));
+    char separator = '?';
+    while (!query.empty()) {
+        const std::string_view field = query.substr(0, std::min(query.find('&'), query.size()));
+        query.remove_prefix(std::min(field.size() + 1, query.size()));
+        std::string key(field.substr(0, field.find('=')));
+        std::ranges::transform(key, key.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+        if (key != "operation" && key != "message") {
+            (out += std::exchange(separator, '&')) += field;
+        }
+    }
+    return out;
+}
+
+Result<std::string> parse_scep_url(std::string_view text) {
+    auto url = parse_url(text);
+    std::string lower = url.value_or(std::string());
+    std::ranges::transform(lower, lower.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    if (lower.find("?operation=") != std::string::npos || lower.find("&operation=") != std::string::npos) {
+        return refuse("names one operation of SCEP, and each request adds its own", "write " + without_operation(text));
+    }
+    return url;
+}
+
 Result<std::string> parse_token_uri(std::string_view text) {
     constexpr const char* advice =
         "write it as in pkcs11:token=lab or pkcs11:serial=0123456789; 'hwenroll token list' "

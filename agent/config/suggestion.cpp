@@ -1,6 +1,7 @@
 #include "agent/config/suggestion.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace hwenroll::config {
 namespace {
@@ -36,6 +37,13 @@ std::string nearest(std::string_view word, const std::vector<std::string>& candi
         }
     }
     return std::string(best);
+}
+
+Error no_such_name(std::string_view what, const std::string& name, const std::vector<std::string>& known,
+                   std::string next) {
+    const std::string near = nearest(name, known);
+    return Error(ErrorCode::unknown_name, "there is no " + std::string(what) + " '" + name + "'", {},
+                 near.empty() ? std::move(next) : "did you mean '" + near + "'?");
 }
 
 }  // namespace hwenroll::config

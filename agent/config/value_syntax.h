@@ -44,6 +44,12 @@ Result<std::filesystem::path> parse_path(std::string_view text);
 /// http: or https: with a host and without user, password and fragment (SEC-17).
 Result<std::string> parse_url(std::string_view text);
 
+/// The same of a SCEP service: without `operation=`, which is added to it (HTTP-4).
+Result<std::string> parse_scep_url(std::string_view text);
+
+/// A URL without `operation=` and `message=` in its query, as one that was copied from a server's log has them.
+std::string without_operation(std::string_view url);
+
 /// RFC 7512 URI that names a token by its label, serial number, manufacturer or model; no PIN, slot, module or object
 /// in it.
 Result<std::string> parse_token_uri(std::string_view text);

@@ -117,6 +117,17 @@ Error connect_error(const ClientOptions& options, int number) {
     }
 }
 
+/// Nothing: the path is longer than a socket's may be.
+std::optional<sockaddr_un> address_of(const std::string& path) {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    if (path.size() >= sizeof address.sun_path) {
+        return std::nullopt;
+    }
+    std::memcpy(address.sun_path, path.data(), path.size());
+    return address;
+}
+
 }  // namespace
 
 Client::Client(FileDescriptor socket, ClientOptions options)
@@ -124,26 +135,38 @@ Client::Client(FileDescriptor socket, ClientOptions options)
 
 Result<Client> Client::connect(const ClientOptions& options) {
     const std::string path = socket_path(options.runtime_dir).string();
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    if (path.size() >= sizeof address.sun_path) {
+    const auto address = address_of(path);
+    if (!address) {
         return fail(ErrorCode::control_no_agent, "no agent listens on " + path,
                     "it is longer than a socket's path may be", "choose a shorter 'runtime_dir'");
     }
-    std::memcpy(address.sun_path, path.data(), path.size());
     FileDescriptor socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
     // unix(7): connect(2) waits for a place in the backlog as long as SO_SNDTIMEO says, then fails with EAGAIN.
     const timeval time{options.connect_time.count() / 1000, (options.connect_time.count() % 1000) * 1000};
     if (!socket.valid() || ::setsockopt(socket.get(), SOL_SOCKET, SO_SNDTIMEO, &time, sizeof time) != 0 ||
-        ::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
+        ::connect(socket.get(), reinterpret_cast<const sockaddr*>(&*address), sizeof *address) != 0) {
         return fail(connect_error(options, errno));
     }
     return Client(std::move(socket), options);
 }
 
+std::optional<pid_t> process_behind(const std::filesystem::path& runtime_dir) {
+    const auto address = address_of(socket_path(runtime_dir).string());
+    const FileDescriptor socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    if (!address || !socket.valid() ||
+        ::connect(socket.get(), reinterpret_cast<const sockaddr*>(&*address), sizeof *address) != 0) {
+        return std::nullopt;
+    }
+    // unix(7): of who called listen(2).
+    ucred listener{};
+    socklen_t size = sizeof listener;
+    const bool told = ::getsockopt(socket.get(), SOL_SOCKET, SO_PEERCRED, &listener, &size) == 0;
+    return told && listener.pid > 0 ? std::optional(listener.pid) : std::nullopt;
+}
+
 Error Client::ended() const {
     return Error(ErrorCode::control_no_agent, "the agent ended the connection before it answered", {},
-                 "see whether it runs with 'systemctl status hwenroll'; its journal says why it ended");
+                 "its journal says why it ended; 'systemctl start hwenrolld' starts it");
 }
 
 /// Until one of `events` is there.

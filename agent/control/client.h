@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <sys/types.h>
 #include <vector>
 
 #include "agent/control/frame.h"
@@ -88,5 +89,8 @@ class Client {
     ClientOptions options_;
     FrameReader frames_;
 };
+
+/// The process that listens on the control socket there, if any does. Asks nothing of it, and waits for nothing.
+std::optional<pid_t> process_behind(const std::filesystem::path& runtime_dir);
 
 }  // namespace hwenroll::control

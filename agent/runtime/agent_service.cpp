@@ -4,6 +4,7 @@
 #include <limits>
 #include <set>
 
+#include "agent/config/suggestion.h"
 #include "agent/config/value_syntax.h"
 #include "agent/control/authority_view.h"
 #include "agent/control/identity_view.h"
@@ -15,8 +16,12 @@
 namespace hwenroll::runtime {
 namespace {
 
-Error unknown(const std::string& identity) {
-    return Error(ErrorCode::unknown_name, "there is no identity '" + identity + "'");
+Error unknown(const std::string& identity, const config::Configuration& configuration) {
+    std::vector<std::string> names;
+    for (const auto& [name, settings] : configuration.identities) {
+        names.push_back(name);
+    }
+    return config::no_such_name("identity", identity, names);
 }
 
 Error unknown_authority(const std::string& ca) {
@@ -142,7 +147,7 @@ Result<IdentityRunner*> AgentService::runner(const std::string& identity) {
     if (const auto fault = fault_of(identity)) {
         return fail(*fault);
     }
-    return fail(unknown(identity));
+    return fail(unknown(identity, *configuration_));
 }
 
 std::string AgentService::notice_of(const std::string& authority) {
@@ -214,7 +219,7 @@ Result<std::vector<control::IdentityView>> AgentService::status(const std::optio
         return status_page({}, std::numeric_limits<std::size_t>::max());
     }
     if (!is_known(*identity)) {
-        return fail(unknown(*identity));
+        return fail(unknown(*identity, *configuration_));
     }
     auto one = view(*identity);
     return one ? Result<std::vector<control::IdentityView>>({*std::move(one)}) : fail(one.error());
@@ -422,7 +427,7 @@ Result<control::ResumptionView> AgentService::resume(const std::string& identity
     if (rest_) {
         const auto found = configuration_->identities.find(identity);
         if (found == configuration_->identities.end()) {
-            return fail(fault_of(identity).value_or(unknown(identity)));
+            return fail(fault_of(identity).value_or(unknown(identity, *configuration_)));
         }
         const std::string token = found->second.token;
         const auto wake = wake_;  // it takes itself out of here

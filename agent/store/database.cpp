@@ -55,7 +55,10 @@ Result<sqlite3*> connect(const std::string& path, int flags) {
     if (code != SQLITE_OK) {
         const std::string why = connection == nullptr ? sqlite3_errstr(code) : sqlite3_errmsg(connection);
         sqlite3_close_v2(connection);
-        return fail(Error(ErrorCode::state_database, "cannot open " + path, why));
+        // Of a reader: a writer has opened the file before.
+        const bool denied = (flags & SQLITE_OPEN_READONLY) != 0 && ::access(path.c_str(), R_OK) != 0 && errno == EACCES;
+        return denied ? fail(Error(ErrorCode::state_denied, "this user may not read " + path, std::strerror(EACCES)))
+                      : fail(Error(ErrorCode::state_database, "cannot open " + path, why));
     }
     sqlite3_extended_result_codes(connection, 1);
     return connection;
@@ -243,6 +246,10 @@ Status Database::execute(const char* sql) {
 }
 
 Error Database::error(std::string what) const {
+    const int code = sqlite3_errcode(connection_.get());
+    if (code == SQLITE_CORRUPT || code == SQLITE_NOTADB) {
+        return Error(ErrorCode::state_damaged, path_ + " is damaged", sqlite3_errmsg(connection_.get()));
+    }
     return Error(ErrorCode::state_database, std::move(what) + " in " + path_, sqlite3_errmsg(connection_.get()));
 }
 

@@ -72,7 +72,7 @@ class Store {
     static Result<Store> open(const std::filesystem::path& state_dir, HistoryLimits history);
 
     /// For commands beside a running agent: no lock, no writes. Errors: state_database when there is none,
-    /// state_version.
+    /// state_denied, state_damaged, state_version.
     static Result<Store> open_read_only(const std::filesystem::path& state_dir);
 
     /// Empties the database's log, so that nothing that was deleted is on the disk any more (secure_delete). Error

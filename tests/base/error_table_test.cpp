@@ -41,7 +41,8 @@ TEST(ErrorTable, exit_codes_are_those_of_the_command_line) {
 TEST(ErrorTable, an_area_keeps_to_its_exit_codes) {
     const std::map<std::string, std::set<int>> allowed{
         {"CONFIG", {78}}, {"CHALLENGE", {78}}, {"TOKEN", {69, 76, 77, 78}}, {"CA", {69, 75, 76}},
-        {"SCEP", {76}},   {"STATE", {75}},     {"PUBLISH", {75}},
+        {"SCEP", {76}},   {"STATE", {75, 77}}, {"PUBLISH", {75}},                {"INPUT", {66}},
+        {"OUTPUT", {73}},
     };
     for (const ErrorInfo& row : error_table()) {
         const std::string area(row.name.substr(2, row.name.find('-', 2) - 2));
@@ -54,8 +55,9 @@ TEST(ErrorTable, an_area_keeps_to_its_exit_codes) {
 TEST(ErrorTable, what_concerns_a_PIN_ends_with_77_and_its_remedy) {
     for (const ErrorInfo& row : error_table()) {
         const bool pin = row.name.starts_with("E-TOKEN-PIN");
-        // sysexits' EX_NOPERM is both: no leave to use the token, none to use the control socket.
-        EXPECT_EQ(pin || row.name == "E-CONTROL-DENIED", row.exit_code == 77) << row.name;
+        // sysexits' EX_NOPERM is each: no leave to use the token, the control socket or the state database.
+        EXPECT_EQ(pin || row.name == "E-CONTROL-DENIED" || row.name == "E-STATE-DENIED", row.exit_code == 77)
+            << row.name;
         EXPECT_EQ(pin, row.remedy == Remedy::change_pin) << row.name;
     }
 }

@@ -111,8 +111,8 @@ TEST_F(Attest, writes_files_all_or_none_and_replaces_none) {
     // One block is less than the last file. The shell's limit is the program's, whose signal it ignores.
     const RunResult full = run({"sh", "-c", "trap '' XFSZ; ulimit -f 1; exec \"$@\"", "sh", program("hwenroll"),
                                 "attest", "web", "--out", out().string(), "--config", world_.config().string()});
-    EXPECT_EQ(full.exit_code, 64);
-    EXPECT_THAT(full.err, AllOf(HasSubstr("E-USAGE cannot write"), HasSubstr("/evidence/ek.der")));
+    EXPECT_EQ(full.exit_code, 73);
+    EXPECT_THAT(full.err, AllOf(HasSubstr("E-OUTPUT-FILE cannot write"), HasSubstr("/evidence/ek.der")));
     EXPECT_FALSE(std::filesystem::exists(out()));
 
     const RunResult written = attest({"web", "--out", out().string()});

@@ -97,7 +97,7 @@ TEST_F(Command, explain_of_an_unknown_code_suggests_one) {
     const RunResult near = world_.hwenroll({"explain", "E-TOKEN-PINN"});
     EXPECT_EQ(near.exit_code, 64);
     EXPECT_EQ(near.err, "E-UNKNOWN-NAME there is no error code 'E-TOKEN-PINN'; did you mean 'E-TOKEN-PIN'?\n");
-    EXPECT_THAT(world_.hwenroll({"explain", "zzz"}).err, HasSubstr("'hwenroll explain' lists them"));
+    EXPECT_THAT(world_.hwenroll({"explain", "zzz"}).err, HasSubstr("; 'hwenroll explain --config "));
 }
 
 TEST_F(Command, status_before_and_after_the_enrollment) {
@@ -224,7 +224,7 @@ TEST_F(Command, F4_token_purge_shows_keys_that_nothing_needs_and_destroys_them_w
     const RunResult shown = world_.hwenroll({"token", "purge", "lab"});
     EXPECT_EQ(shown.exit_code, 0) << shown.err;
     EXPECT_THAT(shown.out, AllOf(HasSubstr("RSA 2048, of an identity that is not configured any more, 'web'"),
-                                 HasSubstr("hwenroll token purge lab --identity NAME --yes")));
+                                 HasSubstr("to destroy: hwenroll token purge lab --identity web --yes --config ")));
     EXPECT_EQ(world_.objects("Private Key Object"), 1) << "only shown";
     EXPECT_EQ(world_.hwenroll({"token", "purge", "lab", "--yes"}).exit_code, 64) << "what is not said";
     EXPECT_THAT(world_.hwenroll({"token", "purge", "lab", "--identity", "mail", "--yes"}).out,
@@ -353,6 +353,43 @@ TEST_F(Command, O1_a_command_that_is_none_is_told_with_the_nearest_one_also_besi
         words.insert(words.begin(), program("hwenroll"));
         EXPECT_EQ(run(words).exit_code, 0) << words.back();
     }
+}
+
+TEST_F(Command, O1_a_usage_error_names_the_option_and_the_help_of_the_command) {
+    const auto expect = [](std::vector<std::string> words, const std::string& what) {
+        words.insert(words.begin(), program("hwenroll"));
+        const RunResult result = run(words);
+        EXPECT_EQ(result.exit_code, 64) << result.out;
+        EXPECT_THAT(result.err, AllOf(testing::StartsWith("E-USAGE "), HasSubstr(what)));
+    };
+    expect({"renew", "web", "--rekei"},
+           "'hwenroll renew' has no option '--rekei'; did you mean '--rekey'? see 'hwenroll renew --help'");
+    expect({"renew", "web", "--zzzzzzzz=3"}, "has no option '--zzzzzzzz'; see 'hwenroll renew --help'");
+    expect({"renew"}, "hwenroll renew: ID is required; see 'hwenroll renew --help'");
+    expect({"ca", "show"}, "; see 'hwenroll ca show --help'");
+    expect({"history", "--limit", "many"}, "--limit");
+    expect({"history", "--limit", "many"}, "; see 'hwenroll history --help'");
+    expect({"--nonsense"}, "; see 'hwenroll --help'");
+}
+
+TEST_F(Command, O1_a_misspelt_name_is_told_with_the_nearest_one) {
+    for (const std::vector<std::string>& words :
+         {std::vector<std::string>{"status", "wbe"}, {"history", "wbe"}, {"resume", "wbe"}, {"plan", "wbe"}}) {
+        const RunResult result = world_.hwenroll(words);
+        EXPECT_EQ(result.exit_code, 64);
+        EXPECT_THAT(result.err, HasSubstr("there is no identity 'wbe'; did you mean 'web'?"));
+    }
+    EXPECT_THAT(world_.hwenroll({"ca", "show", "crop"}).err, HasSubstr("there is no CA 'crop'; did you mean 'corp'?"));
+    EXPECT_THAT(world_.hwenroll({"token", "keys", "lba"}).err, HasSubstr("did you mean 'lab'?"));
+    EXPECT_THAT(world_.hwenroll({"status", "zzzzzz"}).err, HasSubstr("'hwenroll list --config "));
+}
+
+TEST_F(Command, F7_a_directory_for_config_is_told_with_the_file_to_name) {
+    const std::string directory = world_.directory().path().string();
+    const RunResult result = run({program("hwenroll"), "check-config", "--config", directory});
+    EXPECT_EQ(result.exit_code, 78);
+    EXPECT_THAT(result.err,
+                HasSubstr("(it is a directory); name one file, as in --config " + directory + "/hwenroll.toml"));
 }
 
 TEST_F(Command, progress_is_shown_on_a_terminal_and_nowhere_else) {

@@ -274,8 +274,8 @@ TEST(Crl, SEC_15_cert_fetch_replaces_a_file_whole_and_writes_through_no_link) {
     std::filesystem::create_directory(place / "directory");
     for (const char* name : {"link.pem", "dangling.pem", "directory", "missing/web.pem"}) {
         const RunResult refused = fetch_to(place / name);
-        EXPECT_EQ(refused.exit_code, 64) << name << refused.out;
-        EXPECT_THAT(refused.err, StartsWith("E-USAGE cannot write '" + (place / name).string() + "'")) << name;
+        EXPECT_EQ(refused.exit_code, 73) << name << refused.out;
+        EXPECT_THAT(refused.err, StartsWith("E-OUTPUT-FILE cannot write '" + (place / name).string() + "'")) << name;
     }
     EXPECT_THAT(fetch_to(place / "link.pem").err, HasSubstr("symbolic link, which is never followed"));
     EXPECT_THAT(fetch_to("/dev/null").err, HasSubstr("it is no regular file"));

@@ -100,12 +100,67 @@ TEST_F(Init, CACERT_8_off_a_terminal_nothing_is_trusted_without_a_fingerprint) {
 TEST_F(Init, N1_an_unreachable_ca_or_none_ends_with_the_next_command) {
     const RunResult nobody = init({"--url", "http://127.0.0.1:9/scep"});
     EXPECT_EQ(nobody.exit_code, 69);
-    EXPECT_THAT(nobody.err, AllOf(HasSubstr("E-CA-UNREACHABLE"), HasSubstr("next: hwenroll init --url http://127.")));
+    EXPECT_THAT(nobody.err,
+                AllOf(HasSubstr("E-CA-UNREACHABLE"), HasSubstr("next: hwenroll explain E-CA-UNREACHABLE --config "),
+                      Not(HasSubstr("next: hwenroll init"))));
     const RunResult none = init({});
     EXPECT_EQ(none.exit_code, 64);
     EXPECT_THAT(none.err, HasSubstr("next: hwenroll init --name web"));
     EXPECT_EQ(init({"--url", "ftp://x"}).exit_code, 64);
     expect_nothing_written();
+}
+
+TEST_F(Init, HTTP_4_a_url_with_an_operation_is_refused_with_the_one_to_write) {
+    const std::string copied = world_.url() + "?operation=GetCACert";
+    const RunResult refused =
+        init({"--url", copied, "--module", SoftHsm::module(), "--token", "lab", "--fingerprint", pin()});
+    EXPECT_EQ(refused.exit_code, 64);
+    EXPECT_THAT(refused.err,
+                AllOf(HasSubstr("'url' names one operation of SCEP"), HasSubstr("; write it as " + world_.url())));
+    expect_nothing_written();
+    const auto at = refused.err.find("next: hwenroll ") + 15;
+    const RunResult followed =
+        run({"sh", "-c", program("hwenroll") + " " + refused.err.substr(at, refused.err.find('\n', at) - at)});
+    EXPECT_EQ(followed.exit_code, 0) << followed.err << refused.err;
+    const RunResult shown = run({program("hwenroll"), "ca", "show", copied});
+    EXPECT_EQ(shown.exit_code, 64);
+    EXPECT_THAT(shown.err, HasSubstr("; write " + world_.url()));
+}
+
+TEST_F(Init, F8_S1_what_was_written_and_what_not_is_told_with_what_makes_it_possible) {
+    const auto place = file().parent_path();
+    std::filesystem::create_directories(place);
+    std::filesystem::create_symlink("nowhere", place / "corp.challenge");
+    const RunResult second = init(all({"--pin-file", "-", "--challenge-file", "-"}), secrets());
+    EXPECT_EQ(second.exit_code, 73);
+    EXPECT_THAT(second.err, AllOf(HasSubstr("E-OUTPUT-FILE"),
+                                  HasSubstr((place / "lab.pin").string() + " was written before and is removed"),
+                                  HasSubstr(file().string() + " was not written either"), HasSubstr("\nnext: "),
+                                  Not(HasSubstr("next: hwenroll init"))));
+    expect_nothing_written();
+    std::filesystem::remove_all(place);
+    write_file(place, "in its place");
+    const RunResult first = init(all());
+    EXPECT_EQ(first.exit_code, 73);
+    EXPECT_THAT(first.err, AllOf(HasSubstr("; nothing was written"), HasSubstr("next: ls -ld " + place.string())));
+}
+
+TEST_F(Init, F8_where_this_user_may_not_write_the_next_command_is_for_root) {
+    if (::geteuid() != 0) {
+        GTEST_SKIP() << "no root here";
+    }
+    const std::string prefix = "setpriv --reuid=65534 --regid=65534 --clear-groups --";
+    std::string words;
+    for (const std::string& word : line(all())) {
+        words += " '" + word + "'";
+    }
+    ASSERT_EQ(::chmod(world_.directory().path().c_str(), 0755), 0);
+    const RunResult denied = run({"sh", "-c", "cd /; exec " + prefix + words});
+    EXPECT_NE(denied.exit_code, 0);
+    if (denied.err.find("E-OUTPUT-FILE") == std::string::npos) {
+        GTEST_SKIP() << "such a user has no token here: " << denied.err;
+    }
+    EXPECT_THAT(denied.err, HasSubstr("\nnext: sudo hwenroll init --url "));
 }
 
 TEST_F(Init, T1_without_a_token_says_how_one_is_made) {
@@ -191,7 +246,7 @@ TEST_F(Init, beside_a_configuration_it_writes_a_drop_in_and_reuses_its_ca_and_to
     EXPECT_EQ(read_file(directory / "hwenroll.toml"), main);
     const RunResult twice = with({"--name", "mail"});
     EXPECT_EQ(twice.exit_code, 64);
-    EXPECT_THAT(twice.err, HasSubstr("next: hwenroll plan mail"));
+    EXPECT_THAT(twice.err, HasSubstr("next: hwenroll init --url"));
     EXPECT_EQ(read_file(directory / "conf.d" / "mail.toml"), added);
 }
 
@@ -250,7 +305,9 @@ TEST_F(Init, ENV_12_an_ec_key_needs_an_envelope_and_a_bad_value_is_named_before_
     EXPECT_THAT(ec.err, AllOf(HasSubstr("--envelope agree"), HasSubstr("next: ")));
     expect_nothing_written();
     EXPECT_EQ(init(all({"--key", "rsa:512"})).exit_code, 78);
-    EXPECT_EQ(init(all({"--subject", "nonsense"})).exit_code, 78);
+    const RunResult subject = init(all({"--subject", "nonsense"}));
+    EXPECT_EQ(subject.exit_code, 78);
+    EXPECT_THAT(subject.err, AllOf(HasSubstr(" --subject CN=web01.example.com"), Not(HasSubstr("nonsense --"))));
     expect_nothing_written();
     const RunResult good = init(all({"--key", "ec:p256", "--envelope", "agree"}));
     EXPECT_EQ(good.exit_code, 0) << good.err;

@@ -120,8 +120,8 @@ TEST_F(Monitoring, metrics_textfile_is_whole_readable_and_replaced) {
     world_.configure();
     const RunResult nowhere =
         world_.hwenroll({"metrics", "--textfile", (world_.directory() / "no" / "x.prom").string()});
-    EXPECT_EQ(nowhere.exit_code, 64) << "as of every command that is told where to write";
-    EXPECT_THAT(nowhere.err, HasSubstr("E-USAGE"));
+    EXPECT_EQ(nowhere.exit_code, 73) << "as of every command that is told where to write";
+    EXPECT_THAT(nowhere.err, HasSubstr("E-OUTPUT-FILE"));
 }
 
 class MonitoredAgent : public testing::Test {

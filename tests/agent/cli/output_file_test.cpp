@@ -59,7 +59,7 @@ TEST_F(OutputFile, never_overwrites_where_that_is_wanted) {
 TEST_F(OutputFile, S1_what_cannot_be_written_leaves_nothing_and_says_what_to_do) {
     const Status missing = write_output(directory_ / "no" / "file", "x", {Existing::replace, 0644});
     ASSERT_FALSE(missing);
-    EXPECT_EQ(missing.error().code(), ErrorCode::usage);
+    EXPECT_EQ(missing.error().code(), ErrorCode::output_file);
     EXPECT_THAT(missing.error().line(), HasSubstr("make the directory"));
     std::filesystem::create_directory(path_);
     EXPECT_FALSE(write_output(path_, "x", {Existing::replace, 0644})) << "a directory of that name";

@@ -140,6 +140,9 @@ const Fault faults[] = {
      "cert = \"/etc/idevid.pem\""},
     {"preset_misspelled", "url", "url = \"http://ca/\"\npreset = \"nedes\"",
      "E-CONFIG-VALUE ca.corp: hwenroll.toml:7:10: 'preset' does not know \"nedes\"; use \"cisco-ios\" or \"ndes\""},
+    {"url_with_an_operation", "url", "url = \"http://ca/scep?operation=GetCACert\"",
+     "E-CONFIG-VALUE ca.corp: hwenroll.toml:6:7: 'url' names one operation of SCEP, and each request adds its own; "
+     "write http://ca/scep"},
     {"ra_pinned_without_pins", "url", "url = \"http://ca/\"\nra = \"pinned\"",
      "E-CONFIG-MISSING ca.corp: hwenroll.toml:5:5: [ca.corp] has ra = \"pinned\" but no 'ra_fingerprints'; add a line "
      "like ra_fingerprints = \"SHA256:…\""},

@@ -139,6 +139,21 @@ TEST(Url, SEC_17_takes_http_and_https_only) {
     }
 }
 
+TEST(Url, HTTP_4_of_a_scep_service_names_no_operation_and_the_one_to_write_is_told) {
+    for (const auto& [text, good] : {std::pair("http://ca/scep?operation=GetCACert", "http://ca/scep"),
+                                     std::pair("http://ca/scep?a=b&Operation=PKIOperation", "http://ca/scep?a=b"),
+                                     std::pair("http://ca/scep?operation=GetCACert&message=corp", "http://ca/scep"),
+                                     std::pair("http://ca/s?operation=GetCACaps&c=d&e", "http://ca/s?c=d&e")}) {
+        const auto url = parse_scep_url(text);
+        ASSERT_FALSE(url) << text;
+        EXPECT_EQ(url.error().next(), std::string("write ") + good);
+        EXPECT_TRUE(parse_scep_url(good)) << good;
+    }
+    EXPECT_TRUE(parse_scep_url("http://ca/operation=x?message=y"));
+    EXPECT_TRUE(parse_scep_url("http://ca/scep?preoperation=x"));
+    EXPECT_FALSE(parse_scep_url("ftp://ca/scep"));
+}
+
 TEST(Url, refuses_a_password_without_repeating_it) {
     const auto url = parse_url("http://admin:hunter2@ca.example.com/scep");
     ASSERT_FALSE(url);

@@ -364,7 +364,7 @@ TEST_F(ControlCommand, wait_notices_that_the_agent_ends) {
     const auto end = waiting.wait(std::chrono::seconds(20));
     ASSERT_TRUE(end);
     EXPECT_EQ(end->exit_code, 69);
-    EXPECT_THAT(waiting.err(), HasSubstr("systemctl status hwenroll"));
+    EXPECT_THAT(waiting.err(), HasSubstr("systemctl start hwenrolld"));
 }
 
 TEST_F(ControlCommand, monitor_prints_each_event_as_it_happens) {

@@ -8,6 +8,7 @@
 
 #include "base/failpoint.h"
 #include "keystore/login_rules.h"
+#include "keystore/pkcs11/repeated_look.h"
 #include "keystore/pkcs11/token_keys.h"
 
 namespace hwenroll::keystore {
@@ -51,6 +52,8 @@ class Pkcs11Token::Impl {
 
     Result<Slot> look_at_token();
     Result<Slot> find_token();
+    Status load_module();
+    Result<SlotView> look_for(const TokenUri& uri);
     [[nodiscard]] LoginHistory with_own_refusals(const LoginHistory& history) const;
     std::optional<Error> pin_is_missing(const CK_TOKEN_INFO& token) const;
     LoginOutcome log_in(Prepared prepared);
@@ -92,39 +95,60 @@ Result<Slot> Pkcs11Token::Impl::find_token() {
     if (!uri) {
         return fail(Error(uri.error()).about(fmt::format("token.{}", options_.name)));
     }
-    const bool loaded_before = module_ != nullptr;
-    if (!loaded_before) {
-        if (auto passed = pass(gate_); !passed) {
-            return fail(std::move(passed.error()));
-        }
-        auto loaded = Module::load(options_.module);
-        if (!loaded) {
-            return fail(loaded.error());
-        }
-        module_ = *std::move(loaded);
-    }
-    auto slots = slots_with_tokens(*module_);
-    if (!slots) {
+    bool loaded_before = module_ != nullptr;
+    RepeatedLook look;
+    auto view = look_for(*uri);
+    // Some modules look for tokens only in C_Initialize (SoftHSM 2.6.1), so each look is by a module that is loaded
+    // anew.
+    while (view && view->tokens.empty() && (std::exchange(loaded_before, false) || (view->unclear && look.again()))) {
         module_.reset();
-        return fail(code_of(slots.error().rv), fmt::format("cannot list the tokens of module '{}'", options_.module),
-                    slots.error().text());
+        view = look_for(*uri);
     }
-    std::erase_if(*slots, [&](const Slot& slot) { return !uri->matches(slot.token); });
-    if (slots->empty()) {
-        // Some modules look for tokens only in C_Initialize (SoftHSM 2.6.1).
+    if (!view || view->tokens.empty()) {
         module_.reset();
-        if (loaded_before) {
-            return find_token();
-        }
+    }
+    if (!view) {
+        return fail(std::move(view.error()));
+    }
+    if (view->tokens.empty()) {
         return fail(ErrorCode::token_absent,
                     fmt::format("no token matches '{}' (token '{}')", options_.uri, options_.name));
     }
-    if (slots->size() > 1) {
+    if (view->tokens.size() > 1) {
         return fail(ErrorCode::token_ambiguous,
-                    fmt::format("{} tokens match '{}' (token '{}')", slots->size(), options_.uri, options_.name));
+                    fmt::format("{} tokens match '{}' (token '{}')", view->tokens.size(), options_.uri, options_.name));
     }
-    slot_ = slots->front();
+    slot_ = view->tokens.front();
     return *slot_;
+}
+
+Status Pkcs11Token::Impl::load_module() {
+    if (module_) {
+        return {};
+    }
+    if (auto passed = pass(gate_); !passed) {
+        return passed;
+    }
+    auto loaded = Module::load(options_.module);
+    if (!loaded) {
+        return fail(std::move(loaded.error()));
+    }
+    module_ = *std::move(loaded);
+    return {};
+}
+
+/// The tokens that match, as the module shows them now.
+Result<SlotView> Pkcs11Token::Impl::look_for(const TokenUri& uri) {
+    if (auto loaded = load_module(); !loaded) {
+        return fail(std::move(loaded.error()));
+    }
+    auto view = slots_with_tokens(*module_);
+    if (!view) {
+        return fail(code_of(view.error().rv), fmt::format("cannot list the tokens of module '{}'", options_.module),
+                    view.error().text());
+    }
+    std::erase_if(view->tokens, [&](const Slot& slot) { return !uri.matches(slot.token); });
+    return *std::move(view);
 }
 
 Result<TokenDescription> Pkcs11Token::Impl::describe_token() {
@@ -310,17 +334,22 @@ Result<std::vector<TokenDescription>> list_tokens(const std::string& module, con
     if (auto passed = pass(gate); !passed) {
         return fail(std::move(passed.error()));
     }
-    const auto loaded = Module::load(module);
-    if (!loaded) {
-        return fail(loaded.error());
-    }
-    const auto slots = slots_with_tokens(**loaded);
-    if (!slots) {
-        return fail(code_of(slots.error().rv), fmt::format("cannot list the tokens of module '{}'", module),
-                    slots.error().text());
-    }
+    SlotView view;
+    RepeatedLook look;
+    do {
+        const auto loaded = Module::load(module);
+        if (!loaded) {
+            return fail(loaded.error());
+        }
+        auto seen = slots_with_tokens(**loaded);
+        if (!seen) {
+            return fail(code_of(seen.error().rv), fmt::format("cannot list the tokens of module '{}'", module),
+                        seen.error().text());
+        }
+        view = *std::move(seen);
+    } while (view.tokens.empty() && view.unclear && look.again());
     std::vector<TokenDescription> tokens;
-    std::transform(slots->begin(), slots->end(), std::back_inserter(tokens),
+    std::transform(view.tokens.begin(), view.tokens.end(), std::back_inserter(tokens),
                    [](const Slot& slot) { return description_of(slot.token); });
     return tokens;
 }

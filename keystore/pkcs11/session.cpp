@@ -4,6 +4,8 @@
 #include <array>
 #include <utility>
 
+#include "keystore/login_under_way.h"
+
 namespace hwenroll::keystore::pkcs11 {
 
 namespace {
@@ -53,6 +55,7 @@ Session::~Session() {
 }
 
 Outcome<void> Session::login(const Secret& pin) {
+    const LoginUnderWay mark;
     const CK_RV rv = module_->call(&CK_FUNCTION_LIST::C_Login, handle_, CK_USER_TYPE{CKU_USER}, in(pin.reveal()),
                                    CK_ULONG{pin.size()});
     if (rv != CKR_OK && rv != CKR_USER_ALREADY_LOGGED_IN) {
@@ -145,6 +148,7 @@ Outcome<void> Session::begin_decrypt(CK_OBJECT_HANDLE key, DecryptMechanism want
 }
 
 Outcome<void> Session::login_for_use(ByteView pin) {
+    const LoginUnderWay mark;
     const CK_RV rv = module_->call(&CK_FUNCTION_LIST::C_Login, handle_, CK_USER_TYPE{CKU_CONTEXT_SPECIFIC}, in(pin),
                                    CK_ULONG{pin.size()});
     if (rv != CKR_OK) {

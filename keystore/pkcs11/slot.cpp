@@ -50,19 +50,21 @@ Outcome<CK_TOKEN_INFO> token_info(const Module& module, CK_SLOT_ID slot) {
     return info;
 }
 
-Outcome<std::vector<Slot>> slots_with_tokens(const Module& module) {
+Outcome<SlotView> slots_with_tokens(const Module& module) {
     const auto numbers = slot_numbers(module);
     if (!numbers) {
         return tl::unexpected(numbers.error());
     }
-    std::vector<Slot> slots;
+    SlotView view;
     for (const CK_SLOT_ID number : *numbers) {
         const auto info = token_info(module, number);
         if (info && (info->flags & CKF_TOKEN_INITIALIZED) != 0) {
-            slots.push_back(Slot{number, *info});
+            view.tokens.push_back(Slot{number, *info});
+        } else {
+            view.unclear = true;
         }
     }
-    return slots;
+    return view;
 }
 
 TokenDescription description_of(const CK_TOKEN_INFO& token) {

@@ -18,8 +18,12 @@ struct Slot {
 /// What C_GetTokenInfo says now.
 Outcome<CK_TOKEN_INFO> token_info(const Module& module, CK_SLOT_ID slot);
 
-/// Every slot with an initialised token (CKF_TOKEN_INITIALIZED). Slots that cannot be read are left out.
-Outcome<std::vector<Slot>> slots_with_tokens(const Module& module);
+/// What the slots of a module show.
+struct SlotView {
+    std::vector<Slot> tokens;  ///< every initialised one (CKF_TOKEN_INITIALIZED)
+    bool unclear = false;      ///< another slot has a token that is not initialised or cannot be read
+};
+Outcome<SlotView> slots_with_tokens(const Module& module);
 
 TokenDescription description_of(const CK_TOKEN_INFO& token);
 

@@ -104,15 +104,15 @@ Outcome<std::optional<Bytes>> read_index(Connection& connection, const Index& in
     return std::nullopt;
 }
 
-/// Manufacturers fill the rest of the index with what they like.
-Bytes certificate_at_the_start(const Bytes& octets) {
+/// Octets of the certificate at the start, 0 without one. Manufacturers fill the rest of the index with what they like.
+std::size_t certificate_size(ByteView octets) {
     const unsigned char* end = octets.data();
     const OpenSslPtr<X509> certificate(d2i_X509(nullptr, &end, static_cast<long>(octets.size())));
     if (!certificate) {
         take_openssl_errors();
-        return {};
+        return 0;
     }
-    return {octets.data(), end};
+    return static_cast<std::size_t>(end - octets.data());
 }
 
 }  // namespace
@@ -123,14 +123,20 @@ Outcome<Bytes> read_ek_certificate(Connection& connection) {
         if (!index) {
             return tl::unexpected(index.error());
         }
-        const auto octets =
-            *index ? read_index(connection, **index) : Outcome<std::optional<Bytes>>(std::optional<Bytes>());
+        if (!*index) {
+            continue;
+        }
+        auto octets = read_index(connection, **index);
         if (!octets) {
             return tl::unexpected(octets.error());
         }
-        Bytes certificate = *octets ? certificate_at_the_start(**octets) : Bytes();
+        if (!*octets) {
+            continue;
+        }
+        Bytes& certificate = **octets;
+        certificate.resize(certificate_size(certificate));
         if (!certificate.empty()) {
-            return certificate;
+            return std::move(certificate);
         }
     }
     return Bytes();

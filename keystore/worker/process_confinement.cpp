@@ -48,8 +48,9 @@ void lock_memory() {
 
 Status confine_process() {
     // A signal to the whole service or terminal must not end a C_Login half-way: the connection's end and the deadline
-    // end the worker.
-    for (const int number : {SIGINT, SIGHUP, SIGTERM, SIGQUIT}) {
+    // end the worker. SIGABRT is what systemd's watchdog sends to all processes of a service (systemd.kill(5));
+    // abort(3) ends the process although it is ignored.
+    for (const int number : {SIGINT, SIGHUP, SIGTERM, SIGQUIT, SIGABRT}) {
         std::signal(number, SIG_IGN);
     }
     const rlimit none{0, 0};

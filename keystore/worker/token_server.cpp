@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "base/failpoint.h"
+#include "keystore/login_under_way.h"
 #include "keystore/worker/token_channel.h"
 #include "keystore/worker/worker_process.h"
 
@@ -28,6 +29,10 @@ constexpr milliseconds watchdog_delay{100};
 
 /// How long the token may take to end after the agent has gone.
 constexpr milliseconds farewell{1500};
+
+/// How long a C_Login may go on after the agent has gone: a login of a card over vpcd takes up to a second, and the
+/// agent waits for two before it kills (worker_process.cpp). ADR 0025.
+constexpr milliseconds login_grace{1500};
 
 /// Kills the process after `delay` unless it is called again; zero disarms. A module may have taken SIGALRM for itself,
 /// so its default is restored each time.
@@ -136,7 +141,7 @@ void TokenServer::serve_requests() {
         // Idle before the answer leaves: once the agent has it, it may close the connection in good order.
         busy_ = false;
         if (send_message(socket_, message.reveal(), deadline) != Transfer::done) {
-            _exit(worker_exit_protocol);
+            _exit(gone_ ? EXIT_SUCCESS : worker_exit_protocol);
         }
         set_deadline(milliseconds(0));
         arm_watchdog(milliseconds(0));
@@ -172,6 +177,7 @@ void TokenServer::watch() {
         if (found > 0 && events[2].revents != 0) {
             gone_ = true;
             if (busy_) {
+                end_logins(login_grace);
                 _exit(EXIT_SUCCESS);
             }
             connected = false;

@@ -22,7 +22,9 @@ struct TokenBackend {
 /// Serves requests one after the other. The token lives on a thread of its own, which also reads and answers, so that a
 /// use costs one wake-up of a thread in each process and no more. The calling thread watches the connection and the
 /// clock and never enters vendor code: when a request's deadline passes, or the agent goes away during one, it ends the
-/// process with _exit(2), whatever the token thread does; an interval timer whose SIGALRM kills stands behind it.
+/// process with _exit(2), whatever the token thread does; an interval timer whose SIGALRM kills stands behind it. Only
+/// a C_Login that is under way when the agent goes away gets up to 1.5 s to end, but never more than its deadline (ADR
+/// 0025).
 class TokenServer {
  public:
     /// `socket`: connected, SOCK_SEQPACKET; borrowed. `stop`: readable when the server is to end after the request at

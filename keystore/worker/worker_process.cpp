@@ -9,7 +9,6 @@
 #include <spawn.h>
 #include <string_view>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <system_error>
@@ -184,12 +183,7 @@ WorkerProcess::~WorkerProcess() {
 
 KillSwitch WorkerProcess::kill_switch() const {
     KillSwitch made;
-    if (child_) {
-        // glibc 2.36 declares the call without C linkage, so it is made by number.
-        made.process_ = FileDescriptor(static_cast<int>(syscall(SYS_pidfd_open, child_->pid(), 0)));
-    } else {
-        made.connection_ = FileDescriptor(fcntl(socket_.get(), F_DUPFD_CLOEXEC, 0));
-    }
+    made.connection_ = FileDescriptor(fcntl(socket_.get(), F_DUPFD_CLOEXEC, 0));
     return made;
 }
 
@@ -199,9 +193,6 @@ bool WorkerProcess::has_ended() const {
 }
 
 void KillSwitch::use() const {
-    if (process_.valid()) {
-        syscall(SYS_pidfd_send_signal, process_.get(), SIGKILL, nullptr, 0);
-    }
     if (connection_.valid()) {
         shutdown(connection_.get(), SHUT_RDWR);
     }

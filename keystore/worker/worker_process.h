@@ -34,20 +34,20 @@ struct ExchangeSubject {
     std::string doing;
 };
 
-/// What ends a worker from another thread: the pidfd of a child, or the connection to a service. Not thread-safe.
+/// What ends a worker from another thread: the connection to it. Not thread-safe.
 class KillSwitch {
  public:
     KillSwitch() = default;
 
-    /// SIGKILL to the child; to the service the end of its connection, and to our side of it too. Nothing if it was
-    /// reset or the worker has ended.
+    /// The end of the connection for both sides. The worker ends with it, but for a C_Login under way (ADR 0025); an
+    /// exchange under way fails, and kills a child that has not ended then. Nothing if it was reset or the worker has
+    /// ended.
     void use() const;
 
-    void reset() { process_.reset(), connection_.reset(); }
+    void reset() { connection_.reset(); }
 
  private:
     friend class WorkerProcess;
-    FileDescriptor process_;
     FileDescriptor connection_;
 };
 

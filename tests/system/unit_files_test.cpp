@@ -21,6 +21,7 @@
 namespace hwenroll::test {
 namespace {
 
+using testing::AnyOf;
 using testing::Contains;
 using testing::ElementsAre;
 using testing::HasSubstr;
@@ -129,6 +130,20 @@ TEST_F(UnitFiles, the_timers_service_has_the_sandbox_of_the_resident_agent) {
     };
     EXPECT_GT(sandbox("hwenrolld.service").size(), 30U);
     EXPECT_EQ(sandbox("hwenroll-once.service"), sandbox("hwenrolld.service"));
+}
+
+// ADR 0025: a worker in C_Login is left to end; only a stop that takes too long kills it.
+TEST_F(UnitFiles, T2_X13_kill_no_worker_before_its_login_has_ended) {
+    for (const auto* const name : {"hwenrolld.service", "hwenroll-once.service", "hwenroll-token@.service"}) {
+        int seconds = 0;
+        for (const std::string& line : assignments(text_of(name), "Service")) {
+            EXPECT_THAT(key_of(line), Not(AnyOf("KillMode", "SendSIGKILL", "FinalKillSignal", "TimeoutSec"))) << name;
+            if (key_of(line) == "TimeoutStopSec") {
+                seconds = std::stoi(line.substr(line.find('=') + 1));
+            }
+        }
+        EXPECT_GE(seconds, 10) << name;
+    }
 }
 
 // Not 243 either, a credential that cannot be opened: it may come by itself.

@@ -23,7 +23,7 @@ void must(const pkcs11::Outcome<void>& outcome) {
 
 RawToken::RawToken(const std::string& pin) {
     module_ = pkcs11::Module::load(SoftHsm::module()).value();
-    slot_ = pkcs11::slots_with_tokens(*module_).value().at(0).number;
+    slot_ = pkcs11::slots_with_tokens(*module_).value().tokens.at(0).number;
     session_ = pkcs11::Session::open(module_, slot_).value();
     must(session_->login(Secret(as_bytes(pin))));
 }

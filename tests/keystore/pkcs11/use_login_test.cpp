@@ -1,6 +1,12 @@
 // Keys that want a login of their own for each use (CKA_ALWAYS_AUTHENTICATE, T14), on SoftHSM2, which insists on it.
+#include <filesystem>
+#include <sys/wait.h>
+#include <thread>
+#include <unistd.h>
+
 #include <gmock/gmock.h>
 
+#include "keystore/login_under_way.h"
 #include "keystore/openssl/self_test.h"
 #include "keystore/pkcs11/key_object.h"
 #include "tests/keystore/pkcs11/token_test.h"
@@ -32,6 +38,11 @@ class UseLogin : public ShimTest {
         return logged_in(shim_options());
     }
 
+    [[nodiscard]] std::string token_file() const {
+        const std::filesystem::directory_iterator token(hsm_.token_directory());
+        return ::hwenroll::test::read_file(token->path() / "token.object");
+    }
+
     Result<Bytes> sign(Pkcs11Token& token) const {
         return token.sign(key_, SignMechanism::rsa_pkcs1, digest_info("data"));
     }
@@ -48,6 +59,25 @@ TEST_F(UseLogin, T14_is_made_once_for_each_signature_and_each_decryption) {
     const Status opens = opening_self_test(*token, key_);
     EXPECT_TRUE(opens) << opens.error().line();
     EXPECT_EQ(calls("C_Login"), 3);
+}
+
+// It writes the token's file as any login does. In a process of its own: there is none after end_logins().
+TEST_F(UseLogin, T2_T14_is_waited_for_by_a_process_that_ends) {
+    const pid_t process = fork();
+    ASSERT_GE(process, 0);
+    if (process == 0) {
+        const auto token = scripted("C_Login:2:delay=300");
+        const std::string before = token_file();
+        std::thread([&] { static_cast<void>(sign(*token)); }).detach();
+        while (calls("C_Login") < 2) {
+            std::this_thread::yield();
+        }
+        end_logins(std::chrono::seconds(20));
+        _exit(token_file() != before ? 0 : 1);
+    }
+    int status = -1;
+    ASSERT_EQ(waitpid(process, &status, 0), process);
+    EXPECT_EQ(status, 0) << "the login was cut off";
 }
 
 TEST_F(UseLogin, T14_is_not_made_where_no_key_wants_it) {

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <csignal>
+#include <cstdlib>
 #include <fcntl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -80,7 +81,7 @@ Confined confined_child() {
         getrlimit(RLIMIT_CORE, &core);
         seen.core = core.rlim_max;
         seen.ignores_signals = true;
-        for (const int number : {SIGINT, SIGHUP, SIGTERM, SIGQUIT}) {
+        for (const int number : {SIGINT, SIGHUP, SIGTERM, SIGQUIT, SIGABRT}) {
             seen.ignores_signals = seen.ignores_signals && std::signal(number, SIG_DFL) == SIG_IGN;
         }
         _exit(write(ends[1], &seen, sizeof seen) == sizeof seen ? 0 : 1);
@@ -104,6 +105,18 @@ TEST(ConfineProcess, invariant_7_leaves_no_core_and_no_readable_memory) {
 
 TEST(ConfineProcess, leaves_the_end_to_the_connection_and_the_deadline) {
     EXPECT_TRUE(confined_child().ignores_signals);
+}
+
+TEST(ConfineProcess, T2_abort_ends_it_all_the_same) {
+    const pid_t child = fork();
+    ASSERT_GE(child, 0);
+    if (child == 0) {
+        static_cast<void>(confine_process());
+        std::abort();
+    }
+    int status = 0;
+    ASSERT_EQ(waitpid(child, &status, 0), child);
+    EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT) << status;
 }
 
 }  // namespace

@@ -54,6 +54,12 @@ class WorkerFixture : public testing::Test {
         return found;
     }
 
+    /// The file of the only token: SoftHSM2 writes it anew before C_Login returns, with a number in it that grows.
+    [[nodiscard]] std::string token_file() const {
+        const std::filesystem::directory_iterator token(softhsm_.token_directory());
+        return test::read_file(token->path() / "token.object");
+    }
+
     static void log_in(Token& token) {
         const auto outcome = try_login(token);
         ASSERT_EQ(outcome.result, LoginOutcome::Result::accepted) << outcome.error->line();

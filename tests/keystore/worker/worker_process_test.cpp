@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <thread>
 #include <unistd.h>
 
 #include <gmock/gmock.h>
@@ -43,7 +44,7 @@ FileDescriptor end_of(pid_t pid) {
     return FileDescriptor(static_cast<int>(syscall(SYS_pidfd_open, pid, 0)));
 }
 
-/// An agent in a process of its own that makes a worker, reports its pid and then calls login().
+/// An agent in a process of its own that makes a worker, reports its pid and then calls login() and list_keys().
 class AgentDeath : public WorkerFixture {
  protected:
     void start_agent(const std::string& rule) {
@@ -56,7 +57,9 @@ class AgentDeath : public WorkerFixture {
             const auto prepared = token->prepare_login();
             const pid_t worker = prepared ? token->worker_pid() : -1;
             if (write(ends[1], &worker, sizeof worker) == sizeof worker) {
-                token->login({});
+                if (token->login({}).result == LoginOutcome::Result::accepted) {
+                    static_cast<void>(token->list_keys());
+                }
                 pause();
             }
             _exit(1);
@@ -67,14 +70,20 @@ class AgentDeath : public WorkerFixture {
         ASSERT_GT(worker_, 0);
     }
 
-    void kill_agent_and_expect_the_worker_to_end() const {
+    /// How long the worker has outlived its agent.
+    [[nodiscard]] steady_clock::duration time_from_the_agents_end_to_the_workers() const {
         const FileDescriptor end = end_of(worker_);
-        ASSERT_TRUE(end.valid());
+        EXPECT_TRUE(end.valid());
+        const auto begin = steady_clock::now();
         kill(agent_, SIGKILL);
         waitpid(agent_, nullptr, 0);
         pollfd ended{end.get(), POLLIN, 0};
         EXPECT_EQ(poll(&ended, 1, 10'000), 1) << "the worker outlives its agent";
+        return steady_clock::now() - begin;
     }
+
+    /// What a login under way gets.
+    static constexpr auto grace = 1500ms;
 
     pid_t agent_ = -1;
     pid_t worker_ = -1;
@@ -82,14 +91,40 @@ class AgentDeath : public WorkerFixture {
 
 TEST_F(AgentDeath, ends_an_idle_worker) {
     start_agent("");
-    ASSERT_TRUE(eventually([this] { return calls("C_Login") == 1; }));
-    kill_agent_and_expect_the_worker_to_end();
+    ASSERT_TRUE(eventually([this] { return calls("C_FindObjectsFinal") > 0; }));
+    EXPECT_LT(time_from_the_agents_end_to_the_workers(), grace);
 }
 
-TEST_F(AgentDeath, ends_a_worker_that_hangs) {
+TEST_F(AgentDeath, T2_lets_a_login_under_way_end) {
+    const std::string before = token_file();
+    start_agent("C_Login:1:delay=500");
+    ASSERT_TRUE(eventually([this] { return calls("C_Login") == 1; }));
+    EXPECT_LT(time_from_the_agents_end_to_the_workers(), grace) << "it waited for more than the login";
+    EXPECT_NE(token_file(), before) << "the login was cut off";
+    log_in(*token());
+}
+
+// What ends it at the end of an agent that lives on for a moment.
+TEST_F(AgentDeath, X13_so_does_an_interruption) {
+    const std::string before = token_file();
+    const auto token = this->token("C_Login:1:delay=500");
+    std::thread caller([&] { EXPECT_EQ(try_login(*token).result, LoginOutcome::Result::unknown); });
+    EXPECT_TRUE(eventually([this] { return calls("C_Login") == 1; }));
+    token->interrupt(0ms);
+    caller.join();
+    EXPECT_NE(token_file(), before) << "the login was cut off";
+}
+
+TEST_F(AgentDeath, T3_ends_a_login_that_hangs_after_its_grace) {
     start_agent("C_Login:1:hang");
     ASSERT_TRUE(eventually([this] { return calls("C_Login") == 1; }));
-    kill_agent_and_expect_the_worker_to_end();
+    EXPECT_GE(time_from_the_agents_end_to_the_workers(), grace);
+}
+
+TEST_F(AgentDeath, T3_ends_any_other_call_at_once) {
+    start_agent("C_FindObjectsInit:1:hang");
+    ASSERT_TRUE(eventually([this] { return calls("C_FindObjectsInit") == 1; }));
+    EXPECT_LT(time_from_the_agents_end_to_the_workers(), grace);
 }
 
 /// A worker of the test's own that breaks the protocol.

@@ -267,7 +267,7 @@ TEST_F(WorkerTokenTest, signals_to_the_service_do_not_end_a_worker_in_a_call) {
     while (calls("C_GetSlotList") == 0) {
         std::this_thread::yield();
     }
-    for (const int number : {SIGTERM, SIGQUIT, SIGINT, SIGHUP}) {
+    for (const int number : {SIGTERM, SIGQUIT, SIGINT, SIGHUP, SIGABRT}) {
         EXPECT_EQ(kill(token->worker_pid(), number), 0);
     }
     caller.join();

@@ -142,7 +142,7 @@ DoctorReport examine(const CommandContext& context, bool against_ca, bool may_lo
         }
         return report;
     }
-    Examination examination{context, *configuration, **clock, false, {}, {}, against_ca, may_log_in, report};
+    Examination examination{context, *configuration, **clock, false, {}, {}, against_ca, may_log_in, {}, report};
     check_configuration(examination);
     check_agent(examination);
     check_files(examination);

@@ -74,6 +74,7 @@ struct SecretUse {
     std::string about;
     ErrorCode code = ErrorCode::challenge_source;
     std::optional<uid_t> reader;
+    std::string service;  ///< whose credentials it may be among
 };
 
 void check_secret_file(DoctorReport& report, const SecretUse& use, const std::string& path) {
@@ -106,7 +107,11 @@ void check_secret(DoctorReport& report, const SecretUse& use, const config::Secr
         case config::SecretSource::Kind::credential:
             break;
     }
-    report.ok(use.about, source.text() + " is seen by its service only");
+    report.untested(use.about,
+                    fmt::format("{} is what systemd gives {} (LoadCredential= or LoadCredentialEncrypted=), and seen "
+                                "there alone",
+                                source.text(), use.service),
+                    fmt::format("systemctl show {} --property=LoadCredential,LoadCredentialEncrypted", use.service));
 }
 
 void check_secrets(Examination& examination) {
@@ -120,12 +125,21 @@ void check_secrets(Examination& examination) {
         const passwd* const own = service.error == 0 ? ::getpwnam("hwenroll-token") : nullptr;
         check_secret(examination.report,
                      {"PIN of token " + name, ErrorCode::token_pin_source,
-                      service.error == 0 ? (own == nullptr ? std::nullopt : std::optional(own->pw_uid)) : agent},
+                      service.error == 0 ? (own == nullptr ? std::nullopt : std::optional(own->pw_uid)) : agent,
+                      "hwenroll-token@" + name + ".service"},
                      *source);
+        if (source->kind == config::SecretSource::Kind::credential && service.error == ENOENT) {
+            examination.report.warn(
+                "PIN of token " + name,
+                fmt::format("the agent's own worker has no credentials, and {} is not there",
+                            (examination.configuration.agent.runtime_dir / "token" / name).string()),
+                fmt::format("systemctl enable --now hwenroll-token@{}.socket", name));
+        }
     }
     for (const auto& [name, authority] : examination.configuration.authorities) {
         if (authority.challenge) {
-            check_secret(examination.report, {"challenge of CA " + name, ErrorCode::challenge_source, agent},
+            check_secret(examination.report,
+                         {"challenge of CA " + name, ErrorCode::challenge_source, agent, "hwenrolld.service"},
                          *authority.challenge);
         }
     }

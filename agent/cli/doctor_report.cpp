@@ -15,12 +15,12 @@ namespace {
 constexpr std::size_t indent = 10;
 
 std::string_view word_of(Outcome outcome) {
-    constexpr std::array<std::string_view, 4> words{"ok", "warn", "fail", "unseen"};
+    constexpr std::array<std::string_view, 5> words{"ok", "warn", "fail", "unseen", "untested"};
     return words.at(static_cast<std::size_t>(outcome));
 }
 
 std::string painted(Outcome outcome, bool color) {
-    constexpr std::array codes{"32", "33", "31", "33"};
+    constexpr std::array codes{"32", "33", "31", "33", "33"};
     const std::string word(word_of(outcome));
     const std::string shown = outcome == Outcome::fail ? "FAIL" : word;
     return color ? fmt::format("\033[{}m{}\033[0m", codes.at(static_cast<std::size_t>(outcome)), shown) : shown;
@@ -68,6 +68,10 @@ void DoctorReport::unseen(std::string about, std::string text) {
     add({Outcome::unseen, {}, std::move(about), std::move(text), "sudo hwenroll doctor", {}});
 }
 
+void DoctorReport::untested(std::string about, std::string text, std::string next) {
+    add({Outcome::untested, {}, std::move(about), std::move(text), std::move(next), {}});
+}
+
 std::size_t DoctorReport::count(Outcome outcome) const {
     return static_cast<std::size_t>(
         std::ranges::count_if(checks_, [&](const Check& check) { return check.outcome == outcome; }));
@@ -92,7 +96,7 @@ std::string DoctorReport::text(const Screen& screen) const {
             out += section + '\n';
         }
         const std::size_t used = word_of(check.outcome).size();
-        out += "  " + painted(check.outcome, screen.color) + std::string(indent - used - 2, ' ');
+        out += "  " + painted(check.outcome, screen.color) + std::string(std::max(indent, used + 3) - used - 2, ' ');
         add_lines(out, check.about.empty() ? check.text : check.about + ": " + check.text, screen);
         if (!check.next.empty() && check.outcome != Outcome::unseen) {
             out += std::string(indent - 3, ' ') + "-> " + check.next + '\n';
@@ -103,6 +107,9 @@ std::string DoctorReport::text(const Screen& screen) const {
     };
     out += fmt::format("{}: {} ok, {}, {}", counted(checks_.size(), "check"), count(Outcome::ok),
                        counted(count(Outcome::warn), "warning"), counted(count(Outcome::fail), "failure"));
+    if (const std::size_t untested = count(Outcome::untested); untested > 0) {
+        out += fmt::format(", {} untested", untested);
+    }
     if (const std::size_t unseen = count(Outcome::unseen); unseen > 0) {
         out += fmt::format(", {} that this user may not see: {}", unseen,
                            proposed_command(ground_, "sudo hwenroll doctor"));

@@ -13,9 +13,10 @@ namespace hwenroll::cli {
 
 enum class Outcome : std::uint8_t {
     ok,
-    warn,    ///< works now; somebody should look
-    fail,    ///< something does not work, or will not
-    unseen,  ///< this user may not look
+    warn,      ///< works now; somebody should look
+    fail,      ///< something does not work, or will not
+    unseen,    ///< this user may not look
+    untested,  ///< nobody could try it now
 };
 
 /// One thing that was looked at.
@@ -43,6 +44,7 @@ class DoctorReport {
     void fail(std::string about, const Error& error);
     /// Something that root can see.
     void unseen(std::string about, std::string text);
+    void untested(std::string about, std::string text, std::string next);
 
     [[nodiscard]] const std::vector<Check>& checks() const { return checks_; }
     [[nodiscard]] std::size_t count(Outcome outcome) const;

@@ -35,13 +35,6 @@ constexpr Mechanism ec_generation{0x1040, "CKM_EC_KEY_PAIR_GEN"};
 constexpr Mechanism ec_use{0x1041, "CKM_ECDSA"};
 constexpr Mechanism ec_agreement{0x1050, "CKM_ECDH1_DERIVE"};
 
-config::EnvelopeMode envelope_of(const config::Configuration& configuration, const config::IdentitySettings& identity) {
-    const auto authority = configuration.authorities.find(identity.ca);
-    return authority == configuration.authorities.end()
-               ? config::EnvelopeMode::automatic
-               : config::envelope_for(identity.key, authority->second.envelope);
-}
-
 std::vector<const config::IdentitySettings*> identities_on(const config::Configuration& configuration,
                                                            const std::string& token) {
     std::vector<const config::IdentitySettings*> identities;
@@ -171,62 +164,6 @@ std::optional<Error> refused_before(Examination& examination, const TokenSetting
     return record ? std::optional(runtime::forbidden(token.name, *record)) : std::nullopt;
 }
 
-void report_keys(DoctorReport& report, const std::vector<runtime::TestedKey>& keys) {
-    for (const runtime::TestedKey& key : keys) {
-        const std::string about = "key of identity " + key.identity;
-        key.outcome ? report.ok(about, key.key + " signs and opens, as software confirms")
-                    : report.fail(about, key.outcome.error());
-    }
-}
-
-bool needs_secret(const TokenSettings& token) {
-    return token.type == config::TokenType::tpm2 ? token.auth.has_value() : token.pin.has_value();
-}
-
-/// Why the keys are not tested; empty: they may be.
-std::string why_not(const Examination& examination, const TokenSettings& token) {
-    if (!examination.store) {
-        return "no login was made: there is no record of logins before the agent's first start";
-    }
-    if (needs_secret(token) && !examination.may_log_in) {
-        return "no login was made: 'hwenroll doctor' makes one";
-    }
-    if (needs_secret(token) && examination.agent_runs) {
-        return "no login was made: the agent runs and logs in itself";
-    }
-    const auto& source = token.type == config::TokenType::tpm2 ? token.auth : token.pin;
-    if (source && source->kind == config::SecretSource::Kind::credential) {
-        return "no login was made: " + source->text() + " is seen by its service only";
-    }
-    return {};
-}
-
-void test_keys(Examination& examination, const TokenSettings& token) {
-    const std::string about = "token " + token.name;
-    if (const std::string why = why_not(examination, token); !why.empty()) {
-        return examination.report.ok(about, why);
-    }
-    std::vector<runtime::KeyToTest> wanted;
-    for (const auto& [name, identity] : examination.configuration.identities) {
-        wanted.push_back(
-            {name, identity.token, envelope_of(examination.configuration, identity) == config::EnvelopeMode::agree});
-    }
-    observe::Log log(observe::Log::Target::quiet);
-    const keystore::WorkerProgram worker = runtime::worker_beside_this_program();
-    const auto tested =
-        runtime::test_keys({token, examination.configuration.agent.state_dir, worker, examination.clock, log}, wanted);
-    if (!tested && tested.error().code() == ErrorCode::state_locked) {
-        return examination.report.ok(about, "no login was made: the agent, or another command, is at work");
-    }
-    if (!tested) {
-        return examination.report.fail(about, tested.error());
-    }
-    report_keys(examination.report, *tested);
-    if (tested->empty()) {
-        examination.report.ok(about, "no key is in use on it yet, so none was tested");
-    }
-}
-
 /// What the running agent knows of it; nothing: it does not say.
 const control::TokenView* agents_view(const Examination& examination, const std::string& token) {
     if (!examination.health) {
@@ -287,9 +224,19 @@ void check_seen(Examination& examination, const TokenSettings& token, const keys
     if (refused) {
         examination.report.fail(refused->code(), "token " + token.name, refused->what(),
                                 next_command(refused->code(), token));
-    } else if (has_tries) {
+    } else if (has_tries && !examination.tests) {
         test_keys(examination, token);
     }
+}
+
+/// Without the source of a PIN that only the token's service can read: a worker of this command's would refuse it.
+TokenSettings without_credential(TokenSettings token) {
+    for (auto* const source : {&token.pin, &token.auth}) {
+        if (*source && (*source)->kind == config::SecretSource::Kind::credential) {
+            source->reset();
+        }
+    }
+    return token;
 }
 
 void check_token(Examination& examination, const TokenSettings& token) {
@@ -298,11 +245,12 @@ void check_token(Examination& examination, const TokenSettings& token) {
     const control::TokenView* const view = agents_view(examination, token.name);
     if (view != nullptr && view->busy >= long_call) {
         // It is silent, so it is not asked.
-        return examination.report.warn(
-            about, fmt::format("it has not answered the agent for {}", to_words(Seconds(view->busy))),
-            "hwenroll status");
+        examination.report.warn(about,
+                                fmt::format("it has not answered the agent for {}", to_words(Seconds(view->busy))),
+                                "hwenroll status");
+        return report_agents_tests(examination, token);
     }
-    TokenSettings asked = token;
+    TokenSettings asked = without_credential(token);
     asked.deadline_use = std::min(asked.deadline_use, patience);
     keystore::WorkerToken worker(runtime::worker_beside_this_program(), runtime::options_of(asked));
     const auto seen = worker.describe();
@@ -317,19 +265,26 @@ void check_token(Examination& examination, const TokenSettings& token) {
             examination.report, *view,
             step ? step->command : next_command(code_in(view->failure).value_or(ErrorCode::token_operation), token));
     }
-    if (!seen && !may_use_tokens(examination)) {
+    report_agents_tests(examination, token);
+    if (seen) {
+        return check_seen(examination, token, *seen);
+    }
+    if (!may_use_tokens(examination)) {
         return examination.report.unseen(about, "this user may not use it: " + seen.error().what());
     }
-    if (!seen) {
-        return examination.report.fail(about, seen.error());
+    if (serves_the_agent(examination, token)) {  // and nobody else at the same time
+        return examination.report.untested(
+            about, "whether it has room and what it offers was not seen beside the agent: " + seen.error().what(),
+            "systemctl stop hwenrolld; hwenroll doctor; systemctl start hwenrolld");
     }
-    check_seen(examination, token, *seen);
+    examination.report.fail(about, seen.error());
 }
 
 }  // namespace
 
 void check_tokens(Examination& examination) {
     examination.report.begin("tokens");
+    ask_for_tests(examination);
     for (const auto& [name, token] : examination.configuration.tokens) {
         check_token(examination, token);
     }

@@ -16,6 +16,7 @@
 #include <fmt/format.h>
 
 #include "agent/control/identity_view.h"
+#include "agent/control/key_test_codec.h"
 #include "agent/control/listener.h"
 #include "agent/control/message.h"
 #include "agent/control/overview_text.h"
@@ -349,6 +350,11 @@ Result<Acceptance> Client::fetch_crl(const std::string& ca) {
 Result<Acceptance> Client::fetch_certificate(const std::string& ca, const std::string& serial) {
     const Call question = call_of("FetchCertificate", {{"ca", ca}, {"serial", serial}});
     return value_of(call_within(options_.adopt_time, question), acceptance_of);
+}
+
+Result<std::vector<KeyTestView>> Client::test_keys(const std::optional<std::string>& identity) {
+    const auto reply = call_within(options_.adopt_time, call_of("TestKeys", identity_parameter(identity)));
+    return list_of(reply, "tests", key_test_of);
 }
 
 Result<ResumptionView> Client::resume(const std::string& identity) {

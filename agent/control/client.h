@@ -25,8 +25,8 @@ struct ClientOptions {
     std::string admin_group = {};                   ///< named where permission is denied
     std::chrono::milliseconds connect_time{5'000};  ///< to be accepted
     std::chrono::milliseconds reply_time{
-        30'000};  ///< for each reply but those of wait(), monitor(), adopt() and fetches
-    std::chrono::milliseconds adopt_time{300'000};  ///< for adopt() and fetches: a token and a CA are asked first
+        30'000};  ///< for each reply but those of wait(), monitor(), adopt(), fetches and test_keys()
+    std::chrono::milliseconds adopt_time{300'000};  ///< for these but the first two: a token or a CA is asked first
 };
 
 /// One connection to a running agent; calls are made one after the other. One thread. Every call's errors:
@@ -60,6 +60,7 @@ class Client {
     Result<Acceptance> accept_next(const std::string& ca, const std::optional<std::string>& fingerprint);
     Result<Acceptance> fetch_crl(const std::string& ca);
     Result<Acceptance> fetch_certificate(const std::string& ca, const std::string& serial);
+    Result<std::vector<KeyTestView>> test_keys(const std::optional<std::string>& identity);
     Result<ResumptionView> resume(const std::string& identity);
     Result<std::vector<HistoryEvent>> history(const std::optional<std::string>& identity, std::int64_t limit);
 

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "agent/control/identity_view.h"
+#include "agent/control/key_test_codec.h"
 #include "agent/control/message.h"
 #include "agent/control/overview_text.h"
 #include "agent/control/view_codec.h"
@@ -79,8 +80,12 @@ Result<json> run_enroll(ControlService& service, const Arguments& arguments) {
     return as_json(service.enroll(*arguments.identity));
 }
 
-void begin_adopt(ControlService& service, const Arguments& arguments, ControlService::Accepted done) {
-    service.adopt_certificate(*arguments.identity, *arguments.certificate, std::move(done));
+ControlService::Accepted accepted_as_json(Answered done) {
+    return [done = std::move(done)](const Result<Acceptance>& accepted) { done(as_json(accepted)); };
+}
+
+void begin_adopt(ControlService& service, const Arguments& arguments, Answered done) {
+    service.adopt_certificate(*arguments.identity, *arguments.certificate, accepted_as_json(std::move(done)));
 }
 
 Result<json> run_renew(ControlService& service, const Arguments& arguments) {
@@ -99,12 +104,18 @@ Result<json> run_accept_next(ControlService& service, const Arguments& arguments
     return as_json(service.accept_next(*arguments.ca, arguments.fingerprint));
 }
 
-void begin_fetch_crl(ControlService& service, const Arguments& arguments, ControlService::Accepted done) {
-    service.fetch_crl(*arguments.ca, std::move(done));
+void begin_fetch_crl(ControlService& service, const Arguments& arguments, Answered done) {
+    service.fetch_crl(*arguments.ca, accepted_as_json(std::move(done)));
 }
 
-void begin_fetch_certificate(ControlService& service, const Arguments& arguments, ControlService::Accepted done) {
-    service.fetch_certificate(*arguments.ca, *arguments.serial, std::move(done));
+void begin_fetch_certificate(ControlService& service, const Arguments& arguments, Answered done) {
+    service.fetch_certificate(*arguments.ca, *arguments.serial, accepted_as_json(std::move(done)));
+}
+
+void begin_test_keys(ControlService& service, const Arguments& arguments, Answered done) {
+    service.test_keys(arguments.identity, [done = std::move(done)](const Result<std::vector<KeyTestView>>& tests) {
+        done(as_json("tests", tests));
+    });
 }
 
 Result<json> run_history(ControlService& service, const Arguments& arguments) {
@@ -129,6 +140,8 @@ constexpr std::array table{
            begin_fetch_crl},
     Method{"FetchCertificate", MethodKind::change, Presence::absent, false, false, false, true, nullptr, nullptr, false,
            begin_fetch_certificate, false, true},
+    Method{"TestKeys", MethodKind::change, Presence::optional, false, false, false, false, nullptr, nullptr, false,
+           begin_test_keys},
     Method{"History", MethodKind::read, Presence::optional, false, true, false, false, run_history},
     Method{"Monitor", MethodKind::stream, Presence::absent, false, false, false, false, nullptr},
 };

@@ -1,6 +1,7 @@
 // The methods of io.hwenroll.Agent as one table: what each takes, who may call it, and what it does.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <span>
 #include <string>
@@ -26,7 +27,7 @@ struct Arguments {
 
 enum class MethodKind : std::uint8_t {
     read,    ///< one reply, for whoever may open the socket
-    change,  ///< one reply; root, the agent's user and the admin group
+    change,  ///< one reply; root, the agent's user and the admin group; what uses a key is one too
     stream,  ///< replies until the end, for whoever may open the socket
 };
 
@@ -38,6 +39,9 @@ struct Page {
     std::string last;        ///< name of its last identity: where the next page begins
     bool ended = false;      ///< it is the last
 };
+
+/// Takes the reply's parameters of a method that is answered later.
+using Answered = std::function<void(const Result<nlohmann::json>&)>;
 
 struct Method {
     std::string_view name;  ///< without the interface
@@ -53,7 +57,7 @@ struct Method {
     Result<Page> (*page)(ControlService& service, const std::string& after, std::size_t limit) = nullptr;
     bool takes_certificate = false;  ///< `certificate`, which is required
     /// Of a change that is answered once the service knows, maybe later: takes the place of `run`.
-    void (*begin)(ControlService& service, const Arguments& arguments, ControlService::Accepted done) = nullptr;
+    void (*begin)(ControlService& service, const Arguments& arguments, Answered done) = nullptr;
     bool takes_fingerprint = false;  ///< `fingerprint`, which is optional
     bool takes_serial = false;       ///< `serial`, which is required
 };

@@ -393,18 +393,18 @@ class Server::Impl final : public Watcher {
             client.awaited = number;
         }
         under_way_.emplace(number, asked_by(client, method, arguments));
-        method.begin(service_, arguments,
-                     [this, life = std::weak_ptr<const bool>(life_), fd = client.fd(),
-                      number](const Result<Acceptance>& accepted) {
-                         if (life.expired()) {
-                             return;
-                         }
-                         const Reply reply = accepted ? Reply{{}, to_json(*accepted)} : failure_reply(accepted.error());
-                         if (const auto asked = under_way_.extract(number)) {
-                             log_(audit_record(asked.mapped(), outcome_of(reply), reply));
-                         }
-                         give_awaited(fd, number, reply);
-                     });
+        method.begin(
+            service_, arguments,
+            [this, life = std::weak_ptr<const bool>(life_), fd = client.fd(), number](const Result<json>& answer) {
+                if (life.expired()) {
+                    return;
+                }
+                const Reply reply = answer ? Reply{{}, *answer} : failure_reply(answer.error());
+                if (const auto asked = under_way_.extract(number)) {
+                    log_(audit_record(asked.mapped(), outcome_of(reply), reply));
+                }
+                give_awaited(fd, number, reply);
+            });
         return std::nullopt;
     }
 

@@ -173,6 +173,18 @@ struct Health {
     friend bool operator==(const Health&, const Health&) = default;
 };
 
+/// What came of the test of the key that an identity publishes.
+struct KeyTestView {
+    std::string identity;
+    std::string outcome;             ///< `tested`: it signs and, where that is asked of it, opens; `failed`; `untested`
+    std::string token;               ///< configured name; empty: not known
+    std::string key;                 ///< `RSA 2048`; empty: not known
+    std::string reason;              ///< why it failed, or was not tested; empty: neither
+    std::string next;                ///< what to do about that
+    std::optional<ErrorCode> error;  ///< of a failure
+    friend bool operator==(const KeyTestView&, const KeyTestView&) = default;
+};
+
 /// Octets of PEM text that adopt_certificate() takes: a certificate and its chain, well below what a call may have.
 inline constexpr std::size_t max_adopted_text = 48U << 10U;
 
@@ -183,6 +195,7 @@ class ControlService {
  public:
     using EventSink = std::function<void(const IdentityEvent&)>;
     using Accepted = std::function<void(const Result<Acceptance>&)>;
+    using Tested = std::function<void(const Result<std::vector<KeyTestView>>&)>;
 
     ControlService() = default;
     ControlService(const ControlService&) = delete;
@@ -224,6 +237,11 @@ class ControlService {
     /// Asks a CA for a certificate by its serial number in hexadecimal (GetCert), which a key on a token signs;
     /// Acceptance::certificate is the answer. Errors: unknown_name, usage (no serial number).
     virtual void fetch_certificate(const std::string& ca, const std::string& serial, Accepted done) = 0;
+
+    /// Has the key that each identity publishes, or one, sign and open once, by the agent's own logins; what is at work
+    /// is not disturbed. Nothing but a login's record is changed. `done` is called later or at once, in bounded time,
+    /// and not any more once the agent ends: identities that publish nothing are left out unless one was asked for.
+    virtual void test_keys(const std::optional<std::string>& identity, Tested done) = 0;
 
     /// The newest `limit` entries first: of one identity, or of everything.
     virtual Result<std::vector<HistoryEvent>> history(const std::optional<std::string>& identity,

@@ -5,6 +5,7 @@
 
 #include "agent/control/service.h"
 #include "agent/runtime/agent.h"
+#include "agent/runtime/key_tests.h"
 
 namespace hwenroll::runtime {
 
@@ -12,8 +13,12 @@ namespace hwenroll::runtime {
 class AgentService final : public control::ControlService {
  public:
     /// `version` is the running program's.
-    AgentService(Agent& agent, store::Store& store, const Clock& clock, std::string version)
-        : agent_(agent), store_(store), clock_(clock), version_(std::move(version)) {}
+    AgentService(EventLoop& loop, Agent& agent, store::Store& store, const Clock& clock, std::string version)
+        : agent_(agent),
+          store_(store),
+          clock_(clock),
+          version_(std::move(version)),
+          key_tests_(loop, [this](const std::string& identity) { return impediment_of(identity); }) {}
 
     /// From now on this is the configuration; it must outlive the next call. Its identities are the agent's to know.
     void adopt(const config::Configuration& configuration);
@@ -44,6 +49,7 @@ class AgentService final : public control::ControlService {
     void adopt_certificate(const std::string& identity, const std::string& certificates, Accepted done) override;
     void fetch_crl(const std::string& ca, Accepted done) override;
     void fetch_certificate(const std::string& ca, const std::string& serial, Accepted done) override;
+    void test_keys(const std::optional<std::string>& identity, Tested done) override;
     Result<control::ResumptionView> resume(const std::string& identity) override;
     Result<std::vector<control::HistoryEvent>> history(const std::optional<std::string>& identity,
                                                        std::int64_t limit) override;
@@ -62,6 +68,8 @@ class AgentService final : public control::ControlService {
     Result<control::OverviewRow> row(const std::string& identity, TimePoint now);
     Status add_metrics(observe::Metrics& metrics, const std::string& identity, TimePoint now);
     Result<CrlWatch*> crls_of(const std::string& ca);
+    [[nodiscard]] std::string impediment_of(const std::string& identity);
+    [[nodiscard]] std::optional<KeyToTry> key_to_try(const std::string& identity);
     [[nodiscard]] std::optional<control::CrlView> crl_view(const IdentityRunner& runner);
     Result<control::Acceptance> want(const std::string& identity, const lifecycle::Event& event,
                                      const std::string& begun);
@@ -76,6 +84,7 @@ class AgentService final : public control::ControlService {
     EventSink sink_;
     std::optional<Error> rest_;
     std::function<Status()> wake_;
+    KeyTests key_tests_;
 };
 
 }  // namespace hwenroll::runtime

@@ -85,7 +85,7 @@ class Service {
                   [this](const std::string& authority, const std::string& text) {
                       alert(observe::authority_alert(authority, text));
                   }}),
-          service_(agent_, store_, clock, version_) {}
+          service_(*loop_, agent_, store_, clock, version_) {}
 
     Status begin(config::Configuration configuration) {
         crashes_ = starts_.begin();

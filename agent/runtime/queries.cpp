@@ -10,12 +10,12 @@
 #include "agent/publish/file_names.h"
 #include "agent/runtime/authority_access.h"
 #include "agent/runtime/ca_answer.h"
+#include "agent/runtime/key_tests.h"
 #include "agent/runtime/published_files.h"
 #include "agent/runtime/request_jobs.h"
 #include "agent/runtime/token_access.h"
 #include "agent/runtime/worker_program.h"
 #include "agent/store/state_directory.h"
-#include "keystore/openssl/self_test.h"
 #include "transport/scep/operation_url.h"
 
 namespace hwenroll::runtime {
@@ -226,12 +226,7 @@ Result<std::vector<FoundKey>> find_keys(store::Store& store, const TokenQuery& q
 std::vector<TestedKey> test_all(keystore::Token& token, const std::vector<FoundKey>& keys) {
     std::vector<TestedKey> tested;
     for (const FoundKey& each : keys) {
-        Status outcome = keystore::signing_self_test(token, each.key);
-        if (outcome) {
-            outcome = each.agrees ? keystore::agreement_self_test(token, each.key)
-                                  : keystore::opening_self_test(token, each.key);
-        }
-        tested.push_back({each.identity, each.key.public_key.text(), std::move(outcome)});
+        tested.push_back({each.identity, each.key.public_key.text(), test_key(token, each.key, each.agrees)});
     }
     return tested;
 }

@@ -1,4 +1,5 @@
 // `hwenroll doctor` beside real tokens, CAs and agents.
+#include <algorithm>
 #include <csignal>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -11,6 +12,7 @@
 #include "base/pem.h"
 #include "tests/e2e/daemon_world.h"
 #include "tests/e2e/life.h"
+#include "tests/support/token_service.h"
 
 namespace hwenroll::test {
 namespace {
@@ -63,7 +65,8 @@ TEST_F(Doctor, finds_nothing_wrong_before_and_after_an_enrollment_and_sends_noth
     EXPECT_EQ(before.exit_code, 0) << before.out << before.err;
     EXPECT_THAT(before.out,
                 AllOf(HasSubstr("found: SoftHSM"), HasSubstr("offers CKM_RSA_PKCS, CKM_RSA_PKCS_KEY_PAIR_GEN"),
-                      HasSubstr("no login was made"), HasSubstr("the agent has not run here")));
+                      HasSubstr("untested token lab: no login was made"), HasSubstr("the agent has not run here"),
+                      HasSubstr(", 1 untested")));
     EXPECT_FALSE(std::filesystem::exists(world_.directory() / "state")) << "it makes nothing";
     enroll();
     const std::size_t sent = world_.requests().size();
@@ -171,7 +174,7 @@ TEST_F(Doctor, T9_uses_the_pin_once_and_a_report_never) {
              world_.config().string()},
             {{"HWENROLL_SHIM_MODULE=" + SoftHsm::module(), "HWENROLL_SHIM_LOG=" + shim_log()}, {}, {}});
     EXPECT_EQ(reported.exit_code, 0) << reported.err;
-    EXPECT_THAT(read_file(world_.directory() / "report"), HasSubstr("token lab: no login was made"));
+    EXPECT_THAT(read_file(world_.directory() / "report"), HasSubstr("untested token lab: no login was made"));
     EXPECT_EQ(logins(), 0U);
     EXPECT_EQ(doctor_with("").exit_code, 0);
     EXPECT_EQ(logins(), 1U);
@@ -248,7 +251,7 @@ TEST_F(Doctor, json_has_a_schema_and_each_check_its_outcome) {
     EXPECT_EQ(body["against_ca"], false);
     bool failed = false;
     for (const json& check : body["checks"]) {
-        EXPECT_THAT(check["outcome"], testing::AnyOf("ok", "warn", "fail", "unseen"));
+        EXPECT_THAT(check["outcome"], testing::AnyOf("ok", "warn", "fail", "unseen", "untested"));
         EXPECT_TRUE(check["section"].is_string() && check["about"].is_string() && check["text"].is_string());
         failed =
             failed || (check["outcome"] == "fail" && check["error"] == "E-TOKEN-MODULE" && check["next"].is_string());
@@ -309,6 +312,75 @@ TEST_F(Doctor, says_to_an_ordinary_user_what_it_could_not_see_and_who_can) {
     EXPECT_THAT(nothing.out, HasSubstr("this user may not read it"));
 }
 
+/// The PIN is a credential of the token's service; this command has none.
+class DoctorOfAService : public testing::Test {
+ protected:
+    DoctorOfAService() {
+        world_.configure({.pin = "credential:lab.pin"});
+        const auto credentials = world_.directory() / "credentials";
+        std::filesystem::create_directory(credentials);
+        std::filesystem::copy_file(world_.pin_path(), credentials / "lab.pin");
+        service_ = std::make_unique<TokenService>(
+            socket(), std::vector<std::string>{"CREDENTIALS_DIRECTORY=" + credentials.string()});
+    }
+
+    [[nodiscard]] std::filesystem::path socket() const { return world_.directory() / "run" / "token" / "lab"; }
+
+    DaemonWorld world_{{}};
+    std::unique_ptr<TokenService> service_;
+};
+
+TEST_F(DoctorOfAService, TOK_4_the_agent_tests_what_this_command_has_no_pin_for) {
+    world_.start_daemon();
+    world_.eventually("the enrollment", [&] { return world_.word() == "OK"; });
+    const RunResult beside = world_.command({"doctor"});
+    EXPECT_EQ(beside.exit_code, 0) << beside.out << beside.err;
+    EXPECT_THAT(beside.out,
+                AllOf(HasSubstr("key of identity web: RSA 2048 signs and opens, as the agent has just tried"),
+                      HasSubstr("untested PIN of token lab: credential:lab.pin is what systemd gives "
+                                "hwenroll-token@lab.service"),
+                      HasSubstr("found: SoftHSM"), Not(HasSubstr("untested key"))));
+    EXPECT_EQ(world_.stop_daemon(), 0);
+    const RunResult alone = world_.command({"doctor"});
+    EXPECT_EQ(alone.exit_code, 0) << alone.out << alone.err;
+    EXPECT_THAT(alone.out,
+                AllOf(HasSubstr("untested token lab: no login was made: credential:lab.pin is read by "
+                                "hwenroll-token@lab.service alone"),
+                      HasSubstr("-> systemctl start hwenrolld; hwenroll doctor"), HasSubstr("found: SoftHSM"),
+                      Not(HasSubstr("signs and opens")), Not(HasSubstr("FAIL"))));
+    world_.expect_no_canary({beside.out, alone.out});
+}
+
+TEST_F(DoctorOfAService, names_the_socket_that_is_missing) {
+    service_->stop();
+    std::filesystem::remove(socket());
+    const RunResult result = world_.command({"doctor"});
+    EXPECT_THAT(result.out, AllOf(HasSubstr("warn    PIN of token lab: the agent's own worker has no credentials"),
+                                  HasSubstr("-> systemctl enable --now hwenroll-token@lab.socket"),
+                                  Not(HasSubstr("E-TOKEN-PIN-SOURCE"))));
+}
+
+TEST(DoctorBesideTheAgent, says_untested_of_a_key_whose_token_is_at_work) {
+    DaemonWorld world({});
+    world.configure({.module = module("libhwenroll-pkcs11-shim.so")});
+    world.start_daemon({"HWENROLL_SHIM_MODULE=" + SoftHsm::module(), "HWENROLL_SHIM_RULE=C_GenerateKeyPair:2:hang"});
+    world.eventually("the enrollment", [&] { return world.word() == "OK"; });
+    EXPECT_EQ(world.command({"renew", "web", "--rekey"}).exit_code, 0);
+    RunResult result;
+    world.eventually("work on the token", [&] {
+        result = world.command({"doctor"});
+        return result.out.find("untested key of identity web: the agent did not try it: it is at work") !=
+               std::string::npos;
+    });
+    EXPECT_EQ(result.exit_code, 0) << result.out;
+    EXPECT_THAT(result.out, AllOf(HasSubstr("-> hwenroll wait web"), Not(HasSubstr("signs and opens"))));
+    const json body = json::parse(world.command({"doctor", "--json"}).out);
+    EXPECT_TRUE(std::ranges::any_of(body["checks"], [](const json& check) {
+        return check["outcome"] == "untested" && check["about"] == "key of identity web";
+    })) << body.dump(2);
+    EXPECT_EQ(world.stop_daemon(), 0);
+}
+
 TEST(DoctorBesideTheAgent, takes_its_word_on_tokens_and_makes_no_login_and_sees_that_a_reload_is_due) {
     DaemonWorld world({});
     world.configure({.module = module("libhwenroll-pkcs11-shim.so")});
@@ -321,7 +393,9 @@ TEST(DoctorBesideTheAgent, takes_its_word_on_tokens_and_makes_no_login_and_sees_
     EXPECT_THAT(result.out,
                 AllOf(HasSubstr("hwenrolld: runs, version "), HasSubstr("the configuration on disk is in force"),
                       HasSubstr("token lab: the agent is logged in to it"),
-                      HasSubstr("no login was made: the agent runs and logs in itself")));
+                      HasSubstr("key of identity web: RSA 2048 signs and opens, as the agent has just tried"),
+                      Not(HasSubstr("untested"))));
+    EXPECT_TRUE(world.said("asked for TestKeys: done")) << world.daemon().err();
     EXPECT_EQ(times(read_file(log), "C_Login\n"), logins);
     world.configure({.agent_extra = "# another line", .module = module("libhwenroll-pkcs11-shim.so")});
     EXPECT_THAT(world.command({"doctor"}).out, AllOf(HasSubstr("the configuration on disk is not in force yet"),

@@ -29,8 +29,8 @@ class Authorization : public ServerFixture {
         return method == "AcceptNext" || method == "FetchCrl" ? json{{"ca", "corp"}} : json{{"identity", "web"}};
     }
 
-    const std::vector<std::string> changes_{"Enroll", "Adopt",      "Renew",    "Cancel",
-                                            "Resume", "AcceptNext", "FetchCrl", "FetchCertificate"};
+    const std::vector<std::string> changes_{
+        "Enroll", "Adopt", "Renew", "Cancel", "Resume", "AcceptNext", "FetchCrl", "FetchCertificate", "TestKeys"};
 };
 
 TEST_F(Authorization, whoever_may_open_the_socket_may_read) {
@@ -155,6 +155,25 @@ TEST_F(Authorization, a_change_is_recorded_though_its_caller_or_the_agent_is_gon
     ASSERT_EQ(log_.size(), 2U);
     EXPECT_THAT(log_[1].text, HasSubstr("Adopt of 'web': the agent ended meanwhile"));
     EXPECT_EQ(log_[1].message_id, observe::audit_message_id);
+}
+
+TEST_F(Authorization, a_test_of_keys_changes_nothing_and_is_a_record_as_a_change_is) {
+    RawClient root(path());
+    EXPECT_TRUE(ask(root, "TestKeys")["parameters"]["tests"].is_array());
+    ask(root, "TestKeys", {{"identity", "nobody"}});
+    ask(root, "TestKeys", {{"identity", 3}});
+    ASSERT_EQ(log_.size(), 3U);
+    EXPECT_EQ(log_[0].text, "control: uid 0, pid 4242 asked for TestKeys: done");
+    EXPECT_EQ(log_[0].message_id, observe::audit_message_id);
+    EXPECT_THAT(log_[1].text, HasSubstr("TestKeys of 'nobody': refused: E-UNKNOWN-NAME"));
+    EXPECT_THAT(log_[2].text, HasSubstr("'identity'"));
+    service_.tests_later = true;
+    RawClient waiting(path());
+    waiting.call("TestKeys", {{"identity", "web"}});
+    ASSERT_TRUE(loop_.run([&] { return service_.testing.size() == 1; }));
+    server_.reset();
+    ASSERT_EQ(log_.size(), 4U);
+    EXPECT_THAT(log_[3].text, HasSubstr("TestKeys of 'web': the agent ended meanwhile"));
 }
 
 TEST_F(Authorization, the_audit_is_written_also_where_nobody_watches) {

@@ -64,13 +64,19 @@ TEST_F(ControlClient, asks_and_changes) {
     EXPECT_TRUE(client.accept_next("corp", "SHA256:AB"));
     EXPECT_EQ(client.fetch_crl("corp")->text, "begun");
     EXPECT_EQ(client.fetch_certificate("corp", "1F")->certificate, "PEM");
+    const auto tests = client.test_keys("web");
+    ASSERT_TRUE(tests) << tests.error().line();
+    EXPECT_TRUE(*tests == std::vector{full_key_test("web")});
+    EXPECT_EQ(client.test_keys({})->size(), 1U);
+    EXPECT_EQ(client.test_keys("nobody").error().code(), ErrorCode::unknown_name);
     EXPECT_EQ(client.resume("web")->token, "lab");
     EXPECT_EQ(client.history("web", 2)->size(), 2U);
     EXPECT_EQ(client.history({}, 1)->front().name, "any");
     server_->do_on_loop([](ControlServiceFake& service, PeerSourceFake&) {
-        EXPECT_THAT(service.asked, testing::ElementsAre("enroll web", "renew web rekey", "adopt web 3", "cancel web",
-                                                        "accept-next corp SHA256:AB", "fetch-crl corp",
-                                                        "fetch-certificate corp 1F", "resume web"));
+        EXPECT_THAT(service.asked,
+                    testing::ElementsAre("enroll web", "renew web rekey", "adopt web 3", "cancel web",
+                                         "accept-next corp SHA256:AB", "fetch-crl corp", "fetch-certificate corp 1F",
+                                         "test-keys web", "test-keys all", "test-keys nobody", "resume web"));
     });
 }
 

@@ -46,6 +46,16 @@ control::Health full_health() {
     return health;
 }
 
+control::KeyTestView full_key_test(const std::string& identity) {
+    return {identity,
+            "failed",
+            "lab",
+            "RSA 2048",
+            "the key cannot sign (CKR_FUNCTION_FAILED)",
+            "hwenroll renew --rekey",
+            ErrorCode::token_self_test};
+}
+
 control::IdentityEvent sample_event(const std::string& name, const std::string& text, bool settled,
                                     std::optional<ErrorCode> error) {
     return {name, sample_time(), settled ? "OK" : "REQUESTED", text, settled, error};
@@ -151,6 +161,17 @@ void ControlServiceFake::fetch_certificate(const std::string& ca, const std::str
     control::Acceptance given = acceptance;
     given.certificate = "PEM";
     done(failure ? Result<control::Acceptance>(fail(*failure)) : given);
+}
+
+void ControlServiceFake::test_keys(const std::optional<std::string>& identity, Tested done) {
+    asked.push_back("test-keys " + identity.value_or("all"));
+    if (tests_later) {
+        testing.push_back(std::move(done));
+    } else if (identity && !views.contains(*identity)) {
+        done(fail(Error(ErrorCode::unknown_name, "there is no identity '" + *identity + "'")));
+    } else {
+        done(std::vector{full_key_test(identity.value_or("web"))});
+    }
 }
 
 Result<control::ResumptionView> ControlServiceFake::resume(const std::string& identity) {

@@ -20,6 +20,9 @@ control::IdentityView full_view(const std::string& name);
 /// With every member set.
 control::Health full_health();
 
+/// With every member set.
+control::KeyTestView full_key_test(const std::string& identity);
+
 /// An event of `name`.
 control::IdentityEvent sample_event(const std::string& name, const std::string& text, bool settled = false,
                                     std::optional<ErrorCode> error = {});
@@ -40,6 +43,7 @@ class ControlServiceFake final : public control::ControlService {
     void adopt_certificate(const std::string& identity, const std::string& certificates, Accepted done) override;
     void fetch_crl(const std::string& ca, Accepted done) override;
     void fetch_certificate(const std::string& ca, const std::string& serial, Accepted done) override;
+    void test_keys(const std::optional<std::string>& identity, Tested done) override;
     Result<control::ResumptionView> resume(const std::string& identity) override;
     Result<std::vector<control::HistoryEvent>> history(const std::optional<std::string>& identity,
                                                        std::int64_t limit) override;
@@ -60,6 +64,8 @@ class ControlServiceFake final : public control::ControlService {
     std::optional<Error> failure;  ///< of every change
     bool adopts_later = false;     ///< adoptions wait in `adopting`
     std::vector<Accepted> adopting;
+    bool tests_later = false;  ///< tests of keys wait in `testing`
+    std::vector<Tested> testing;
 
  private:
     Result<control::Acceptance> take(const std::string& what, const std::string& identity);

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "agent/control/identity_view.h"
+#include "agent/control/key_test_codec.h"
 #include "agent/control/methods.h"
 #include "agent/control/view_codec.h"
 #include "tests/agent/control/server_fixture.h"
@@ -113,6 +114,7 @@ TEST(Interface, has_the_members_that_are_sent) {
     const json health = to_json(full_health());
     EXPECT_EQ(names(type("Authority")), names(health["authorities"][0]));
     EXPECT_EQ(names(type("Token")), names(health["tokens"][0]));
+    EXPECT_EQ(names(type("KeyTest")), names(to_json(full_key_test("web"))));
     EXPECT_EQ(names(type("Event")), names(to_json(sample_event("web", "x", true, ErrorCode::internal))));
     const json metric = to_json(observe::MetricFamily{"hwenroll_up", "gauge", "x", {{{{"identity", "web"}}, 1}}});
     EXPECT_EQ(names(type("Metric")), names(metric));
@@ -125,7 +127,7 @@ TEST(Interface, says_of_members_that_may_be_missing_that_they_may) {
     const json row = to_json(overview_of({bare}))["rows"][0];
     for (const auto& [type_name, object] :
          {std::pair("Identity", to_json(bare)), std::pair("Row", row), std::pair("Authority", to_json(AuthorityView())),
-          std::pair("Token", to_json(TokenView()))}) {
+          std::pair("Token", to_json(TokenView())), std::pair("KeyTest", to_json(KeyTestView()))}) {
         const std::set<std::string> sent = names(object);
         for (const auto& [name, spelled] : type(type_name)) {
             EXPECT_EQ(spelled.starts_with('?'), !sent.contains(name)) << name;

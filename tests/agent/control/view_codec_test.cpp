@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "agent/control/identity_view.h"
+#include "agent/control/key_test_codec.h"
 #include "tests/agent/control/control_service_fake.h"
 
 namespace hwenroll::test {
@@ -87,6 +88,25 @@ TEST(ViewCodec, events_and_outcomes_survive) {
     EXPECT_TRUE(health_of(to_json(Health())).value() == Health());
     const HistoryEvent entry{"token", "lab", sample_time(), "logged in"};
     EXPECT_TRUE(history_event_of(to_json(entry)).value() == entry);
+}
+
+TEST(ViewCodec, a_test_of_a_key_comes_back_as_it_was_or_its_wrong_member_is_named) {
+    EXPECT_TRUE(key_test_of(to_json(full_key_test("web"))).value() == full_key_test("web"));
+    const KeyTestView bare{"web", "tested", {}, {}, {}, {}, {}};
+    EXPECT_TRUE(key_test_of(to_json(bare)).value() == bare);
+    const json good = to_json(full_key_test("web"));
+    for (const auto& [name, value] : good.items()) {
+        json bad = good;
+        bad[name] = json::array({1});
+        const auto read = key_test_of(bad);
+        ASSERT_FALSE(read) << name;
+        EXPECT_THAT(read.error().line(), HasSubstr("'" + name + "'"));
+    }
+    json later = good;
+    later["error"] = "E-NEW-KIND";
+    EXPECT_FALSE(key_test_of(later));
+    EXPECT_FALSE(key_test_of(json::array()));
+    EXPECT_FALSE(key_test_of(json::object()));
 }
 
 TEST(ViewCodec, what_is_not_set_is_not_sent) {

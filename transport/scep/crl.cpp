@@ -458,6 +458,7 @@ Result<std::vector<Revocation>> find_revocations(ByteView der, const std::vector
         return found;
     }
     std::vector<Bytes> wanted;
+    wanted.reserve(serials.size());
     for (const Bytes& serial : serials) {
         wanted.push_back(magnitude(serial));
     }

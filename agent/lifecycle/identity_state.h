@@ -230,6 +230,8 @@ struct IdentityState {
     std::vector<RetiredKey> retired;
     Wish wish = Wish::nothing;
     bool revoked = false;       ///< the current certificate is (SM-18)
+    bool unproved = false;      ///< a power failure may undo the switch to the current certificate: no fsync behind it
+                                ///< is known. What it has replaced is not confirmed, and keeps its key
     Bytes renewal_req_refused;  ///< Policy::configuration_mark under which the CA refused a RenewalReq (REN-6)
     TimePoint seek_after;       ///< the CA's successor is asked for no earlier (ROLL-4)
     std::optional<TimePoint> alerted_at;  ///< the last alert since the last success (invariant 11)

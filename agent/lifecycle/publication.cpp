@@ -24,7 +24,7 @@ bool contains(const std::vector<Bytes>& all, const Bytes& one) {
 /// follows its CA, or its own validity; and what has expired is worse than the successor's. It is never used before it
 /// is valid.
 std::optional<TimePoint> switch_time(const IdentityState& state, const Policy& policy) {
-    if (!state.shadow || state.next || !policy.clock_trusted) {
+    if (!state.shadow || (state.next && !is_queued_again(state)) || !policy.clock_trusted) {
         return std::nullopt;
     }
     const TimePoint valid = state.shadow->credential.issued.not_before;
@@ -130,14 +130,8 @@ void queue_what_is_due(Decision& d) {
     }
 }
 
-/// Invariant 1: the certificate in use may be gone after a power failure, since the directory could not be made durable
-/// (PublicationFailed::seen). What it has replaced is not confirmed, and keeps its key, until one is published that is.
-bool is_unproved(const IdentityState& state) {
-    return is_queued_again(state) && state.publish_after != TimePoint{};
-}
-
 /// When the queued credential may take the place of a certificate that works: not before it is valid (C7, K7), not
-/// before the window opens.
+/// before the window opens; but no window keeps consumers at a certificate that is not valid yet (K10).
 TimePoint activation_time(const IdentityState& state, const Policy& policy) {
     if (!state.current || state.revoked || state.next->issued.leaf == state.current->issued.leaf) {
         return {};
@@ -145,7 +139,9 @@ TimePoint activation_time(const IdentityState& state, const Policy& policy) {
     const IssuedRecord& current = state.current->issued;
     const TimePoint valid = std::min(state.next->issued.not_before, current.not_after);
     const auto& opens = policy.activation.opens;
-    return opens ? std::max(valid, std::min(*opens, point_in(current, policy.activation.latest))) : valid;
+    const bool leads_back = state.next->issued.not_before < current.not_before;
+    return opens && !leads_back ? std::max(valid, std::min(*opens, point_in(current, policy.activation.latest)))
+                                : valid;
 }
 
 /// K1: a wrong clock must not take a working certificate away from consumers.
@@ -161,26 +157,29 @@ std::optional<TimePoint> publication_time(const IdentityState& state, const Poli
     return std::max(state.publish_after, activation_time(state, policy));
 }
 
-/// True when the current certificate should be published once more, for its anchors or its CRL, while another one
-/// waits, for its window or for a clock that is trusted: what is trusted waits for no window (C19). Consumers do not
-/// see that one yet (Started::next_seen, PublishedFound). Not while it is tried again after a failure: the disk is as
-/// full for both.
+/// True when the current certificate should be published once more, for its anchors or its CRL or to be durable, while
+/// another one waits, for its window or for a clock that is trusted: what is trusted waits for no window (C19), nor
+/// does what is in use. Consumers do not see the other one yet (Started::next_seen, PublishedFound). Not while that is
+/// tried again after a failure: the disk is as full for both.
 bool current_overtakes(const IdentityState& state, const Policy& policy) {
     const bool waits =
         state.current && state.next && state.next->issued.leaf != state.current->issued.leaf &&
         (clock_blocks_publication(state, policy) || activation_time(state, policy) > state.publish_after);
-    return waits && (anchors_changed(state, policy) || crl_changed(state, policy));
+    return waits && (state.unproved || anchors_changed(state, policy) || crl_changed(state, policy));
 }
 
 /// The next generation's number follows: numbers grow in the order in which consumers see them.
 void publish_current_again(Decision& d) {
     const bool anchors = anchors_changed(d.next, d.policy);
+    const bool list = crl_changed(d.next, d.policy);
     const std::uint64_t generation = ++d.next.last_generation;
     d.next.next->generation = ++d.next.last_generation;
     d.emit(PublishGeneration{generation, BesideCertificate{anchors_for(d.next.current->issued, d.next, d.policy),
                                                            crl_for(*d.next.current, d.next, d.policy)}});
-    d.note = fmt::format("{} while the next certificate waits for its time",
-                         anchors ? "the anchors of today are published" : "a newer CRL is published");
+    d.note =
+        fmt::format("{} while the next certificate waits for its time", anchors ? "the anchors of today are published"
+                                                                        : list  ? "a newer CRL is published"
+                                                                                : "the current one is published again");
 }
 
 /// What has waited for its window is published with the anchors and the CRL of today. Under another number, since
@@ -232,7 +231,7 @@ KeyRecord known_key(const IdentityState& state, const KeyRecord& found) {
 /// Consumers use the new key: what it replaced may go after a while. How long that is only a clock that is trusted can
 /// say; until then the keys stay as they are (K1).
 void confirm(Decision& d) {
-    if (!d.policy.clock_trusted || is_unproved(d.next)) {
+    if (!d.policy.clock_trusted || d.next.unproved) {
         return;
     }
     for (RetiredKey& retired : d.next.retired) {
@@ -352,7 +351,7 @@ std::vector<TimePoint> publication_times(const IdentityState& state, const Polic
         times.push_back(state.delivery->next_try);
     }
     for (const RetiredKey& retired : state.retired) {
-        const bool confirmed = retired.destroy_at || (!state.delivery && !is_unproved(state));
+        const bool confirmed = retired.destroy_at || (!state.delivery && !state.unproved);
         if (confirmed && policy.clock_trusted && !is_needed(state, retired.key)) {
             times.push_back(retired.destroy_at.value_or(TimePoint{}));
         }
@@ -411,6 +410,14 @@ void show_next(Decision& d) {
     }
 }
 
+/// Invariant 3: consumers see `next`, and a power failure may undo that. It is the current one, so that neither a
+/// window nor a clock comes between it and its being made durable, and no newer CRL brings the older certificate back.
+void take_unproved(Decision& d) {
+    show_next(d);
+    d.next.unproved = true;
+    queue(d, *d.next.current);
+}
+
 /// The current certificate with other anchors or another CRL; what waits, waits on.
 void on_current_again(Decision& d, const GenerationPublished& event) {
     const bool expected = d.next.current && d.next.next && event.generation > d.next.current->generation &&
@@ -421,6 +428,7 @@ void on_current_again(Decision& d, const GenerationPublished& event) {
     d.next.current->generation = event.generation;
     d.next.current->issued.anchors = event.beside->anchors;
     d.next.current->crl = event.beside->crl;
+    d.next.unproved = false;
     d.next.publish_after = {};
     forget_full_storage(d);
     begin_delivery(d, event.generation);
@@ -438,6 +446,7 @@ void on(Decision& d, const GenerationPublished& event) {
         return;
     }
     show_next(d);
+    d.next.unproved = false;
     begin_delivery(d, event.generation);
     if (!d.next.enrollment) {
         clear_wait(d);
@@ -446,16 +455,31 @@ void on(Decision& d, const GenerationPublished& event) {
     d.note = fmt::format("generation {} published", event.generation);
 }
 
+void take_what_is_seen(Decision& d, const Started& event) {
+    const std::uint64_t highest = std::max(d.next.last_generation, event.highest_generation);
+    d.next.last_generation = highest;
+    d.next.next->generation = event.current_generation;
+    take_unproved(d);
+    const Credential& queued = *d.next.next;
+    if (event.shown && queued.crl == d.next.current->crl && queued.issued == d.next.current->issued) {
+        // What is there, whole, is made durable under its number.
+        d.next.next->generation = event.current_generation;
+        d.next.last_generation = highest;
+    }
+    begin_delivery(d, event.current_generation);
+    if (!d.next.enrollment) {
+        clear_wait(d);
+    }
+    d.note = fmt::format("generation {} is in front of consumers, and made durable", event.current_generation);
+}
+
 void on(Decision& d, const PublicationFailed& event) {
     if (!d.next.next) {
         return;
     }
     std::optional<std::uint64_t> made_visible;
     if (event.seen && !is_queued_again(d.next)) {
-        // Invariant 3: it is the current one, so that neither a window nor a clock comes between it and its being made
-        // durable, and no newer CRL brings the older certificate back.
-        show_next(d);
-        queue(d, *d.next.current);
+        take_unproved(d);
         made_visible = d.next.current->generation;
     }
     ++d.next.counters.failures;
@@ -492,6 +516,15 @@ void on(Decision& d, const Delivered& event) {
     d.note = event.error->line();
 }
 
+/// S3: the state is not from before: a power failure has undone the switch to its certificate. What ends later than
+/// that was replaced by it all the same (K10, SM-18).
+bool has_come_back(const IdentityState& state, const PublishedFound& found) {
+    const bool replaced = std::ranges::any_of(
+        state.retired, [&](const RetiredKey& one) { return !one.destroy_at && one.key.spki == found.key.spki; });
+    return state.unproved && state.next && state.current &&
+           (replaced || found.issued.not_before <= state.current->issued.not_before);
+}
+
 /// It is the current one at once: neither a clock that is not trusted nor a window may keep it waiting, for what it has
 /// replaced would be published over it with the next CRL. Consumers get it once more, whole. A request that the state
 /// remembers was answered, or given up, before that certificate was published.
@@ -503,8 +536,14 @@ void on(Decision& d, const PublishedFound& event) {
     if (event.key.id.empty() || event.key.spki.empty() || lasts_as_long(d.next.current) || lasts_as_long(d.next.next)) {
         return;
     }
-    const KeyRecord key = known_key(d.next, event.key);
     d.next.last_generation = std::max(d.next.last_generation, event.highest_generation);
+    if (has_come_back(d.next, event)) {
+        d.next.next->generation = ++d.next.last_generation;
+        d.next.publish_after = {};
+        d.note = "a power failure has brought an older certificate back, the current one is published again";
+        return;
+    }
+    const KeyRecord key = known_key(d.next, event.key);
     if (d.next.enrollment) {
         abandon(d);
     }
@@ -519,6 +558,7 @@ void on(Decision& d, const PublishedFound& event) {
     take_over(
         d,
         Credential{key, event.issued, event.highest_generation, {}, d.draw.fraction, name_mark, d.policy.content_mark});
+    d.next.unproved = true;
     queue(d, *d.next.current);
     d.note = fmt::format(
         "consumers see a certificate that the state does not know, valid until {}: the state is from an older backup, "

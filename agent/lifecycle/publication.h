@@ -18,6 +18,10 @@ bool is_queued_again(const IdentityState& state);
 /// True when the next credential's publication is under way or waits for its time, as it should.
 bool publishes_in_order(const IdentityState& state, const Policy& policy);
 
+/// S7: consumers see the certificate of `next` (Started::next_seen). No clock and no window is asked any more; whether
+/// the fsync behind the switch has come is not known.
+void take_what_is_seen(Decision& d, const Started& event);
+
 /// K3: no time that the publication waits for is later than it could be by this clock.
 void bound_publication(Decision& d, Seconds longest);
 

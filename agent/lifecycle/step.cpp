@@ -276,6 +276,7 @@ void advance(Decision& d) {
 void take_generations(Decision& d, const Started& event) {
     if (d.next.current && !d.next.next && !event.shown) {
         d.next.last_generation = std::max(d.next.last_generation, event.highest_generation);
+        d.next.unproved = true;
         d.note = "what was published is gone or damaged, it is published again";
         return queue(d, *d.next.current);
     }
@@ -289,18 +290,14 @@ void take_generations(Decision& d, const Started& event) {
     d.next.next->generation = d.next.last_generation;
 }
 
-/// Invariant 3: consumers are led to the next certificate already, so no clock and no window is asked any more.
-void take_what_is_seen(Decision& d, const Started& event) {
-    if (event.next_seen && d.next.next && !is_queued_again(d.next)) {
-        d.next.last_generation = std::max(d.next.last_generation, event.highest_generation);
-        d.next.next->generation = event.current_generation;
-        on(d, GenerationPublished{event.current_generation});
-    }
-}
-
 void on(Decision& d, const Started& event) {
-    take_what_is_seen(d, event);
-    take_generations(d, event);
+    const bool another = d.next.next && d.next.current && !is_queued_again(d.next);
+    if (event.next_seen && d.next.next && !is_queued_again(d.next)) {
+        take_what_is_seen(d, event);
+    } else {
+        d.next.unproved = d.next.unproved || (another && !event.current_seen);
+        take_generations(d, event);
+    }
     d.settled = true;
     if (!event.fresh) {
         return;

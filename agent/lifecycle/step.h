@@ -27,6 +27,7 @@ struct Started {
     bool fresh = true;       ///< the process is; otherwise it only looked at what consumers see (F6)
     bool next_seen = false;  ///< consumers are led to the certificate of `next` already, which is another one than the
                              ///< current one: a process was killed behind the switch. `shown` says whether it is whole
+    bool current_seen = true;  ///< beside another `next`: consumers are led to the current certificate, undamaged
 };
 /// The time of state.wait has come.
 struct Due {};

@@ -35,8 +35,10 @@ lifecycle::Started started_with(const lifecycle::IdentityState& state,
                                 const std::optional<publish::PublishedState>& published, const KeyPlace& place) {
     lifecycle::Started event;
     const lifecycle::Credential* const wanted = state.next ? &*state.next : state.current ? &*state.current : nullptr;
+    const bool another = state.next && state.current && state.next->issued.leaf != state.current->issued.leaf;
     if (!published) {
         event.shown = wanted == nullptr;
+        event.current_seen = !another;
         return event;
     }
     event.current_generation = published->current.value_or(0);
@@ -47,8 +49,9 @@ lifecycle::Started started_with(const lifecycle::IdentityState& state,
                       published->key_uri == uri_of(place, wanted->key) &&
                       event.current_generation == wanted->generation;
     }
-    const bool another = state.next && state.current && state.next->issued.leaf != state.current->issued.leaf;
     event.next_seen = another && published->certificate == state.next->issued.leaf;
+    event.current_seen =
+        !another || (published->defect.empty() && published->certificate == state.current->issued.leaf);
     return event;
 }
 

@@ -185,6 +185,7 @@ Status read_main_row(const Statement& row, const std::string& name, IdentityStat
     state.wish = static_cast<lifecycle::Wish>(row.integer(17));
     state.revoked = row.integer(18) != 0;
     state.renewal_req_refused = row.blob(19);
+    state.unproved = row.integer(20) != 0;
     return {};
 }
 
@@ -200,8 +201,8 @@ Status write_main_row(Database& database, const std::string& name, const std::st
     Statement row(database,
                   "INSERT INTO identities (name, token, phase, waiting_for, wait_until, hold_reason, hold_mark, "
                   "error_name, error_line, error_at, failures, messages, certificates, last_generation, retry_after, "
-                  "retry_mark, publish_after, seek_after, alerted_at, wish, revoked, renewal_req_refused) VALUES "
-                  "(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)");
+                  "retry_mark, publish_after, seek_after, alerted_at, wish, revoked, renewal_req_refused, unproved) "
+                  "VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)");
     row.bind(std::string_view(name)).bind(std::string_view(token)).bind(static_cast<std::int64_t>(state.phase));
     row.bind(static_cast<std::int64_t>(state.wait.reason)).bind(seconds(state.wait.until));
     if (state.hold) {
@@ -224,7 +225,7 @@ Status write_main_row(Database& database, const std::string& name, const std::st
     }
     bind(row.bind(seconds(state.publish_after)).bind(seconds(state.seek_after)), state.alerted_at);
     row.bind(static_cast<std::int64_t>(state.wish)).bind(std::int64_t{state.revoked ? 1 : 0});
-    return row.bind(ByteView(state.renewal_req_refused)).run();
+    return row.bind(ByteView(state.renewal_req_refused)).bind(std::int64_t{state.unproved ? 1 : 0}).run();
 }
 
 Status write_transaction(Database& database, const std::string& name, const Transaction& transaction) {
@@ -293,7 +294,7 @@ Result<IdentityState> read_identity(Database& database, const std::string& name)
         database,
         "SELECT phase, waiting_for, wait_until, hold_reason, hold_mark, error_name, error_line, error_at, "
         "failures, messages, certificates, last_generation, retry_after, retry_mark, publish_after, seek_after, "
-        "alerted_at, wish, revoked, renewal_req_refused FROM identities WHERE name=?");
+        "alerted_at, wish, revoked, renewal_req_refused, unproved FROM identities WHERE name=?");
     const auto found = row.bind(std::string_view(name)).step();
     if (!found) {
         return fail(found.error());

@@ -237,7 +237,18 @@ INSERT INTO crls (authority, issuer, scope, digest, number, this_update, next_up
 DROP TABLE whole_crls;
 )sql";
 
-constexpr std::array steps{wrapped_keys, key_places, revocation_lists, envelope_keys, partitioned_lists};
+/// Switches of `current` that a power failure may undo. Version 9 knew them by a publication of the same certificate
+/// that had failed, or it did not.
+constexpr const char* unproved_switches = R"sql(
+ALTER TABLE identities ADD COLUMN unproved INTEGER NOT NULL DEFAULT 0;
+UPDATE identities SET unproved=1 WHERE publish_after<>0 AND EXISTS (
+    SELECT 1 FROM certificates AS one JOIN certificates AS other ON one.identity=other.identity AND one.der=other.der
+    WHERE one.identity=identities.name AND one.slot='next' AND other.slot='current'
+        AND one.role='leaf' AND other.role='leaf');
+)sql";
+
+constexpr std::array steps{wrapped_keys,  key_places,        revocation_lists,
+                           envelope_keys, partitioned_lists, unproved_switches};
 constexpr Layout layout{create, 4, steps.data(), steps.size()};
 static_assert(layout.version() == schema_version);
 

@@ -5,6 +5,20 @@
 #include "tests/simulation/machine.h"
 
 namespace hwenroll::simulation {
+namespace {
+
+constexpr Seconds crl_life = 30 * day;
+
+/// Those of the CA and its successor, which issue all certificates themselves.
+void add_crls(lifecycle::AuthorityFacts& facts, TimePoint wall) {
+    const auto number = static_cast<std::uint8_t>(wall.time_since_epoch() / crl_life);
+    facts.crls.push_back({facts.anchor, {}, {0xC1, number}});
+    if (facts.next) {
+        facts.crls.push_back({facts.next->anchor, {}, {0xC2, number}});
+    }
+}
+
+}  // namespace
 
 lifecycle::AuthorityTransition Machine::decide(const lifecycle::AuthorityEvent& event) {
     lifecycle::AuthorityTransition transition = lifecycle::step(authority_, event, authority_policy_, wall());
@@ -14,6 +28,9 @@ lifecycle::AuthorityTransition Machine::decide(const lifecycle::AuthorityEvent& 
         say("authority: " + transition.note);
     }
     lifecycle::AuthorityFacts facts = lifecycle::facts_of(authority_, wall());
+    if (publishes_crls_ && !facts.anchor.empty()) {
+        add_crls(facts, wall());
+    }
     if (facts != policy_.authority) {
         policy_.authority = std::move(facts);
         facts_changed_ = true;

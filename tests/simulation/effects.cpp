@@ -11,6 +11,8 @@ using lifecycle::EffectFailed;
 using lifecycle::Event;
 using lifecycle::Purpose;
 
+constexpr Seconds longest_backoff = 6 * hour + 10 * minute;
+
 EffectFailed failed(ErrorCode code, const char* what) {
     return EffectFailed{Error(code, what)};
 }
@@ -97,6 +99,7 @@ Event Machine::submit(bool poll) {
         return judge(std::move(*issued), poll);
     }
     if (std::holds_alternative<Pending>(answer)) {
+        watch_.undecided({now_, now_ + hour + 10 * minute});  // to the next poll
         return lifecycle::RequestPending{};
     }
     return lifecycle::RequestRejected{std::get<Refusal>(answer).why, Error(ErrorCode::ca_rejected, "the CA refused")};
@@ -137,23 +140,49 @@ Event Machine::carry_out(const lifecycle::ReconsiderAuthority& effect) {
     return lifecycle::AuthorityReconsidered{to == nullptr || to->anchor_fingerprint != effect.request.recipient};
 }
 
-Event Machine::carry_out(const lifecycle::PublishGeneration& effect) {
+/// Consumers are led to another generation. That lasts over a power failure once it is durable_ as well.
+void Machine::show(const lifecycle::PublishGeneration& effect) {
     highest_generation_ = std::max(highest_generation_, effect.generation);
-    if (random_.one_in(500)) {
-        // The directory may be there; the link is as it was.
-        return lifecycle::PublicationFailed{Error(ErrorCode::publish_write, "the disk is full")};
-    }
     const lifecycle::Credential& next = effect.beside ? *state_.current : *state_.next;
     const Published seen{effect.generation,
                          next.issued.leaf,
                          next.key.id,
                          {next.issued.not_before, next.issued.not_after},
-                         lifecycle::point_in(next.issued, policy_.renew_at),
-                         now_};
+                         lifecycle::point_in(next.issued, has_window_ ? policy_.activation.latest : policy_.renew_at),
+                         now_,
+                         next.issued};
     watch_.published(published_, seen, now_, misled_, token_);
     published_ = seen;
     ++figures_.published;
-    return lifecycle::GenerationPublished{effect.generation, effect.beside};
+}
+
+bool Machine::fails_to_last() {
+    return now_ < disk_ails_until_ ? !random_.one_in(8) : random_.one_in(500);
+}
+
+Event Machine::carry_out(const lifecycle::PublishGeneration& effect) {
+    highest_generation_ = std::max(highest_generation_, effect.generation);
+    const bool full = random_.one_in(now_ < disk_ails_until_ ? 6 : 500);
+    if (full) {
+        // The directory may be there; the link is as it was.
+        watch_.away({now_, now_ + (state_.counters.failures > 0 ? longest_backoff : 10 * minute)});
+    } else {
+        show(effect);
+    }
+    if (!full && !fails_to_last()) {
+        durable_ = published_;
+        return lifecycle::GenerationPublished{effect.generation, effect.beside};
+    }
+    // What agent/runtime finds there by the certificate: it may be from a try before.
+    const bool seen = !effect.beside && published_ && published_->leaf == state_.next->issued.leaf;
+    if (!full) {
+        ++figures_.not_durable;
+        if (random_.one_in(2)) {
+            timer(Timer::disruption) = std::min(timer(Timer::disruption), now_ + random_.between(minute, 3 * day));
+        }
+    }
+    return lifecycle::PublicationFailed{Error(ErrorCode::publish_write, full ? "the disk is full" : "cannot sync"),
+                                        seen};
 }
 
 Event Machine::carry_out(const lifecycle::SeekSuccessor& /*effect*/) {
@@ -176,7 +205,7 @@ Event Machine::carry_out(const lifecycle::DestroyKey& effect) {
     }
     token_.destroy(effect.key_id);
     ++figures_.keys_destroyed;
-    watch_.destroyed(effect.key_id, published_, policy_.retire_after, now_, misled_);
+    watch_.destroyed(effect.key_id, published_, durable_, policy_.retire_after, now_, misled_);
     return lifecycle::KeyDestroyed{effect.key_id, {}};
 }
 

@@ -10,6 +10,8 @@ namespace {
 
 constexpr TimePoint never = TimePoint::max();
 constexpr Seconds rollout = 60 * day;
+constexpr Seconds window_pause = 7 * day;
+constexpr Seconds window = 2 * hour;
 
 struct Kind {
     Seconds lifetime;
@@ -32,11 +34,9 @@ Seconds latency(const lifecycle::Effect& effect, Random& random) {
     return random.between(Seconds(1), Seconds(8));
 }
 
-/// A new certificate is in front of consumers: it was published, or it is seen after a crash that it had been.
-bool is_success(const lifecycle::Event& event) {
-    const auto* published = std::get_if<lifecycle::GenerationPublished>(&event);
-    const auto* started = std::get_if<lifecycle::Started>(&event);
-    return (published != nullptr && !published->beside) || (started != nullptr && started->next_seen);
+/// A new certificate is in front of consumers: it was published, or is seen although that is not recorded or durable.
+bool is_success(const lifecycle::IdentityState& before, const lifecycle::IdentityState& after) {
+    return after.current && (!before.current || before.current->issued.leaf != after.current->issued.leaf);
 }
 
 }  // namespace
@@ -58,6 +58,8 @@ void Figures::add(const Figures& other) {
     keys_destroyed += other.keys_destroyed;
     excused_expiries += other.excused_expiries;
     gaps += other.gaps;
+    not_durable += other.not_durable;
+    undone += other.undone;
 }
 
 Machine::Machine(const Options& options, const AuthorityTimeline& timeline, std::uint32_t identity, Load& load,
@@ -84,6 +86,10 @@ Machine::Machine(const Options& options, const AuthorityTimeline& timeline, std:
     policy_.jitter_percent = options.plant == Plant::jitter_off ? 0 : policy_.jitter_percent;
     policy_.new_key = random_.one_in(10) ? lifecycle::KeyRule::prefer : lifecycle::KeyRule::require;
     policy_.delivers = random_.one_in(2);
+    has_window_ = random_.one_in(10);
+    counts_in_load_ = counts_in_load_ && !has_window_;
+    policy_.activation.latest.percent = has_window_ ? 85 : 0;
+    publishes_crls_ = random_.one_in(8);
     policy_.switch_at = random_.one_in(5) ? lifecycle::SwitchRule::not_before : lifecycle::SwitchRule::authority_end;
     authority_policy_.pinned = {timeline.generation(0).fingerprint};
     authority_policy_.announces_successor = true;
@@ -108,6 +114,7 @@ void Machine::run() {
     }
     if (!watch_.violation()) {
         now_ = end;
+        watch_.look_at_consumers(state_, published_, now_);
         watch_.at_end(state_, published_, installed_at_, now_, token_);
     }
     figures_.excused_expiries = watch_.excused();
@@ -145,8 +152,14 @@ void Machine::disrupt() {
     if (!running_) {
         return;
     }
+    if (published_ && !is_durable() && random_.one_in(2)) {
+        return crash(random_.between(minute, 6 * hour), true);
+    }
     const std::int64_t chance = random_.between(0, 99);
-    if (chance < 35) {
+    if (chance < 3) {
+        disk_ails_until_ = now_ + random_.between(hour, 10 * day);
+        say("nothing on the disk is durable until " + to_iso8601(disk_ails_until_));
+    } else if (chance < 35) {
         crash(random_.between(Seconds(1), 10 * minute), false);
     } else if (chance < 50) {
         crash(random_.between(minute, 6 * hour), true);
@@ -167,6 +180,7 @@ void Machine::disrupt() {
 
 void Machine::crash(Seconds until_restart, bool reboots) {
     ++figures_.crashes;
+    leave_switched();
     running_ = false;
     reboots_ = reboots;
     under_way_.reset();
@@ -174,6 +188,36 @@ void Machine::crash(Seconds until_restart, bool reboots) {
     timer(Timer::power) = now_ + until_restart;
     watch_.away({now_, timer(Timer::power)});
     say(reboots ? "power lost" : "process killed");
+    if (reboots) {
+        lose_power();
+    }
+}
+
+/// S7: between the switch and the fsync behind it.
+void Machine::leave_switched() {
+    const auto* const publication = under_way_ ? std::get_if<lifecycle::PublishGeneration>(&*under_way_) : nullptr;
+    if (publication != nullptr && random_.one_in(3)) {
+        ++figures_.not_durable;
+        show(*publication);
+        say("killed behind the switch");
+    }
+}
+
+bool Machine::is_durable() const {
+    return published_.has_value() == durable_.has_value() &&
+           (!published_ || (published_->generation == durable_->generation && published_->leaf == durable_->leaf));
+}
+
+/// S3: a switch that no fsync made durable is kept, or not.
+void Machine::lose_power() {
+    if (is_durable() || random_.one_in(4)) {
+        return;
+    }
+    ++figures_.undone;
+    watch_.fell_back(durable_);
+    published_ = durable_;
+    say("consumers see " + (published_ ? "generation " + std::to_string(published_->generation) : "nothing") +
+        " again");
 }
 
 void Machine::suspend(Seconds length) {
@@ -227,24 +271,48 @@ void Machine::start() {
     tick_idle_ = minute;
     say("agent started, the clock says " + to_iso8601(wall()));
     tick();
+    decide(what_is_seen());
+}
+
+// The agent.
+
+/// IdentityRunner::unknown_successor().
+bool Machine::is_unknown() const {
+    if (!published_ || (!state_.current && !state_.next && !state_.enrollment)) {
+        return false;
+    }
+    const auto is_newer = [&](const auto& known) {
+        return !known || (known->issued.leaf != published_->leaf && known->issued.not_after < published_->validity.end);
+    };
+    return is_newer(state_.current) && is_newer(state_.next) && token_.find(published_->key_id) != nullptr;
+}
+
+/// As agent/runtime looks at it when it starts.
+lifecycle::Event Machine::what_is_seen() const {
+    if (is_unknown()) {
+        const TokenKey& key = *token_.find(published_->key_id);
+        return lifecycle::PublishedFound{{key.id, key.spki}, published_->issued, highest_generation_};
+    }
     lifecycle::Started event;
     event.highest_generation = highest_generation_;
     const lifecycle::Credential* const wanted = state_.next      ? &*state_.next
                                                 : state_.current ? &*state_.current
                                                                  : nullptr;
     event.shown = wanted == nullptr;
-    if (published_) {
-        event.current_generation = published_->generation;
-        event.shown = wanted != nullptr && published_->leaf == wanted->issued.leaf &&
-                      published_->key_id == wanted->key.id &&
-                      (state_.next || published_->generation == wanted->generation);
-        event.next_seen = state_.next && state_.current && state_.next->issued.leaf != state_.current->issued.leaf &&
-                          published_->leaf == state_.next->issued.leaf;
+    const bool another = state_.next && state_.current && state_.next->issued.leaf != state_.current->issued.leaf;
+    if (!published_) {
+        event.current_seen = !another;
+        return event;
     }
-    decide(event);
+    const auto is_seen = [&](const lifecycle::Credential& one) {
+        return published_->leaf == one.issued.leaf && published_->key_id == one.key.id;
+    };
+    event.current_generation = published_->generation;
+    event.shown = wanted != nullptr && is_seen(*wanted) && published_->generation == wanted->generation;
+    event.next_seen = another && published_->leaf == state_.next->issued.leaf;
+    event.current_seen = !another || event.next_seen || is_seen(*state_.current);
+    return event;
 }
-
-// The agent.
 
 void Machine::judge_clock() {
     auto judgement = lifecycle::judge_clock(clock_memory_, clock_.read(now_), timeline_.run().begin - 30 * day);
@@ -252,6 +320,10 @@ void Machine::judge_clock() {
     misled_ = judgement.trusted && clock_.is_wrong();
     policy_.clock_trusted = judgement.trusted || options_.plant == Plant::no_clock_floor;
     authority_policy_.clock_trusted = policy_.clock_trusted;
+    if (has_window_) {
+        const Seconds gone = wall().time_since_epoch() % window_pause;
+        policy_.activation.opens = gone < window ? std::nullopt : std::optional(wall() + (window_pause - gone));
+    }
 }
 
 lifecycle::Draw Machine::draw() {
@@ -272,6 +344,7 @@ lifecycle::Draw Machine::draw() {
 
 void Machine::decide(const lifecycle::Event& event) {
     judge_clock();
+    watch_.look_at_consumers(state_, published_, now_);
     lifecycle::Transition transition = lifecycle::step(state_, event, draw(), policy_, wall());
     ++figures_.decisions;
     watch_.stepped(now_);
@@ -287,7 +360,7 @@ void Machine::decide(const lifecycle::Event& event) {
         watch_.away({now_, now_ + day});  // one retry a day (invariant 5)
     }
     const bool shadowed = transition.state.shadow && !state_.shadow;
-    if (shadowed || is_success(event)) {
+    if (shadowed || is_success(state_, transition.state)) {
         figures_.shadows += shadowed ? 1 : 0;
         issued_before_ = messages_ = 0;
         success_at_ = now_;

@@ -32,7 +32,9 @@ struct Figures {
     std::uint64_t shadows = 0;
     std::uint64_t keys_destroyed = 0;
     std::uint64_t excused_expiries = 0;
-    std::uint64_t gaps = 0;  ///< Watch::gaps()
+    std::uint64_t gaps = 0;         ///< Watch::gaps()
+    std::uint64_t not_durable = 0;  ///< switches of `current` that a power failure could undo
+    std::uint64_t undone = 0;       ///< of those: that one did
     void add(const Figures& other);
 };
 
@@ -57,12 +59,16 @@ class Machine {
     // Disruptions.
     void disrupt();
     void crash(Seconds until_restart, bool reboots);
+    void leave_switched();
+    void lose_power();
     void suspend(Seconds length);
     void jump();
     void notice_clock();
     void start();
 
     // The agent, as agent/runtime does it.
+    [[nodiscard]] lifecycle::Event what_is_seen() const;
+    [[nodiscard]] bool is_unknown() const;
     void judge_clock();
     void decide(const lifecycle::Event& event);
     void take(lifecycle::Effect effect);
@@ -88,6 +94,9 @@ class Machine {
     lifecycle::Event carry_out(const lifecycle::Deliver& effect);
     lifecycle::Event carry_out(const lifecycle::DestroyKey& effect);
     lifecycle::Event carry_out(const lifecycle::RaiseAlert& effect);
+    void show(const lifecycle::PublishGeneration& effect);
+    [[nodiscard]] bool fails_to_last();
+    [[nodiscard]] bool is_durable() const;
     lifecycle::Event submit(bool poll);
     lifecycle::Event judge(lifecycle::IssuedRecord issued, bool poll);
     [[nodiscard]] Error no_answer();
@@ -109,6 +118,8 @@ class Machine {
     Seconds lifetime_;
     bool counts_in_load_;
     bool has_battery_;
+    bool has_window_;
+    bool publishes_crls_;
     bool running_ = false;
     bool reboots_ = true;
     TimePoint installed_at_;
@@ -121,6 +132,8 @@ class Machine {
     lifecycle::AuthorityState authority_;
     lifecycle::ClockMemory clock_memory_;
     std::optional<Published> published_;
+    std::optional<Published> durable_;  ///< what a power failure leaves of it
+    TimePoint disk_ails_until_;
     std::uint64_t highest_generation_ = 0;
 
     // The process.

@@ -105,6 +105,7 @@ std::string report(const Options& options, const Outcome& outcome) {
         "destroyed, {} expiries that nothing could prevent, {} gaps before a rollover\n",
         f.crashes, f.suspends, f.clock_jumps, f.failures, f.holds, f.alerts, f.keys_destroyed, f.excused_expiries,
         f.gaps);
+    text += fmt::format("  {} switches that a power failure could undo, {} that one did\n", f.not_durable, f.undone);
     if (!options.trace) {
         text += fmt::format("  after the outage: 95 % in {}, highest bin {} = {:.2f} times the mean\n",
                             to_words(outcome.recovery), outcome.after_outage.highest, outcome.after_outage.ratio());

@@ -14,6 +14,7 @@ constexpr std::uint32_t most_steps_a_day = 4000;
 constexpr std::uint32_t most_published_a_day = 8;
 constexpr Seconds tolerance = 5 * minute;
 constexpr Seconds lasting = 45 * day;
+constexpr Seconds repaired_within = hour;
 /// A wrong clock may have used up the cap of invariant 5. Then a refusal and a lost reply cost a hold of a day each.
 constexpr Seconds mended_within = 50 * hour;
 /// REN-1: a certificate that ends this shortly before its CA is not renewed once more by that CA.
@@ -38,7 +39,10 @@ bool may_end(const IdentityState& before, const lifecycle::Event& event, const l
     const bool successor_gone = enrollment.purpose == Purpose::shadow &&
                                 policy.authority.anchor != enrollment.authority &&
                                 (!policy.authority.next || policy.authority.next->anchor != enrollment.authority);
-    return wall >= enrollment.transaction->prepared_at + policy.poll.give_up || successor_gone ||
+    const std::vector<Bytes>& left = policy.authority.left;
+    const bool left_behind =
+        before.current && std::ranges::find(left, before.current->issued.anchors.front()) != left.end();  // ROLL-17
+    return wall >= enrollment.transaction->prepared_at + policy.poll.give_up || successor_gone || left_behind ||
            (before.current && wall >= before.current->issued.not_after) ||
            (signer && (!before.current || before.current->key != *signer));
 }
@@ -90,6 +94,7 @@ Seconds Watch::longest_chance(Span span, bool needs_authority) const {
     std::vector<Span> closed = away_;
     if (needs_authority) {
         closed.insert(closed.end(), timeline_.downtimes().begin(), timeline_.downtimes().end());
+        closed.insert(closed.end(), undecided_.begin(), undecided_.end());
     }
     std::erase_if(closed, [&](const Span& one) { return one.end <= span.begin || one.begin >= span.end; });
     std::ranges::sort(closed, {}, &Span::begin);
@@ -107,7 +112,8 @@ void Watch::look_for_expiry(const Published& seen, TimePoint now) {
         return;
     }
     const Seconds enough = std::min(12 * hour, Seconds(seen.validity.end - seen.validity.begin) / 20);
-    const Seconds chance = longest_chance({seen.renewal_point, seen.validity.end}, true);
+    // What has waited for its window is renewed no sooner than it is seen.
+    const Seconds chance = longest_chance({std::max(seen.renewal_point, seen.since), seen.validity.end}, true);
     if (chance < enough) {
         ++excused_;
         return;
@@ -160,16 +166,22 @@ void Watch::published(const std::optional<Published>& old, const Published& seen
         report(now, "invariant 1", "a certificate was published whose key is not on the token");
     }
     const bool changed = !old || old->leaf != seen.leaf;
+    const bool seen_before = old && old->fell_back;
     const bool had_one = old && old->validity.begin <= now && now < old->validity.end;
-    if (changed && (had_one || !old) && !misled &&
+    if (changed && (had_one || !old) && !misled && !seen_before &&
         (now < seen.validity.begin - hour - tolerance || now >= seen.validity.end)) {
         report(now, "invariant 1",
                fmt::format("consumers were led to a certificate that is valid from {} to {}",
                            to_iso8601(seen.validity.begin), to_iso8601(seen.validity.end)));
     }
+    if (changed) {
+        differs_since_.reset();
+    }
     if (old && changed) {
-        look_for_early(*old, now);
-        look_at_end(*old, seen, now);
+        if (!seen_before) {
+            look_for_early(*old, now);
+            look_at_end(*old, seen, now);
+        }
         if (seen.validity.end < old->validity.end && old->validity.begin <= now) {
             report(now, "invariant 3",
                    fmt::format("published notAfter went from {} to {}", to_iso8601(old->validity.end),
@@ -182,7 +194,9 @@ void Watch::published(const std::optional<Published>& old, const Published& seen
         if (old->key_id != seen.key_id) {
             superseded_.push_back({old->key_id, now});
         }
-        std::erase_if(away_, [&](const Span& one) { return one.end <= now; });
+        for (std::vector<Span>* const spans : {&away_, &undecided_}) {
+            std::erase_if(*spans, [&](const Span& one) { return one.end <= now; });
+        }
     }
     for (const Superseded& one : superseded_) {
         if (now - one.at > lasting) {
@@ -193,10 +207,37 @@ void Watch::published(const std::optional<Published>& old, const Published& seen
     }
 }
 
-void Watch::destroyed(const Bytes& key_id, const std::optional<Published>& seen, Seconds retire_after, TimePoint now,
-                      bool misled) {
+void Watch::fell_back(std::optional<Published>& seen) {
+    if (seen) {
+        seen->fell_back = true;
+        std::erase_if(superseded_, [&](const Superseded& one) { return one.key_id == seen->key_id; });
+    }
+}
+
+void Watch::look_at_consumers(const IdentityState& state, const std::optional<Published>& seen, TimePoint now) {
+    const bool same = state.current ? seen && seen->leaf == state.current->issued.leaf : !seen;
+    if (same) {
+        return differs_since_.reset();
+    }
+    if (!differs_since_) {
+        differs_since_ = now;
+    }
+    if (longest_chance({*differs_since_, now}, false) > repaired_within) {
+        report(now, "invariant 3",
+               fmt::format("consumers see {} since {}, and the state says {}",
+                           seen ? "generation " + std::to_string(seen->generation) : "nothing",
+                           to_iso8601(*differs_since_),
+                           state.current ? "generation " + std::to_string(state.current->generation) : "nothing"));
+    }
+}
+
+void Watch::destroyed(const Bytes& key_id, const std::optional<Published>& seen,
+                      const std::optional<Published>& durable, Seconds retire_after, TimePoint now, bool misled) {
     if (seen && seen->key_id == key_id) {
         report(now, "invariant 1", "the key of the published certificate was destroyed");
+    }
+    if (durable && durable->key_id == key_id) {
+        report(now, "invariant 1", "the key of what a power failure would bring back was destroyed");
     }
     const auto superseded = std::ranges::find(superseded_, key_id, &Superseded::key_id);
     if (superseded == superseded_.end()) {

@@ -26,6 +26,8 @@ struct Published {
     Span validity;
     TimePoint renewal_point;
     TimePoint since;  ///< true time
+    lifecycle::IssuedRecord issued = {};
+    bool fell_back = false;  ///< a power failure has brought it back: consumers had seen another one since
 };
 
 class Watch {
@@ -42,6 +44,8 @@ class Watch {
 
     /// The machine cannot act in this time: off, asleep, without its token, or with a wrong clock.
     void away(Span span) { away_.push_back(span); }
+    /// The CA decides about a request.
+    void undecided(Span span) { undecided_.push_back(span); }
     /// A full token made the agent hurry.
     void token_was_full(TimePoint now) { hurried_at_ = now; }
 
@@ -54,8 +58,13 @@ class Watch {
     /// `misled`: the clock is wrong and every rule says that it may be believed.
     void published(const std::optional<Published>& old, const Published& seen, TimePoint now, bool misled,
                    const TokenModel& token);
-    void destroyed(const Bytes& key_id, const std::optional<Published>& seen, Seconds retire_after, TimePoint now,
-                   bool misled);
+    /// `durable`: what a power failure would leave of `seen`.
+    void destroyed(const Bytes& key_id, const std::optional<Published>& seen, const std::optional<Published>& durable,
+                   Seconds retire_after, TimePoint now, bool misled);
+    /// A power failure has undone the last switch: consumers see this again.
+    void fell_back(std::optional<Published>& seen);
+    /// Whether they see what the state says, or will soon.
+    void look_at_consumers(const lifecycle::IdentityState& state, const std::optional<Published>& seen, TimePoint now);
     /// A certificate was issued; `counted` since the last publication or shadow.
     void issued(std::uint64_t counted, std::uint64_t messages, TimePoint since, TimePoint now);
     void succeeded() { put_right_ = 0; }
@@ -87,9 +96,11 @@ class Watch {
     std::uint64_t excused_ = 0;
     std::uint64_t gaps_ = 0;
     std::vector<Span> away_;
+    std::vector<Span> undecided_;
     std::vector<Superseded> superseded_;
     TimePoint hurried_at_;
-    std::uint64_t put_right_ = 0;  ///< since the last success
+    std::optional<TimePoint> differs_since_;  ///< what consumers see is not what the state says
+    std::uint64_t put_right_ = 0;             ///< since the last success
     TimePoint day_began_;
     std::uint32_t steps_today_ = 0;
     std::uint32_t published_today_ = 0;

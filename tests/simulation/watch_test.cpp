@@ -113,7 +113,8 @@ TEST(Watch, a_replaced_key_goes_a_day_later_and_not_sooner_unless_its_token_was_
         if (full) {
             watched.watch.token_was_full(at + minute);
         }
-        watched.watch.destroyed({1}, Watched::seen(2, at, at + 100 * day), day, at + after, false);
+        const Published seen = Watched::seen(2, at, at + 100 * day);
+        watched.watch.destroyed({1}, seen, seen, day, at + after, false);
         return watched.rule();
     };
     EXPECT_EQ(rule(&Watched::begin, 24 * hour, false), "");
@@ -123,8 +124,38 @@ TEST(Watch, a_replaced_key_goes_a_day_later_and_not_sooner_unless_its_token_was_
 
 TEST(Watch, invariant_1_the_key_of_the_published_certificate_is_never_destroyed) {
     Watched watched;
-    watched.watch.destroyed({1}, Watched::seen(1, watched.begin, watched.begin + day), day, watched.begin, false);
+    const Published seen = Watched::seen(1, watched.begin, watched.begin + day);
+    watched.watch.destroyed({1}, seen, seen, day, watched.begin, false);
     EXPECT_EQ(watched.rule(), "invariant 1");
+}
+
+TEST(Watch, invariant_1_S3_the_key_of_what_a_power_failure_would_bring_back_is_not_destroyed) {
+    Watched watched;
+    watched.watch.destroyed({1}, Watched::seen(2, watched.begin, watched.begin + day),
+                            Watched::seen(1, watched.begin, watched.begin + day), day, watched.begin, false);
+    EXPECT_EQ(watched.rule(), "invariant 1");
+}
+
+TEST(Watch, invariant_3_consumers_that_a_power_failure_led_back_are_led_to_the_newer_certificate_again) {
+    Watched watched;
+    watched.replace(watched.begin + 80 * day);
+    lifecycle::IdentityState state;
+    state.current.emplace();
+    state.current->generation = 2;
+    state.current->issued.leaf = {2};
+    std::optional<Published> seen = Watched::seen(1, watched.begin, watched.begin + 100 * day);
+    watched.watch.fell_back(seen);
+    const TimePoint back = watched.begin + 101 * day;
+    watched.watch.look_at_consumers(state, seen, back);
+    watched.watch.look_at_consumers(state, seen, back + minute);
+    EXPECT_EQ(watched.rule(), "");
+    const Published again = Watched::seen(2, watched.begin + 80 * day, watched.begin + 180 * day);
+    watched.watch.published(seen, again, back + minute, false, watched.token);
+    watched.watch.look_at_consumers(state, again, back + day);
+    EXPECT_EQ(watched.rule(), "") << "the one that came back had expired meanwhile";
+    watched.watch.look_at_consumers(state, seen, back + day);
+    watched.watch.look_at_consumers(state, seen, back + day + 2 * hour);
+    EXPECT_EQ(watched.rule(), "invariant 3");
 }
 
 TEST(Watch, invariant_5_the_fourth_certificate_without_success_and_decisions_without_end) {

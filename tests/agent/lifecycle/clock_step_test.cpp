@@ -244,6 +244,13 @@ TEST(ClockStep, K10_invariant_3_what_leads_back_is_published_though_the_other_on
     EXPECT_TRUE(walk.only<PublishGeneration>()) << "consumers may see it already";
 }
 
+TEST(ClockStep, K10_invariant_1_what_leads_back_waits_for_no_window) {
+    Walk walk = misled();
+    walk.rules.activation = {start + 20 * hour, {100, {}}};
+    walk.due_at(start + hour).send().on(CertificateIssued{certificate(0x33, start + hour, day)});
+    EXPECT_TRUE(walk.only<PublishGeneration>()) << "nobody can use the other one";
+}
+
 TEST(ClockStep, K10_a_certificate_that_is_not_valid_for_minutes_yet_is_left_alone) {
     Walk walk;
     walk.to_valid().state.current->issued = certificate(0x30, start + Seconds(300), day);

@@ -136,6 +136,30 @@ TEST(RestoredStateStep, O10_one_that_has_expired_is_current_and_another_one_is_a
     EXPECT_TRUE(walk.state.alerted_at) << "people are told that it has expired";
 }
 
+// K10, SM-18: what leads back, or follows a revoked one, may end earlier. A power failure brings the other one back.
+TEST(RestoredStateStep, O10_S3_what_a_power_failure_has_brought_back_is_not_taken_for_a_newer_one) {
+    for (const bool with_next : {true, false}) {
+        Walk walk;
+        walk.to_publish().published().state.current->issued = certificate(0x30, start, 100 * day);
+        const Credential old = *walk.state.current;
+        walk.on(EnrollmentWanted{}).send().on(CertificateIssued{certificate(0x33, start + hour, day)});
+        walk.on({PublicationFailed{Error(ErrorCode::publish_write, "cannot sync"), true}});
+        ASSERT_EQ(walk.state.current->issued.leaf, Bytes{0x33});
+        if (with_next) {
+            walk.rules.activation = {start + 20 * hour, {100, {}}};
+            walk.on(EnrollmentWanted{}).send(9);
+            walk.on(CertificateIssued{certificate(0x34, start + 2 * hour, day)});
+        }
+        walk.at(walk.now + hour).on(PublishedFound{old.key, old.issued, 3});
+        EXPECT_EQ(walk.state.current->issued.leaf, Bytes{0x33}) << "what the CA issued is not forgotten";
+        EXPECT_FALSE(walk.retired(walk.state.current->key.id));
+        ASSERT_TRUE(walk.only<PublishGeneration>()) << "it is in front of consumers again at once";
+        EXPECT_GT(walk.effect<PublishGeneration>().generation, 3U);
+        EXPECT_EQ(walk.effect<PublishGeneration>().beside.has_value(), with_next);
+        EXPECT_FALSE(walk.retired(old.key.id)->destroy_at);
+    }
+}
+
 TEST(RestoredStateStep, O10_what_ends_no_later_changes_nothing) {
     Walk walk;
     walk.to_valid();

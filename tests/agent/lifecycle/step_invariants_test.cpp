@@ -102,6 +102,7 @@ class Life {
     bool sensible = true;             ///< the event could happen
     std::set<Bytes> token;            ///< ids of the keys that are on it
     std::optional<Credential> shown;  ///< what consumers see
+    std::optional<Credential> lasts;  ///< what they would see after a power failure
     TimePoint shown_since;            ///< by the machine's clock
     Bytes led_back;                   ///< the leaf that was accepted because the current one was not valid yet (K10)
     std::vector<std::pair<TimePoint, RaiseAlert::Kind>> alerts;
@@ -202,10 +203,22 @@ class Life {
             shown = to_be_shown(*publication);
         }
         effect_.reset();
+        if (shown != lasts && one_in(3)) {
+            reached["power failed"]++;
+            shown = lasts;
+        }
     }
 
     Event restarted() {
         const IdentityState& state = transition.state;
+        const auto outlasts = [&](const auto& known) {
+            return !known ||
+                   (known->issued.leaf != shown->issued.leaf && known->issued.not_after < shown->issued.not_after);
+        };
+        if (shown && state.current && outlasts(state.current) && outlasts(state.next)) {
+            reached["older, yet ends later"]++;
+            return PublishedFound{shown->key, shown->issued, std::max(shown->generation, state.last_generation)};
+        }
         const std::uint64_t seen = shown ? shown->generation : 0;
         const auto is_shown = [&](const auto& credential) {
             return shown && credential->generation == seen && credential->issued.leaf == shown->issued.leaf;
@@ -214,8 +227,11 @@ class Life {
         const bool next_seen = shown && state.next && state.current &&
                                state.next->issued.leaf != state.current->issued.leaf &&
                                state.next->issued.leaf == shown->issued.leaf;
-        return Started{std::max(seen, state.last_generation), seen, as_it_should, true, next_seen};
+        const bool current_seen = !state.next || next_seen || (shown && state.current && is_same_leaf(*state.current));
+        return Started{std::max(seen, state.last_generation), seen, as_it_should, true, next_seen, current_seen};
     }
+
+    [[nodiscard]] bool is_same_leaf(const Credential& one) const { return one.issued.leaf == shown->issued.leaf; }
 
     void pass_time() {
         const auto due = next_due(transition.state, policy);
@@ -258,7 +274,7 @@ class Life {
             reached[!before.current ? "first" : "renewed"]++;
         }
         if (std::holds_alternative<GenerationPublished>(event) && sensible) {
-            shown = current;
+            lasts = shown = current;
         }
         if (const auto* failed = std::get_if<PublicationFailed>(&event); failed != nullptr && failed->seen) {
             reached["not durable"]++;
@@ -449,8 +465,9 @@ TEST(StepInvariants, generated_lives_reach_all_that_there_is) {
             reached[what] += times;
         }
     }
-    for (const char* what : {"first", "renewed", "shadow", "switch", "hold", "pending", "re-enrollment", "destroyed",
-                             "operator", "envelope key", "newer CRL", "killed behind the switch", "not durable"}) {
+    for (const char* what :
+         {"first", "renewed", "shadow", "switch", "hold", "pending", "re-enrollment", "destroyed", "operator",
+          "envelope key", "newer CRL", "killed behind the switch", "not durable", "power failed"}) {
         EXPECT_GT(reached[what], 20) << what;
     }
 }
@@ -466,6 +483,9 @@ TEST(StepInvariants, an_answer_that_nobody_waits_for_changes_nothing) {
 }
 
 std::string working_pair_stays(const Life& life) {
+    if (life.lasts && !life.token.contains(life.lasts->key.id)) {
+        return "the key of what a power failure would bring back is gone";
+    }
     return !life.shown || life.token.contains(life.shown->key.id) ? "" : "the key that consumers use is gone";
 }
 
@@ -480,6 +500,12 @@ TEST(StepInvariants, invariant_1_a_machine_that_destroys_the_old_key_before_it_p
                          t.effects.insert(t.effects.begin(), DestroyKey{before.current->key.id});
                      }
                  })));
+}
+
+TEST(StepInvariants, invariant_1_S3_a_machine_that_takes_what_is_seen_for_durable_is_found) {
+    EXPECT_TRUE(is_found(working_pair_stays, with([](const IdentityState&, const Event&, const Policy&, Transition& t) {
+                             t.state.unproved = false;
+                         })));
 }
 
 /// What consumers can see of a credential: not when the agent thinks that it published it (K2).

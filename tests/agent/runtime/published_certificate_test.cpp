@@ -60,6 +60,25 @@ TEST(PublishedCertificate, invariant_3_S10_what_says_what_consumers_see_and_cann
     EXPECT_FALSE(says_what_consumers_see(lifecycle::Due{}));
 }
 
+TEST(PublishedCertificate, S12_invariant_3_beside_a_waiting_certificate_the_current_one_is_looked_for) {
+    lifecycle::IdentityState state;
+    state.current.emplace().issued.leaf = {0x30};
+    EXPECT_TRUE(started_with(state, std::nullopt, {}).current_seen) << "`shown` says it";
+    state.next = *state.current;
+    EXPECT_TRUE(started_with(state, std::nullopt, {}).current_seen);
+    state.next->issued.leaf = {0x33};
+    EXPECT_FALSE(started_with(state, std::nullopt, {}).current_seen);
+    publish::PublishedState published;
+    published.certificate = {0x30};
+    EXPECT_TRUE(started_with(state, published, {}).current_seen);
+    published.defect = "a file is gone";
+    EXPECT_FALSE(started_with(state, published, {}).current_seen);
+    published.defect.clear();
+    published.certificate = {0x2F};
+    EXPECT_FALSE(started_with(state, published, {}).current_seen);
+    EXPECT_FALSE(started_with(state, published, {}).next_seen);
+}
+
 TEST(PublishedCertificate, O10_TOK_7_a_key_is_the_identity_s_own_by_its_own_label_only) {
     Deployment own("hwenroll web");
     ASSERT_TRUE(own.find());

@@ -81,6 +81,7 @@ IdentityState full_state() {
     state.retired = {{{Bytes(16, 10), {1}}, now + Seconds(5), 3}, {{Bytes(16, 11), {}}, {}, 0}};
     state.wish = lifecycle::Wish::rekey;
     state.revoked = true;
+    state.unproved = true;
     state.renewal_req_refused = {14, 0};
     state.wait = {lifecycle::WaitingFor::ca, now + Seconds(60), lifecycle::RetryAfter{now + Seconds(50), {13, 0}}};
     state.failure = lifecycle::FailureRecord{ErrorCode::ca_timeout, "E-CA-TIMEOUT web: late; later", now};
@@ -556,7 +557,7 @@ TEST_F(StoreTest, S17_version_5_is_brought_up_and_says_where_its_keys_are) {
         "ALTER TABLE keys DROP COLUMN uri; ALTER TABLE keys DROP COLUMN token; "
         "ALTER TABLE retired_keys DROP COLUMN token; DROP TABLE generations; "
         "ALTER TABLE credentials DROP COLUMN crl; DROP TABLE crls; DROP TABLE crl_documents; DROP TABLE envelope_keys; "
-        "PRAGMA user_version=5");
+        "ALTER TABLE identities DROP COLUMN unproved; PRAGMA user_version=5");
     Store store = open();
     const auto brought = store.identity("web");
     ASSERT_TRUE(brought) << brought.error().line();
@@ -571,7 +572,7 @@ TEST_F(StoreTest, S17_version_7_is_brought_up_and_knows_envelope_keys_from_then_
     IdentityState state = full_state();
     state.enrollment->envelope_key.reset();
     ASSERT_TRUE(open().commit("web", "lab", state, {}, now));
-    run_sql("DROP TABLE envelope_keys; PRAGMA user_version=7");
+    run_sql("DROP TABLE envelope_keys; ALTER TABLE identities DROP COLUMN unproved; PRAGMA user_version=7");
     ASSERT_EQ(*open().identity("web"), state);
     ASSERT_TRUE(open().commit("web", "lab", full_state(), {}, now));
     EXPECT_EQ(*open().identity("web"), full_state());
@@ -624,7 +625,7 @@ TEST_F(StoreTest, S17_version_6_is_brought_up_and_knows_no_CRLs) {
     { ASSERT_TRUE(open().commit("web", "lab", state, {}, now)); }
     run_sql(
         "ALTER TABLE credentials DROP COLUMN crl; DROP TABLE crls; DROP TABLE crl_documents; DROP TABLE envelope_keys; "
-        "PRAGMA user_version=6");
+        "ALTER TABLE identities DROP COLUMN unproved; PRAGMA user_version=6");
     Store store = open();
     EXPECT_EQ(*store.identity("web"), state);
     EXPECT_TRUE(store.crls("corp")->empty());
@@ -729,6 +730,7 @@ INSERT INTO old SELECT authority, issuer, digest, number, this_update, next_upda
     failures, error_name, error_line, error_at, told_at FROM crls;
 DROP TABLE crls;
 ALTER TABLE old RENAME TO crls;
+ALTER TABLE identities DROP COLUMN unproved;
 PRAGMA user_version=8;
 )sql";
 
@@ -762,6 +764,28 @@ TEST_F(StoreTest, S17_version_8_is_brought_up_and_keeps_the_published_CRL) {
     EXPECT_EQ(*store.identity("web"), state);
     EXPECT_TRUE(store.commit_crls("corp", {}, {}, {}, now));
     EXPECT_EQ(*store.crl_document(sha256(document)), document);
+}
+
+TEST_F(StoreTest, S17_S3_version_9_is_brought_up_and_knows_which_switch_may_not_be_durable) {
+    IdentityState state = full_state();
+    state.unproved = false;
+    state.next->issued.leaf = {0x30, 2};
+    IdentityState again = full_state();
+    again.next->issued = again.current->issued;
+    IdentityState in_order = again;
+    in_order.publish_after = {};
+    in_order.unproved = false;
+    {
+        Store store = open();
+        ASSERT_TRUE(store.commit("waits", "lab", state, {}, now));
+        ASSERT_TRUE(store.commit("failed", "lab", again, {}, now));
+        ASSERT_TRUE(store.commit("first-try", "lab", in_order, {}, now));
+    }
+    run_sql("ALTER TABLE identities DROP COLUMN unproved; PRAGMA user_version=9");
+    Store store = open();
+    EXPECT_EQ(*store.identity("waits"), state);
+    EXPECT_EQ(*store.identity("failed"), again);
+    EXPECT_EQ(*store.identity("first-try"), in_order);
 }
 
 TEST_F(StoreTest, a_CRL_is_kept_as_long_as_a_certificate_is_published_with_it) {

@@ -12,8 +12,7 @@
 namespace hwenroll::lifecycle {
 namespace {
 
-constexpr Seconds delivery_first{60};
-constexpr Seconds delivery_longest{3600};
+constexpr Seconds retirement_longest{3600};
 constexpr Seconds clock_check{60};
 
 bool contains(const std::vector<Bytes>& all, const Bytes& one) {
@@ -229,8 +228,8 @@ KeyRecord known_key(const IdentityState& state, const KeyRecord& found) {
     return same == known.end() ? found : **same;
 }
 
-/// Consumers use the new key: what it replaced may go after a while. How long that is only a clock that is trusted can
-/// say; until then the keys stay as they are (K1).
+}  // namespace
+
 void confirm(Decision& d) {
     if (!d.policy.clock_trusted || is_unproved(d.next)) {
         return;
@@ -241,8 +240,6 @@ void confirm(Decision& d) {
         }
     }
 }
-
-}  // namespace
 
 void queue(Decision& d, Credential credential) {
     credential.generation = ++d.next.last_generation;
@@ -310,14 +307,6 @@ void bound_publication(Decision& d, Seconds longest) {
     }
 }
 
-bool deliver(Decision& d) {
-    if (!d.next.delivery || d.now < d.next.delivery->next_try) {
-        return false;
-    }
-    d.emit(Deliver{d.next.delivery->generation});
-    return true;
-}
-
 bool destroy(Decision& d) {
     if (!d.policy.clock_trusted) {
         return false;
@@ -349,7 +338,7 @@ std::vector<TimePoint> publication_times(const IdentityState& state, const Polic
         }
     }
     if (state.delivery) {
-        times.push_back(state.delivery->next_try);
+        times.push_back(policy.delivers ? state.delivery->next_try : TimePoint{});
     }
     for (const RetiredKey& retired : state.retired) {
         const bool confirmed = retired.destroy_at || (!state.delivery && !is_unproved(state));
@@ -367,16 +356,6 @@ void forget_full_storage(Decision& d) {
     if (!d.next.enrollment && d.next.failure && error_info(d.next.failure->code).remedy == Remedy::free_storage) {
         d.next.counters.failures = 0;
         d.next.failure.reset();
-    }
-}
-
-/// Consumers see another generation.
-void begin_delivery(Decision& d, std::uint64_t generation) {
-    if (d.policy.delivers) {
-        d.next.delivery = Delivery{generation, 0, d.now};
-    } else {
-        d.next.delivery.reset();
-        confirm(d);
     }
 }
 
@@ -423,7 +402,7 @@ void on_current_again(Decision& d, const GenerationPublished& event) {
     d.next.current->crl = event.beside->crl;
     d.next.publish_after = {};
     forget_full_storage(d);
-    begin_delivery(d, event.generation);
+    begin_delivery(d, event.generation, confirmed_end(d.next));
     d.settled = true;
     d.note = fmt::format("generation {} published", event.generation);
 }
@@ -437,8 +416,9 @@ void on(Decision& d, const GenerationPublished& event) {
     if (!d.next.next || event.generation != d.next.next->generation) {
         return;
     }
+    const auto confirmed = confirmed_end(d.next);
     show_next(d);
-    begin_delivery(d, event.generation);
+    begin_delivery(d, event.generation, confirmed);
     if (!d.next.enrollment) {
         clear_wait(d);
     }
@@ -450,6 +430,7 @@ void on(Decision& d, const PublicationFailed& event) {
     if (!d.next.next) {
         return;
     }
+    const auto confirmed = confirmed_end(d.next);
     std::optional<std::uint64_t> made_visible;
     if (event.seen && !is_queued_again(d.next)) {
         // Invariant 3: it is the current one, so that neither a window nor a clock comes between it and its being made
@@ -462,34 +443,13 @@ void on(Decision& d, const PublicationFailed& event) {
     d.next.failure = FailureRecord{event.error.code(), event.error.line(), d.now};
     d.next.publish_after = d.now + backoff(d, d.next.counters.failures);
     if (made_visible) {
-        begin_delivery(d, *made_visible);
+        begin_delivery(d, *made_visible, confirmed);
     }
     if (!d.next.enrollment) {
         d.next.wait = Wait{WaitingFor::timer, d.next.publish_after};
     }
     d.settled = true;
     d.note = event.error.line();
-}
-
-void on(Decision& d, const Delivered& event) {
-    if (!d.next.delivery || event.generation != d.next.delivery->generation) {
-        return;
-    }
-    d.settled = true;
-    if (!event.error) {
-        if (d.next.delivery->failures > 0) {
-            d.next.alerted_at.reset();  // of the failed delivery; a CRL's reminds nobody of anything else
-        }
-        d.next.delivery.reset();
-        confirm(d);
-        d.note = fmt::format("consumers use generation {}", event.generation);
-        return;
-    }
-    const Seconds life = life_at_hand(d.next);
-    Delivery& delivery = *d.next.delivery;
-    const Seconds step = doubled(scaled(delivery_first, life), delivery_longest, delivery.failures++);
-    delivery.next_try = d.now + spread(step, d.draw.fraction);
-    d.note = event.error->line();
 }
 
 /// It is the current one at once: neither a clock that is not trusted nor a window may keep it waiting, for what it has
@@ -516,9 +476,13 @@ void on(Decision& d, const PublishedFound& event) {
         d.next.shadow.reset();  // it has taken over since
     }
     clear_wait(d);
+    const auto confirmed = confirmed_end(d.next);
     take_over(
         d,
         Credential{key, event.issued, event.highest_generation, {}, d.draw.fraction, name_mark, d.policy.content_mark});
+    if (d.policy.delivers) {
+        begin_delivery(d, event.highest_generation, confirmed);
+    }
     queue(d, *d.next.current);
     d.note = fmt::format(
         "consumers see a certificate that the state does not know, valid until {}: the state is from an older backup, "
@@ -539,7 +503,7 @@ void on(Decision& d, const KeyDestroyed& event) {
         return;
     }
     ++retired->failures;
-    retired->destroy_at = d.now + spread(doubled(clock_check, delivery_longest, retired->failures), d.draw.fraction);
+    retired->destroy_at = d.now + spread(doubled(clock_check, retirement_longest, retired->failures), d.draw.fraction);
     d.note = event.error->line();
 }
 

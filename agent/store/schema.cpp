@@ -237,7 +237,18 @@ INSERT INTO crls (authority, issuer, scope, digest, number, this_update, next_up
 DROP TABLE whole_crls;
 )sql";
 
-constexpr std::array steps{wrapped_keys, key_places, revocation_lists, envelope_keys, partitioned_lists};
+/// Why consumers were told in vain, and which certificate they were last told of with success. Of failures before this
+/// version the count alone is known.
+constexpr const char* delivery_failures = R"sql(
+ALTER TABLE deliveries ADD COLUMN confirmed INTEGER;
+ALTER TABLE deliveries ADD COLUMN error_name TEXT;
+ALTER TABLE deliveries ADD COLUMN error_line TEXT;
+ALTER TABLE deliveries ADD COLUMN failed_since INTEGER;
+ALTER TABLE deliveries ADD COLUMN attempts INTEGER;
+)sql";
+
+constexpr std::array steps{wrapped_keys,  key_places,        revocation_lists,
+                           envelope_keys, partitioned_lists, delivery_failures};
 constexpr Layout layout{create, 4, steps.data(), steps.size()};
 static_assert(layout.version() == schema_version);
 

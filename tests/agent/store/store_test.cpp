@@ -77,7 +77,9 @@ IdentityState full_state() {
     state.publish_after = now + Seconds(1);
     state.seek_after = now + Seconds(2);
     state.alerted_at = now - Seconds(3);
-    state.delivery = lifecycle::Delivery{4, 2, now + Seconds(4)};
+    state.delivery = lifecycle::Delivery{
+        4, 2, now + Seconds(4), now + Seconds(900),
+        lifecycle::DeliveryFailure{ErrorCode::hook_failed, "E-HOOK-FAILED web: no", now - Seconds(6), 3}};
     state.retired = {{{Bytes(16, 10), {1}}, now + Seconds(5), 3}, {{Bytes(16, 11), {}}, {}, 0}};
     state.wish = lifecycle::Wish::rekey;
     state.revoked = true;
@@ -548,10 +550,41 @@ TEST_F(StoreTest, S17_an_older_database_is_brought_up_step_by_step_with_what_it_
     expect_version_error(migrate(*database, pets_3).error(), "a newer version", "run that version again");
 }
 
+/// The columns of version 10 are not there.
+constexpr const char* deliveries_of_version_9 = R"sql(
+ALTER TABLE deliveries DROP COLUMN confirmed;
+ALTER TABLE deliveries DROP COLUMN error_name;
+ALTER TABLE deliveries DROP COLUMN error_line;
+ALTER TABLE deliveries DROP COLUMN failed_since;
+ALTER TABLE deliveries DROP COLUMN attempts;
+PRAGMA user_version=9;
+)sql";
+
+/// full_state() as a version before 10 kept it.
+IdentityState full_state_of_version_9() {
+    IdentityState state = full_state();
+    state.delivery->confirmed.reset();
+    state.delivery->failure.reset();
+    return state;
+}
+
+TEST_F(StoreTest, S17_O1_version_9_is_brought_up_and_counts_the_failed_deliveries_that_it_knows) {
+    ASSERT_TRUE(open().commit("web", "lab", full_state(), {}, now));
+    run_sql(deliveries_of_version_9);
+    const auto brought = open().identity("web");
+    ASSERT_TRUE(brought) << brought.error().line();
+    EXPECT_EQ(*brought, full_state_of_version_9());
+    EXPECT_EQ(delivery_failures(*brought), 2U);
+    EXPECT_FALSE(confirmed_end(*brought)) << "nobody knows";
+    ASSERT_TRUE(open().commit("web", "lab", full_state(), {}, now));
+    EXPECT_EQ(*open().identity("web"), full_state());
+}
+
 // As the version before left it: the columns and the table of the last step are not there.
 TEST_F(StoreTest, S17_version_5_is_brought_up_and_says_where_its_keys_are) {
     IdentityState state = full_state();
     ASSERT_TRUE(open().commit("web", "lab", state, {}, now));
+    run_sql(deliveries_of_version_9);
     run_sql(
         "ALTER TABLE keys DROP COLUMN uri; ALTER TABLE keys DROP COLUMN token; "
         "ALTER TABLE retired_keys DROP COLUMN token; DROP TABLE generations; "
@@ -568,9 +601,10 @@ TEST_F(StoreTest, S17_version_5_is_brought_up_and_says_where_its_keys_are) {
 }
 
 TEST_F(StoreTest, S17_version_7_is_brought_up_and_knows_envelope_keys_from_then_on) {
-    IdentityState state = full_state();
+    IdentityState state = full_state_of_version_9();
     state.enrollment->envelope_key.reset();
     ASSERT_TRUE(open().commit("web", "lab", state, {}, now));
+    run_sql(deliveries_of_version_9);
     run_sql("DROP TABLE envelope_keys; PRAGMA user_version=7");
     ASSERT_EQ(*open().identity("web"), state);
     ASSERT_TRUE(open().commit("web", "lab", full_state(), {}, now));
@@ -619,9 +653,10 @@ lifecycle::CrlState crl_state(std::uint8_t issuer, ByteView document) {
 }
 
 TEST_F(StoreTest, S17_version_6_is_brought_up_and_knows_no_CRLs) {
-    IdentityState state = full_state();
+    IdentityState state = full_state_of_version_9();
     state.enrollment->envelope_key.reset();  // of version 8
     { ASSERT_TRUE(open().commit("web", "lab", state, {}, now)); }
+    run_sql(deliveries_of_version_9);
     run_sql(
         "ALTER TABLE credentials DROP COLUMN crl; DROP TABLE crls; DROP TABLE crl_documents; DROP TABLE envelope_keys; "
         "PRAGMA user_version=6");
@@ -738,6 +773,7 @@ TEST_F(StoreTest, S17_version_8_is_brought_up_and_knows_its_CRLs_by_a_scope_of_n
     lifecycle::CrlState failed;
     failed.issuer = {2};
     ASSERT_TRUE(open().commit_crls("corp", {crl_state(1, document), failed}, document, {}, now));
+    run_sql(deliveries_of_version_9);
     run_sql(crls_of_version_8);
     Store store = open();
     lifecycle::CrlState kept = crl_state(1, document);
@@ -750,13 +786,14 @@ TEST_F(StoreTest, S17_version_8_is_brought_up_and_knows_its_CRLs_by_a_scope_of_n
 
 TEST_F(StoreTest, S17_version_8_is_brought_up_and_keeps_the_published_CRL) {
     const Bytes document{0x30, 0x00};
-    IdentityState state = full_state();
+    IdentityState state = full_state_of_version_9();
     state.current->crl = sha256(document);
     {
         Store store = open();
         ASSERT_TRUE(store.commit_crls("corp", {crl_state(1, document)}, document, {}, now));
         ASSERT_TRUE(store.commit("web", "lab", state, {}, now));
     }
+    run_sql(deliveries_of_version_9);
     run_sql(crls_of_version_8);
     Store store = open();
     EXPECT_EQ(*store.identity("web"), state);

@@ -339,13 +339,15 @@ TEST_F(RestoredWhilePending, O9_invariant_4_an_upgrade_during_a_renewal_goes_on_
 
     // A database of the version before: the program that is installed now brings it up.
     const int current = version();
-    ASSERT_EQ(current, 9) << "undo the steps of a later version here as well";
+    ASSERT_EQ(current, 10) << "undo the steps of a later version here as well";
     execute(
         "DROP TABLE crls; CREATE TABLE crls (authority TEXT NOT NULL, issuer BLOB NOT NULL, digest BLOB NOT NULL, "
         "number BLOB NOT NULL, this_update INTEGER NOT NULL, next_update INTEGER, entries INTEGER NOT NULL, "
         "fetched_at INTEGER NOT NULL, next_try INTEGER NOT NULL, failures INTEGER NOT NULL, error_name TEXT, "
         "error_line TEXT, error_at INTEGER, told_at INTEGER, PRIMARY KEY (authority, issuer)) STRICT; "
-        "DROP TABLE envelope_keys; PRAGMA user_version=7");
+        "ALTER TABLE deliveries DROP COLUMN confirmed; ALTER TABLE deliveries DROP COLUMN error_name; "
+        "ALTER TABLE deliveries DROP COLUMN error_line; ALTER TABLE deliveries DROP COLUMN failed_since; "
+        "ALTER TABLE deliveries DROP COLUMN attempts; DROP TABLE envelope_keys; PRAGMA user_version=7");
     world_.start_daemon();
     world_.eventually("the agent", [&] { return world_.listens(); });
     EXPECT_EQ(version(), current);

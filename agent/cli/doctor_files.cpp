@@ -268,6 +268,23 @@ Result<std::string> difference_seen(Examination& examination, const config::Iden
     return runtime::published_difference(*examination.store, examination.configuration, identity);
 }
 
+/// Whether consumers were told of what they see.
+void check_delivery(DoctorReport& report, const std::string& name, const lifecycle::IdentityState& state) {
+    const std::uint32_t failures = lifecycle::delivery_failures(state);
+    if (failures == 0) {
+        return;
+    }
+    const auto& failure = state.delivery->failure;
+    const auto confirmed = lifecycle::confirmed_end(state);
+    report.warn("identity " + name,
+                fmt::format("its consumers were told in vain {}{}; {}",
+                            failures == 1 ? "1 time" : fmt::format("{} times", failures),
+                            failure ? " since " + to_iso8601(failure->since) + ": " + failure->line : std::string(),
+                            confirmed ? "the certificate that they use ends at " + to_iso8601(*confirmed)
+                                      : std::string("they use none")),
+                "hwenroll resume " + name);
+}
+
 void check_published(Examination& examination, const config::IdentitySettings& identity) {
     DoctorReport& report = examination.report;
     const std::string about = "identity " + identity.name;
@@ -276,6 +293,9 @@ void check_published(Examination& examination, const config::IdentitySettings& i
         return report.fail(about, difference.error());
     }
     const auto state = examination.store->identity(identity.name);
+    if (state) {
+        check_delivery(report, identity.name, *state);
+    }
     if (difference->empty() && state && !state->current) {
         report.ok(about, "nothing is published yet");
     } else if (difference->empty()) {

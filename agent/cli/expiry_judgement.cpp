@@ -57,6 +57,26 @@ std::vector<Reason> reasons_of_state(const control::IdentityView& view) {
     return reasons;
 }
 
+/// Consumers go on with what they were last told of: as bad as the end of that is near.
+std::optional<Reason> reason_of_delivery(const control::IdentityView& view, Seconds critical) {
+    if (!view.delivery || view.delivery->attempts == 0) {
+        return std::nullopt;
+    }
+    const control::DeliveryView& delivery = *view.delivery;
+    std::string text =
+        fmt::format("not delivered{}", delivery.since ? " since " + to_iso8601(*delivery.since) : std::string());
+    if (delivery.code) {
+        text += fmt::format(", {}", error_info(*delivery.code).name);
+    }
+    if (!delivery.confirmed_end) {
+        return Reason{CheckLevel::warning, text};
+    }
+    const Seconds left = *delivery.confirmed_end - view.at;
+    text += ", what consumers use " +
+            (left <= Seconds(0) ? "expired " + to_words(-left) + " ago" : "expires in " + to_words(left));
+    return Reason{left <= Seconds(0) || left < critical ? CheckLevel::critical : CheckLevel::warning, text};
+}
+
 std::string left_text(Seconds left) {
     return left <= Seconds(0) ? "expired " + to_words(-left) + " ago" : "expires in " + to_words(left);
 }
@@ -124,6 +144,9 @@ CheckJudgement judge(const control::IdentityView& view, const CheckThresholds& t
                                  : left < judgement.warning                      ? CheckLevel::warning
                                                                                  : CheckLevel::ok;
         reasons.push_back({level, left_text(left)});
+    }
+    if (auto reason = reason_of_delivery(view, judgement.critical)) {
+        reasons.push_back(*std::move(reason));
     }
     std::ranges::stable_sort(reasons,
                              [](const Reason& a, const Reason& b) { return severity(a.level) > severity(b.level); });

@@ -1,4 +1,5 @@
 #include <cstdio>
+#include <utility>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -47,6 +48,24 @@ std::string crl_line(const control::CrlView& crl) {
                        crl.failure.empty() ? "" : "; " + crl.failure);
 }
 
+/// What became of telling consumers; empty: they were told.
+std::vector<std::string> delivery_lines(const std::optional<control::DeliveryView>& delivery, TimePoint now) {
+    if (!delivery || delivery->attempts == 0) {
+        return {};
+    }
+    const std::string since = delivery->since ? "since " + both(*delivery->since, now) + ", " : std::string();
+    std::vector<std::string> lines{
+        fmt::format("failed {}{} {}", since, delivery->attempts, delivery->attempts == 1 ? "time" : "times in a row")};
+    if (!delivery->line.empty()) {
+        lines.push_back(delivery->line);
+    }
+    lines.push_back("tried again " + (delivery->next_try > now ? both(delivery->next_try, now) : std::string("now")));
+    lines.push_back(delivery->confirmed_end
+                        ? "consumers last took the certificate that ends " + both(*delivery->confirmed_end, now)
+                        : std::string("consumers have not taken a certificate yet"));
+    return lines;
+}
+
 void print_certificate(const control::CertificateView& certificate, TimePoint now, const Screen& screen) {
     print_line("  subject", certificate.subject, screen);
     print_line("  issuer", certificate.issuer, screen);
@@ -78,6 +97,10 @@ void print_one(const IdentityView& view, const std::vector<HistoryEvent>& events
         const auto times = view.failure->consecutive;
         line("", fmt::format("{}{}", both(view.failure->at, view.at),
                              times > 1 ? fmt::format(", {} failures in a row", times) : std::string()));
+    }
+    const char* label = "  delivery";
+    for (const std::string& text : delivery_lines(view.delivery, view.at)) {
+        line(std::exchange(label, ""), text);
     }
     line("  CA, token", view.ca.empty() ? std::string() : view.ca + ", " + view.token);
     if (view.certificate) {
@@ -113,6 +136,11 @@ std::string next_after(const CommandContext& context, const std::string& identit
            proposed_command(proposal_ground(context.paths),
                             next_command(code, identity, configuration ? &*configuration : nullptr)) +
            "\n";
+}
+
+std::optional<ErrorCode> failure_of(const IdentityView& view) {
+    const std::optional<ErrorCode> untold = view.delivery ? view.delivery->code : std::nullopt;
+    return view.failure ? std::optional(view.failure->code) : untold;
 }
 
 /// For the agent that does not run, or the first identity that fails; empty: nothing is to be typed.
@@ -196,8 +224,8 @@ int status(const CommandContext& context, const std::optional<std::string>& iden
         std::puts(with_proposed_commands(ground, agent->remark).c_str());
     }
     print_one(views->front(), *events, context.output.screen, ground);
-    if (const auto& failure = views->front().failure) {
-        std::fputs(next_after(context, views->front().name, failure->code).c_str(), stdout);
+    if (const auto code = failure_of(views->front())) {
+        std::fputs(next_after(context, views->front().name, *code).c_str(), stdout);
     }
     return 0;
 }

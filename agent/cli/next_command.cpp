@@ -62,6 +62,11 @@ std::string next_command(ErrorCode code, const std::string& identity, const conf
         case ErrorCode::token_absent:
         case ErrorCode::token_module:
             return "hwenroll doctor";
+        case ErrorCode::hook_failed:
+        case ErrorCode::verify_failed:
+            return "hwenroll resume " + shell_word(identity);
+        case ErrorCode::hook_unavailable:
+            return "systemctl enable --now hwenroll-hook.socket";
         case ErrorCode::control_no_agent:
             return "systemctl start hwenrolld";
         default:

@@ -13,12 +13,15 @@
 namespace hwenroll::cli {
 namespace {
 
-/// `when`: when a released identity is tried again.
+/// `when`: when a released identity is tried again, and consumers are told.
 std::string text_of(const std::string& identity, const config::TokenSettings& token,
                     const control::ResumptionView& done, std::string_view when) {
     std::string text;
     if (done.hold_released) {
         text += fmt::format("{}: released, tried again {}\n", identity, when);
+    }
+    if (done.delivery_retried) {
+        text += fmt::format("{}: its consumers are told again {}\n", identity, when);
     }
     if (done.pin_file_must_change) {
         text += fmt::format("{}: token '{}' refused the PIN in {}, which is tried again only after that file changes\n",
@@ -40,7 +43,8 @@ Result<control::ResumptionView> resume_here(const config::Configuration& configu
     if (!done) {
         return fail(Error(done.error()).about(identity.name));
     }
-    return control::ResumptionView{done->token, done->hold_released, done->pin_released, done->pin_file_must_change};
+    return control::ResumptionView{done->token, done->hold_released, done->pin_released, done->pin_file_must_change,
+                                   done->delivery_retried};
 }
 
 }  // namespace

@@ -35,6 +35,12 @@ Urgency urgency_of(const std::string& word) {
     return found == table.end() ? Urgency::under_way : found->second;
 }
 
+/// What is under way and has failed is tried again: consumers that were told in vain, a disk that is full.
+Urgency urgency_of(const OverviewRow& row) {
+    const Urgency urgency = urgency_of(row.word);
+    return urgency == Urgency::under_way && !row.failure.empty() ? Urgency::retrying : urgency;
+}
+
 enum class Light : std::uint8_t { red, yellow, green };
 
 Light light_of(Urgency urgency) {
@@ -60,7 +66,7 @@ std::string_view ellipsis(const Screen& screen) {
 
 void sort_by_urgency(std::vector<OverviewRow>& rows) {
     const auto key = [](const OverviewRow& row) {
-        return std::tuple(urgency_of(row.word), row.not_after.value_or(TimePoint()), std::string_view(row.name));
+        return std::tuple(urgency_of(row), row.not_after.value_or(TimePoint()), std::string_view(row.name));
     };
     std::ranges::sort(rows, [&](const OverviewRow& a, const OverviewRow& b) { return key(a) < key(b); });
 }
@@ -88,7 +94,7 @@ std::string summary_of(const control::Overview& overview) {
     std::map<Urgency, std::size_t> counts;
     const OverviewRow* soonest = nullptr;
     for (const OverviewRow& row : overview.rows) {
-        ++counts[urgency_of(row.word)];
+        ++counts[urgency_of(row)];
         if (row.not_after && *row.not_after > overview.at &&
             (soonest == nullptr || *row.not_after < *soonest->not_after)) {
             soonest = &row;
@@ -226,7 +232,7 @@ class TerminalScreen {
     }
 
     [[nodiscard]] std::vector<std::string> row(const OverviewRow& row) const {
-        const Urgency urgency = urgency_of(row.word);
+        const Urgency urgency = urgency_of(row);
         const Light light = light_of(urgency);
         const std::string name = fitted(printable(row.name), tabular_ ? name_ : room(2), ellipsis(screen_));
         const std::string word = printable(row.word);

@@ -28,7 +28,33 @@ std::optional<FailureView> failure_view(const ConfiguredIdentity& configured, co
     return std::nullopt;
 }
 
+std::optional<DeliveryView> delivery_view(const IdentityState& state) {
+    if (!state.delivery) {
+        return std::nullopt;
+    }
+    DeliveryView view;
+    view.generation = static_cast<std::int64_t>(state.delivery->generation);
+    view.attempts = lifecycle::delivery_failures(state);
+    view.next_try = state.delivery->next_try;
+    view.confirmed_end = state.delivery->confirmed;
+    if (const auto& failure = state.delivery->failure) {
+        view.code = failure->code;
+        view.line = failure->line;
+        view.since = failure->since;
+    }
+    return view;
+}
+
+/// The last failure in a line: of the attempt, else of telling the consumers; empty: there is none.
+std::string failure_line(const IdentityState& state) {
+    const auto& delivery = state.delivery;
+    return state.failure                   ? state.failure->line
+           : delivery && delivery->failure ? delivery->failure->line
+                                           : std::string();
+}
+
 void describe_state(IdentityView& view, const IdentityState& state) {
+    view.delivery = delivery_view(state);
     if (state.shadow) {
         view.shadow_not_before = state.shadow->credential.issued.not_before;
     }
@@ -53,8 +79,9 @@ OverviewRow row_of(const std::string& name, const std::optional<Error>& fault, c
         row.word = observe::status_word(state, now);
         row.next = observe::next_step(state, now);
         const Phase phase = lifecycle::attempt_phase(state);
-        row.settled = phase == Phase::held || (phase == Phase::valid && !state.delivery);
-        row.failure = state.failure ? state.failure->line : std::string();
+        const bool delivered = !state.delivery || lifecycle::is_undelivered(state, now);
+        row.settled = phase == Phase::held || (phase == Phase::valid && delivered);
+        row.failure = failure_line(state);
     }
     if (state.current) {
         row.not_before = state.current->issued.not_before;
@@ -104,11 +131,11 @@ Overview overview_of(const std::vector<IdentityView>& views) {
     overview.rows.reserve(views.size());
     for (const IdentityView& view : views) {
         overview.at = view.at;
-        overview.rows.push_back({view.name, view.enabled, view.word, view.next, view.settled,
-                                 view.failure ? view.failure->line : std::string(),
-                                 view.certificate ? std::optional(view.certificate->not_after) : std::nullopt,
-                                 view.certificate ? std::optional(view.certificate->not_before) : std::nullopt,
-                                 view.renew_at});
+        const std::string untold = view.delivery ? view.delivery->line : std::string();
+        overview.rows.push_back(
+            {view.name, view.enabled, view.word, view.next, view.settled, view.failure ? view.failure->line : untold,
+             view.certificate ? std::optional(view.certificate->not_after) : std::nullopt,
+             view.certificate ? std::optional(view.certificate->not_before) : std::nullopt, view.renew_at});
         add_notice(overview, view.notice);
     }
     return overview;
@@ -120,6 +147,9 @@ IdentityEvent event_of(const IdentityView& view) {
         event.error = view.failure->code;
     } else if (view.certificate && view.certificate->not_after <= view.at) {
         event.error = ErrorCode::identity_expired;
+    } else if (view.delivery && view.delivery->code) {
+        event.error = view.delivery->code;
+        event.text = view.delivery->line;
     }
     return event;
 }

@@ -33,7 +33,8 @@ Overview overview_of(const std::vector<IdentityView>& views);
 /// Adds a CA's notice unless it is empty or there already.
 void add_notice(Overview& overview, const std::string& notice);
 
-/// A view as the first event of a stream. An expired certificate is the error identity_expired unless there is another.
+/// A view as the first event of a stream. An expired certificate is the error identity_expired unless there is another;
+/// after both comes the one of consumers that were told in vain.
 IdentityEvent event_of(const IdentityView& view);
 
 }  // namespace hwenroll::control

@@ -34,6 +34,18 @@ struct FailureView {
     friend bool operator==(const FailureView&, const FailureView&) = default;
 };
 
+/// That consumers are still to be told of what is published.
+struct DeliveryView {
+    std::int64_t generation = 0;
+    std::int64_t attempts = 0;                    ///< how often they were told in vain since they were told
+    std::optional<ErrorCode> code = {};           ///< of the last of these; nothing: there was none, or nobody knows
+    std::string line = {};                        ///< Error::line() of it: which program or check failed
+    std::optional<TimePoint> since = {};          ///< of the first of these
+    TimePoint next_try;                           ///< no later than now: it is under way
+    std::optional<TimePoint> confirmed_end = {};  ///< notAfter of the certificate that they were last told of
+    friend bool operator==(const DeliveryView&, const DeliveryView&) = default;
+};
+
 /// The CRL that is published with a certificate, or to be.
 struct CrlView {
     std::string source;                    ///< `cdp` or `scep`, as configured
@@ -57,8 +69,8 @@ struct IdentityView {
     std::string next;         ///< one sentence: what happens next and when
     std::string waiting_for;  ///< observe::to_text(WaitingFor)
     std::string notice;       ///< what an operator has to decide about its CA; empty: nothing
-    bool settled = false;  ///< waiting for a further event is of no use: published and nothing under way, or held, or
-                           ///< disabled
+    bool settled = false;  ///< waiting for a further event is of no use: published and nothing under way, or consumers
+                           ///< were told in vain, or held, or disabled
     TimePoint at;          ///< the agent's clock when this was so
     std::optional<TimePoint> next_at;            ///< when the next step is due
     std::optional<TimePoint> renew_at;           ///< when the renewal begins
@@ -68,7 +80,8 @@ struct IdentityView {
     std::string key_id;                          ///< hexadecimal CKA_ID of the published key; empty: none
     std::optional<CertificateView> certificate;
     std::optional<FailureView> failure;
-    std::optional<CrlView> crl;  ///< where its CA's CRLs are fetched
+    std::optional<CrlView> crl;                 ///< where its CA's CRLs are fetched
+    std::optional<DeliveryView> delivery = {};  ///< until consumers were told of what is published
     friend bool operator==(const IdentityView&, const IdentityView&) = default;
 };
 
@@ -127,6 +140,7 @@ struct ResumptionView {
     bool hold_released = false;
     bool pin_released = false;
     bool pin_file_must_change = false;
+    bool delivery_retried = false;
     friend bool operator==(const ResumptionView&, const ResumptionView&) = default;
 };
 

@@ -74,6 +74,12 @@ class Reader {
             into = value->get<bool>();
         }
     }
+    void read_optional(const char* name, bool& into) {
+        const json* value = find(name, false);
+        if (value != nullptr && expect(name, value->is_boolean())) {
+            into = value->get<bool>();
+        }
+    }
     void read(const char* name, std::int64_t& into) {
         const json* value = find(name, true);
         if (value != nullptr && expect(name, value->is_number_integer())) {
@@ -165,6 +171,17 @@ json to_json(const CrlView& view) {
     return out;
 }
 
+json to_json(const DeliveryView& view) {
+    json out{{"generation", view.generation}, {"attempts", view.attempts}, {"next_try", to_iso8601(view.next_try)}};
+    if (view.code) {
+        out["error"] = error_info(*view.code).name;
+    }
+    put(out, "text", view.line);
+    put(out, "since", view.since);
+    put(out, "confirmed_not_after", view.confirmed_end);
+    return out;
+}
+
 json to_json(const OverviewRow& row) {
     json out = json::object();
     out["name"] = row.name;
@@ -216,6 +233,19 @@ Result<CrlView> crl_view_of(const json& value) {
     reader.read("entries", view.entries);
     reader.read("next_fetch", view.next_fetch);
     reader.read_optional("failure", view.failure);
+    return reader.finish(std::move(view));
+}
+
+Result<DeliveryView> delivery_view_of(const json& value) {
+    DeliveryView view;
+    Reader reader(value);
+    reader.read("generation", view.generation);
+    reader.read("attempts", view.attempts);
+    reader.read("error", view.code);
+    reader.read_optional("text", view.line);
+    reader.read("since", view.since);
+    reader.read("next_try", view.next_try);
+    reader.read("confirmed_not_after", view.confirmed_end);
     return reader.finish(std::move(view));
 }
 
@@ -293,6 +323,9 @@ json to_json(const IdentityView& view) {
     if (view.crl) {
         out["crl"] = to_json(*view.crl);
     }
+    if (view.delivery) {
+        out["delivery"] = to_json(*view.delivery);
+    }
     return out;
 }
 
@@ -359,7 +392,8 @@ json to_json(const ResumptionView& resumption) {
     return {{"token", resumption.token},
             {"hold_released", resumption.hold_released},
             {"pin_released", resumption.pin_released},
-            {"pin_file_must_change", resumption.pin_file_must_change}};
+            {"pin_file_must_change", resumption.pin_file_must_change},
+            {"delivery_retried", resumption.delivery_retried}};
 }
 
 json to_json(const HistoryEvent& event) {
@@ -408,6 +442,11 @@ Result<IdentityView> identity_view_of(const json& value) {
         auto crl = crl_view_of(*part);
         reader.adopt("crl", crl.has_value());
         view.crl = crl ? std::optional(*std::move(crl)) : std::nullopt;
+    }
+    if (const json* part = reader.find("delivery", false); part != nullptr) {
+        auto delivery = delivery_view_of(*part);
+        reader.adopt("delivery", delivery.has_value());
+        view.delivery = delivery ? std::optional(*std::move(delivery)) : std::nullopt;
     }
     return reader.finish(std::move(view));
 }
@@ -512,6 +551,7 @@ Result<ResumptionView> resumption_of(const json& value) {
     reader.read("hold_released", resumption.hold_released);
     reader.read("pin_released", resumption.pin_released);
     reader.read("pin_file_must_change", resumption.pin_file_must_change);
+    reader.read_optional("delivery_retried", resumption.delivery_retried);
     return reader.finish(std::move(resumption));
 }
 

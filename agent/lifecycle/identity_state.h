@@ -154,11 +154,22 @@ struct Shadow {
     friend bool operator==(const Shadow&, const Shadow&) = default;
 };
 
+/// That consumers were told in vain: from the first failure on until they were told, whatever is published in between.
+struct DeliveryFailure {
+    ErrorCode code = ErrorCode::internal;
+    std::string line;  ///< Error::line() of the last one: printable, no secret
+    TimePoint since;   ///< of the first one
+    std::uint32_t attempts = 0;
+    friend bool operator==(const DeliveryFailure&, const DeliveryFailure&) = default;
+};
+
 /// What consumers are still to be told: hooks and checks of the published generation (X8 to X10).
 struct Delivery {
     std::uint64_t generation = 0;
-    std::uint32_t failures = 0;
+    std::uint32_t failures = 0;  ///< of this generation
     TimePoint next_try;
+    std::optional<TimePoint> confirmed = {};  ///< confirmed_end() before this generation
+    std::optional<DeliveryFailure> failure = {};
     friend bool operator==(const Delivery&, const Delivery&) = default;
 };
 
@@ -226,7 +237,7 @@ struct IdentityState {
     std::optional<FailureRecord> failure;
     Counters counters;
     std::uint64_t last_generation = 0;  ///< generation numbers are never reused
-    std::optional<Delivery> delivery;
+    Rare<Delivery> delivery;
     std::vector<RetiredKey> retired;
     Wish wish = Wish::nothing;
     bool revoked = false;       ///< the current certificate is (SM-18)
@@ -246,5 +257,15 @@ Phase attempt_phase(const IdentityState& state);
 
 /// valid once anything is published, else attempt_phase().
 Phase overall_phase(const IdentityState& state);
+
+/// notAfter of the certificate that consumers were last told of with success, or of the current one where none are to
+/// be told; nothing while there was no such certificate.
+std::optional<TimePoint> confirmed_end(const IdentityState& state);
+
+/// How often consumers were told in vain since they were last told with success.
+std::uint32_t delivery_failures(const IdentityState& state);
+
+/// True when the current generation's consumers were told in vain and are told again later than `now`.
+bool is_undelivered(const IdentityState& state, TimePoint now);
 
 }  // namespace hwenroll::lifecycle

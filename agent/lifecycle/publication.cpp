@@ -12,8 +12,7 @@
 namespace hwenroll::lifecycle {
 namespace {
 
-constexpr Seconds delivery_first{60};
-constexpr Seconds delivery_longest{3600};
+constexpr Seconds retirement_longest{3600};
 constexpr Seconds clock_check{60};
 
 bool contains(const std::vector<Bytes>& all, const Bytes& one) {
@@ -228,8 +227,8 @@ KeyRecord known_key(const IdentityState& state, const KeyRecord& found) {
     return same == known.end() ? found : **same;
 }
 
-/// Consumers use the new key: what it replaced may go after a while. How long that is only a clock that is trusted can
-/// say; until then the keys stay as they are (K1).
+}  // namespace
+
 void confirm(Decision& d) {
     if (!d.policy.clock_trusted || d.next.unproved) {
         return;
@@ -240,8 +239,6 @@ void confirm(Decision& d) {
         }
     }
 }
-
-}  // namespace
 
 void queue(Decision& d, Credential credential) {
     credential.generation = ++d.next.last_generation;
@@ -309,14 +306,6 @@ void bound_publication(Decision& d, Seconds longest) {
     }
 }
 
-bool deliver(Decision& d) {
-    if (!d.next.delivery || d.now < d.next.delivery->next_try) {
-        return false;
-    }
-    d.emit(Deliver{d.next.delivery->generation});
-    return true;
-}
-
 bool destroy(Decision& d) {
     if (!d.policy.clock_trusted) {
         return false;
@@ -348,7 +337,7 @@ std::vector<TimePoint> publication_times(const IdentityState& state, const Polic
         }
     }
     if (state.delivery) {
-        times.push_back(state.delivery->next_try);
+        times.push_back(policy.delivers ? state.delivery->next_try : TimePoint{});
     }
     for (const RetiredKey& retired : state.retired) {
         const bool confirmed = retired.destroy_at || (!state.delivery && !state.unproved);
@@ -366,16 +355,6 @@ void forget_full_storage(Decision& d) {
     if (!d.next.enrollment && d.next.failure && error_info(d.next.failure->code).remedy == Remedy::free_storage) {
         d.next.counters.failures = 0;
         d.next.failure.reset();
-    }
-}
-
-/// Consumers see another generation.
-void begin_delivery(Decision& d, std::uint64_t generation) {
-    if (d.policy.delivers) {
-        d.next.delivery = Delivery{generation, 0, d.now};
-    } else {
-        d.next.delivery.reset();
-        confirm(d);
     }
 }
 
@@ -431,7 +410,7 @@ void on_current_again(Decision& d, const GenerationPublished& event) {
     d.next.unproved = false;
     d.next.publish_after = {};
     forget_full_storage(d);
-    begin_delivery(d, event.generation);
+    begin_delivery(d, event.generation, confirmed_end(d.next));
     d.settled = true;
     d.note = fmt::format("generation {} published", event.generation);
 }
@@ -445,9 +424,10 @@ void on(Decision& d, const GenerationPublished& event) {
     if (!d.next.next || event.generation != d.next.next->generation) {
         return;
     }
+    const auto confirmed = confirmed_end(d.next);
     show_next(d);
     d.next.unproved = false;
-    begin_delivery(d, event.generation);
+    begin_delivery(d, event.generation, confirmed);
     if (!d.next.enrollment) {
         clear_wait(d);
     }
@@ -459,6 +439,7 @@ void take_what_is_seen(Decision& d, const Started& event) {
     const std::uint64_t highest = std::max(d.next.last_generation, event.highest_generation);
     d.next.last_generation = highest;
     d.next.next->generation = event.current_generation;
+    const auto confirmed = confirmed_end(d.next);
     take_unproved(d);
     const Credential& queued = *d.next.next;
     if (event.shown && queued.crl == d.next.current->crl && queued.issued == d.next.current->issued) {
@@ -466,7 +447,7 @@ void take_what_is_seen(Decision& d, const Started& event) {
         d.next.next->generation = event.current_generation;
         d.next.last_generation = highest;
     }
-    begin_delivery(d, event.current_generation);
+    begin_delivery(d, event.current_generation, confirmed);
     if (!d.next.enrollment) {
         clear_wait(d);
     }
@@ -477,6 +458,7 @@ void on(Decision& d, const PublicationFailed& event) {
     if (!d.next.next) {
         return;
     }
+    const auto confirmed = confirmed_end(d.next);
     std::optional<std::uint64_t> made_visible;
     if (event.seen && !is_queued_again(d.next)) {
         take_unproved(d);
@@ -486,34 +468,13 @@ void on(Decision& d, const PublicationFailed& event) {
     d.next.failure = FailureRecord{event.error.code(), event.error.line(), d.now};
     d.next.publish_after = d.now + backoff(d, d.next.counters.failures);
     if (made_visible) {
-        begin_delivery(d, *made_visible);
+        begin_delivery(d, *made_visible, confirmed);
     }
     if (!d.next.enrollment) {
         d.next.wait = Wait{WaitingFor::timer, d.next.publish_after};
     }
     d.settled = true;
     d.note = event.error.line();
-}
-
-void on(Decision& d, const Delivered& event) {
-    if (!d.next.delivery || event.generation != d.next.delivery->generation) {
-        return;
-    }
-    d.settled = true;
-    if (!event.error) {
-        if (d.next.delivery->failures > 0) {
-            d.next.alerted_at.reset();  // of the failed delivery; a CRL's reminds nobody of anything else
-        }
-        d.next.delivery.reset();
-        confirm(d);
-        d.note = fmt::format("consumers use generation {}", event.generation);
-        return;
-    }
-    const Seconds life = life_at_hand(d.next);
-    Delivery& delivery = *d.next.delivery;
-    const Seconds step = doubled(scaled(delivery_first, life), delivery_longest, delivery.failures++);
-    delivery.next_try = d.now + spread(step, d.draw.fraction);
-    d.note = event.error->line();
 }
 
 /// S3: the state is not from before: a power failure has undone the switch to its certificate. What ends later than
@@ -555,10 +516,14 @@ void on(Decision& d, const PublishedFound& event) {
         d.next.shadow.reset();  // it has taken over since
     }
     clear_wait(d);
+    const auto confirmed = confirmed_end(d.next);
     take_over(
         d,
         Credential{key, event.issued, event.highest_generation, {}, d.draw.fraction, name_mark, d.policy.content_mark});
     d.next.unproved = true;
+    if (d.policy.delivers) {
+        begin_delivery(d, event.highest_generation, confirmed);
+    }
     queue(d, *d.next.current);
     d.note = fmt::format(
         "consumers see a certificate that the state does not know, valid until {}: the state is from an older backup, "
@@ -579,7 +544,7 @@ void on(Decision& d, const KeyDestroyed& event) {
         return;
     }
     ++retired->failures;
-    retired->destroy_at = d.now + spread(doubled(clock_check, delivery_longest, retired->failures), d.draw.fraction);
+    retired->destroy_at = d.now + spread(doubled(clock_check, retirement_longest, retired->failures), d.draw.fraction);
     d.note = event.error->line();
 }
 

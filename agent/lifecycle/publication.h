@@ -7,8 +7,22 @@ namespace hwenroll::lifecycle {
 
 /// Begins a publication that is due. True: it is under way.
 bool publish(Decision& d);
-/// Tells consumers, if that is due.
+/// Consumers use the new key: what it replaced may go after a while. How long that is only a clock that is trusted can
+/// say; until then the keys stay as they are (K1).
+void confirm(Decision& d);
+
+// delivery.cpp
+
+/// Consumers see another generation; `confirmed` is confirmed_end() before it.
+void begin_delivery(Decision& d, std::uint64_t generation, std::optional<TimePoint> confirmed);
+/// Tells consumers, if that is due. Where none are to be told any more, what is known of them is forgotten.
 bool deliver(Decision& d);
+/// Lets a delivery that has failed be tried at once. False: none has.
+bool deliver_again(Decision& d);
+void on(Decision& d, const Delivered& event);
+
+// publication.cpp
+
 /// Destroys a key that is due.
 bool destroy(Decision& d);
 
@@ -30,7 +44,6 @@ std::vector<TimePoint> publication_times(const IdentityState& state, const Polic
 
 void on(Decision& d, const GenerationPublished& event);
 void on(Decision& d, const PublicationFailed& event);
-void on(Decision& d, const Delivered& event);
 void on(Decision& d, const KeyDestroyed& event);
 void on(Decision& d, const PublishedFound& event);
 

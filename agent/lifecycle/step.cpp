@@ -226,6 +226,9 @@ void correct_records(IdentityState& state, TimePoint now) {
     if (state.alerted_at && *state.alerted_at > now) {
         state.alerted_at.reset();
     }
+    if (state.delivery && state.delivery->failure) {
+        state.delivery->failure->since = std::min(state.delivery->failure->since, now);
+    }
 }
 
 /// K2, K3: what a clock that was ahead has put off for years is due again once the clock is right.
@@ -325,6 +328,9 @@ void on(Decision& d, const Resumed& /*event*/) {
     const bool held = d.next.hold.has_value();
     const bool asked = d.next.wait.retry_after.has_value();
     const bool token = d.next.wait.reason == WaitingFor::token;
+    if (deliver_again(d)) {
+        d.note = "an operator has seen to the consumers";
+    }
     if (!held && !asked && !token && d.next.wait.reason != WaitingFor::pin) {
         return;
     }

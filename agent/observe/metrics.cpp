@@ -21,6 +21,15 @@ const std::vector<MetricFamily>& known_families() {
         {"hwenroll_consecutive_failures", "gauge", "Failures in a row since the last success.", {}},
         {"hwenroll_state", "gauge", "1 under the state that 'hwenroll status' shows.", {}},
         {"hwenroll_deployed_generation", "gauge", "Number of the generation that consumers see.", {}},
+        {"hwenroll_delivery_failures",
+         "gauge",
+         "How often consumers were told in vain of what is published; 0: they were told, or are being told.",
+         {}},
+        {"hwenroll_confirmed_not_after_seconds",
+         "gauge",
+         "When the certificate ends that consumers were last told of with success; where none are to be told, the "
+         "published one.",
+         {}},
         {"hwenroll_token_up",
          "gauge",
          "1: the last use of the token reached it; absent: not used since the start.",
@@ -95,6 +104,10 @@ void Metrics::add(const IdentityFacts& identity) {
         add("hwenroll_renew_due_seconds", labels, seconds(*identity.renew_at));
     }
     add("hwenroll_consecutive_failures", labels, state.counters.failures);
+    add("hwenroll_delivery_failures", labels, lifecycle::delivery_failures(state));
+    if (const auto confirmed = lifecycle::confirmed_end(state)) {
+        add("hwenroll_confirmed_not_after_seconds", labels, seconds(*confirmed));
+    }
     add("hwenroll_state", {{"identity", identity.name}, {"state", identity.word.substr(0, identity.word.find('('))}},
         1);
 }

@@ -126,6 +126,10 @@ std::string next_step(const IdentityState& state, TimePoint now) {
     if (state.next) {
         return state.publish_after <= now ? "publish the new certificate" : "publish " + in(state.publish_after, now);
     }
+    if (lifecycle::is_undelivered(state, now)) {
+        return "tell the consumers again " + in(state.delivery->next_try, now) +
+               ", or as soon as 'hwenroll resume' says so";
+    }
     if (state.delivery) {
         return "tell the consumers " + in(state.delivery->next_try, now);
     }

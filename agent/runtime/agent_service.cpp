@@ -448,10 +448,12 @@ Result<control::ResumptionView> AgentService::resume(const std::string& identity
     const bool waits = state.hold || state.wait.retry_after || state.wait.reason == lifecycle::WaitingFor::pin ||
                        state.wait.reason == lifecycle::WaitingFor::token;
     done.hold_released = waits && (!done.pin_file_must_change || state.hold);
-    if (done.hold_released) {
+    done.delivery_retried = lifecycle::delivery_failures(state) > 0;
+    if (done.hold_released || done.delivery_retried) {
         (*found)->post(lifecycle::Resumed{});
     }
-    return control::ResumptionView{done.token, done.hold_released, done.pin_released, done.pin_file_must_change};
+    return control::ResumptionView{done.token, done.hold_released, done.pin_released, done.pin_file_must_change,
+                                   done.delivery_retried};
 }
 
 Result<control::Health> AgentService::health() {

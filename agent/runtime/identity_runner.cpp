@@ -493,6 +493,12 @@ std::optional<Error> IdentityRunner::outcome() const {
                      "the certificate expired at " + to_iso8601(state_.current->issued.not_after))
             .about(name());
     }
+    if (state_.delivery && state_.delivery->failure) {
+        const lifecycle::DeliveryFailure& failure = *state_.delivery->failure;
+        return Error(failure.code, "consumers were told in vain since " + to_iso8601(failure.since), failure.line,
+                     "told again from " + to_iso8601(state_.delivery->next_try) + " on, or by 'hwenroll resume'")
+            .about(name());
+    }
     if (state_.current) {
         return std::nullopt;
     }

@@ -14,21 +14,20 @@ namespace {
 
 /// The decision needs neither randomness nor what the configuration says. A wait for a PIN file that must change is not
 /// ended by an operator's word.
-Result<bool> release_hold(store::Store& store, const config::IdentitySettings& identity, bool pin_file_must_change,
-                          TimePoint now) {
+Status release_hold(store::Store& store, const config::IdentitySettings& identity, TimePoint now, Resumption& done) {
     const auto state = store.identity(identity.name);
     if (!state) {
         return fail(state.error());
     }
-    if (pin_file_must_change && !state->hold) {
-        return false;
+    done.delivery_retried = lifecycle::delivery_failures(*state) > 0;
+    if (done.pin_file_must_change && !state->hold && !done.delivery_retried) {
+        return {};
     }
     const auto transition = lifecycle::step(*state, lifecycle::Resumed{}, {}, {}, now);
-    if (transition.state == *state) {
-        return false;
-    }
-    const Status committed = store.commit(identity.name, identity.token, transition.state, transition.note, now);
-    return committed ? Result<bool>(true) : fail(committed.error());
+    done.hold_released = transition.state.hold != state->hold || transition.state.wait != state->wait;
+    return transition.state == *state
+               ? Status()
+               : store.commit(identity.name, identity.token, transition.state, transition.note, now);
 }
 
 /// The section's records and all others about the device that it used last.
@@ -120,11 +119,10 @@ Result<Resumption> resume(const config::AgentSettings& agent, const TokenSection
     if (const Status released = release_pins(*store, tokens, identity, now, done); !released) {
         return fail(released.error());
     }
-    const auto hold = release_hold(*store, identity, done.pin_file_must_change, now);
-    if (!hold) {
-        return fail(hold.error());
+    if (const Status released = release_hold(*store, identity, now, done); !released) {
+        return fail(released.error());
     }
-    done.hold_released = *hold || *taken_over;
+    done.hold_released = done.hold_released || *taken_over;
     return done;
 }
 

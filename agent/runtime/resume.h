@@ -20,6 +20,7 @@ struct Resumption {
     bool hold_released = false;         ///< the identity was held, or waited for a PIN or as its CA had asked
     bool pin_released = false;          ///< a refused PIN or a login of unknown outcome was on record, and is forgotten
     bool pin_file_must_change = false;  ///< the token's PIN file was refused and is as it was then
+    bool delivery_retried = false;      ///< consumers were told in vain, and are told again
 };
 
 /// Forgets the logins to a token, but for refused PIN files, which only a change frees. Error code: state_database.
@@ -30,10 +31,10 @@ Status release_pin(store::Store& store, const config::TokenSettings& token, Time
 Status release_pins(store::Store& store, const TokenSections& tokens, const config::IdentitySettings& identity,
                     TimePoint now, Resumption& done);
 
-/// Ends the identity's hold or the wait that its CA asked for, and forgets the logins to its tokens, whatever section's
-/// name they are recorded under, but for refused PIN files, which only a change frees. Takes the state directory's
-/// lock; makes no state directory. Errors: state_locked (an agent runs), state_directory, state_database,
-/// state_version.
+/// Ends the identity's hold, the wait that its CA asked for and a failed delivery's pause, and forgets the logins to
+/// its tokens, whatever section's name they are recorded under, but for refused PIN files, which only a change frees.
+/// Takes the state directory's lock; makes no state directory. Errors: state_locked (an agent runs), state_directory,
+/// state_database, state_version.
 Result<Resumption> resume(const config::AgentSettings& agent, const TokenSections& tokens,
                           const config::IdentitySettings& identity, const Clock& clock);
 

@@ -145,15 +145,27 @@ Status read_enrollment(Database& database, const std::string& name, IdentityStat
 }
 
 Status read_delivery(Database& database, const std::string& name, IdentityState& state) {
-    Statement row(database, "SELECT generation, failures, next_try FROM deliveries WHERE identity=?");
+    Statement row(database,
+                  "SELECT generation, failures, next_try, confirmed, error_name, error_line, failed_since, attempts "
+                  "FROM deliveries WHERE identity=?");
     const auto found = row.bind(std::string_view(name)).step();
     if (!found) {
         return fail(found.error());
     }
-    if (*found) {
-        state.delivery = lifecycle::Delivery{static_cast<std::uint64_t>(row.integer(0)),
-                                             static_cast<std::uint32_t>(row.integer(1)), time_at(row, 2)};
+    if (!*found) {
+        return {};
     }
+    lifecycle::Delivery delivery{static_cast<std::uint64_t>(row.integer(0)), static_cast<std::uint32_t>(row.integer(1)),
+                                 time_at(row, 2)};
+    if (!row.is_null(3)) {
+        delivery.confirmed = time_at(row, 3);
+    }
+    if (!row.is_null(4)) {
+        delivery.failure =
+            lifecycle::DeliveryFailure{error_code_of(row.text(4)).value_or(ErrorCode::internal), row.text(5),
+                                       time_at(row, 6), static_cast<std::uint32_t>(row.integer(7))};
+    }
+    state.delivery = std::move(delivery);
     return {};
 }
 
@@ -281,9 +293,19 @@ Status write_enrollment(Database& database, const std::string& name, const Enrol
 }
 
 Status write_delivery(Database& database, const std::string& name, const lifecycle::Delivery& delivery) {
-    Statement row(database, "INSERT INTO deliveries (identity, generation, failures, next_try) VALUES (?,?,?,?)");
+    Statement row(
+        database,
+        "INSERT INTO deliveries (identity, generation, failures, next_try, confirmed, error_name, error_line, "
+        "failed_since, attempts) VALUES (?,?,?,?,?,?,?,?,?)");
     row.bind(std::string_view(name)).bind(static_cast<std::int64_t>(delivery.generation));
-    return row.bind(std::int64_t{delivery.failures}).bind(seconds(delivery.next_try)).run();
+    bind(row.bind(std::int64_t{delivery.failures}).bind(seconds(delivery.next_try)), delivery.confirmed);
+    if (const auto& failure = delivery.failure) {
+        row.bind(error_info(failure->code).name).bind(std::string_view(failure->line));
+        row.bind(seconds(failure->since)).bind(std::int64_t{failure->attempts});
+    } else {
+        row.bind_null().bind_null().bind_null().bind_null();
+    }
+    return row.run();
 }
 
 }  // namespace

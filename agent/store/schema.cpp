@@ -247,8 +247,18 @@ UPDATE identities SET unproved=1 WHERE publish_after<>0 AND EXISTS (
         AND one.role='leaf' AND other.role='leaf');
 )sql";
 
-constexpr std::array steps{wrapped_keys,  key_places,        revocation_lists,
-                           envelope_keys, partitioned_lists, unproved_switches};
+/// Why consumers were told in vain, and which certificate they were last told of with success. Of failures before this
+/// version the count alone is known.
+constexpr const char* delivery_failures = R"sql(
+ALTER TABLE deliveries ADD COLUMN confirmed INTEGER;
+ALTER TABLE deliveries ADD COLUMN error_name TEXT;
+ALTER TABLE deliveries ADD COLUMN error_line TEXT;
+ALTER TABLE deliveries ADD COLUMN failed_since INTEGER;
+ALTER TABLE deliveries ADD COLUMN attempts INTEGER;
+)sql";
+
+constexpr std::array steps{wrapped_keys,      key_places,        revocation_lists, envelope_keys,
+                           partitioned_lists, unproved_switches, delivery_failures};
 constexpr Layout layout{create, 4, steps.data(), steps.size()};
 static_assert(layout.version() == schema_version);
 

@@ -7,7 +7,7 @@ namespace hwenroll::store {
 
 /// The version that this program reads and writes (PRAGMA user_version). Version 1 was never released and changed while
 /// it was made: it is refused, not guessed at.
-inline constexpr int schema_version = 10;
+inline constexpr int schema_version = 11;
 
 /// The script that makes the tables of version `first`, and one for each version after it.
 struct Layout {

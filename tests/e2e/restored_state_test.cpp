@@ -345,7 +345,10 @@ TEST_F(RestoredWhilePending, O9_invariant_4_an_upgrade_during_a_renewal_goes_on_
         "number BLOB NOT NULL, this_update INTEGER NOT NULL, next_update INTEGER, entries INTEGER NOT NULL, "
         "fetched_at INTEGER NOT NULL, next_try INTEGER NOT NULL, failures INTEGER NOT NULL, error_name TEXT, "
         "error_line TEXT, error_at INTEGER, told_at INTEGER, PRIMARY KEY (authority, issuer)) STRICT; "
-        "DROP TABLE envelope_keys; ALTER TABLE identities DROP COLUMN unproved; PRAGMA user_version=7");
+        "ALTER TABLE deliveries DROP COLUMN confirmed; ALTER TABLE deliveries DROP COLUMN error_name; "
+        "ALTER TABLE deliveries DROP COLUMN error_line; ALTER TABLE deliveries DROP COLUMN failed_since; "
+        "ALTER TABLE deliveries DROP COLUMN attempts; DROP TABLE envelope_keys; "
+        "ALTER TABLE identities DROP COLUMN unproved; PRAGMA user_version=7");
     world_.start_daemon();
     world_.eventually("the agent", [&] { return world_.listens(); });
     EXPECT_EQ(version(), current);

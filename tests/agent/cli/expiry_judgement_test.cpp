@@ -99,6 +99,29 @@ TEST(ExpiryJudgement, O4_what_is_held_or_fails_is_told_before_anything_expires) 
     EXPECT_EQ(level(with_days_left(20, "RENEWING")), CheckLevel::ok);
 }
 
+TEST(ExpiryJudgement, O1_what_consumers_were_not_told_of_is_a_warning_and_critical_once_what_they_use_ends) {
+    control::IdentityView view = with_days_left(60, "DEPLOYING");
+    view.delivery = control::DeliveryView{2, 0, {}, {}, {}, now, now + 20 * day};
+    EXPECT_EQ(level(view), CheckLevel::ok) << "they are being told";
+    view.delivery->attempts = 3;
+    view.delivery->since = now - day;
+    view.delivery->code = ErrorCode::hook_failed;
+    EXPECT_EQ(level(view), CheckLevel::warning);
+    EXPECT_EQ(judge(view, {}).reasons.front(),
+              "not delivered since 2027-02-28T00:00:00Z, E-HOOK-FAILED, what consumers use expires in 20 d");
+    view.delivery->confirmed_end = now + 6 * day;
+    EXPECT_EQ(level(view), CheckLevel::critical) << "as of what expires so soon";
+    EXPECT_EQ(level(view, {{}, Seconds(5 * day)}), CheckLevel::warning);
+    view.delivery->confirmed_end = now - day;
+    EXPECT_EQ(level(view, {{}, Seconds(0)}), CheckLevel::critical);
+    EXPECT_THAT(judge(view, {}).reasons.front(), HasSubstr("what consumers use expired 1 d ago"));
+    view.delivery->confirmed_end.reset();
+    view.delivery->since.reset();
+    view.delivery->code.reset();
+    EXPECT_EQ(level(view), CheckLevel::warning);
+    EXPECT_EQ(judge(view, {}).reasons.front(), "not delivered");
+}
+
 TEST(ExpiryJudgement, what_has_no_certificate_yet_is_a_warning_and_critical_once_it_fails) {
     EXPECT_EQ(level(without_certificate("NEW")), CheckLevel::warning);
     EXPECT_EQ(level(without_certificate("PENDING")), CheckLevel::warning);

@@ -41,6 +41,13 @@ TEST(NextCommand, after_a_failure_of_the_ca_it_names_the_ca_or_the_challenge) {
     EXPECT_EQ(next_command(ErrorCode::ca_fingerprint, "other", &file), "hwenroll explain E-CA-FINGERPRINT");
 }
 
+TEST(NextCommand, O1_after_a_failed_delivery_it_tells_the_consumers_again_or_starts_what_should) {
+    const auto file = configuration();
+    EXPECT_EQ(next_command(ErrorCode::hook_failed, "web", &file), "hwenroll resume web");
+    EXPECT_EQ(next_command(ErrorCode::verify_failed, "web", &file), "hwenroll resume web");
+    EXPECT_EQ(next_command(ErrorCode::hook_unavailable, "web", &file), "systemctl enable --now hwenroll-hook.socket");
+}
+
 TEST(NextCommand, every_error_code_has_one) {
     const auto file = configuration();
     for (const ErrorInfo& info : error_table()) {

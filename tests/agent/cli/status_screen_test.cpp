@@ -76,6 +76,27 @@ std::string find_line(const std::string& text, const std::string& part) {
     return {};
 }
 
+TEST(StatusScreen, O1_a_failed_delivery_says_why_and_next_within_80_columns_and_stands_before_what_is_well) {
+    StatusContent content = sample();
+    OverviewRow told = well("vpn", 90 * day);
+    told.word = "DEPLOYING";
+    told.failure =
+        "E-HOOK-FAILED vpn: a hook of 'on_change' failed (/usr/bin/systemctl exited with 1); run again later";
+    told.next = "tell the consumers again in 30 min (2030-01-01T00:30:00Z), or as soon as 'hwenroll resume' says so";
+    content.overview.rows.push_back(told);
+    const std::string text = screen_of(content, terminal(80));
+    for (const std::string& line : lines_of(text)) {
+        EXPECT_LE(width(line), 80U) << line;
+    }
+    EXPECT_THAT(find_line(text, "DEPLOYING"), testing::StartsWith("~ "));
+    EXPECT_THAT(text, HasSubstr("  why   E-HOOK-FAILED vpn: a hook of 'on_change' failed"));
+    EXPECT_THAT(text, HasSubstr("  next  tell the consumers again in 30 min"));
+    EXPECT_THAT(text, HasSubstr("2 retrying"));
+    EXPECT_LT(text.find("DEPLOYING"), text.find("PENDING"));
+    const std::string plain = screen_of(content, Screen{});
+    EXPECT_THAT(find_line(plain, "DEPLOYING"), HasSubstr(told.failure)) << "one line, whatever its length";
+}
+
 TEST(StatusScreen, shows_what_needs_a_person_first_with_why_and_next_and_when) {
     const auto lines = lines_of(screen_of(sample(), terminal(80)));
     EXPECT_THAT(

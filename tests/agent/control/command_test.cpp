@@ -43,6 +43,7 @@ class ControlCommand : public testing::Test {
         server_->do_on_loop([](ControlServiceFake& service, PeerSourceFake&) {
             service.views["web"] = full_view("web");
             service.views["web"].failure.reset();
+            service.views["web"].delivery.reset();
         });
     }
     void with_agent(const std::function<void(ControlServiceFake&)>& task) {

@@ -34,6 +34,13 @@ control::IdentityView full_view(const std::string& name) {
     view.failure = {ErrorCode::ca_timeout, "E-CA-TIMEOUT it took too long; retried later", sample_time(), 3};
     view.crl = {
         "cdp", "05", sample_time(), sample_time() + Seconds(4), 9, sample_time() + Seconds(5), "E-CRL-UNUSABLE no"};
+    view.delivery = {7,
+                     2,
+                     ErrorCode::hook_failed,
+                     "E-HOOK-FAILED no",
+                     sample_time() - Seconds(6),
+                     sample_time() + Seconds(7),
+                     sample_time() + Seconds(8)};
     return view;
 }
 

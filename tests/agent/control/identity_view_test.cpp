@@ -66,7 +66,42 @@ TEST(IdentityViewTest, of_a_disabled_one_is_settled_and_names_its_fault) {
 TEST(IdentityViewTest, an_expired_certificate_is_an_error_of_its_own) {
     IdentityView view = full_view("web");
     view.failure.reset();
+    view.delivery.reset();
     EXPECT_FALSE(event_of(view).error);
+    view.at = view.certificate->not_after;
+    EXPECT_EQ(event_of(view).error, ErrorCode::identity_expired);
+}
+
+TEST(IdentityViewTest, O1_of_consumers_that_were_told_in_vain_is_settled_until_they_are_told_again) {
+    lifecycle::IdentityState state;
+    state.phase = lifecycle::Phase::valid;
+    state.current = lifecycle::Credential{};
+    state.current->issued.not_after = sample_time() + Seconds(1000);
+    state.delivery = lifecycle::Delivery{4, 0, sample_time(), sample_time() + Seconds(500)};
+    EXPECT_FALSE(row_of("web", {}, state, sample_time()).settled) << "they are being told";
+    EXPECT_EQ(row_of("web", {}, state, sample_time()).failure, "");
+    state.delivery->failures = 2;
+    state.delivery->next_try = sample_time() + Seconds(60);
+    state.delivery->failure =
+        lifecycle::DeliveryFailure{ErrorCode::verify_failed, "E-VERIFY-FAILED no", sample_time() - Seconds(9), 3};
+    const auto row = row_of("web", {}, state, sample_time());
+    EXPECT_EQ(row.word, "DEPLOYING");
+    EXPECT_TRUE(row.settled);
+    EXPECT_EQ(row.failure, "E-VERIFY-FAILED no");
+    EXPECT_THAT(row.next, testing::StartsWith("tell the consumers again in 1 min (20"));
+    EXPECT_THAT(row.next, testing::HasSubstr("'hwenroll resume'"));
+    EXPECT_FALSE(row_of("web", {}, state, sample_time() + Seconds(60)).settled) << "they are being told again";
+    state.failure = {ErrorCode::ca_timeout, "E-CA-TIMEOUT late", sample_time()};
+    EXPECT_EQ(row_of("web", {}, state, sample_time()).failure, "E-CA-TIMEOUT late") << "of the next certificate";
+}
+
+TEST(IdentityViewTest, O1_consumers_that_were_told_in_vain_are_the_error_where_there_is_no_other) {
+    IdentityView view = full_view("web");
+    EXPECT_EQ(event_of(view).error, ErrorCode::ca_timeout);
+    view.failure.reset();
+    EXPECT_EQ(event_of(view).error, ErrorCode::hook_failed);
+    EXPECT_EQ(event_of(view).text, "E-HOOK-FAILED no");
+    EXPECT_EQ(overview_of({view}).rows.front().failure, "E-HOOK-FAILED no");
     view.at = view.certificate->not_after;
     EXPECT_EQ(event_of(view).error, ErrorCode::identity_expired);
 }

@@ -113,6 +113,7 @@ TEST_F(ControlPage, are_not_made_for_a_oneway_call) {
 TEST_F(ControlPage, tell_in_a_row_what_a_view_says) {
     service_.views["mail"] = full_view("mail");
     service_.views["mail"].failure.reset();
+    service_.views["mail"].delivery.reset();
     service_.views["mail"].certificate.reset();
     RawClient client(path());
     const json reply = ask(client, "Overview", json::object(), true)["parameters"];

@@ -82,8 +82,11 @@ TEST(ViewCodec, events_and_outcomes_survive) {
     }
     const Acceptance acceptance{true, "renews"};
     EXPECT_TRUE(acceptance_of(to_json(acceptance)).value() == acceptance);
-    const ResumptionView resumption{"lab", true, false, true};
+    const ResumptionView resumption{"lab", true, false, true, true};
     EXPECT_TRUE(resumption_of(to_json(resumption)).value() == resumption);
+    json of_before = to_json(resumption);
+    of_before.erase("delivery_retried");
+    EXPECT_FALSE(resumption_of(of_before).value().delivery_retried) << "an agent of the version before tells nothing";
     EXPECT_TRUE(health_of(to_json(full_health())).value() == full_health());
     EXPECT_TRUE(health_of(to_json(Health())).value() == Health());
     const HistoryEvent entry{"token", "lab", sample_time(), "logged in"};
@@ -134,6 +137,26 @@ TEST(ViewCodec, every_member_of_another_type_is_named) {
     }
     EXPECT_FALSE(identity_view_of(json::array()));
     EXPECT_FALSE(identity_view_of(json(1)));
+}
+
+TEST(ViewCodec, O1_a_delivery_survives_with_and_without_a_failure_and_may_be_missing) {
+    IdentityView view = full_view("web");
+    view.delivery = DeliveryView{7, 0, {}, {}, {}, sample_time(), {}};
+    const json sent = to_json(view);
+    EXPECT_EQ(sent["delivery"], (json{{"generation", 7}, {"attempts", 0}, {"next_try", to_iso8601(sample_time())}}));
+    EXPECT_TRUE(identity_view_of(sent).value() == view);
+    json of_before = sent;
+    of_before.erase("delivery");
+    EXPECT_FALSE(identity_view_of(of_before).value().delivery);
+    const json failed = to_json(full_view("web"))["delivery"];
+    EXPECT_EQ(failed["error"], "E-HOOK-FAILED");
+    EXPECT_EQ(failed["text"], "E-HOOK-FAILED no");
+    EXPECT_EQ(failed["confirmed_not_after"], to_iso8601(sample_time() + Seconds(8)));
+    for (const char* member : {"generation", "attempts", "next_try"}) {
+        json bad = to_json(full_view("web"));
+        bad["delivery"].erase(member);
+        EXPECT_THAT(identity_view_of(bad).error().line(), HasSubstr("'delivery'")) << member;
+    }
 }
 
 TEST(ViewCodec, times_have_one_spelling) {

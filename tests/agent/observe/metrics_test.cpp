@@ -62,9 +62,28 @@ TEST(MetricsTextOf, has_each_name_of_the_interface_with_help_type_and_absolute_t
         {"hwenroll_consecutive_failures{identity=\"web\"}", 2},
         {"hwenroll_state{identity=\"web\",state=\"HELD\"}", 1},
         {"hwenroll_deployed_generation{identity=\"web\"}", 3},
+        {"hwenroll_delivery_failures{identity=\"web\"}", 0},
+        {"hwenroll_confirmed_not_after_seconds{identity=\"web\"}", 1806537600},
     };
     EXPECT_EQ(read.values, expected);
-    EXPECT_EQ(read.types.size(), 11U);
+    EXPECT_EQ(read.types.size(), 13U);
+}
+
+TEST(MetricsTextOf, O1_O4_consumers_that_were_told_in_vain_are_counted_and_what_they_use_has_its_end) {
+    lifecycle::IdentityState state = published();
+    state.delivery = lifecycle::Delivery{3, 2, begin + Seconds(60), begin + Seconds(9)};
+    const auto told = [&] {
+        Metrics metrics;
+        metrics.add({"web", "DEPLOYING", &state});
+        return read_metrics(observe::prometheus_text(metrics.families()));
+    };
+    EXPECT_EQ(told().value("hwenroll_delivery_failures{identity=\"web\"}"), 2) << "counted by the version before";
+    state.delivery->failure = lifecycle::DeliveryFailure{ErrorCode::hook_failed, "no", begin, 5};
+    EXPECT_EQ(told().value("hwenroll_delivery_failures{identity=\"web\"}"), 5);
+    EXPECT_EQ(told().value("hwenroll_confirmed_not_after_seconds{identity=\"web\"}"), 1798761609);
+    EXPECT_EQ(told().value("hwenroll_cert_not_after_seconds{identity=\"web\",kind=\"leaf\"}"), 1806537600);
+    state.delivery->confirmed.reset();
+    EXPECT_FALSE(told().value("hwenroll_confirmed_not_after_seconds{identity=\"web\"}")) << "they use none";
 }
 
 TEST(MetricsTextOf, what_is_not_known_is_absent_and_not_zero) {
@@ -73,7 +92,8 @@ TEST(MetricsTextOf, what_is_not_known_is_absent_and_not_zero) {
     metrics.add({"new", "NEW", &state});
     const MetricsText read = read_metrics(observe::prometheus_text(metrics.families()));
     EXPECT_THAT(read.faults, IsEmpty());
-    EXPECT_EQ(read.values.size(), 2U);
+    EXPECT_EQ(read.values.size(), 3U);
+    EXPECT_EQ(read.value("hwenroll_delivery_failures{identity=\"new\"}"), 0);
     EXPECT_EQ(read.value("hwenroll_state{identity=\"new\",state=\"NEW\"}"), 1);
     EXPECT_EQ(read.value("hwenroll_consecutive_failures{identity=\"new\"}"), 0);
 }

@@ -90,6 +90,17 @@ TEST(StatusWords, the_next_step_names_its_time) {
     EXPECT_NE(next_step(valid_until(now + Seconds(86400)), now).find("expires in 1 d"), std::string::npos);
 }
 
+TEST(StatusWords, O1_the_next_step_after_a_failed_delivery_names_its_time_and_what_ends_the_wait) {
+    IdentityState telling = valid_until(now + Seconds(86400));
+    telling.delivery = lifecycle::Delivery{1, 0, now};
+    EXPECT_EQ(next_step(telling, now), "tell the consumers now");
+    telling.delivery->failures = 1;
+    telling.delivery->next_try = now + Seconds(90);
+    EXPECT_EQ(next_step(telling, now), "tell the consumers again in 1 min 30 s (" + to_iso8601(now + Seconds(90)) +
+                                           "), or as soon as 'hwenroll resume' says so");
+    EXPECT_EQ(next_step(telling, now + Seconds(90)), "tell the consumers now");
+}
+
 TEST(StatusWords, HTTP_28_the_next_step_names_the_time_that_the_ca_asked_for) {
     IdentityState asked = in_phase(Phase::need_submit);
     asked.wait = {lifecycle::WaitingFor::network, now + Seconds(90), lifecycle::RetryAfter{now + Seconds(90), {}}};

@@ -77,7 +77,9 @@ IdentityState full_state() {
     state.publish_after = now + Seconds(1);
     state.seek_after = now + Seconds(2);
     state.alerted_at = now - Seconds(3);
-    state.delivery = lifecycle::Delivery{4, 2, now + Seconds(4)};
+    state.delivery = lifecycle::Delivery{
+        4, 2, now + Seconds(4), now + Seconds(900),
+        lifecycle::DeliveryFailure{ErrorCode::hook_failed, "E-HOOK-FAILED web: no", now - Seconds(6), 3}};
     state.retired = {{{Bytes(16, 10), {1}}, now + Seconds(5), 3}, {{Bytes(16, 11), {}}, {}, 0}};
     state.wish = lifecycle::Wish::rekey;
     state.revoked = true;
@@ -549,15 +551,47 @@ TEST_F(StoreTest, S17_an_older_database_is_brought_up_step_by_step_with_what_it_
     expect_version_error(migrate(*database, pets_3).error(), "a newer version", "run that version again");
 }
 
+/// The columns of versions 10 and 11 are not there.
+constexpr const char* tables_of_version_9 = R"sql(
+ALTER TABLE deliveries DROP COLUMN confirmed;
+ALTER TABLE deliveries DROP COLUMN error_name;
+ALTER TABLE deliveries DROP COLUMN error_line;
+ALTER TABLE deliveries DROP COLUMN failed_since;
+ALTER TABLE deliveries DROP COLUMN attempts;
+ALTER TABLE identities DROP COLUMN unproved;
+PRAGMA user_version=9;
+)sql";
+
+/// full_state() as a version before 10 kept it.
+IdentityState state_of_version_9() {
+    IdentityState state = full_state();
+    state.delivery->confirmed.reset();
+    state.delivery->failure.reset();
+    return state;
+}
+
+TEST_F(StoreTest, S17_O1_version_9_is_brought_up_and_counts_the_failed_deliveries_that_it_knows) {
+    ASSERT_TRUE(open().commit("web", "lab", full_state(), {}, now));
+    run_sql(tables_of_version_9);
+    const auto brought = open().identity("web");
+    ASSERT_TRUE(brought) << brought.error().line();
+    EXPECT_EQ(*brought, state_of_version_9());
+    EXPECT_EQ(delivery_failures(*brought), 2U);
+    EXPECT_FALSE(confirmed_end(*brought)) << "nobody knows";
+    ASSERT_TRUE(open().commit("web", "lab", full_state(), {}, now));
+    EXPECT_EQ(*open().identity("web"), full_state());
+}
+
 // As the version before left it: the columns and the table of the last step are not there.
 TEST_F(StoreTest, S17_version_5_is_brought_up_and_says_where_its_keys_are) {
     IdentityState state = full_state();
     ASSERT_TRUE(open().commit("web", "lab", state, {}, now));
+    run_sql(tables_of_version_9);
     run_sql(
         "ALTER TABLE keys DROP COLUMN uri; ALTER TABLE keys DROP COLUMN token; "
         "ALTER TABLE retired_keys DROP COLUMN token; DROP TABLE generations; "
         "ALTER TABLE credentials DROP COLUMN crl; DROP TABLE crls; DROP TABLE crl_documents; DROP TABLE envelope_keys; "
-        "ALTER TABLE identities DROP COLUMN unproved; PRAGMA user_version=5");
+        "PRAGMA user_version=5");
     Store store = open();
     const auto brought = store.identity("web");
     ASSERT_TRUE(brought) << brought.error().line();
@@ -569,10 +603,11 @@ TEST_F(StoreTest, S17_version_5_is_brought_up_and_says_where_its_keys_are) {
 }
 
 TEST_F(StoreTest, S17_version_7_is_brought_up_and_knows_envelope_keys_from_then_on) {
-    IdentityState state = full_state();
+    IdentityState state = state_of_version_9();
     state.enrollment->envelope_key.reset();
     ASSERT_TRUE(open().commit("web", "lab", state, {}, now));
-    run_sql("DROP TABLE envelope_keys; ALTER TABLE identities DROP COLUMN unproved; PRAGMA user_version=7");
+    run_sql(tables_of_version_9);
+    run_sql("DROP TABLE envelope_keys; PRAGMA user_version=7");
     ASSERT_EQ(*open().identity("web"), state);
     ASSERT_TRUE(open().commit("web", "lab", full_state(), {}, now));
     EXPECT_EQ(*open().identity("web"), full_state());
@@ -620,12 +655,13 @@ lifecycle::CrlState crl_state(std::uint8_t issuer, ByteView document) {
 }
 
 TEST_F(StoreTest, S17_version_6_is_brought_up_and_knows_no_CRLs) {
-    IdentityState state = full_state();
+    IdentityState state = state_of_version_9();
     state.enrollment->envelope_key.reset();  // of version 8
     { ASSERT_TRUE(open().commit("web", "lab", state, {}, now)); }
+    run_sql(tables_of_version_9);
     run_sql(
         "ALTER TABLE credentials DROP COLUMN crl; DROP TABLE crls; DROP TABLE crl_documents; DROP TABLE envelope_keys; "
-        "ALTER TABLE identities DROP COLUMN unproved; PRAGMA user_version=6");
+        "PRAGMA user_version=6");
     Store store = open();
     EXPECT_EQ(*store.identity("web"), state);
     EXPECT_TRUE(store.crls("corp")->empty());
@@ -730,7 +766,6 @@ INSERT INTO old SELECT authority, issuer, digest, number, this_update, next_upda
     failures, error_name, error_line, error_at, told_at FROM crls;
 DROP TABLE crls;
 ALTER TABLE old RENAME TO crls;
-ALTER TABLE identities DROP COLUMN unproved;
 PRAGMA user_version=8;
 )sql";
 
@@ -740,6 +775,7 @@ TEST_F(StoreTest, S17_version_8_is_brought_up_and_knows_its_CRLs_by_a_scope_of_n
     lifecycle::CrlState failed;
     failed.issuer = {2};
     ASSERT_TRUE(open().commit_crls("corp", {crl_state(1, document), failed}, document, {}, now));
+    run_sql(tables_of_version_9);
     run_sql(crls_of_version_8);
     Store store = open();
     lifecycle::CrlState kept = crl_state(1, document);
@@ -752,13 +788,14 @@ TEST_F(StoreTest, S17_version_8_is_brought_up_and_knows_its_CRLs_by_a_scope_of_n
 
 TEST_F(StoreTest, S17_version_8_is_brought_up_and_keeps_the_published_CRL) {
     const Bytes document{0x30, 0x00};
-    IdentityState state = full_state();
+    IdentityState state = state_of_version_9();
     state.current->crl = sha256(document);
     {
         Store store = open();
         ASSERT_TRUE(store.commit_crls("corp", {crl_state(1, document)}, document, {}, now));
         ASSERT_TRUE(store.commit("web", "lab", state, {}, now));
     }
+    run_sql(tables_of_version_9);
     run_sql(crls_of_version_8);
     Store store = open();
     EXPECT_EQ(*store.identity("web"), state);
@@ -767,10 +804,10 @@ TEST_F(StoreTest, S17_version_8_is_brought_up_and_keeps_the_published_CRL) {
 }
 
 TEST_F(StoreTest, S17_S3_version_9_is_brought_up_and_knows_which_switch_may_not_be_durable) {
-    IdentityState state = full_state();
+    IdentityState state = state_of_version_9();
     state.unproved = false;
     state.next->issued.leaf = {0x30, 2};
-    IdentityState again = full_state();
+    IdentityState again = state_of_version_9();
     again.next->issued = again.current->issued;
     IdentityState in_order = again;
     in_order.publish_after = {};
@@ -781,7 +818,7 @@ TEST_F(StoreTest, S17_S3_version_9_is_brought_up_and_knows_which_switch_may_not_
         ASSERT_TRUE(store.commit("failed", "lab", again, {}, now));
         ASSERT_TRUE(store.commit("first-try", "lab", in_order, {}, now));
     }
-    run_sql("ALTER TABLE identities DROP COLUMN unproved; PRAGMA user_version=9");
+    run_sql(tables_of_version_9);
     Store store = open();
     EXPECT_EQ(*store.identity("waits"), state);
     EXPECT_EQ(*store.identity("failed"), again);

@@ -24,8 +24,9 @@ RunOutcome run_once(const config::Configuration& configuration, const keystore::
 /// comes before all.
 int combined_exit_code(const std::vector<Error>& errors);
 
-/// How long a stopping agent waits for a login whose outcome it would not know otherwise. With what a token thread
-/// needs after that, an agent ends within 10 s of SIGTERM (X13).
-inline constexpr std::chrono::seconds login_patience{6};
+/// How long a stopping agent waits for a login whose outcome it would not know otherwise; its worker gives a
+/// C_Login 1.5 s more (ADR 0025). With what a token thread needs after that, an agent ends within 10 s of SIGTERM
+/// (X13).
+inline constexpr std::chrono::milliseconds login_patience{4500};
 
 }  // namespace hwenroll::runtime

@@ -1,11 +1,13 @@
 // What the journal gets through the life of an identity: message ids and fields.
 #include <csignal>
+#include <filesystem>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "agent/observe/log_ids.h"
 #include "tests/e2e/daemon_world.h"
+#include "tests/e2e/secret_spellings.h"
 #include "tests/support/journal_sink.h"
 #include "tests/support/test_paths.h"
 
@@ -165,6 +167,40 @@ TEST_F(Journal, a_hook_that_fails_and_a_pin_that_is_refused_have_ids) {
                       Contains(Pair("PRIORITY", "4"))));
     expect_names();
     EXPECT_EQ(world.stop_daemon(), 0);
+}
+
+// Each of the two refused by whom the other is for: what is refused and told of is a canary too.
+TEST_F(Journal, invariant_7_no_field_and_no_line_has_a_pin_or_a_challenge_over_a_life_with_refusals) {
+    DaemonWorld world(lives());
+    world.configure({.identity_extra = "on_change = [[\"/bin/false\"]]\n"});
+    start(world);
+    record(world, observe::deployment_failed_message_id);
+    ASSERT_EQ(world.command({"renew", "web"}).exit_code, 0);
+    world.eventually("the renewal", [&] { return world.generation() == "gen-002"; });
+    EXPECT_EQ(world.stop_daemon(), 0);
+    expect_no_spelling("standard error", world.daemon().err());
+
+    write_file(world.directory() / "other.pin", canary_challenge, 0600);
+    world.configure({.pin = "file:" + (world.directory() / "other.pin").string()});
+    start(world);
+    world.eventually("the daemon", [&] { return world.listens(); });
+    ASSERT_EQ(world.command({"renew", "web"}).exit_code, 0);
+    record(world, observe::pin_message_id);
+    EXPECT_EQ(world.stop_daemon(), 0);
+    expect_no_spelling("standard error", world.daemon().err());
+
+    std::filesystem::remove_all(world.directory() / "state");
+    std::filesystem::remove_all(world.directory() / "live");
+    write_file(world.directory() / "other.challenge", canary_pin, 0600);
+    world.configure({.challenge = "file:" + (world.directory() / "other.challenge").string()});
+    start(world);
+    record(world, observe::held_message_id);
+    EXPECT_EQ(world.stop_daemon(), 0);
+    expect_no_spelling("standard error", world.daemon().err());
+
+    const std::string all = sink_.datagrams();
+    EXPECT_THAT(all, AllOf(HasSubstr("E-HOOK-FAILED"), HasSubstr("E-TOKEN-PIN"), HasSubstr("E-CA-REJECTED")));
+    expect_no_spelling("the journal", all);
 }
 
 TEST_F(Journal, ROLL_4_a_successor_of_a_ca_is_told_with_the_cas_name) {

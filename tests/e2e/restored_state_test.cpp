@@ -339,7 +339,7 @@ TEST_F(RestoredWhilePending, O9_invariant_4_an_upgrade_during_a_renewal_goes_on_
 
     // A database of the version before: the program that is installed now brings it up.
     const int current = version();
-    ASSERT_EQ(current, 10) << "undo the steps of a later version here as well";
+    ASSERT_EQ(current, 11) << "undo the steps of a later version here as well";
     execute(
         "DROP TABLE crls; CREATE TABLE crls (authority TEXT NOT NULL, issuer BLOB NOT NULL, digest BLOB NOT NULL, "
         "number BLOB NOT NULL, this_update INTEGER NOT NULL, next_update INTEGER, entries INTEGER NOT NULL, "

@@ -62,6 +62,11 @@ std::vector<JournalRecord> JournalSink::records() const {
     return records_;
 }
 
+std::string JournalSink::datagrams() const {
+    const std::lock_guard lock(mutex_);
+    return datagrams_;
+}
+
 std::vector<JournalRecord> JournalSink::records(const std::string& field, const std::string& value) const {
     const std::lock_guard lock(mutex_);
     std::vector<JournalRecord> fitting;
@@ -83,7 +88,9 @@ void JournalSink::listen(const std::stop_token& stopping) {
         const ssize_t size = ::recv(socket_.get(), text.data(), text.size(), 0);
         if (size > 0) {
             const std::lock_guard lock(mutex_);
-            records_.push_back(record_of(text.substr(0, static_cast<std::size_t>(size))));
+            const std::string datagram = text.substr(0, static_cast<std::size_t>(size));
+            records_.push_back(record_of(datagram));
+            datagrams_ += datagram + '\n';
         }
     }
 }

@@ -34,6 +34,9 @@ class JournalSink {
     /// All that have come so far, in their order.
     [[nodiscard]] std::vector<JournalRecord> records() const;
 
+    /// The same as they came, whatever their fields are called.
+    [[nodiscard]] std::string datagrams() const;
+
     /// Those among them with this value of this field.
     [[nodiscard]] std::vector<JournalRecord> records(const std::string& field, const std::string& value) const;
 
@@ -43,6 +46,7 @@ class JournalSink {
     FileDescriptor socket_;
     mutable std::mutex mutex_;
     std::vector<JournalRecord> records_;
+    std::string datagrams_;
     std::jthread listener_;
 };
 

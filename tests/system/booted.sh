@@ -83,9 +83,12 @@ esac
 . "$checkout/tests/system/token_checks.sh"
 # shellcheck source=tests/system/unit_checks.sh
 . "$checkout/tests/system/unit_checks.sh"
+# shellcheck source=tests/system/secret_checks.sh
+. "$checkout/tests/system/secret_checks.sh"
 # shellcheck source=tests/system/package_checks.sh
 . "$checkout/tests/system/package_checks.sh"
 need systemd-nspawn systemctl nsenter pgrep
+canaries=("$pin" "$challenge")
 be_alone
 
 clean_up() {
@@ -154,11 +157,13 @@ check token_service_stops "systemctl stop of that worker ends it, and the next u
 check token_service_waits_for_its_pin "without its credential it is started again with pauses"
 check token_service_takes_an_encrypted_pin "its PIN comes by SetCredential=, and by LoadCredentialEncrypted="
 check token_exposure "the exposure of a TPM's worker is 1.0 at most"
+check secrets_stay "neither PIN nor challenge is in journal, arguments, environments, report, state or a core"
 had_before=$(what_it_has)
 keep_journal first-boot
 switch_off
 switch_on || { failed=$((failed + 1)) && echo "FAIL  the machine does not boot again" && finish second-boot; }
 check comes_back_after_a_boot "after a boot it has what it had"
+check secrets_stay "nor are they after it, in the journal of both boots"
 if [ ${#debs[@]} -gt 0 ]; then
     check is_upgraded "installed again it is restarted; sockets stay"
     check timer_is_upgraded "installed again beside its timer it stays down"

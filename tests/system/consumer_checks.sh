@@ -54,8 +54,8 @@ versions() {
 prepare_consumers() {
     inside systemctl enable --quiet --now lab-ca-corp.service
     within 10 listens 8080
-    secret /etc/hwenroll/lab.challenge lab
-    secret /etc/hwenroll/lab.pin 24680
+    secret /etc/hwenroll/lab.challenge "$challenge"
+    secret /etc/hwenroll/lab.pin "$pin"
     make_token lab
     { token lab file:/etc/hwenroll/lab.pin && authority corp 8080; } >"$tree/$main_file"
     place /etc/hwenroll/openssl-provider.cnf

@@ -3,7 +3,7 @@
 # shellcheck disable=SC2317 # check() calls functions by name
 set -euo pipefail
 
-live=/var/lib/hwenroll/live failed=no
+live=/var/lib/hwenroll/live failed=no challenge=$(cat /etc/lab-ca.challenge)
 
 # Nothing after it could pass.
 stop_if_failed() { [ "$failed" = no ] || finish; }
@@ -54,11 +54,14 @@ seal() { systemd-creds encrypt --with-key=tpm2 --tpm2-pcrs=23 --name="$1" - "$2"
 seals() {
     [ -c /dev/tpmrm0 ] || { echo "there is no /dev/tpmrm0" && return 1; }
     # It says that the register has never been written, which is what makes it the right one.
-    printf lab | seal lab.challenge /etc/hwenroll/challenge.cred 2>/dev/null
+    printf %s "$challenge" | seal lab.challenge /etc/hwenroll/challenge.cred 2>/dev/null
     head -c 16 /dev/urandom | base64 | seal tpm.auth /etc/hwenroll/auth.cred 2>/dev/null
-    expect "the challenge" "$(systemd-creds decrypt --name=lab.challenge /etc/hwenroll/challenge.cred - 2>/dev/null)" lab
+    expect "the challenge" "$(systemd-creds decrypt --name=lab.challenge /etc/hwenroll/challenge.cred - 2>/dev/null)" \
+        "$challenge"
     echo "$(wc -c </etc/hwenroll/challenge.cred) octets"
 }
+
+fingerprint() { hwenroll ca show "$1" --json | sed -nE 's/.*"pin": *"([^"]+)".*/\1/p'; }
 
 configure() {
     systemctl start lab-ca-corp.service
@@ -72,7 +75,7 @@ auth = "credential:tpm.auth"
 
 [ca.corp]
 url = "$url"
-fingerprint = "$(hwenroll ca show "$url" --json | sed -nE 's/.*"pin": *"([^"]+)".*/\1/p')"
+fingerprint = "$(fingerprint "$url")"
 challenge = "credential:lab.challenge"
 
 [identity.web]
@@ -86,6 +89,33 @@ TEXT
     drop_in hwenroll-token@tpm group <<<$'[Service]\nSupplementaryGroups=tss'
     systemctl daemon-reload
     systemctl start hwenroll-hook.socket hwenroll-token@tpm.socket
+}
+
+# Without a word about the token, in a directory that nothing else looks at.
+init_finds_the_tpm() {
+    local url=http://localhost:8080/scep found line scratch
+    scratch=$(mktemp -d /var/tmp/init.XXXXXX)
+    hwenroll init --config "$scratch/hwenroll.toml" --state-dir "$scratch/state" --name found --url "$url" \
+        --fingerprint "$(fingerprint "$url")" --san dns:found.example.com --challenge-file - <<<"$challenge" >"$scratch/said" 2>&1 ||
+        { cat "$scratch/said" && return 1; }
+    found=$(sed -n 's/^token: //p' "$scratch/said")
+    expect "the token that it proposes" "$found" 'TPM 2.0 at device:/dev/tpmrm0'
+    for line in 'type = "tpm2"' 'tcti = "device:/dev/tpmrm0"'; do
+        grep -qxF "$line" "$scratch/hwenroll.toml" || { echo "it has not written $line" && return 1; }
+    done
+    ! grep -q '^module = ' "$scratch/hwenroll.toml" || { echo "it has written a module" && return 1; }
+    hwenroll check-config --config "$scratch/hwenroll.toml" || return 1
+    echo "$found"
+}
+
+# What it wrote is good for more than check-config.
+its_configuration_enrolls() {
+    local at
+    at=$(find /var/tmp/init.*/hwenroll.toml | tail -n 1)
+    hwenrolld --once --config "$at"
+    at=$(dirname "$at")/state/live/found/current
+    grep -q 'BEGIN TSS2 PRIVATE KEY' "$at/key.pem"
+    echo "serial $(openssl x509 -in "$at/cert.pem" -noout -serial | cut -d= -f2)"
 }
 
 # The drop-in without its DeviceAllow=.
@@ -186,6 +216,8 @@ worker_is_confined() {
 check seals "systemd-creds seals a challenge and a TPM key's auth by the TPM"
 stop_if_failed
 check configure "the guest has a lab CA and a configuration"
+check init_finds_the_tpm "hwenroll init finds /dev/tpmrm0 by itself, and check-config takes what it writes"
+check its_configuration_enrolls "hwenrolld --once enrolls by it"
 check is_denied_the_device "without DeviceAllow= the TPM cannot be reached, and that is told"
 check enrolls "with DeviceAllow=/dev/tpmrm0 hwenroll-token@tpm.service enrolls"
 stop_if_failed

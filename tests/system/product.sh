@@ -1,6 +1,9 @@
 # The machine of booted.sh: what a package would install, and who uses it. Sourced after machine.sh.
 # shellcheck shell=bash disable=SC2154,SC2317 # sourced: tree, logs and checkout come from outside; check() calls by name
 
+# What secrets are on it: secret_checks.sh searches for them.
+pin=canary-pin-73914682 challenge=canary-challenge-55128846
+
 # packed_tree KIND: prints the path of an archive of a minimal tree, made anew when older than a week: `booted` with
 # `packages`, `build` with what .ci/install-deps --build lists.
 packed_tree() {
@@ -141,15 +144,16 @@ TEXT
     chmod 0755 "$tree/usr/local/sbin/note-change"
 }
 
-# install_ca NAME PORT OPTION...: a lab CA as a service.
+# install_ca NAME PORT OPTION...: a lab CA as a service. Its challenge is in a file, since its arguments are everybody's.
 install_ca() {
     local name=$1 port=$2
     shift 2
+    (umask 077 && printf '%s\n' "$challenge" >"$tree/etc/lab-ca.challenge")
     cat >"$tree/etc/systemd/system/lab-ca-$name.service" <<TEXT
 [Service]
 StateDirectory=lab-ca-$name
 ExecStart=/usr/local/sbin/scep-lab-ca --dir /var/lib/lab-ca-$name --listen 127.0.0.1:$port \
-    --challenge lab --renewal both $*
+    --challenge-file /etc/lab-ca.challenge --renewal both $*
 [Install]
 WantedBy=multi-user.target
 TEXT
@@ -163,13 +167,13 @@ secret() {
 
 # token NAME PIN-SOURCE: makes it, and prints its section.
 token() {
-    local name=$1 pin=$2
+    local name=$1 source=$2
     cat <<TEXT
 [token.$name]
 type = "pkcs11"
 module = "/usr/lib/softhsm/libsofthsm2.so"
 uri = "pkcs11:token=$name"
-pin = "$pin"
+pin = "$source"
 
 TEXT
 }
@@ -202,15 +206,15 @@ group_id() { inside getent group "$1" | cut -d: -f3; }
 
 make_token() {
     inside setpriv --reuid=hwenroll --regid=hwenroll --groups="$(group_id softhsm)" \
-        softhsm2-util --init-token --free --label "$1" --pin 24680 --so-pin 13579 >/dev/null
+        softhsm2-util --init-token --free --label "$1" --pin "$pin" --so-pin 13579 >/dev/null
 }
 
 configure() {
     inside systemctl enable --quiet --now lab-ca-corp.service lab-ca-brief.service
     within 10 listens 8080
     within 10 listens 8081
-    secret /etc/hwenroll/lab.challenge lab
-    secret /etc/hwenroll/lab.pin 24680
+    secret /etc/hwenroll/lab.challenge "$challenge"
+    secret /etc/hwenroll/lab.pin "$pin"
     make_token lab
     { token lab file:/etc/hwenroll/lab.pin && authority corp 8080 && identity web corp lab; } \
         >"$tree/$main_file.to-be"

@@ -141,7 +141,7 @@ token_service_takes_an_encrypted_pin() {
     inside systemd-creds setup >/dev/null
     inside systemd-creds encrypt --with-key=host --name=lab.pin /etc/hwenroll/service.pin /etc/hwenroll/lab.cred
     mv "$tree/etc/hwenroll/service.pin" "$tree/srv/service.pin"
-    for way in SetCredential=lab.pin:24680 LoadCredentialEncrypted=lab.pin:/etc/hwenroll/lab.cred; do
+    for way in "SetCredential=lab.pin:$pin" LoadCredentialEncrypted=lab.pin:/etc/hwenroll/lab.cred; do
         had=$(issued corp)
         drop_in hwenroll-token@lab lab <<TEXT
 [Service]
@@ -155,6 +155,6 @@ TEXT
         within 60 issued_more corp "$had"
         within 60 state_is served OK
     done
-    ! grep -q 24680 "$tree/etc/hwenroll/lab.cred" || { echo "lab.cred is not encrypted" && return 1; }
+    ! grep -qF "$pin" "$tree/etc/hwenroll/lab.cred" || { echo "lab.cred is not encrypted" && return 1; }
     echo "two renewals, no file has the PIN in clear"
 }

@@ -164,9 +164,35 @@ void check_directory(DoctorReport& report, const std::string& about, const std::
     }
 }
 
+/// Whoever may write to a directory above can put one of their own in its place, and root's commands work for the owner
+/// that they find (ADR 0024). A sticky directory keeps what belongs to others.
+void check_way_to(DoctorReport& report, const std::filesystem::path& path) {
+    const FileFacts state = facts_of(path);
+    const uid_t owner = state.error == 0 ? state.status.st_uid : 0;
+    for (auto above = path.parent_path(); above.has_relative_path(); above = above.parent_path()) {
+        const FileFacts facts = facts_of(above);
+        if (facts.error != 0) {
+            continue;
+        }
+        const bool open = (facts.mode() & (S_IWGRP | S_IWOTH)) != 0 && (facts.mode() & S_ISVTX) == 0;
+        if (open || (facts.status.st_uid != 0 && facts.status.st_uid != owner)) {
+            report.warn("state directory",
+                        fmt::format("{} is not root's alone to write ({}): another directory may take the place of {}",
+                                    above.string(), owner_and_mode(facts), path.string()),
+                        (open ? "chmod go-w " : "chown root ") + above.string());
+        }
+    }
+}
+
 void check_database(DoctorReport& report, const std::filesystem::path& path) {
     const FileFacts facts = facts_of(path);
-    if (facts.error == 0 && (facts.mode() & 0077U) != 0) {
+    const FileFacts directory = facts_of(path.parent_path());
+    if (facts.error == 0 && directory.error == 0 && facts.status.st_uid != directory.status.st_uid) {
+        report.fail(ErrorCode::state_directory, "database",
+                    fmt::format("{} does not belong to user {}, whose the directory is ({})", path.string(),
+                                user_name(directory.status.st_uid), owner_and_mode(facts)),
+                    fmt::format("chown --reference={} {}", path.parent_path().string(), path.string()));
+    } else if (facts.error == 0 && (facts.mode() & 0077U) != 0) {
         report.fail(ErrorCode::state_directory, "database",
                     path.string() + ": others may read it (" + owner_and_mode(facts) + ")",
                     "chmod 600 " + path.string());
@@ -361,6 +387,7 @@ void check_files(Examination& examination) {
     const config::AgentSettings& agent = examination.configuration.agent;
     report.begin("files");
     check_directory(report, "state directory", agent.state_dir);
+    check_way_to(report, agent.state_dir);
     check_database(report, store::database_path(agent.state_dir));
     check_directory(report, "published files", agent.publish_dir);
     check_directory(report, "runtime directory", agent.runtime_dir);

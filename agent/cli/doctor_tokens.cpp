@@ -202,11 +202,16 @@ std::optional<ServiceStep> check_service(Examination& examination, const TokenSe
     const bool own =
         std::filesystem::exists(examination.configuration.agent.runtime_dir / "token" / token.name, failure);
     const auto grants =
-        own || examination.context.paths.drop_ins.empty() ? std::optional<ServiceGrants>() : service_grants();
-    if (!grants) {
+        own || examination.context.paths.drop_ins.empty() ? std::vector<ServiceGrants>() : service_grants();
+    if (grants.empty()) {
         return std::nullopt;
     }
-    auto step = missing_access(token.name, service_needs(token.module, token.tcti, seen.serial), *grants);
+    // What keeps the agent's own service; hwenroll-once.service, which may never run, is mended with it.
+    const ServiceNeeds needs = service_needs(token.module, token.tcti, seen.serial);
+    auto step = missing_access(token.name, needs, {grants.front()});
+    if (step) {
+        step = missing_access(token.name, needs, grants);
+    }
     const std::string about = "token " + token.name;
     if (step) {
         examination.report.fail(ErrorCode::token_absent, about, step->why, step->command);

@@ -265,9 +265,9 @@ class Init {
     /// Whether hwenrolld.service may use the token, and what is written so that it may.
     Status choose_drop_in() {
         const auto grants = draft_.token.known || dialogue_.is_single_file() || dialogue_.options.directory
-                                ? std::nullopt
+                                ? std::vector<ServiceGrants>()
                                 : service_grants();
-        if (!grants) {
+        if (grants.empty()) {
             if (dialogue_.options.drop_in && !draft_.token.known) {
                 dialogue_.options.drop_in = false;
                 dialogue_.next = {dialogue_.command_with("")};
@@ -278,19 +278,22 @@ class Init {
             }
             return {};
         }
-        ServiceGrants granted = *grants;
-        const std::string text = drop_in_text(needs_, granted);
-        if (!text.empty()) {
+        ServiceGrants granted = grants.front();
+        auto missing = missing_drop_ins(draft_.token.name, needs_, grants);
+        if (!missing.empty()) {
             if (!dialogue_.options.drop_in && dialogue_.asks()) {
-                dialogue_.say(fmt::format("\nhwenrolld.service may not use this token yet. It needs {}:\n{}",
-                                          new_drop_in(draft_.token.name).string(), text));
+                dialogue_.say(fmt::format("\n{} may not use this token yet.",
+                                          missing.front().path.parent_path().stem().string()));
+                for (const DropIn& drop_in : missing) {
+                    dialogue_.say(fmt::format("It needs {}:\n{}", drop_in.path.string(), drop_in.text));
+                }
                 dialogue_.options.drop_in = ask("Type yes to have it written:").value_or("") == "yes";
             }
             if (!dialogue_.options.drop_in) {
-                access_ = missing_access(draft_.token.name, needs_, granted);
+                access_ = missing_access(draft_.token.name, needs_, grants);
                 return {};
             }
-            drop_in_ = text;
+            drop_ins_ = std::move(missing);
             granted.groups.push_back(needs_.group);
         }
         access_ = closed_objects(needs_, granted);
@@ -350,12 +353,14 @@ class Init {
     Status write() {
         make_configuration_directory(target_.parent_path());
         std::error_code failure;
-        if (!drop_in_.empty()) {
-            const fs::path path = new_drop_in(draft_.token.name);
-            fs::create_directories(path.parent_path(), failure);
-            if (Status kept = add(path, drop_in_, configuration_mode); !kept) {
+        for (const DropIn& drop_in : drop_ins_) {
+            fs::create_directories(drop_in.path.parent_path(), failure);
+            if (Status kept = add(drop_in.path, drop_in.text, configuration_mode); !kept) {
                 return kept;
             }
+        }
+        if (!drop_ins_.empty()) {
+            units_read_ = true;
             if (const std::string said = reload_units(); !said.empty()) {
                 reload_ = "systemd could not read its units again: " + printable(said) +
                           "\n  systemctl daemon-reload && systemctl restart hwenrolld";
@@ -379,6 +384,10 @@ class Init {
         }
         const Error& error = written.error();
         dialogue_.next = {before_writing(path, dialogue_.command_with(""))};
+        // The drop-ins are gone again, and systemd goes by what it has read.
+        if (units_read_ && !reload_units().empty()) {
+            dialogue_.next.insert(dialogue_.next.begin(), "systemctl daemon-reload");
+        }
         return fail(Error(error.code(), error.what(), error.why(),
                           fmt::format("{}; {}", error.next(), what_is_left(path, target_, files_.removed()))));
     }
@@ -476,7 +485,8 @@ class Init {
     std::string text_;
     ServiceNeeds needs_;
     std::optional<ServiceStep> access_;  ///< what keeps the service from the token
-    std::string drop_in_;                ///< of the unit; empty: none is written
+    std::vector<DropIn> drop_ins_;       ///< of the units; empty: none is written
+    bool units_read_ = false;            ///< systemd has read them
     bool starts_ = false;                ///< systemd starts the agent when the configuration is there
     bool started_ = false;
     NewSecrets secrets_{dialogue_};

@@ -74,6 +74,18 @@ std::string next_command(ErrorCode code, const std::string& identity, const conf
     }
 }
 
+namespace {
+
+/// A TPM is in no list of slots.
+std::string look_at_tpm(const std::string& tcti) {
+    constexpr std::string_view device = "device:";
+    return tcti.starts_with("tabrmd") ? "systemctl status tpm2-abrmd"
+           : tcti.starts_with(device) ? "ls -l " + shell_word(tcti.substr(device.size()))
+                                      : "ls -l /dev/tpmrm0";
+}
+
+}  // namespace
+
 std::string next_command(ErrorCode code, const config::TokenSettings& token) {
     std::string explain = "hwenroll explain " + std::string(error_info(code).name);
     switch (code) {
@@ -82,7 +94,7 @@ std::string next_command(ErrorCode code, const config::TokenSettings& token) {
             return secret_or(pin_of(token), explain);
         case ErrorCode::token_absent:
         case ErrorCode::token_module:
-            return "hwenroll token list";
+            return token.type == config::TokenType::tpm2 ? look_at_tpm(token.tcti) : "hwenroll token list";
         default:
             return explain;
     }

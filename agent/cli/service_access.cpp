@@ -22,7 +22,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char* systemctl = "/usr/bin/systemctl";
-constexpr const char* unit = "hwenrolld.service";
+constexpr std::array units{"hwenrolld.service", "hwenroll-once.service"};
 constexpr const char* agent_user = "hwenroll";
 constexpr std::chrono::seconds patience{10};
 
@@ -82,6 +82,28 @@ fs::path directory_of_token(const fs::path& tokens, const std::string& serial) {
     return {};
 }
 
+/// `grants`, which has what the user has by itself, and what the unit adds. Nothing: systemd does not know the unit.
+std::optional<ServiceGrants> grants_of_unit(ServiceGrants grants) {
+    const std::string shown =
+        runtime::output_of({systemctl, "show", grants.unit, "--property=LoadState,SupplementaryGroups",
+                            "--property=ReadWritePaths,BindPaths,DeviceAllow"},
+                           patience);
+    bool loaded = false;
+    std::istringstream lines(shown);
+    for (std::string line; std::getline(lines, line);) {
+        const std::string value = line.substr(std::min(line.find('='), line.size() - 1) + 1);
+        if (line.starts_with("SupplementaryGroups=")) {
+            const auto more = words_of(value);
+            grants.groups.insert(grants.groups.end(), more.begin(), more.end());
+        } else if (line.starts_with("LoadState=")) {
+            loaded = value == "loaded";
+        } else {
+            grants.paths += value + ' ';
+        }
+    }
+    return loaded ? std::optional(std::move(grants)) : std::nullopt;
+}
+
 }  // namespace
 
 fs::path token_directory_of(const std::string& softhsm_configuration) {
@@ -115,33 +137,26 @@ ServiceNeeds service_needs(const std::string& module, const std::string& tcti, c
     return needs;
 }
 
-std::optional<ServiceGrants> service_grants() {
+std::vector<ServiceGrants> service_grants() {
     std::error_code failure;
-    const passwd* const user = ::getpwnam(agent_user);
-    if (::geteuid() != 0 || user == nullptr || !fs::is_directory("/run/systemd/system", failure) ||
+    const passwd* const entry = ::getpwnam(agent_user);
+    if (::geteuid() != 0 || entry == nullptr || !fs::is_directory("/run/systemd/system", failure) ||
         !fs::exists(systemctl, failure)) {
-        return std::nullopt;
+        return {};
     }
-    const std::string shown = runtime::output_of({systemctl, "show", unit, "--property=LoadState,SupplementaryGroups",
-                                                  "--property=ReadWritePaths,BindPaths,DeviceAllow"},
-                                                 patience);
-    ServiceGrants grants;
-    grants.user = user->pw_uid;
-    grants.groups = groups_of(*user);
-    bool loaded = false;
-    std::istringstream lines(shown);
-    for (std::string line; std::getline(lines, line);) {
-        const std::string value = line.substr(std::min(line.find('='), line.size() - 1) + 1);
-        if (line.starts_with("SupplementaryGroups=")) {
-            const auto more = words_of(value);
-            grants.groups.insert(grants.groups.end(), more.begin(), more.end());
-        } else if (line.starts_with("LoadState=")) {
-            loaded = value == "loaded";
-        } else {
-            grants.paths += value + ' ';
+    ServiceGrants of_user;
+    of_user.user = entry->pw_uid;
+    of_user.groups = groups_of(*entry);
+    std::vector<ServiceGrants> all;
+    for (const char* const unit : units) {
+        of_user.unit = unit;
+        if (auto grants = grants_of_unit(of_user)) {
+            all.push_back(*std::move(grants));
+        } else if (all.empty()) {
+            return {};  // without the agent's own unit there is none of the package
         }
     }
-    return loaded ? std::optional(std::move(grants)) : std::nullopt;
+    return all;
 }
 
 std::string drop_in_text(const ServiceNeeds& needs, const ServiceGrants& grants) {
@@ -162,8 +177,8 @@ std::string drop_in_text(const ServiceNeeds& needs, const ServiceGrants& grants)
     return lines.empty() ? lines : "[Service]\n" + lines;
 }
 
-fs::path new_drop_in(const std::string& token) {
-    const fs::path directory = "/etc/systemd/system/hwenrolld.service.d";
+fs::path new_drop_in(const std::string& token, const std::string& unit) {
+    const fs::path directory = "/etc/systemd/system/" + unit + ".d";
     fs::path path = directory / (token + ".conf");
     std::error_code failure;
     for (int number = 2; fs::exists(fs::symlink_status(path, failure)); ++number) {
@@ -172,21 +187,35 @@ fs::path new_drop_in(const std::string& token) {
     return path;
 }
 
+std::vector<DropIn> missing_drop_ins(const std::string& token, const ServiceNeeds& needs,
+                                     const std::vector<ServiceGrants>& services) {
+    std::vector<DropIn> missing;
+    for (const ServiceGrants& grants : services) {
+        if (std::string text = drop_in_text(needs, grants); !text.empty()) {
+            missing.push_back({new_drop_in(token, grants.unit), std::move(text)});
+        }
+    }
+    return missing;
+}
+
 std::optional<ServiceStep> missing_access(const std::string& token, const ServiceNeeds& needs,
-                                          const ServiceGrants& grants) {
-    std::string text = drop_in_text(needs, grants);
-    if (text.empty()) {
-        return closed_objects(needs, grants);
+                                          const std::vector<ServiceGrants>& services) {
+    const auto missing = missing_drop_ins(token, needs, services);
+    if (missing.empty()) {
+        return services.empty() ? std::nullopt : closed_objects(needs, services.front());
     }
-    std::string escaped;
-    for (const char c : text) {
-        escaped += c == '\n' ? "\\n" : std::string(1, c);
+    std::string command;
+    for (const DropIn& drop_in : missing) {
+        std::string escaped;
+        for (const char c : drop_in.text) {
+            escaped += c == '\n' ? "\\n" : std::string(1, c);
+        }
+        command += fmt::format("printf {} | install -D -m 0644 /dev/stdin {} && ", shell_word(escaped),
+                               shell_word(drop_in.path.string()));
     }
-    return ServiceStep{
-        fmt::format("the sandbox of hwenrolld.service does not reach {}", needs.place.string()),
-        fmt::format(
-            "printf {} | install -D -m 0644 /dev/stdin {} && systemctl daemon-reload && systemctl restart hwenrolld",
-            shell_word(escaped), shell_word(new_drop_in(token).string()))};
+    return ServiceStep{fmt::format("the sandbox of {} does not reach {}",
+                                   missing.front().path.parent_path().stem().string(), needs.place.string()),
+                       command + "systemctl daemon-reload && systemctl restart hwenrolld"};
 }
 
 std::optional<ServiceStep> closed_objects(const ServiceNeeds& needs, const ServiceGrants& grants) {

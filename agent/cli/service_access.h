@@ -1,4 +1,5 @@
-// What hwenrolld.service has to be given for a token that its sandbox does not let it reach, and whether it has it.
+// What the services that run the agent have to be given for a token that its sandbox does not let them reach, and
+// whether they have it.
 #pragma once
 
 #include <filesystem>
@@ -17,6 +18,7 @@ struct ServiceGrants {
     uid_t user = 0;
     std::vector<std::string> groups;  ///< SupplementaryGroups=, and the user's own
     std::string paths;                ///< ReadWritePaths=, BindPaths= and DeviceAllow=, as systemctl shows them
+    std::string unit = "hwenrolld.service";
 };
 
 /// What the unit has to be given.
@@ -39,19 +41,29 @@ ServiceNeeds service_needs(const std::string& module, const std::string& tcti, c
 /// The directory of tokens that a configuration of SoftHSM2 names; empty: it names none.
 std::filesystem::path token_directory_of(const std::string& softhsm_configuration);
 
-/// What hwenrolld.service on this machine has. Nothing: this is not root, systemd does not run here, or it does not
-/// know the unit. Asks systemctl.
-std::optional<ServiceGrants> service_grants();
+/// What hwenrolld.service and hwenroll-once.service on this machine have, in this order. Nothing: this is not root,
+/// systemd does not run here, or it does not know the units. Asks systemctl.
+std::vector<ServiceGrants> service_grants();
 
 /// Lines of a [Service] section for what `grants` lacks; empty: nothing.
 std::string drop_in_text(const ServiceNeeds& needs, const ServiceGrants& grants);
 
-/// `/etc/systemd/system/hwenrolld.service.d/TOKEN.conf`, or with a number where that is there: systemd reads them all.
-std::filesystem::path new_drop_in(const std::string& token);
+/// `/etc/systemd/system/UNIT.d/TOKEN.conf`, or with a number where that is there: systemd reads them all.
+std::filesystem::path new_drop_in(const std::string& token, const std::string& unit);
 
-/// The first thing that keeps the service from `token`; nothing: it may use it.
+/// A drop-in that is to be written.
+struct DropIn {
+    std::filesystem::path path;
+    std::string text;
+};
+
+/// What each of `services` lacks for `token`; empty: nothing.
+std::vector<DropIn> missing_drop_ins(const std::string& token, const ServiceNeeds& needs,
+                                     const std::vector<ServiceGrants>& services);
+
+/// The first thing that keeps the services from `token`; nothing: they may use it.
 std::optional<ServiceStep> missing_access(const std::string& token, const ServiceNeeds& needs,
-                                          const ServiceGrants& grants);
+                                          const std::vector<ServiceGrants>& services);
 
 /// Files of the token that the service's user may not read and write, given its groups; nothing: none.
 std::optional<ServiceStep> closed_objects(const ServiceNeeds& needs, const ServiceGrants& grants);

@@ -7,11 +7,22 @@
 
 namespace hwenroll::runtime {
 
-std::string output_of(const std::vector<std::string>& arguments, std::chrono::milliseconds time) {
+namespace {
+
+struct Output {
+    std::string text;
+    bool ended = false;  ///< a signal asked this process to end
+};
+
+Output run(const std::vector<std::string>& arguments, std::chrono::milliseconds time) {
     EventLoop* stopping = nullptr;
-    auto loop = EventLoop::make([&] { stopping->stop(); });
+    bool ended = false;
+    auto loop = EventLoop::make([&] {
+        ended = true;
+        stopping->stop();
+    });
     if (!loop) {
-        return "(" + loop.error().line() + ")\n";
+        return {"(" + loop.error().line() + ")\n"};
     }
     stopping = loop->get();
     CommandOutcome outcome;
@@ -21,13 +32,27 @@ std::string output_of(const std::vector<std::string>& arguments, std::chrono::mi
             stopping->stop();
         });
     if (const Status ran = (*loop)->run(); !ran) {
-        return "(" + ran.error().line() + ")\n";
+        return {"(" + ran.error().line() + ")\n", ended};
     }
     std::string text = outcome.output;
     if (outcome.output_cut) {
         text += "\n(cut here)\n";
     }
-    return outcome.succeeded() ? text : text + "(" + arguments.front() + " " + outcome.text() + ")\n";
+    return {outcome.succeeded() ? text : text + "(" + arguments.front() + " " + outcome.text() + ")\n", ended};
+}
+
+}  // namespace
+
+std::string output_of(const std::vector<std::string>& arguments, std::chrono::milliseconds time) {
+    return run(arguments, time).text;
+}
+
+Result<std::string> output_unless_ended(const std::vector<std::string>& arguments, std::chrono::milliseconds time) {
+    Output output = run(arguments, time);
+    if (output.ended) {
+        return fail(ErrorCode::interrupted, "a signal came while " + arguments.front() + " was asked");
+    }
+    return std::move(output.text);
 }
 
 }  // namespace hwenroll::runtime

@@ -1,6 +1,7 @@
 #include "agent/runtime/service_user.h"
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <chrono>
 #include <cstdlib>
@@ -12,6 +13,7 @@
 #include <sstream>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <system_error>
 #include <unistd.h>
 #include <utility>
@@ -29,12 +31,12 @@ namespace fs = std::filesystem;
 constexpr const char* systemctl = "/usr/bin/systemctl";
 constexpr std::chrono::seconds patience{10};
 
-std::string units_as_shown() {
+Result<std::string> units_as_shown() {
     std::error_code failure;
     if (!fs::is_directory("/run/systemd/system", failure) || !fs::exists(systemctl, failure)) {
-        return {};
+        return std::string();
     }
-    return output_of(
+    return output_unless_ended(
         {systemctl, "show", "hwenrolld.service", "hwenroll-once.service", "--property=User,SupplementaryGroups"},
         patience);
 }
@@ -58,13 +60,18 @@ std::optional<std::vector<gid_t>> groups_in_database(const ServiceUser& user) {
     return std::nullopt;
 }
 
-void add_groups_of_units(std::vector<gid_t>& groups, const std::string& user) {
-    for (const std::string& name : groups_of_units(units_as_shown(), user)) {
+Status add_groups_of_units(std::vector<gid_t>& groups, const std::string& user) {
+    const auto shown = units_as_shown();
+    if (!shown) {
+        return fail(shown.error());
+    }
+    for (const std::string& name : groups_of_units(*shown, user)) {
         if (const group* const added = ::getgrnam(name.c_str());
             added != nullptr && std::ranges::find(groups, added->gr_gid) == groups.end()) {
             groups.push_back(added->gr_gid);
         }
     }
+    return {};
 }
 
 Result<std::optional<ServiceUser>> user_of(const struct stat& owned, const fs::path& state_dir) {
@@ -91,7 +98,9 @@ Result<std::optional<ServiceUser>> user_of(const struct stat& owned, const fs::p
                           "getgrouplist failed", fmt::format("see 'id {}'", user.name)));
     }
     user.groups = std::move(*groups);
-    add_groups_of_units(user.groups, user.name);
+    if (const Status added = add_groups_of_units(user.groups, user.name); !added) {
+        return fail(added.error());
+    }
     return user;
 }
 
@@ -108,7 +117,47 @@ bool leave_terminal() {
     return ::ioctl(terminal.get(), TIOCNOTTY) == 0;
 }
 
+/// Keys that root's login has put there would be possessed by whatever runs as that user (keyrings(7)). False: the
+/// kernel has keyrings, and this process may use them, but gives it none.
+bool leave_session_keyring() {
+    constexpr int join = 1;  // KEYCTL_JOIN_SESSION_KEYRING of <linux/keyctl.h>, which C++ compilers of old cannot read
+    return ::syscall(SYS_keyctl, join, nullptr) >= 0 || errno == ENOSYS || errno == EPERM;
+}
+
+/// The service has the environment that systemd makes; of root's shell goes along what goes_along().
+void replace_environment() {
+    std::vector<std::string> kept;
+    for (char** variable = environ; variable != nullptr && *variable != nullptr; ++variable) {
+        if (goes_along(*variable)) {
+            kept.emplace_back(*variable);
+        }
+    }
+    ::clearenv();
+    for (const std::string& variable : kept) {
+        const std::size_t end = variable.find('=');
+        ::setenv(variable.substr(0, end).c_str(), variable.substr(end + 1).c_str(), 1);
+    }
+    ::setenv("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", 1);
+}
+
 }  // namespace
+
+bool goes_along(std::string_view variable) {
+    constexpr std::array whole{"LANG", "LANGUAGE", "TZ", "TERM",
+                               // systemd.exec(5), sd_notify(3), sd_listen_fds(3)
+                               "NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC", "JOURNAL_STREAM", "INVOCATION_ID",
+                               "SYSTEMD_EXEC_PID", "CREDENTIALS_DIRECTORY", "STATE_DIRECTORY", "RUNTIME_DIRECTORY",
+                               "CONFIGURATION_DIRECTORY", "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES",
+                               // where tokens' modules find their configuration
+                               "SOFTHSM2_CONF", "OPENSC_CONF", "TPM2_PKCS11_STORE", "TPM2_PKCS11_TCTI",
+                               // of test builds
+                               "ASAN_OPTIONS", "LSAN_OPTIONS", "UBSAN_OPTIONS", "TSAN_OPTIONS"};
+    constexpr std::array<std::string_view, 2> beginnings{"LC_", "HWENROLL_"};
+    const std::string_view name = variable.substr(0, variable.find('='));
+    return name.size() < variable.size() &&
+           (std::ranges::find(whole, name) != whole.end() ||
+            std::ranges::any_of(beginnings, [&](std::string_view begin) { return name.starts_with(begin); }));
+}
 
 std::vector<std::string> groups_of_units(std::string_view shown, std::string_view user) {
     std::vector<std::string> groups;
@@ -158,6 +207,13 @@ Status become(const ServiceUser& user, const fs::path& state_dir) {
                           std::string("it cannot be left: ") + std::strerror(errno),
                           "type 'systemctl start hwenroll-once.service' or 'setsid --wait hwenrolld --once'"));
     }
+    if (!leave_session_keyring()) {
+        return fail(Error(ErrorCode::state_directory,
+                          fmt::format("user {}, whose the state directory {} is, would have root's session keyring",
+                                      user.name, state_dir.string()),
+                          std::string("no other is given: ") + std::strerror(errno),
+                          "type 'systemctl start hwenroll-once.service'"));
+    }
     if (::setgroups(user.groups.size(), user.groups.data()) != 0 ||
         ::setresgid(user.group, user.group, user.group) != 0 || ::setresuid(user.user, user.user, user.user) != 0) {
         return fail(Error(ErrorCode::state_directory,
@@ -168,6 +224,7 @@ Status become(const ServiceUser& user, const fs::path& state_dir) {
                                       "--reuid={0} --regid={1} {2} hwenrolld --once'",
                                       user.name, user.group, user.home.empty() ? "--clear-groups" : "--init-groups")));
     }
+    replace_environment();
     const auto set = [](const char* name, const std::string& value) {
         return value.empty() ? ::unsetenv(name) : ::setenv(name, value.c_str(), 1);
     };

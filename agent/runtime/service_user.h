@@ -22,14 +22,19 @@ struct ServiceUser {
     std::vector<gid_t> groups;  ///< its own, and those that the units of the agent add
 };
 
+/// Whether a variable (`NAME=value`) of root's environment is for the service's user too: the locale, the time zone,
+/// what systemd hands over, and where tokens' modules are configured. No other is, whatever a shell has exported.
+bool goes_along(std::string_view variable);
+
 /// The owner of `state_dir` if this is root and that is somebody else; otherwise nothing, as for a directory that is
 /// not there. Asks systemctl, where systemd runs, what groups the units give. A user that the system does not know has
-/// the directory's group, which may not be root's. Error code: state_directory.
+/// the directory's group, which may not be root's. Errors: state_directory, interrupted (a signal came meanwhile).
 Result<std::optional<ServiceUser>> user_to_become(const std::filesystem::path& state_dir);
 
-/// Gives up root for good: groups, user, and HOME, USER, LOGNAME and SHELL in the environment; and root's terminal,
-/// unless this leads its session. The process is dumpable afterwards as fs.suid_dumpable has it (prctl(2)). Before any
-/// thread is started. `state_dir` is for the message, which names what to type instead. Error code: state_directory.
+/// Gives up root for good: groups, user, environment (but for what goes_along(); PATH, HOME, USER, LOGNAME and SHELL
+/// are the service's), session keyring; and root's terminal, unless this leads its session. The process is dumpable
+/// afterwards as fs.suid_dumpable has it (prctl(2)). Before any thread is started. `state_dir` is for the message,
+/// which names what to type instead. Error code: state_directory.
 Status become(const ServiceUser& user, const std::filesystem::path& state_dir);
 
 /// The names in SupplementaryGroups= of what `systemctl show --property=User,SupplementaryGroups` prints of units, of

@@ -1,6 +1,7 @@
 #include "agent/runtime/token_access.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "agent/runtime/exchanged_token.h"
 #include "base/failpoint.h"
@@ -25,7 +26,26 @@ TokenAccess::TokenAccess(const Surroundings& surroundings, const keystore::Worke
       pin_(keystore::PinSource::parse(pin_text(settings))),
       worker_(worker),
       token_(std::make_shared<keystore::WorkerToken>(worker, options_of(settings))),
-      thread_(surroundings.loop) {}
+      thread_(std::in_place, surroundings.loop) {}
+
+TokenAccess::~TokenAccess() {
+    thread_.reset();
+    keep_at_the_end();
+}
+
+/// The loop will not hear of it any more, and the next start goes by the record: one that says `begun` allows a try.
+void TokenAccess::keep_at_the_end() {
+    if (const auto login = std::exchange(under_way_, nullptr)) {
+        const keystore::LoginOutcome dropped{};  // not tried
+        static_cast<void>(record_login(login->begun && login->outcome ? *login->outcome : dropped));
+    } else if (uses_ > 0 && token_->use_refused()) {
+        uses_ = 1;
+        end_use();
+    }
+    if (unkept_) {
+        static_cast<void>(section_records());
+    }
+}
 
 /// T2: workers that keep ending are given a pause, and then one more series of tries.
 void TokenAccess::replace_exhausted() {
@@ -154,8 +174,17 @@ void TokenAccess::try_login(const keystore::LoginPreparation& preparation) {
             },
             [this, error = std::move(history.error())](const Status& /*ended*/) { answer(fail(error)); });
     }
-    run([token = token_, known = *history] { return token->login(known); },
-        [this](const keystore::LoginOutcome& outcome) { finish_login(outcome); });
+    under_way_ = std::make_shared<LoginUnderWay>();
+    run(
+        [token = token_, known = *history, login = under_way_] {
+            login->begun = true;
+            login->outcome = token->login(known);
+            return *login->outcome;
+        },
+        [this](const keystore::LoginOutcome& outcome) {
+            under_way_.reset();
+            finish_login(outcome);
+        });
 }
 
 /// Commits the intent before the worker may call C_Login. What another section's record says about the same device is
@@ -208,7 +237,7 @@ void TokenAccess::heed_release() {
     }
 }
 
-void TokenAccess::finish_login(const keystore::LoginOutcome& outcome) {
+Status TokenAccess::record_login(const keystore::LoginOutcome& outcome) {
     heed_release();
     const std::string note = outcome.error ? outcome.error->line() : std::string();
     const store::LoginRecord record = ended(before_, begun_, outcome);
@@ -217,12 +246,16 @@ void TokenAccess::finish_login(const keystore::LoginOutcome& outcome) {
     if (at_.counts != nullptr && outcome.result != keystore::LoginOutcome::Result::not_tried) {
         at_.counts->count(TokenOperation::login);
     }
-    Status recorded;
-    if (accepted) {
-        recorded = at_.store.settle(settings_.name, record, note, now);
-    } else {
+    if (!accepted) {
         keep(record, note, now);
+        return {};
     }
+    accepted_ = record;
+    return at_.store.settle(settings_.name, record, note, now);
+}
+
+void TokenAccess::finish_login(const keystore::LoginOutcome& outcome) {
+    const Status recorded = record_login(outcome);
     failpoint("login-recorded");
     if (outcome.error) {
         return answer(fail(*outcome.error));
@@ -230,7 +263,6 @@ void TokenAccess::finish_login(const keystore::LoginOutcome& outcome) {
     if (!recorded) {
         return answer(recorded);
     }
-    accepted_ = record;
     settle_login();
 }
 

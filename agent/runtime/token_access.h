@@ -47,6 +47,11 @@ class TokenAccess {
     /// Nothing is started before the first use.
     TokenAccess(const Surroundings& surroundings, const keystore::WorkerProgram& worker,
                 const config::TokenSettings& settings);
+    TokenAccess(const TokenAccess&) = delete;
+    TokenAccess& operator=(const TokenAccess&) = delete;
+
+    /// Waits for what is under way. What became of a login is committed (invariant 6); nobody else is told.
+    ~TokenAccess();
 
     [[nodiscard]] const config::TokenSettings& settings() const { return settings_; }
 
@@ -101,7 +106,7 @@ class TokenAccess {
         if (calls_++ == 0) {
             busy_since_ = std::chrono::steady_clock::now();
         }
-        thread_.run(std::move(job), [this, done = std::move(done)](auto result) mutable {
+        thread_->run(std::move(job), [this, done = std::move(done)](auto result) mutable {
             --calls_;
             busy_since_ = std::chrono::steady_clock::now();  // the next one, if any, begins now
             done(std::move(result));
@@ -120,6 +125,8 @@ class TokenAccess {
     void keep(const store::LoginRecord& record, const std::string& note, TimePoint now);
     void heed_release();
     void finish_login(const keystore::LoginOutcome& outcome);
+    Status record_login(const keystore::LoginOutcome& outcome);
+    void keep_at_the_end();
     void settle_login();
     Result<bool> begin_use();
     void end_use();
@@ -136,6 +143,12 @@ class TokenAccess {
     std::vector<store::LoginRecord> known_;  ///< the section's records before the login
     store::LoginRecord before_;
     store::LoginRecord begun_;
+    /// A login that the token's thread has been given, and whose outcome the loop does not know yet.
+    struct LoginUnderWay {
+        bool begun = false;
+        std::optional<keystore::LoginOutcome> outcome = {};
+    };
+    std::shared_ptr<LoginUnderWay> under_way_;  ///< the thread's, until its result is back or it has ended
     std::optional<UnkeptOutcome> unkept_;
     bool login_per_use_ = false;   ///< some key on the token wants a login for each use
     int uses_ = 0;                 ///< jobs whose intent to log in is on record
@@ -147,7 +160,7 @@ class TokenAccess {
     std::optional<Error> failure_;
     std::optional<keystore::TokenDescription> description_;
     std::optional<bool> reached_;
-    TokenThread thread_;
+    std::optional<TokenThread> thread_;  ///< nothing: this is ending
 };
 
 }  // namespace hwenroll::runtime

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <fcntl.h>
 #include <filesystem>
+#include <optional>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <utility>
@@ -34,15 +35,41 @@ bool give_to_owner_of_directory(int file, const struct stat& directory) {
     return ::geteuid() != 0 || directory.st_uid == 0 || ::fchown(file, directory.st_uid, directory.st_gid) == 0;
 }
 
+/// With its owner and mode from the first moment that it has a name: root's command may end in between, and the file
+/// that it leaves would be root's. False: something is there. Nothing: the file system cannot (O_TMPFILE), or /proc is
+/// missing.
+std::optional<bool> make_file_in_one_step(const std::string& path, const struct stat& directory) {
+    const std::string parent = std::filesystem::path(path).parent_path();
+    const FileDescriptor file(::open(parent.c_str(), O_RDWR | O_TMPFILE | O_CLOEXEC, 0600));
+    if (!file.valid() || ::fchmod(file.get(), 0600) != 0 || !give_to_owner_of_directory(file.get(), directory)) {
+        return std::nullopt;
+    }
+    const std::string own = "/proc/self/fd/" + std::to_string(file.get());
+    if (::linkat(AT_FDCWD, own.c_str(), AT_FDCWD, path.c_str(), AT_SYMLINK_FOLLOW) == 0) {
+        return true;
+    }
+    return errno == EEXIST ? std::optional(false) : std::nullopt;
+}
+
 /// SQLite makes new files with the umask's mode; the state is for its owner only, so the file is made here first.
 bool make_private_file(const std::string& path) {
     struct stat directory {};
     if (::stat(std::filesystem::path(path).parent_path().c_str(), &directory) != 0) {
         return false;
     }
-    const FileDescriptor made(::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
-    if (made.valid() || errno != EEXIST) {
-        return made.valid() && ::fchmod(made.get(), 0600) == 0 && give_to_owner_of_directory(made.get(), directory);
+    if (const auto made = make_file_in_one_step(path, directory)) {
+        if (*made) {
+            return true;
+        }
+    } else if (const FileDescriptor file(
+                   ::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
+               file.valid() || errno != EEXIST) {
+        const bool good =
+            file.valid() && ::fchmod(file.get(), 0600) == 0 && give_to_owner_of_directory(file.get(), directory);
+        if (file.valid() && !good) {
+            ::unlink(path.c_str());
+        }
+        return good;
     }
     const FileDescriptor found(::open(path.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW));
     // In another user's directory it may be a second name of any file, so its owner and mode are left as they are.

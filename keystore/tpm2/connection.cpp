@@ -10,6 +10,8 @@
 #include <unistd.h>
 #include <utility>
 
+#include <fmt/format.h>
+
 namespace hwenroll::keystore::tpm2 {
 
 namespace {
@@ -59,6 +61,21 @@ void explain(CallFailure& failure, const std::string& tcti) {
 constexpr std::size_t most_handles = 1024;
 
 }  // namespace
+
+std::string what_helps(std::string_view tcti) {
+    const std::string_view kind = tcti.substr(0, tcti.find(':'));
+    const std::string_view place = kind.size() < tcti.size() ? tcti.substr(kind.size() + 1) : std::string_view();
+    if (kind == "tabrmd") {
+        return "see that tpm2-abrmd runs (systemctl status tpm2-abrmd) and that D-Bus lets this user ask it (group "
+               "tss)";
+    }
+    if (kind == "device") {
+        const std::string device(place.empty() ? "/dev/tpmrm0" : place);
+        return "see that the TPM's device is there and that the agent's user is in its group, tss: ls -l " + device;
+    }
+    return fmt::format(
+        "see that the TPM behind tcti '{}' answers; this machine's own is device:/dev/tpmrm0 (group tss)", tcti);
+}
 
 bool has_resource_manager(const std::string& tcti) {
     const std::string_view text(tcti);

@@ -49,6 +49,9 @@ struct Port {
     bool leftovers = true;  ///< something that nobody uses may be loaded: flushed by the next Connection (P4, P5)
 };
 
+/// What a person can look at where a TPM is not there, or what leads to it does not answer.
+std::string what_helps(std::string_view tcti);
+
 /// Whether what is reached by `tcti` keeps the clients of a TPM apart: the kernel's /dev/tpmrm0, tpm2-abrmd. Where one
 /// is, what GetCapability shows may be another client's, and a dead client's is flushed without us.
 bool has_resource_manager(const std::string& tcti);

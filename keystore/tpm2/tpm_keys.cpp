@@ -92,8 +92,11 @@ bool is_unknown_scheme(TSS2_RC rc) {
 }  // namespace
 
 tl::unexpected<TpmKeys::Problem> TpmKeys::problem(const char* doing, const CallFailure& failure) const {
-    return tl::unexpected(Problem{Error(code_of(failure.rc), fmt::format("token '{}' cannot {}", options_.name, doing),
-                                        failure.text(), failure.next),
+    const ErrorCode code = code_of(failure.rc);
+    // What the error table says of an absent token is about slots and URIs.
+    const bool away = code == ErrorCode::token_absent && failure.next.empty();
+    return tl::unexpected(Problem{Error(code, fmt::format("token '{}' cannot {}", options_.name, doing), failure.text(),
+                                        away ? what_helps(options_.tcti) : failure.next),
                                   failure.rc});
 }
 

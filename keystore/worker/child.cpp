@@ -95,7 +95,9 @@ std::optional<int> Child::wait(Deadline deadline) {
 
 std::optional<int> Child::kill(bool group) {
     if (!status_ && !given_up_) {
-        ::kill(group ? -pid_ : pid_, SIGKILL);
+        if (!group || ::kill(-pid_, SIGKILL) != 0) {
+            ::kill(pid_, SIGKILL);  // also where it has not made its group yet
+        }
         if (!wait(steady_clock::now() + kill_patience)) {
             given_up_ = true;
             stuck_children().add(pid_);

@@ -38,7 +38,9 @@ struct Start {
 };
 
 [[noreturn]] void become_command(const Start& start) {
-    setpgid(0, 0);
+    // A group to be ended as one, and no terminal: an agent that leads a session has one, which may be root's (ADR
+    // 0024).
+    setsid();
     // The worker may be ended at its own deadline while the command runs.
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != start.parent) {
@@ -159,7 +161,6 @@ Result<Secret> run_pin_command(const std::string& path, std::chrono::millisecond
     if (pid == 0) {
         become_command(start);
     }
-    setpgid(pid, pid);
     Child child(pid);
     input.reset();
     FirstLine line;

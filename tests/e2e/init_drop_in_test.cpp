@@ -43,6 +43,7 @@ class InitDropIn : public InitWorld {
         ASSERT_EQ(run({"cp", "-a", "/etc", etc().string()}).exit_code, 0);
         fs::remove_all(etc() / "hwenroll");
         fs::remove_all(drop_in().parent_path());
+        fs::remove_all(drop_in_of_once().parent_path());
         add_accounts(etc() / "passwd", fmt::format("hwenroll:x:{0}:{0}::/:/usr/sbin/nologin\n", service_user));
         add_accounts(etc() / "group", fmt::format("hwenroll:x:{}:\ntoken-users:x:{}:\n", service_user, token_group));
         ASSERT_EQ(::chown(tokens().c_str(), 0, token_group), 0);
@@ -57,6 +58,9 @@ class InitDropIn : public InitWorld {
     [[nodiscard]] fs::path etc() const { return world_.directory() / "etc"; }
     [[nodiscard]] fs::path tokens() { return world_.hsm().token_directory(); }
     [[nodiscard]] fs::path drop_in() const { return etc() / "systemd" / "system" / "hwenrolld.service.d" / "lab.conf"; }
+    [[nodiscard]] fs::path drop_in_of_once() const {
+        return etc() / "systemd" / "system" / "hwenroll-once.service.d" / "lab.conf";
+    }
     [[nodiscard]] fs::path main_file() const { return etc() / "hwenroll" / "hwenroll.toml"; }
     [[nodiscard]] std::string wanted() {
         return "[Service]\nSupplementaryGroups=token-users\nReadWritePaths=" + tokens().string() + "\n";
@@ -117,6 +121,7 @@ TEST_F(InitDropIn, yes_writes_what_the_unit_lacks_and_lets_systemd_read_it) {
     session.type("yes");
     ASSERT_EQ(session.end(), 0) << session.screen();
     EXPECT_EQ(read_file(drop_in()), wanted());
+    EXPECT_EQ(read_file(drop_in_of_once()), wanted());
     EXPECT_EQ(mode_of(drop_in()), 0644U);
     EXPECT_THAT(asked(), HasSubstr("daemon-reload\n"));
     EXPECT_THAT(session.screen(), AllOf(HasSubstr("written: /etc/systemd/system/hwenrolld.service.d/lab.conf"),
@@ -146,9 +151,11 @@ TEST_F(InitDropIn, another_answer_leaves_the_unit_alone_and_the_next_command_wri
         const RunResult followed = follow(session.screen(), "printf ");
         EXPECT_EQ(followed.exit_code, 0) << followed.err;
         EXPECT_EQ(read_file(drop_in()), wanted());
+        EXPECT_EQ(read_file(drop_in_of_once()), wanted());
         EXPECT_THAT(asked(), AllOf(HasSubstr("daemon-reload\n"), HasSubstr("restart hwenrolld\n")));
         fs::remove_all(etc() / "hwenroll");
         fs::remove_all(drop_in().parent_path());
+        fs::remove_all(drop_in_of_once().parent_path());
         fs::remove(world_.directory() / "asked");
     }
 }
@@ -173,6 +180,23 @@ TEST_F(InitDropIn, nothing_is_asked_where_the_unit_has_it_or_the_option_says_it)
     ASSERT_EQ(session.end(), 0) << session.screen();
     EXPECT_THAT(session.screen(), Not(HasSubstr("may not use this token yet")));
     EXPECT_FALSE(fs::exists(drop_in()));
+}
+
+TEST_F(InitDropIn, a_failure_after_it_takes_it_back_and_lets_systemd_forget_it) {
+    fs::create_directory(etc() / "hwenroll");
+    std::vector<std::string> command =
+        inside({"sh", "-c", "mount -t tmpfs -o ro none /etc/hwenroll && exec \"$0\" \"$@\""});
+    const std::vector<std::string> init = packaged({"--drop-in", "--pin-file", "-", "--challenge-file", "-"});
+    command.insert(command.end(), init.begin() + static_cast<std::ptrdiff_t>(inside({}).size()), init.end());
+    const RunResult failed = run(command, {{}, {}, secrets()});
+    EXPECT_NE(failed.exit_code, 0) << failed.out;
+    EXPECT_THAT(failed.err, HasSubstr("Read-only file system"));
+    EXPECT_FALSE(fs::exists(drop_in()));
+    EXPECT_FALSE(fs::exists(drop_in_of_once()));
+    const std::string log = asked();
+    const std::size_t first = log.find("daemon-reload\n");
+    ASSERT_NE(first, std::string::npos);
+    EXPECT_NE(log.find("daemon-reload\n", first + 1), std::string::npos) << log;
 }
 
 TEST_F(InitDropIn, a_reload_that_systemd_refuses_is_told_with_what_to_type) {

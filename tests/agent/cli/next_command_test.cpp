@@ -48,6 +48,18 @@ TEST(NextCommand, O1_after_a_failed_delivery_it_tells_the_consumers_again_or_sta
     EXPECT_EQ(next_command(ErrorCode::hook_unavailable, "web", &file), "systemctl enable --now hwenroll-hook.socket");
 }
 
+TEST(NextCommand, T1_an_absent_tpm_is_looked_for_where_it_is_reached_and_in_no_list_of_slots) {
+    config::TokenSettings token;
+    EXPECT_EQ(next_command(ErrorCode::token_absent, token), "hwenroll token list");
+    token.type = config::TokenType::tpm2;
+    for (const auto& [tcti, command] :
+         {std::pair("device:/dev/tpm0", "ls -l /dev/tpm0"), std::pair("device", "ls -l /dev/tpmrm0"),
+          std::pair("tabrmd:bus_type=system", "systemctl status tpm2-abrmd")}) {
+        token.tcti = tcti;
+        EXPECT_EQ(next_command(ErrorCode::token_absent, token), command);
+    }
+}
+
 TEST(NextCommand, every_error_code_has_one) {
     const auto file = configuration();
     for (const ErrorInfo& info : error_table()) {

@@ -43,18 +43,28 @@ TEST(ServiceAccess, a_tpm_gets_its_device_and_the_group_of_it) {
 
 TEST(ServiceAccess, a_place_that_cannot_be_looked_at_is_not_looked_for_without_end) {
     const std::string too_long(PATH_MAX, 'x');
-    EXPECT_EQ(new_drop_in(too_long).filename(), too_long + ".conf");
+    EXPECT_EQ(new_drop_in(too_long, "hwenrolld.service").filename(), too_long + ".conf");
 }
 
 TEST(ServiceAccess, T1_what_is_typed_writes_the_drop_in_and_lets_the_agent_try_again) {
-    const auto step = missing_access("lab", softhsm(), {});
+    const auto step = missing_access("lab", softhsm(), {ServiceGrants{}});
     ASSERT_TRUE(step);
     EXPECT_EQ(step->command,
               "printf '[Service]\\nSupplementaryGroups=softhsm\\nReadWritePaths=/var/lib/softhsm/tokens\\n' | "
               "install -D -m 0644 /dev/stdin /etc/systemd/system/hwenrolld.service.d/lab.conf && systemctl "
               "daemon-reload && systemctl restart hwenrolld");
     EXPECT_THAT(step->why, HasSubstr("/var/lib/softhsm/tokens"));
-    EXPECT_FALSE(missing_access("lab", softhsm(), {0, {"softhsm"}, "/var/lib/softhsm/tokens"}));
+    const ServiceGrants has{0, {"softhsm"}, "/var/lib/softhsm/tokens"};
+    EXPECT_FALSE(missing_access("lab", softhsm(), {has}));
+    ServiceGrants once;
+    once.unit = "hwenroll-once.service";
+    const auto beside = missing_access("lab", softhsm(), {has, once});
+    ASSERT_TRUE(beside) << "the timer's service runs the agent too";
+    EXPECT_THAT(beside->why, HasSubstr("hwenroll-once.service"));
+    EXPECT_THAT(beside->command,
+                testing::AllOf(HasSubstr("/hwenroll-once.service.d/lab.conf && systemctl daemon-reload"),
+                               testing::Not(HasSubstr("hwenrolld.service.d"))));
+    EXPECT_EQ(missing_drop_ins("lab", softhsm(), {ServiceGrants{}, once}).size(), 2U);
 }
 
 TEST(ServiceAccess, T1_files_that_the_services_user_may_not_use_are_given_to_their_group) {

@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "agent/runtime/command_output.h"
 #include "tests/support/temporary_directory.h"
 
 namespace hwenroll::runtime {
@@ -25,6 +26,27 @@ TEST(ServiceUser, has_the_groups_that_the_units_of_that_user_give) {
     EXPECT_THAT(groups_of_units("User=\nSupplementaryGroups=tss\n", ""), IsEmpty()) << "root's unit";
     EXPECT_THAT(groups_of_units("User=hwenroll\n(/usr/bin/systemctl did not end in time)\n", "hwenroll"), IsEmpty());
     EXPECT_THAT(groups_of_units("", "hwenroll"), IsEmpty());
+}
+
+TEST(ServiceUser, gets_of_roots_environment_what_a_service_has_and_no_more) {
+    for (const char* const kept :
+         {"LANG=C", "LC_ALL=C.UTF-8", "TZ=UTC", "HWENROLL_CLOCK_FILE=/x", "NOTIFY_SOCKET=@x", "JOURNAL_STREAM=8:1",
+          "CREDENTIALS_DIRECTORY=/run/credentials/x", "SOFTHSM2_CONF=/etc/x"}) {
+        EXPECT_TRUE(goes_along(kept)) << kept;
+    }
+    for (const char* const left : {"PATH=/root/bin", "LD_PRELOAD=/x.so", "SSH_AUTH_SOCK=/tmp/x",
+                                   "AWS_SECRET_ACCESS_KEY=x", "http_proxy=http://x", "SSLKEYLOGFILE=/tmp/x",
+                                   "OPENSSL_CONF=/x", "HOME=/root", "SUDO_COMMAND=x", "LANGX=1", "LANG", "=x", ""}) {
+        EXPECT_FALSE(goes_along(left)) << left;
+    }
+}
+
+TEST(CommandOutput, X13_a_signal_ends_a_process_that_would_go_on_with_what_is_printed) {
+    const auto ended =
+        output_unless_ended({"/bin/sh", "-c", "kill -TERM $PPID; exec sleep 60"}, std::chrono::seconds(30));
+    ASSERT_FALSE(ended);
+    EXPECT_EQ(ended.error().code(), ErrorCode::interrupted);
+    EXPECT_EQ(output_unless_ended({"/bin/echo", "here"}, std::chrono::seconds(30)).value(), "here\n");
 }
 
 TEST(ServiceUser, is_nobody_where_root_owns_the_state_or_there_is_none_or_this_is_not_root) {

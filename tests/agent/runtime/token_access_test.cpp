@@ -1,6 +1,8 @@
 // A login whose outcome state.db does not take (S10): the PIN is tried once all the same (invariant 6).
 #include "agent/runtime/token_access.h"
 
+#include <thread>
+
 #include <gmock/gmock.h>
 #include <sqlite3.h>
 
@@ -184,6 +186,39 @@ TEST_F(UnkeptLogin, S10_invariant_6_a_refused_file_is_not_released_by_an_operato
     ASSERT_TRUE(store_->forget_logins("lab", "resumed", clock_.now()));
     expect_forbidden(*token);
     EXPECT_EQ(record().outcome, LoginRecordOutcome::refused);
+}
+
+TEST_F(UnkeptLogin, S10_invariant_6_a_refusal_that_is_still_to_be_kept_is_so_at_an_orderly_end) {
+    const auto pin = pin_command("0000");
+    auto token = access(pin);
+    refuse_while_locked(*token);
+    locker_->unlock();
+    token.reset();
+    ASSERT_EQ(record().outcome, LoginRecordOutcome::refused);
+    EXPECT_THAT(store_->history("token", "lab", 1)->front().text, HasSubstr("E-TOKEN-PIN"));
+    expect_forbidden(*access(pin));
+}
+
+TEST_F(UnkeptLogin, X13_invariant_6_a_login_that_is_under_way_at_an_orderly_end_is_kept) {
+    const auto pin = pin_command("0000");
+    auto token = access(pin);
+    // The loop ends once the intent is committed and the login is the token's thread's to do.
+    clock_.at_look = [this] { loop_->stop(); };
+    loop_->post([&] {
+        token->use([](const std::shared_ptr<keystore::Token>& /*device*/) { return Status(); },
+                   [](const Status& /*status*/) { FAIL() << "the loop runs no more"; });
+    });
+    EXPECT_TRUE(loop_->run());
+    clock_.at_look = {};
+    ASSERT_EQ(record().outcome, LoginRecordOutcome::begun);
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    while (calls("C_Login") == 0 && std::chrono::steady_clock::now() < end) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
+    ASSERT_EQ(calls("C_Login"), 1U);
+    token.reset();
+    EXPECT_EQ(record().outcome, LoginRecordOutcome::refused);
+    expect_forbidden(*access(pin));
 }
 
 }  // namespace

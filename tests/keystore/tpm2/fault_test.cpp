@@ -5,6 +5,7 @@
 
 #include <gmock/gmock.h>
 
+#include "keystore/tpm2/connection.h"
 #include "tests/keystore/tpm2/tpm_test.h"
 #include "tests/support/test_paths.h"
 
@@ -202,6 +203,8 @@ TEST_F(TpmFault, a_tpm_that_is_away_is_absent_and_used_when_it_comes_back) {
     const auto refused = sign_text(*token, key, "data");
     ASSERT_FALSE(refused);
     EXPECT_EQ(refused.error().code(), ErrorCode::token_absent);
+    EXPECT_THAT(refused.error().line(), AllOf(HasSubstr("the TPM behind tcti '" + options().tcti + "' answers"),
+                                              Not(HasSubstr("uri")), Not(HasSubstr("insert"))));
     tpm_.start();
     expect_signs(*token, key);
     Tpm2Options nowhere = options();
@@ -209,6 +212,12 @@ TEST_F(TpmFault, a_tpm_that_is_away_is_absent_and_used_when_it_comes_back) {
     EXPECT_EQ(token_with(nowhere)->describe().error().code(), ErrorCode::token_absent);
     nowhere.tcti = "no-such-tcti:x";
     EXPECT_EQ(token_with(nowhere)->describe().error().code(), ErrorCode::token_absent);
+    EXPECT_THAT(token_with(nowhere)->describe().error().line(), HasSubstr("the TPM behind tcti 'no-such-tcti:x'"));
+    nowhere.tcti = "tabrmd:bus_name=no.such.Manager";
+    EXPECT_THAT(token_with(nowhere)->describe().error().line(),
+                AllOf(HasSubstr("systemctl status tpm2-abrmd"), HasSubstr("group tss"), Not(HasSubstr("uri"))));
+    EXPECT_THAT(tpm2::what_helps("device"), HasSubstr("ls -l /dev/tpmrm0"));
+    EXPECT_THAT(tpm2::what_helps("device:/dev/tpm0"), HasSubstr("ls -l /dev/tpm0"));
 }
 
 TEST_F(TpmFault, T1_a_device_that_cannot_be_opened_is_named_with_the_cause_and_what_to_do) {

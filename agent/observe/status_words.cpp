@@ -146,7 +146,8 @@ std::string alert_text(const IdentityState& state, lifecycle::RaiseAlert::Kind k
         case lifecycle::RaiseAlert::Kind::delivery:
             return "consumers do not use generation " +
                    std::to_string(state.delivery ? state.delivery->generation : 0) + ", told again " +
-                   in(state.delivery ? state.delivery->next_try : now, now);
+                   in(state.delivery ? state.delivery->next_try : now, now) +
+                   (state.delivery && state.delivery->failure ? ": " + state.delivery->failure->line : std::string());
         case lifecycle::RaiseAlert::Kind::revoked:
             return "the certificate is revoked, a new one with a new key is asked for; the revoked one stays published "
                    "until that is there" +

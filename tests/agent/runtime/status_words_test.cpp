@@ -81,6 +81,11 @@ TEST(StatusWords, invariant_11_an_alert_says_what_is_wrong_and_why) {
               "not renewed, expires in 1 d (" + to_iso8601(now + Seconds(86400)) + "): the CA is silent");
     state.hold = lifecycle::Hold{lifecycle::HoldReason::rejected, {}};
     EXPECT_EQ(alert_text(state, lifecycle::RaiseAlert::Kind::held, now), "held (rejected): the CA is silent");
+    state.delivery = lifecycle::Delivery{
+        2, 1, now + Seconds(90), {}, lifecycle::DeliveryFailure{ErrorCode::hook_failed, "the hook failed", now, 1}};
+    EXPECT_EQ(alert_text(state, lifecycle::RaiseAlert::Kind::delivery, now),
+              "consumers do not use generation 2, told again in 1 min 30 s (" + to_iso8601(now + Seconds(90)) +
+                  "): the hook failed");
 }
 
 TEST(StatusWords, the_next_step_names_its_time) {

@@ -30,8 +30,8 @@ constexpr milliseconds watchdog_delay{100};
 /// How long the token may take to end after the agent has gone.
 constexpr milliseconds farewell{1500};
 
-/// How long a C_Login may go on after the agent has gone: a login of a card over vpcd takes up to a second, and the
-/// agent waits for two before it kills (worker_process.cpp). ADR 0025.
+/// How long a C_Login may go on after the agent has gone. SoftHSM2 needs some milliseconds and what a slow disk adds;
+/// the agent kills a child 2 s after it has closed the connection (worker_process.cpp). ADR 0025.
 constexpr milliseconds login_grace{1500};
 
 /// Kills the process after `delay` unless it is called again; zero disarms. A module may have taken SIGALRM for itself,

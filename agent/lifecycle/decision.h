@@ -40,7 +40,7 @@ bool is_left_behind(const IdentityState& state, const Policy& policy);
 /// The current certificate is the successor's already, before the CA has gone over (ROLL-13).
 bool is_ahead(const IdentityState& state, const Policy& policy);
 
-// The attempt (attempt.cpp): from the choice of a key to an accepted certificate.
+// The attempt (attempt.cpp, request.cpp, answer.cpp): from the choice of a key to an accepted certificate.
 
 /// Begins an enrollment. Nothing else is under way.
 void begin(Decision& d, Purpose purpose);

@@ -492,7 +492,11 @@ Status IdentityRunner::delete_wrapped(const Bytes& key_id) {
 }
 
 void IdentityRunner::run(const lifecycle::RaiseAlert& effect) {
-    tell({observe::alert_text(state_, effect.kind, at_.clock.now()), {}, true}, observe::message_id_of(effect.kind));
+    IdentityNews news{observe::alert_text(state_, effect.kind, at_.clock.now()), {}, true};
+    if (const auto failure = std::exchange(untold_, std::nullopt)) {
+        news.failure = failure->error;
+    }
+    tell(std::move(news), observe::message_id_of(effect.kind));
 }
 
 }  // namespace hwenroll::runtime

@@ -388,7 +388,9 @@ void IdentityRunner::dispatch(const lifecycle::Event& event) {
     if (std::holds_alternative<lifecycle::RequestRejected>(event) && asks_again(transition)) {
         error_.reset();
     }
-    tell_failure();
+    if (!alert_names_failure(transition)) {
+        tell_failure();
+    }
     if (std::holds_alternative<lifecycle::PublishedFound>(event) && !transition.note.empty()) {
         alert(transition.note);
     } else if (!error_) {
@@ -485,6 +487,12 @@ std::optional<Error> IdentityRunner::outcome() const {
                      "asked again from " + to_iso8601(state_.wait.until) + " on")
             .about(name());
     }
+    if (state_.hold && state_.hold->reason == lifecycle::HoldReason::cancelled && !state_.current) {
+        return Error(ErrorCode::interrupted, "cancelled by an operator", {},
+                     "'hwenroll resume " + name() + "' tries again; by itself it does so from " +
+                         to_iso8601(state_.wait.until) + " on")
+            .about(name());
+    }
     if (phase != lifecycle::Phase::valid && state_.failure) {
         return recorded(state_).about(name());
     }
@@ -532,6 +540,15 @@ void IdentityRunner::tell(IdentityNews news, std::string_view message_id) {
         news.record.error = error_info(state_.failure->code).name;
     }
     news_(news);
+}
+
+/// The alert of a hold tells the failure that has begun it, once.
+bool IdentityRunner::alert_names_failure(const lifecycle::Transition& transition) const {
+    const bool held = std::ranges::any_of(transition.effects, [](const lifecycle::Effect& effect) {
+        const auto* const alert = std::get_if<lifecycle::RaiseAlert>(&effect);
+        return alert != nullptr && alert->kind == lifecycle::RaiseAlert::Kind::held;
+    });
+    return held && untold_ && state_.failure && state_.failure->line == untold_->error.line();
 }
 
 void IdentityRunner::tell_failure() {

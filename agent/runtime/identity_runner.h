@@ -134,6 +134,7 @@ class IdentityRunner {
     void say(const std::string& note, std::string_view message_id = {});
     void tell(IdentityNews news, std::string_view message_id);
     void tell_failure();
+    [[nodiscard]] bool alert_names_failure(const lifecycle::Transition& transition) const;
     [[nodiscard]] observe::LogRecord record(observe::Level level, std::string text, std::string_view message_id) const;
     void warn(const std::string& warning);
     [[nodiscard]] std::string awaiting_answer() const;

@@ -253,5 +253,32 @@ TEST(OperatorFault, O12_F3_a_renamed_host_enrolls_under_its_new_name_and_serves_
     EXPECT_EQ(world.stop_daemon(), 0);
 }
 
+TEST(OperatorFault, O7_a_run_of_what_an_operator_has_cancelled_says_so_and_how_it_goes_on) {
+    DaemonWorld world(lives(120, {"--pending-until-approved"}));
+    world.start_daemon();
+    world.eventually("the request", [&] { return world.word() == "PENDING"; });
+    EXPECT_EQ(world.command({"cancel", "web"}).exit_code, 0);
+    world.eventually("the hold", [&] { return world.word() == "HELD(cancelled)"; });
+    EXPECT_EQ(world.stop_daemon(), 0);
+    const RunResult run = world.once();
+    EXPECT_EQ(run.exit_code, 75) << run.err;
+    EXPECT_THAT(run.err, testing::HasSubstr("E-INTERRUPTED web: cancelled by an operator; 'hwenroll resume web' "));
+    EXPECT_EQ(run.err.find("E-INTERNAL"), std::string::npos);
+}
+
+TEST(OperatorFault, invariant_11_a_refusal_that_holds_is_told_once) {
+    DaemonWorld world(lives(120, {"--refuse", "badRequest:no such name"}));
+    world.start_daemon();
+    world.eventually("the refusal", [&] { return world.word() == "HELD(rejected)"; });
+    EXPECT_EQ(world.stop_daemon(), 0);
+    const std::string all = world.daemon().err();
+    std::size_t told = 0;
+    for (std::size_t at = all.find("no such name"); at != std::string::npos; at = all.find("no such name", at + 1)) {
+        ++told;
+    }
+    EXPECT_EQ(told, 1U) << all;
+    EXPECT_NE(all.find("web: held (rejected): E-CA-REJECTED web: "), std::string::npos) << all;
+}
+
 }  // namespace
 }  // namespace hwenroll::test

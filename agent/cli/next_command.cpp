@@ -62,6 +62,8 @@ std::string next_command(ErrorCode code, const std::string& identity, const conf
         case ErrorCode::token_absent:
         case ErrorCode::token_module:
             return "hwenroll doctor";
+        case ErrorCode::unknown_name:
+            return "hwenroll list";
         case ErrorCode::control_no_agent:
             return "systemctl start hwenrolld";
         default:

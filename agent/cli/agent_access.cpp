@@ -7,6 +7,7 @@
 #include "agent/control/authority_view.h"
 #include "agent/control/identity_view.h"
 #include "agent/runtime/forecast.h"
+#include "agent/runtime/orphan_identities.h"
 #include "agent/runtime/system_clock.h"
 #include "agent/store/state_directory.h"
 
@@ -32,11 +33,13 @@ control::ConfiguredIdentity configured_identity(const config::Configuration& con
 }
 
 Result<control::IdentityView> stored_view(const config::Configuration& configuration, store::Store* store,
-                                          const std::string& name, TimePoint now) {
+                                          const std::string& name, const std::optional<Error>& orphan, TimePoint now) {
     const auto enabled = configuration.identities.find(name);
     if (enabled == configuration.identities.end()) {
         const auto state = store != nullptr ? store->identity(name) : lifecycle::IdentityState();
-        return state ? control::view_of(configured_identity(configuration, name), *state, now) : fail(state.error());
+        control::ConfiguredIdentity configured = configured_identity(configuration, name);
+        configured.fault = orphan ? orphan : configured.fault;
+        return state ? control::view_of(configured, *state, now) : fail(state.error());
     }
     const auto stored = runtime::read_stored(configuration, enabled->second, store, now);
     if (!stored) {
@@ -50,11 +53,25 @@ Result<control::IdentityView> stored_view(const config::Configuration& configura
     return view;
 }
 
+/// Of one identity, or of all, those that have left the configuration included.
 Result<std::vector<control::IdentityView>> stored_views(const config::Configuration& configuration,
-                                                        const std::set<std::string>& names) {
+                                                        const std::optional<std::string>& identity) {
     auto store = open_store(configuration);
-    if (!store) {
-        return fail(store.error());
+    auto orphans = store && *store ? runtime::orphan_identities(**store, configuration)
+                                   : Result<std::map<std::string, Error>>(std::map<std::string, Error>());
+    if (!store || !orphans) {
+        return fail(!store ? store.error() : orphans.error());
+    }
+    std::set<std::string> names{identity.value_or("")};
+    if (!identity) {
+        names = all_names(configuration);
+        for (const auto& [name, fault] : *orphans) {
+            names.insert(name);
+        }
+    } else if (!orphans->contains(*identity)) {
+        if (const Status known = check_known(configuration, *identity); !known) {
+            return fail(known.error());
+        }
     }
     const auto clock = runtime::make_clock();
     if (!clock) {
@@ -63,7 +80,9 @@ Result<std::vector<control::IdentityView>> stored_views(const config::Configurat
     const TimePoint now = (*clock)->now();
     std::vector<control::IdentityView> views;
     for (const std::string& name : names) {
-        auto view = stored_view(configuration, *store ? &**store : nullptr, name, now);
+        const auto orphan = orphans->find(name);
+        const std::optional<Error> fault = orphan == orphans->end() ? std::nullopt : std::optional(orphan->second);
+        auto view = stored_view(configuration, *store ? &**store : nullptr, name, fault, now);
         if (!view) {
             return fail(view.error());
         }
@@ -163,7 +182,14 @@ Result<std::optional<store::Store>> open_store(const config::Configuration& conf
     return std::optional(*std::move(store));
 }
 
-Result<control::Client> connect([[maybe_unused]] const config::AgentSettings& agent) {
+namespace {
+
+/// A reader waits for an agent that hangs for no longer than these together.
+constexpr std::chrono::milliseconds accepted_within{1000};
+constexpr std::chrono::milliseconds answered_within{4000};
+
+Result<control::Client> connect_within([[maybe_unused]] const config::AgentSettings& agent,
+                                       [[maybe_unused]] std::chrono::milliseconds time) {
 #ifndef HWENROLL_CONTROL
     return fail(ErrorCode::control_no_agent, "cannot ask the agent",
                 "this hwenroll was built without the control socket (HWENROLL_CONTROL=OFF)",
@@ -172,8 +198,47 @@ Result<control::Client> connect([[maybe_unused]] const config::AgentSettings& ag
     control::ClientOptions options;
     options.runtime_dir = agent.runtime_dir;
     options.admin_group = agent.admin_group;
+    options.connect_time = time;
     return control::Client::connect(options);
 #endif
+}
+
+Error silence_of(const Error& error) {
+    return Error(ErrorCode::control_deadline, error.what(), error.why(),
+                 "what it has left in its state directory is shown; 'systemctl restart hwenrolld' if it stays so");
+}
+
+}  // namespace
+
+Result<control::Client> connect(const config::AgentSettings& agent) {
+    return connect_within(agent, control::ClientOptions().connect_time);
+}
+
+Result<FoundAgent> agent_to_read(const config::AgentSettings& agent) {
+    auto client = connect_within(agent, accepted_within);
+    const Status answers = client ? client->ping(answered_within) : Status(fail(client.error()));
+    // An agent of an earlier version answers too, if only that it does not know the question.
+    if (answers || (client && answers.error().code() == ErrorCode::control_protocol)) {
+        return FoundAgent{*std::move(client), {}, {}};
+    }
+    if (answers.error().code() == ErrorCode::control_no_agent) {
+        return FoundAgent{};
+    }
+    if (answers.error().code() == ErrorCode::control_deadline) {
+        return FoundAgent{{}, {}, silence_of(answers.error())};
+    }
+    return fail(answers.error());
+}
+
+Result<FoundAgent> agent_to_read(const config::ConfigurationPaths& paths) {
+    const auto agent = config::load_agent_settings(paths);
+    return agent ? agent_to_read(*agent) : fail(agent.error());
+}
+
+void report_silence(const CommandContext& context, const FoundAgent& agent) {
+    if (agent.silence) {
+        report(context, *agent.silence);
+    }
 }
 
 Result<std::optional<control::Client>> connect_if_running(const config::AgentSettings& agent) {
@@ -193,19 +258,21 @@ Result<std::optional<control::Client>> connect_if_running(const config::Configur
 }
 
 Result<FoundAgent> find_agent(const config::ConfigurationPaths& paths) {
-    auto agent = connect_if_running(paths);
+    auto agent = agent_to_read(paths);
     if (agent) {
-        return FoundAgent{*std::move(agent), {}};
+        return agent;
     }
     if (agent.error().info().remedy != Remedy::change_config || agent.error().code() == ErrorCode::control_denied) {
         return fail(agent.error());
     }
-    auto guessed = connect_if_running(config::guess_agent_settings(paths));
-    if (!guessed || !*guessed) {
+    auto guessed = agent_to_read(config::guess_agent_settings(paths));
+    if (!guessed || !guessed->client) {
         return fail(agent.error());
     }
-    return FoundAgent{*std::move(guessed), "the configuration on disk is broken, the agent goes on with what it had: " +
-                                               agent.error().line()};
+    return FoundAgent{
+        std::move(guessed->client),
+        "the configuration on disk is broken, the agent goes on with what it had: " + agent.error().line(),
+        {}};
 }
 
 std::optional<control::Health> health(const config::ConfigurationPaths& paths, std::optional<control::Client>& agent) {
@@ -248,13 +315,7 @@ Result<std::vector<control::IdentityView>> identity_views(const config::Configur
     if (!configuration) {
         return fail(configuration.error());
     }
-    if (!identity) {
-        return stored_views(*configuration, all_names(*configuration));
-    }
-    if (const Status known = check_known(*configuration, *identity); !known) {
-        return fail(known.error());
-    }
-    return stored_views(*configuration, {*identity});
+    return stored_views(*configuration, identity);
 }
 
 Result<control::Overview> identity_overview(const config::ConfigurationPaths& paths,
@@ -277,10 +338,13 @@ Result<std::vector<control::HistoryEvent>> history_events(const config::Configur
     if (!configuration) {
         return fail(configuration.error());
     }
-    if (const Status known = identity ? check_known(*configuration, *identity) : Status(); !known) {
+    auto events = stored_history(*configuration, identity, limit);
+    // One that has left the configuration has its history still.
+    if (const Status known = identity ? check_known(*configuration, *identity) : Status();
+        !known && events && events->empty()) {
         return fail(known.error());
     }
-    return stored_history(*configuration, identity, limit);
+    return events;
 }
 
 }  // namespace hwenroll::cli

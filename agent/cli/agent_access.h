@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "agent/cli/commands.h"
 #include "agent/config/configuration.h"
 #include "agent/config/loader.h"
 #include "agent/control/client.h"
@@ -26,11 +27,22 @@ Result<std::optional<control::Client>> connect_if_running(const config::Configur
 
 /// An agent, and what is to be said about how it was found.
 struct FoundAgent {
-    std::optional<control::Client> client;  ///< nothing: none runs
+    std::optional<control::Client> client;  ///< nothing: none runs, or none that answers
     std::string remark;                     ///< one line; empty: nothing
+    std::optional<Error> silence = {};      ///< one listens and does not answer
 };
 
-/// As connect_if_running(), but beside a configuration that cannot be used too: a running agent is looked for where the
+/// An agent for what only reads: one that does not answer within five seconds is told, and what state.db says may be
+/// read in its place. Errors: those of connect_if_running() but for control_deadline.
+Result<FoundAgent> agent_to_read(const config::AgentSettings& agent);
+
+/// The same for what these files configure. Errors: those of the configuration too.
+Result<FoundAgent> agent_to_read(const config::ConfigurationPaths& paths);
+
+/// On standard error, if it does not answer.
+void report_silence(const CommandContext& context, const FoundAgent& agent);
+
+/// As agent_to_read(), but beside a configuration that cannot be used too: a running agent is looked for where the
 /// files seem to say, and the remark says that they are broken. Errors: as there, when no agent is found either.
 Result<FoundAgent> find_agent(const config::ConfigurationPaths& paths);
 

@@ -23,7 +23,7 @@ Result<std::optional<config::LifetimeSpan>> threshold_of(const char* option, con
 
 struct Answer {
     std::vector<CheckJudgement> judgements;
-    bool agent_down = false;
+    AgentPresence agent = AgentPresence::runs;
 };
 
 Result<Answer> answer_of(const CommandContext& context, const CheckOptions& options) {
@@ -32,18 +32,20 @@ Result<Answer> answer_of(const CommandContext& context, const CheckOptions& opti
     if (!critical) {
         return fail(critical.error());
     }
-    auto agent = connect_if_running(context.paths);
+    auto agent = agent_to_read(context.paths);
     if (!agent) {
         return fail(agent.error());
     }
     Answer answer;
-    answer.agent_down = !*agent && !options.without_daemon;
+    answer.agent = agent->silence                            ? AgentPresence::silent
+                   : agent->client || options.without_daemon ? AgentPresence::runs
+                                                             : AgentPresence::absent;
     std::vector<std::optional<std::string>> wanted(options.identities.begin(), options.identities.end());
     if (wanted.empty()) {
         wanted.emplace_back();
     }
     for (const auto& identity : wanted) {
-        const auto views = identity_views(context.paths, *agent, identity);
+        const auto views = identity_views(context.paths, agent->client, identity);
         if (!views) {
             return fail(views.error());
         }
@@ -85,18 +87,25 @@ int check(const CommandContext& context, const CheckOptions& options) {
     if (!answer) {
         return unknown(context, answer.error());
     }
-    const CheckLevel level = overall(answer->judgements, answer->agent_down);
+    const CheckLevel level = overall(answer->judgements, answer->agent);
     if (context.output.json) {
         nlohmann::json body{{"status", to_text(level)},
-                            {"daemon_missing", answer->agent_down},
-                            {"text", check_line(answer->judgements, answer->agent_down)},
+                            {"daemon_missing", answer->agent == AgentPresence::absent},
+                            {"daemon_silent", answer->agent == AgentPresence::silent},
+                            {"text", check_line(answer->judgements, answer->agent)},
                             {"identities", nlohmann::json::array()}};
         for (const CheckJudgement& judgement : answer->judgements) {
             body["identities"].push_back(to_json(judgement));
         }
         print_json("check", std::move(body));
     } else {
-        std::puts(check_line(answer->judgements, answer->agent_down).c_str());
+        std::string line = check_line(answer->judgements, answer->agent);
+        if (answer->judgements.empty()) {
+            // Performance data would follow a bar, and there is none.
+            line +=
+                context.paths.drop_ins.empty() ? "; 'man hwenroll.toml' has examples" : "; 'hwenroll init' makes one";
+        }
+        std::puts(line.c_str());
     }
     return static_cast<int>(level);
 }

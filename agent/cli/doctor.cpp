@@ -19,17 +19,21 @@ namespace {
 void find_agent_of(Examination& examination) {
     DoctorReport& report = examination.report;
     report.begin("agent");
-    auto agent = connect_if_running(examination.configuration.agent);
+    auto agent = agent_to_read(examination.configuration.agent);
     if (!agent) {
         examination.agent_runs = true;
         return agent.error().code() == ErrorCode::control_denied ? report.unseen("hwenrolld", agent.error().what())
                                                                  : report.fail("hwenrolld", agent.error());
     }
-    examination.agent_runs = agent->has_value();
-    if (!*agent) {
+    examination.agent_runs = agent->client || agent->silence;
+    if (agent->silence) {
+        return report.fail(agent->silence->code(), "hwenrolld", agent->silence->what() + ": nothing is renewed",
+                           "systemctl restart hwenrolld");
+    }
+    if (!agent->client) {
         return report.warn("hwenrolld", "it does not run: nothing is renewed", "systemctl start hwenrolld");
     }
-    auto health = (*agent)->health();
+    auto health = agent->client->health();
     if (!health) {
         return report.warn("hwenrolld", "it runs, but does not say how it is: " + health.error().line(),
                            "systemctl restart hwenrolld");

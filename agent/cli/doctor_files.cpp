@@ -12,10 +12,12 @@
 #include <fmt/format.h>
 
 #include "agent/cli/doctor_checks.h"
+#include "agent/cli/late_renewal.h"
 #include "agent/cli/secret_file_command.h"
 #include "agent/control/listener.h"
 #include "agent/hook/trusted_file.h"
 #include "agent/runtime/hook_run.h"
+#include "agent/runtime/orphan_identities.h"
 #include "agent/runtime/queries.h"
 #include "agent/store/state_directory.h"
 
@@ -332,6 +334,31 @@ void check_published(Examination& examination, const config::IdentitySettings& i
     check_published_modes(report, identity, examination.configuration.agent.publish_dir / identity.name / "current");
 }
 
+void check_renewal(Examination& examination, const config::IdentitySettings& identity) {
+    const auto state = examination.store->identity(identity.name);
+    if (!state || !state->current) {
+        return;
+    }
+    const Seconds lifetime = state->current->issued.not_after - state->current->issued.not_before;
+    if (const std::string late = late_renewal(identity, lifetime); !late.empty()) {
+        examination.report.warn("identity " + identity.name, late, "renew_at = \"75%\"");
+    }
+}
+
+void check_orphans(Examination& examination) {
+    if (!examination.store) {
+        return;
+    }
+    const auto orphans = runtime::orphan_identities(*examination.store, examination.configuration);
+    if (!orphans) {
+        return examination.report.fail("state", orphans.error());
+    }
+    for (const auto& [name, orphan] : *orphans) {
+        examination.report.warn("identity " + name, orphan.what() + " (" + orphan.why() + ")",
+                                std::string(orphan.next()));
+    }
+}
+
 void check_hooks(Examination& examination) {
     DoctorReport& report = examination.report;
     bool any = false;
@@ -403,8 +430,10 @@ void check_consumers(Examination& examination) {
     if (examination.store) {
         for (const auto& [name, identity] : examination.configuration.identities) {
             check_published(examination, identity);
+            check_renewal(examination, identity);
         }
     }
+    check_orphans(examination);
     check_hooks(examination);
     if (const config::Command& command = examination.configuration.agent.on_alert; !command.empty()) {
         check_program(report, "on_alert", command);

@@ -38,7 +38,9 @@ std::vector<Reason> reasons_of_state(const control::IdentityView& view) {
     std::vector<Reason> reasons;
     const bool valid = view.certificate && view.at < view.certificate->not_after;
     const std::string code = view.failure ? " " + std::string(error_info(view.failure->code).name) : std::string();
-    if (!view.enabled) {
+    if (!view.enabled && view.failure && view.failure->code == ErrorCode::unknown_name) {
+        reasons.push_back({CheckLevel::warning, "not configured any more and not renewed"});
+    } else if (!view.enabled) {
         reasons.push_back({CheckLevel::critical, "disabled by its configuration," + code});
     } else if (view.word.starts_with("HELD")) {
         reasons.push_back({valid ? CheckLevel::warning : CheckLevel::critical, "held, " + view.word + code});
@@ -157,15 +159,15 @@ CheckJudgement judge(const control::IdentityView& view, const CheckThresholds& t
     return judgement;
 }
 
-CheckLevel overall(const std::vector<CheckJudgement>& judgements, bool agent_down) {
+CheckLevel overall(const std::vector<CheckJudgement>& judgements, AgentPresence agent) {
     CheckLevel level = judgements.empty() ? CheckLevel::unknown : CheckLevel::ok;
     for (const CheckJudgement& one : judgements) {
         level = worse(level, one.level);
     }
-    return agent_down ? worse(level, CheckLevel::warning) : level;
+    return agent == AgentPresence::runs ? level : worse(level, CheckLevel::warning);
 }
 
-std::string check_line(const std::vector<CheckJudgement>& judgements, bool agent_down) {
+std::string check_line(const std::vector<CheckJudgement>& judgements, AgentPresence agent) {
     std::vector<const CheckJudgement*> bad;
     for (const CheckJudgement& one : judgements) {
         if (one.level != CheckLevel::ok) {
@@ -178,8 +180,9 @@ std::string check_line(const std::vector<CheckJudgement>& judgements, bool agent
     if (judgements.empty()) {
         parts.emplace_back("no identity is configured");
     }
-    if (agent_down) {
-        parts.emplace_back("hwenrolld does not run, nothing is renewed");
+    if (agent != AgentPresence::runs) {
+        parts.push_back(fmt::format("hwenrolld does not {}, nothing is renewed",
+                                    agent == AgentPresence::silent ? "answer" : "run"));
     }
     for (std::size_t i = 0; i < std::min(bad.size(), most_named); ++i) {
         parts.push_back(text_of(*bad[i]));
@@ -190,7 +193,7 @@ std::string check_line(const std::vector<CheckJudgement>& judgements, bool agent
     if (bad.empty() && !judgements.empty()) {
         parts.push_back(summary_of_good(judgements));
     }
-    return fmt::format("HWENROLL {} - {}{}", to_text(overall(judgements, agent_down)), fmt::join(parts, "; "),
+    return fmt::format("HWENROLL {} - {}{}", to_text(overall(judgements, agent)), fmt::join(parts, "; "),
                        performance_data(judgements));
 }
 

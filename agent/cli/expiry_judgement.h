@@ -39,10 +39,13 @@ struct CheckJudgement {
 /// `view` tells the time as well. `renew_at` of the view may be missing.
 CheckJudgement judge(const control::IdentityView& view, const CheckThresholds& thresholds);
 
-/// The level of all of them; `agent_down`: hwenrolld does not run, which is a warning.
-CheckLevel overall(const std::vector<CheckJudgement>& judgements, bool agent_down);
+/// `silent`: it listens and does not answer.
+enum class AgentPresence : std::uint8_t { runs, absent, silent };
+
+/// The level of all of them; anything but an agent that runs, or that need not, is a warning.
+CheckLevel overall(const std::vector<CheckJudgement>& judgements, AgentPresence agent);
 
 /// `HWENROLL OK - 3 identities, web expires first, in 89 d | 'web'=…`. One line without a newline.
-std::string check_line(const std::vector<CheckJudgement>& judgements, bool agent_down);
+std::string check_line(const std::vector<CheckJudgement>& judgements, AgentPresence agent);
 
 }  // namespace hwenroll::cli

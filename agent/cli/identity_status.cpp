@@ -143,10 +143,11 @@ std::optional<ErrorCode> failure_of(const IdentityView& view) {
     return view.failure ? std::optional(view.failure->code) : untold;
 }
 
-/// For the agent that does not run, or the first identity that fails; empty: nothing is to be typed.
-std::string next_after(const CommandContext& context, const control::Overview& overview, bool runs) {
-    if (!runs) {
-        return "next: " + proposed_command(proposal_ground(context.paths), "systemctl start hwenrolld") + "\n";
+/// For the agent that does not run or answer, or the first identity that fails; empty: nothing is to be typed.
+std::string next_after(const CommandContext& context, const control::Overview& overview, const FoundAgent& agent) {
+    if (!agent.client) {
+        const char* const command = agent.silence ? "systemctl restart hwenrolld" : "systemctl start hwenrolld";
+        return "next: " + proposed_command(proposal_ground(context.paths), command) + "\n";
     }
     for (const control::OverviewRow& row : overview.rows) {
         const auto code = row.enabled ? code_in(row.failure) : std::nullopt;
@@ -157,6 +158,11 @@ std::string next_after(const CommandContext& context, const control::Overview& o
     return {};
 }
 
+std::string absence_remark(const FoundAgent& agent) {
+    return fmt::format("hwenrolld does not {}; this is what it has left in its state directory",
+                       agent.silence ? "answer" : "run");
+}
+
 int print_overview(const CommandContext& context, FoundAgent& agent) {
     auto overview = identity_overview(context.paths, agent.client);
     if (!overview) {
@@ -164,13 +170,12 @@ int print_overview(const CommandContext& context, FoundAgent& agent) {
     }
     StatusContent content{*std::move(overview), health(context.paths, agent.client), agent.remark};
     if (content.remark.empty()) {
-        content.remark = agent.client ? reload_remark(context, content.health)
-                                      : "hwenrolld does not run; this is what it has left in its state directory";
+        content.remark = agent.client ? reload_remark(context, content.health) : absence_remark(agent);
     }
     if (content.overview.rows.empty()) {
-        std::puts("no identity is configured\nnext: hwenroll init");
+        std::puts(no_identity_text(proposal_ground(context.paths)).c_str());
     } else {
-        const std::string next = next_after(context, content.overview, agent.client.has_value());
+        const std::string next = next_after(context, content.overview, agent);
         content.propose = [ground = proposal_ground(context.paths)](const std::string& text) {
             return with_proposed_commands(ground, text);
         };
@@ -201,6 +206,9 @@ int status(const CommandContext& context, const std::optional<std::string>& iden
     if (!agent) {
         return report(context, agent.error());
     }
+    if (agent->silence) {
+        agent->remark = absence_remark(*agent);
+    }
     if (!identity && !context.output.json) {
         return print_overview(context, *agent);
     }
@@ -212,7 +220,7 @@ int status(const CommandContext& context, const std::optional<std::string>& iden
         return print_views(context, *agent, *views);
     }
     if (views->empty()) {
-        std::puts("no identity is configured");
+        std::puts(no_identity_text(proposal_ground(context.paths)).c_str());
         return 0;
     }
     const auto events = history_events(context.paths, agent->client, identity, shown_events);
@@ -224,18 +232,21 @@ int status(const CommandContext& context, const std::optional<std::string>& iden
         std::puts(with_proposed_commands(ground, agent->remark).c_str());
     }
     print_one(views->front(), *events, context.output.screen, ground);
-    if (const auto code = failure_of(views->front())) {
+    if (agent->silence) {
+        std::puts(("next: " + proposed_command(ground, "systemctl restart hwenrolld")).c_str());
+    } else if (const auto code = failure_of(views->front())) {
         std::fputs(next_after(context, views->front().name, *code).c_str(), stdout);
     }
     return 0;
 }
 
 int list(const CommandContext& context) {
-    auto agent = connect_if_running(context.paths);
+    auto agent = agent_to_read(context.paths);
     if (!agent) {
         return report(context, agent.error());
     }
-    const auto views = identity_views(context.paths, *agent, {});
+    report_silence(context, *agent);
+    const auto views = identity_views(context.paths, agent->client, {});
     if (!views) {
         return report(context, views.error());
     }
@@ -249,7 +260,8 @@ int list(const CommandContext& context) {
             row["subject"] = view.subject;
             rows.push_back({view.name, view.ca, view.token, view.subject});
         } else {
-            rows.push_back({view.name, "-", "-", "disabled by its configuration"});
+            const bool orphan = view.failure && view.failure->code == ErrorCode::unknown_name;
+            rows.push_back({view.name, "-", "-", orphan ? "not configured any more" : "disabled by its configuration"});
         }
         body["identities"].push_back(std::move(row));
     }
@@ -262,11 +274,12 @@ int list(const CommandContext& context) {
 }
 
 int history(const CommandContext& context, const std::optional<std::string>& identity, std::int64_t limit) {
-    auto agent = connect_if_running(context.paths);
+    auto agent = agent_to_read(context.paths);
     if (!agent) {
         return report(context, agent.error());
     }
-    const auto events = history_events(context.paths, *agent, identity, limit);
+    report_silence(context, *agent);
+    const auto events = history_events(context.paths, agent->client, identity, limit);
     if (!events) {
         return report(context, events.error());
     }

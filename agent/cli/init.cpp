@@ -206,9 +206,9 @@ class Init {
         if (question.fingerprint && !config::parse_fingerprint(*question.fingerprint)) {
             return {dialogue_.command_with("--fingerprint SHA256:…")};
         }
-        const bool is_service = config::parse_url(question.url).has_value();
-        const std::string url = is_service ? config::without_operation(question.url) : "http://ca.example.com/scep";
-        return {dialogue_.command_with("--url " + shell_word(url))};
+        const std::string good = config::without_operation(question.url);
+        const bool helps = good != question.url && config::parse_scep_url(good);
+        return {dialogue_.command_with("--url " + (helps ? shell_word(good) : "http://ca.example.com/scep"))};
     }
 
     [[nodiscard]] bool confirm(const CaChoice& choice) const {

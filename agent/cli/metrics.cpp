@@ -8,6 +8,7 @@
 #include "agent/control/view_codec.h"
 #include "agent/observe/status_words.h"
 #include "agent/runtime/forecast.h"
+#include "agent/runtime/orphan_identities.h"
 #include "agent/runtime/system_clock.h"
 
 namespace hwenroll::cli {
@@ -48,7 +49,14 @@ Result<observe::Metrics> stored_metrics(const config::ConfigurationPaths& paths)
     }
     observe::Metrics metrics;
     metrics.add("hwenroll_up", {}, 0);
-    for (const std::string& name : all_names(*configuration)) {
+    std::set<std::string> names = all_names(*configuration);
+    if (*store) {
+        const auto orphans = runtime::orphan_identities(**store, *configuration);
+        for (const auto& [name, fault] : orphans.value_or(std::map<std::string, Error>())) {
+            names.insert(name);
+        }
+    }
+    for (const std::string& name : names) {
         if (const Status added =
                 add_stored(metrics, *configuration, *store ? &**store : nullptr, name, (*clock)->now());
             !added) {
@@ -58,19 +66,20 @@ Result<observe::Metrics> stored_metrics(const config::ConfigurationPaths& paths)
     return metrics;
 }
 
-Result<observe::Metrics> metrics_now(const config::ConfigurationPaths& paths) {
-    auto agent = connect_if_running(paths);
+Result<observe::Metrics> metrics_now(const CommandContext& context) {
+    auto agent = agent_to_read(context.paths);
     if (!agent) {
         return fail(agent.error());
     }
-    return *agent ? (*agent)->metrics() : stored_metrics(paths);
+    report_silence(context, *agent);
+    return agent->client ? agent->client->metrics() : stored_metrics(context.paths);
 }
 
 }  // namespace
 
 int metrics(const CommandContext& context, const std::optional<std::string>& textfile) {
     constexpr mode_t readable_by_all = 0644;
-    const auto metrics = metrics_now(context.paths);
+    const auto metrics = metrics_now(context);
     if (!metrics) {
         return report(context, metrics.error());
     }

@@ -67,6 +67,8 @@ std::string next_command(ErrorCode code, const std::string& identity, const conf
             return "hwenroll resume " + shell_word(identity);
         case ErrorCode::hook_unavailable:
             return "systemctl enable --now hwenroll-hook.socket";
+        case ErrorCode::unknown_name:
+            return "hwenroll list";
         case ErrorCode::control_no_agent:
             return "systemctl start hwenrolld";
         default:

@@ -96,7 +96,7 @@ int plan(const CommandContext& context, const std::optional<std::string>& identi
         return 0;
     }
     if (plans->empty()) {
-        std::puts("no identity is configured");
+        std::puts(no_identity_text(proposal_ground(context.paths)).c_str());
     }
     const ProposalGround ground = proposal_ground(context.paths);
     for (const PlanText& one : *plans) {

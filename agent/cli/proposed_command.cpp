@@ -178,4 +178,11 @@ Error with_proposed_commands(const ProposalGround& ground, const Error& error) {
     return error.subject().empty() ? out : std::move(out).about(error.subject());
 }
 
+std::string no_identity_text(const ProposalGround& ground) {
+    return ground.configuration.empty()
+               ? std::string("no identity is configured\nnext: hwenroll init")
+               : fmt::format("no identity is configured: {} has no [identity.*] section\nnext: man hwenroll.toml",
+                             ground.configuration.string());
+}
+
 }  // namespace hwenroll::cli

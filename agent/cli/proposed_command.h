@@ -37,4 +37,7 @@ std::string with_proposed_commands(const ProposalGround& ground, std::string_vie
 /// The same in what comes next of an error.
 Error with_proposed_commands(const ProposalGround& ground, const Error& error);
 
+/// That no identity is configured, and the command for it: `init` adds none to a file of --config that is there.
+std::string no_identity_text(const ProposalGround& ground);
+
 }  // namespace hwenroll::cli

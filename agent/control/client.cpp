@@ -300,6 +300,11 @@ Result<Overview> Client::overview() {
     return ended ? Result<Overview>(std::move(all)) : fail(ended.error());
 }
 
+Status Client::ping(milliseconds time) {
+    const auto reply = call_within(time, call_of("Health", json::object()));
+    return reply ? Status() : fail(reply.error());
+}
+
 Result<Health> Client::health() {
     return value_of(call(call_of("Health", json::object())), health_of);
 }

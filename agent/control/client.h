@@ -41,6 +41,9 @@ class Client {
     /// Errors: control_no_agent (nobody listens), control_denied, control_deadline, control_socket (anything else).
     static Result<Client> connect(const ClientOptions& options);
 
+    /// Nothing but whether it answers, within `time`. The connection cannot be used any more after an error.
+    Status ping(std::chrono::milliseconds time);
+
     /// One identity, or all of them, which come page by page.
     Result<std::vector<IdentityView>> status(const std::optional<std::string>& identity);
 

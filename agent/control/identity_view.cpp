@@ -72,7 +72,10 @@ OverviewRow row_of(const std::string& name, const std::optional<Error>& fault, c
     if (fault) {
         row.enabled = false;
         row.word = "DISABLED";
-        row.next = "correct the configuration; 'hwenroll check-config' says where";
+        // Of one that has left the configuration that says nothing.
+        row.next = fault->code() == ErrorCode::unknown_name
+                       ? std::string(fault->next())
+                       : "correct the configuration; 'hwenroll check-config' says where";
         row.settled = true;
         row.failure = fault->line();
     } else {

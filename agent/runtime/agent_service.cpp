@@ -9,6 +9,7 @@
 #include "agent/control/authority_view.h"
 #include "agent/control/identity_view.h"
 #include "agent/observe/status_words.h"
+#include "agent/runtime/orphan_identities.h"
 #include "agent/runtime/policy.h"
 #include "agent/runtime/resume.h"
 #include "base/pem.h"
@@ -106,12 +107,18 @@ void AgentService::adopt(const config::Configuration& configuration) {
             faults_.emplace(finding.name, &finding);
         }
     }
+    // Without a state that can be read nothing is known of them.
+    orphans_ = orphan_identities(store_, configuration).value_or(std::map<std::string, Error>());
 }
 
-/// The fault that keeps a configured identity from running; nothing when there is none.
+/// What keeps an identity from running: a fault of its configuration, or that it has none any more; nothing when there
+/// is none.
 std::optional<Error> AgentService::fault_of(const std::string& identity) const {
-    const auto found = faults_.find(identity);
-    return found == faults_.end() ? std::nullopt : std::optional(found->second->error);
+    if (const auto found = faults_.find(identity); found != faults_.end()) {
+        return found->second->error;
+    }
+    const auto orphan = orphans_.find(identity);
+    return orphan == orphans_.end() ? std::nullopt : std::optional(orphan->second);
 }
 
 /// Of all identities, in order, the first `limit` of those after `after`. Each source gives as many, so that what is
@@ -127,6 +134,7 @@ std::vector<std::string> AgentService::names(const std::string& after, std::size
     };
     add(configuration_->identities);  // of an agent that rests: it would have taken them over
     add(faults_);
+    add(orphans_);
     std::vector<std::string> first(names.begin(), names.end());
     first.resize(std::min(first.size(), limit));
     return first;
@@ -134,7 +142,7 @@ std::vector<std::string> AgentService::names(const std::string& after, std::size
 
 bool AgentService::is_known(const std::string& identity) const {
     return agent_.find(identity) != nullptr || configuration_->identities.contains(identity) ||
-           faults_.contains(identity);
+           faults_.contains(identity) || orphans_.contains(identity);
 }
 
 Result<IdentityRunner*> AgentService::runner(const std::string& identity) {
@@ -461,7 +469,7 @@ Result<control::Health> AgentService::health() {
     health.at = clock_.now();
     health.version = version_;
     health.configuration = to_hex(configuration_->digest);
-    health.notice = rest_ ? rest_->line() : refused_reload_;
+    health.notice = rest_ ? rest_->line() : refused_reload_ ? refused_reload_() : std::string();
     health.clock = agent_.clock_trust().why();
     for (const auto& [name, authority] : agent_.authorities()) {
         if (const auto state = authority->known()) {

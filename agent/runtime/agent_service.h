@@ -30,8 +30,9 @@ class AgentService final : public control::ControlService {
         wake_ = std::move(wake);
     }
 
-    /// Why the last reload was refused; empty: it was not.
-    void refuse_reload(const std::string& why) { refused_reload_ = why; }
+    /// Says why what was refused by a reload would be refused by another one now; empty: it would not (X14). Nothing:
+    /// none was refused.
+    void refuse_reload(std::function<std::string()> why) { refused_reload_ = std::move(why); }
 
     /// Something happened to an identity: passed on to those who watch.
     void tell(const std::string& identity, const std::string& text, const std::optional<Error>& failure);
@@ -78,9 +79,10 @@ class AgentService final : public control::ControlService {
     store::Store& store_;
     const Clock& clock_;
     std::string version_;
-    std::string refused_reload_;
+    std::function<std::string()> refused_reload_;
     const config::Configuration* configuration_ = nullptr;
     std::map<std::string, const config::Finding*> faults_;  ///< the first of each identity that has one
+    std::map<std::string, Error> orphans_;                  ///< what has left the configuration (F4)
     EventSink sink_;
     std::optional<Error> rest_;
     std::function<Status()> wake_;

@@ -248,22 +248,39 @@ class Service {
         proof_ = loop_->after(time_to_prove_itself, [this] { starts_.clear(); });
     }
 
+    /// Why this cannot be taken up; empty: it can.
+    [[nodiscard]] std::string obstacle_to(const Result<config::Configuration>& configuration) const {
+        constexpr const char* refused = "the new configuration is not in force: ";
+        if (!configuration) {
+            return refused + configuration.error().line();
+        }
+        const bool moves = configuration->agent.state_dir != configuration_.agent.state_dir ||
+                           configuration->agent.runtime_dir != configuration_.agent.runtime_dir;
+        return moves ? std::string(refused) + "state_dir and runtime_dir change by a restart only" : std::string();
+    }
+
+    /// What was refused may have been corrected or put back since (X14).
+    std::string judge_again() {
+        std::string now = obstacle_to(config::load(paths_));
+        if (now != last_reload_) {
+            last_reload_ = now;
+            notify_status();
+        }
+        return now;
+    }
+
     void on_hangup() {
         signalfd_siginfo info{};
         while (::read(hangup_.get(), &info, sizeof info) > 0) {
         }
         tell_supervisor("RELOADING=1\nMONOTONIC_USEC=" + monotonic_usec());
         auto configuration = config::load(paths_);
+        last_reload_ = obstacle_to(configuration);
         if (!configuration) {
-            const Error& error = configuration.error();
-            alert(error, {});
-            last_reload_ = "the new configuration is not in force: " + error.line();
-        } else if (configuration->agent.state_dir != configuration_.agent.state_dir ||
-                   configuration->agent.runtime_dir != configuration_.agent.runtime_dir) {
-            last_reload_ = "the new configuration is not in force: state_dir and runtime_dir change by a restart only";
+            alert(configuration.error(), {});
+        } else if (!last_reload_.empty()) {
             log_.write({observe::Level::error, last_reload_});
         } else {
-            last_reload_.clear();
             if (rest_ && rest_->code() == ErrorCode::agent_crashes) {
                 rest_.reset();
                 service_.rest({}, {});
@@ -272,7 +289,11 @@ class Service {
             log_.write({observe::Level::info, "the configuration was read again"});
             adopt(*std::move(configuration));
         }
-        service_.refuse_reload(last_reload_);
+        if (last_reload_.empty()) {
+            service_.refuse_reload({});
+        } else {
+            service_.refuse_reload([this] { return judge_again(); });
+        }
         tell_supervisor("READY=1");
         notify_status();
     }

@@ -145,24 +145,6 @@ TEST_F(Init, F8_S1_what_was_written_and_what_not_is_told_with_what_makes_it_poss
     EXPECT_THAT(first.err, AllOf(HasSubstr("; nothing was written"), HasSubstr("next: ls -ld " + place.string())));
 }
 
-TEST_F(Init, F8_where_this_user_may_not_write_the_next_command_is_for_root) {
-    if (::geteuid() != 0) {
-        GTEST_SKIP() << "no root here";
-    }
-    const std::string prefix = "setpriv --reuid=65534 --regid=65534 --clear-groups --";
-    std::string words;
-    for (const std::string& word : line(all())) {
-        words += " '" + word + "'";
-    }
-    ASSERT_EQ(::chmod(world_.directory().path().c_str(), 0755), 0);
-    const RunResult denied = run({"sh", "-c", "cd /; exec " + prefix + words});
-    EXPECT_NE(denied.exit_code, 0);
-    if (denied.err.find("E-OUTPUT-FILE") == std::string::npos) {
-        GTEST_SKIP() << "such a user has no token here: " << denied.err;
-    }
-    EXPECT_THAT(denied.err, HasSubstr("\nnext: sudo hwenroll init --url "));
-}
-
 TEST_F(Init, T1_without_a_token_says_how_one_is_made) {
     const RunResult nothing = init(all({"--token", "other"}));
     EXPECT_EQ(nothing.exit_code, 69);

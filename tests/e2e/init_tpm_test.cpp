@@ -97,8 +97,10 @@ TEST_F(InitTpm, T1_one_that_does_not_answer_is_told_with_what_it_said_and_a_comm
     tpm_.stop();
     const RunResult gone = init(with({}));
     EXPECT_EQ(gone.exit_code, 69);
-    EXPECT_THAT(gone.err, AllOf(HasSubstr("E-TOKEN-ABSENT"), HasSubstr(tpm_.tcti()), HasSubstr("next: hwenroll init "),
-                                Not(HasSubstr("next: hwenroll token list")), Not(HasSubstr("--module"))))
+    EXPECT_THAT(gone.err,
+                AllOf(HasSubstr("E-TOKEN-ABSENT"), HasSubstr(tpm_.tcti()),
+                      HasSubstr("next: hwenroll explain E-TOKEN-ABSENT"), Not(HasSubstr("next: hwenroll init")),
+                      Not(HasSubstr("next: hwenroll token list")), Not(HasSubstr("--module"))))
         << "a TPM is behind no module";
     expect_nothing_written();
     const RunResult nonsense = init({"--url", world_.url(), "--fingerprint", pin(), "--tcti", "device:tpm"});

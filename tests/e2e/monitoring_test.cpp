@@ -1,6 +1,8 @@
 // What monitoring systems get: `hwenroll check` and `hwenroll metrics`, with and without a running agent.
+#include <csignal>
 #include <sys/stat.h>
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
@@ -155,6 +157,39 @@ TEST_F(MonitoredAgent, counts_its_requests_and_the_operations_on_its_tokens) {
     EXPECT_EQ(second.value("hwenroll_requests_total{result=\"granted\"}"), 2);
     EXPECT_EQ(second.value("hwenroll_deployed_generation{identity=\"web\"}"), 2);
     EXPECT_EQ(second.value("hwenroll_token_operations_total{op=\"login\"}"), 1) << "it is still logged in";
+}
+
+TEST_F(MonitoredAgent, O4_one_that_is_stopped_holds_readers_up_for_seconds_and_state_db_answers) {
+    world_.signal(SIGSTOP);
+    constexpr std::chrono::seconds patience{15};  // of five seconds for the agent, on a busy machine
+    const auto read = [&](std::vector<std::string> words) {
+        words.insert(words.begin(), program("hwenroll"));
+        words.insert(words.end(), {"--config", world_.config().string()});
+        ChildOptions options;
+        options.environment = {"HWENROLL_CLOCK_FILE=" + world_.clock_path().string()};
+        const RunResult result = run(words, options, patience);
+        EXPECT_FALSE(result.timed_out) << words[1];
+        return result;
+    };
+    const std::string restart = fmt::format("kill {0}; kill -CONT {0}; ", world_.daemon().pid());
+    const RunResult status = read({"status"});
+    EXPECT_THAT(status.out, AllOf(StartsWith("hwenrolld does not answer; "), HasSubstr("web"), HasSubstr("OK"),
+                                  HasSubstr("\nnext: " + restart)));
+    EXPECT_THAT(read({"status", "web"}).out, AllOf(StartsWith("hwenrolld does not answer"), HasSubstr("OK")));
+    for (const std::string command : {"list", "history", "metrics"}) {
+        const RunResult result = read({command});
+        EXPECT_EQ(result.exit_code, 0) << command;
+        EXPECT_THAT(result.out, HasSubstr("web")) << command;
+        EXPECT_THAT(result.err, AllOf(StartsWith("E-CONTROL-DEADLINE "), HasSubstr(restart))) << command;
+    }
+    const RunResult checked = read({"check"});
+    EXPECT_EQ(checked.exit_code, 1) << checked.out;
+    EXPECT_THAT(checked.out, HasSubstr("hwenrolld does not answer, nothing is renewed"));
+    const RunResult doctor = read({"doctor"});
+    EXPECT_EQ(doctor.exit_code, 75) << doctor.out;
+    EXPECT_THAT(doctor.out, AllOf(HasSubstr("E-CONTROL-DEADLINE"), HasSubstr("-> " + restart)));
+    world_.signal(SIGCONT);
+    EXPECT_THAT(read({"status"}).out, Not(HasSubstr("does not answer")));
 }
 
 TEST_F(MonitoredAgent, O4_check_sees_an_identity_that_cannot_be_renewed_long_before_it_expires) {

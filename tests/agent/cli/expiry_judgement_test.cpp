@@ -9,6 +9,7 @@
 namespace hwenroll::test {
 namespace {
 
+using cli::AgentPresence;
 using cli::check_line;
 using cli::CheckLevel;
 using cli::CheckThresholds;
@@ -133,21 +134,24 @@ TEST(ExpiryJudgement, what_has_no_certificate_yet_is_a_warning_and_critical_once
 TEST(ExpiryJudgement, the_line_names_who_expires_first_and_has_performance_data) {
     control::IdentityView mail = with_days_left(89);
     mail.name = "mail";
-    EXPECT_EQ(check_line({judge(with_days_left(60), {}), judge(mail, {})}, false),
+    EXPECT_EQ(check_line({judge(with_days_left(60), {}), judge(mail, {})}, AgentPresence::runs),
               "HWENROLL OK - 2 identities, web expires in 60 d | 'web'=5184000s;1209600:;604800: "
               "'mail'=7689600s;1209600:;604800:");
-    EXPECT_EQ(check_line({judge(with_days_left(-1, "EXPIRED"), {})}, false),
+    EXPECT_EQ(check_line({judge(with_days_left(-1, "EXPIRED"), {})}, AgentPresence::runs),
               "HWENROLL CRITICAL - web: expired 1 d ago | 'web'=-86400s;1209600:;604800:");
 }
 
 TEST(ExpiryJudgement, an_agent_that_does_not_run_is_a_warning_at_least) {
     const auto good = judge(with_days_left(60), {});
-    EXPECT_EQ(cli::overall({good}, false), CheckLevel::ok);
-    EXPECT_EQ(cli::overall({good}, true), CheckLevel::warning);
-    EXPECT_THAT(check_line({good}, true), AllOf(HasSubstr("WARNING"), HasSubstr("hwenrolld does not run")));
-    EXPECT_EQ(cli::overall({judge(with_days_left(-1, "EXPIRED"), {})}, true), CheckLevel::critical);
-    EXPECT_EQ(cli::overall({}, false), CheckLevel::unknown);
-    EXPECT_EQ(cli::overall({}, true), CheckLevel::unknown);
+    EXPECT_EQ(cli::overall({good}, AgentPresence::runs), CheckLevel::ok);
+    EXPECT_EQ(cli::overall({good}, AgentPresence::absent), CheckLevel::warning);
+    EXPECT_THAT(check_line({good}, AgentPresence::absent),
+                AllOf(HasSubstr("WARNING"), HasSubstr("hwenrolld does not run")));
+    EXPECT_EQ(cli::overall({good}, AgentPresence::silent), CheckLevel::warning);
+    EXPECT_THAT(check_line({good}, AgentPresence::silent), HasSubstr("hwenrolld does not answer"));
+    EXPECT_EQ(cli::overall({judge(with_days_left(-1, "EXPIRED"), {})}, AgentPresence::absent), CheckLevel::critical);
+    EXPECT_EQ(cli::overall({}, AgentPresence::runs), CheckLevel::unknown);
+    EXPECT_EQ(cli::overall({}, AgentPresence::absent), CheckLevel::unknown);
 }
 
 TEST(ExpiryJudgement, the_line_is_one_line_with_one_bar_and_names_the_worst_five) {
@@ -158,7 +162,7 @@ TEST(ExpiryJudgement, the_line_is_one_line_with_one_bar_and_names_the_worst_five
         view.failure = failure(ErrorCode::ca_timeout);
         many.push_back(judge(view, {}));
     }
-    const std::string line = check_line(many, false);
+    const std::string line = check_line(many, AgentPresence::runs);
     EXPECT_THAT(line, Not(HasSubstr("\n")));
     EXPECT_EQ(std::ranges::count(line, '|'), 1);
     EXPECT_LT(line.find("id7: "), line.find("id0: ")) << "the worst first";

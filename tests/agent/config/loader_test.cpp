@@ -64,7 +64,7 @@ TEST_F(Loader, a_main_file_that_cannot_be_read_is_an_error_with_the_path_and_the
     std::filesystem::create_directory(paths_.main);
     const auto directory = load(paths_, {});
     ASSERT_FALSE(directory);
-    EXPECT_EQ(directory.error().why(), "it is no regular file");
+    EXPECT_EQ(directory.error().why(), "it is a directory");
 }
 
 // F8: a configuration that everybody may write to decides nothing.

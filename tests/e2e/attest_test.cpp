@@ -123,10 +123,10 @@ TEST_F(Attest, writes_files_all_or_none_and_replaces_none) {
                                      "ak.pub", "ak.pem", "ek.der"));
     EXPECT_EQ(read_file(out() / "ek.der"), read_file(tpm_.directory() / "ek.der"));
     const std::string before = read_file(out() / "certify-info");
-    expect_refused({"web", "--out", out().string()}, 64, "/evidence/nonce' is there already");
+    expect_refused({"web", "--out", out().string()}, 73, "/evidence/nonce' is there already");
     EXPECT_EQ(read_file(out() / "certify-info"), before);
-    expect_refused({"web", "--out", world_.config().string()}, 64, "E-USAGE cannot write");
-    expect_refused({"web", "--out", "/nowhere/at/all"}, 64, "E-USAGE cannot write '/nowhere/at/all'");
+    expect_refused({"web", "--out", world_.config().string()}, 73, "E-OUTPUT-FILE cannot write");
+    expect_refused({"web", "--out", "/nowhere/at/all"}, 73, "E-OUTPUT-FILE cannot write '/nowhere/at/all'");
 }
 
 TEST_F(Attest, says_what_is_wrong_before_anything_is_asked) {

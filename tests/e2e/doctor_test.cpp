@@ -398,8 +398,9 @@ TEST(DoctorBesideTheAgent, takes_its_word_on_tokens_and_makes_no_login_and_sees_
     EXPECT_TRUE(world.said("asked for TestKeys: done")) << world.daemon().err();
     EXPECT_EQ(times(read_file(log), "C_Login\n"), logins);
     world.configure({.agent_extra = "# another line", .module = module("libhwenroll-pkcs11-shim.so")});
-    EXPECT_THAT(world.command({"doctor"}).out, AllOf(HasSubstr("the configuration on disk is not in force yet"),
-                                                     HasSubstr(fmt::format("-> kill -HUP {}\n", world.daemon().pid()))));
+    EXPECT_THAT(world.command({"doctor"}).out,
+                AllOf(HasSubstr("the configuration on disk is not in force yet"),
+                      HasSubstr(fmt::format("-> kill -HUP {}\n", world.daemon().pid()))));
     world.signal(SIGHUP);
     world.eventually("the reload", [&] {
         return world.command({"doctor"}).out.find("the configuration on disk is in force") != std::string::npos;

@@ -150,7 +150,7 @@ IdentityEvent event_of(const IdentityView& view) {
         event.error = view.failure->code;
     } else if (view.certificate && view.certificate->not_after <= view.at) {
         event.error = ErrorCode::identity_expired;
-    } else if (view.delivery && view.delivery->code) {
+    } else if (view.settled && view.delivery && view.delivery->code) {
         event.error = view.delivery->code;
         event.text = view.delivery->line;
     }

@@ -292,8 +292,8 @@ void IdentityRunner::begin_adoption() {
     if (!lifecycle::may_adopt(state_)) {
         const bool pending = lifecycle::attempt_phase(state_) == lifecycle::Phase::pending;
         answer_adoption(control::Acceptance{
-            false, pending ? "the CA is deciding its request; 'hwenroll cancel' ends that, then adopt"
-                           : "it has a certificate; 'hwenroll renew' gets another one"});
+            false, pending ? "the CA is deciding its request; 'hwenroll cancel " + name() + "' ends that, then adopt"
+                           : "it has a certificate; 'hwenroll renew " + name() + "' gets another one"});
         return settle(outcome());
     }
     progress_.begin(name() + ": asking CA '" + settings_.ca + "' for its certificates");

@@ -31,7 +31,8 @@ std::optional<KeyToTry> AgentService::key_to_try(const std::string& identity) {
                         {},
                         false,
                         untested(view, fault ? fault->line() : "its configuration was not taken over yet",
-                                 "hwenroll check-config")};
+                                 fault && fault->code() == ErrorCode::unknown_name ? std::string(fault->next())
+                                                                                   : "hwenroll check-config")};
     }
     const auto& current = found->state().current;
     if (!current && found->impediment().empty()) {

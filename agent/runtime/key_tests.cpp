@@ -108,7 +108,12 @@ void KeyTests::test(const std::shared_ptr<Round>& round, const std::shared_ptr<T
                            error.why().empty() ? error.what() : fmt::format("{} ({})", error.what(), error.why());
                        view.next = error.next();
                    }
-                   next_of(still, still->keys[index].token);
+                   // Later: a login that is not permitted is told at once, and for each key within the one before it.
+                   loop_.post([this, weak, index] {
+                       if (const auto same = weak.lock()) {
+                           next_of(same, same->keys[index].token);
+                       }
+                   });
                });
 }
 

@@ -273,7 +273,7 @@ Status Database::execute(const char* sql) {
 }
 
 Error Database::error(std::string what) const {
-    const int code = sqlite3_errcode(connection_.get());
+    const int code = sqlite3_errcode(connection_.get()) & 0xff;  // SQLITE_CORRUPT_INDEX and the like are damages too
     if (code == SQLITE_CORRUPT || code == SQLITE_NOTADB) {
         return Error(ErrorCode::state_damaged, path_ + " is damaged", sqlite3_errmsg(connection_.get()));
     }

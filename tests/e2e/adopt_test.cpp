@@ -265,7 +265,7 @@ TEST_F(Adoption, O7_does_not_take_the_place_of_a_request_that_the_ca_is_deciding
     world_.eventually("the request", [&] { return world_.pending() == 1 && world_.word() == "PENDING"; });
     const RunResult refused = adopt(file, {"--wait"});
     EXPECT_EQ(refused.exit_code, 0) << refused.err;
-    EXPECT_THAT(refused.out, HasSubstr("'hwenroll cancel' ends that"));
+    EXPECT_THAT(refused.out, HasSubstr("'hwenroll cancel web --config " + world_.config().string() + "' ends that"));
     EXPECT_EQ(world_.word(), "PENDING");
     EXPECT_EQ(world_.command({"cancel", "web"}).exit_code, 0);
     world_.eventually("the hold", [&] { return world_.word().starts_with("HELD"); });

@@ -53,12 +53,22 @@ class Refusal : public testing::Test {
     }
 
     void expect_shown(const std::string& line) const {
-        EXPECT_THAT(world_.hwenroll({"status"}).out, AllOf(HasSubstr("HELD(rejected)"), HasSubstr(line)));
-        EXPECT_THAT(world_.hwenroll({"status", "web"}).out, HasSubstr("  last error " + line + "\n"));
+        const std::string typed = with_configuration(line);
+        EXPECT_THAT(world_.hwenroll({"status"}).out, AllOf(HasSubstr("HELD(rejected)"), HasSubstr(typed)));
+        EXPECT_THAT(world_.hwenroll({"status", "web"}).out, HasSubstr("  last error " + typed + "\n"));
         const json shown = json::parse(world_.hwenroll({"status", "--json"}).out)["identities"][0];
         EXPECT_EQ(shown["state"], "HELD(rejected)");
         EXPECT_EQ(shown["last_error"]["error"], "E-CA-REJECTED");
         EXPECT_EQ(shown["last_error"]["text"], line);
+    }
+
+    /// As it is shown to somebody who has named the configuration: what is to be typed names it too.
+    [[nodiscard]] std::string with_configuration(std::string line) const {
+        const std::string command = "'hwenroll ca show";
+        if (const std::size_t at = line.find(command); at != std::string::npos) {
+            line.insert(at + command.size(), " --config " + world_.config().string());
+        }
+        return line;
     }
 
     /// What the advice named was done.

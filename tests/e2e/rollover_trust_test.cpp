@@ -66,7 +66,8 @@ TEST_F(RolloverTrust, ROLL_8_ROLL_14_a_successor_waits_for_a_word_over_restarts_
     await_candidate();
     const std::string waits = "announces its successor " + successor();
     EXPECT_THAT(read_file(told_), AllOf(HasSubstr("ca corp: "), HasSubstr(waits)));
-    EXPECT_THAT(status(), AllOf(HasSubstr(waits), HasSubstr("'hwenroll ca accept-next corp'")));
+    EXPECT_THAT(status(), AllOf(HasSubstr(waits),
+                                HasSubstr("'hwenroll ca accept-next corp --config " + world_.config().string() + "'")));
     EXPECT_THAT(world_.command({"status"}).out, HasSubstr(waits));
     EXPECT_THAT(world_.command({"history"}).out, HasSubstr("waits for an operator's word"));
     EXPECT_EQ(world_.anchors(), 1U) << "no consumer trusts it";

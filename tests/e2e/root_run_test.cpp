@@ -1,4 +1,6 @@
 // What root's commands leave behind where the state belongs to the service's user.
+#include <cerrno>
+#include <cstring>
 #include <filesystem>
 #include <set>
 #include <sys/stat.h>
@@ -160,7 +162,9 @@ TEST_F(RootRun, S11_roots_environment_and_session_keyring_stay_with_root) {
         canary_pin);
     world_.configure({.pin = "exec:" + probe().string()});
     constexpr int join = 1;
-    ASSERT_GE(::syscall(SYS_keyctl, join, nullptr), 0);
+    if (::syscall(SYS_keyctl, join, nullptr) < 0 && (errno == EPERM || errno == ENOSYS)) {
+        GTEST_SKIP() << "no session keyrings here: " << std::strerror(errno);
+    }
     ASSERT_GE(::syscall(SYS_add_key, "user", "hwenroll-roots-key", "x", 1, -3 /* the session's keyring */), 0);
     ChildProcess once({program("hwenrolld"), "--once", "--config", world_.config().string()},
                       {{"ROOTS_SECRET=canary", "PATH=/root/bin", "LC_TIME=C.UTF-8"}, {}, {}});

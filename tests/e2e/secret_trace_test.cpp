@@ -256,11 +256,11 @@ TEST_F(BugReport, S12_never_replaces_a_file_and_follows_no_link) {
     const auto path = world_.directory() / "report.txt";
     write_file(path, "mine");
     const RunResult there = world_.command({"bugreport", "--out", path.string()});
-    EXPECT_EQ(there.exit_code, 64);
+    EXPECT_EQ(there.exit_code, 73);
     EXPECT_THAT(there.err, HasSubstr("is there already"));
     EXPECT_EQ(content_of(path), "mine");
     std::filesystem::create_symlink(world_.directory() / "victim", world_.directory() / "link.txt");
-    EXPECT_EQ(world_.command({"bugreport", "--out", (world_.directory() / "link.txt").string()}).exit_code, 64);
+    EXPECT_EQ(world_.command({"bugreport", "--out", (world_.directory() / "link.txt").string()}).exit_code, 73);
     EXPECT_FALSE(std::filesystem::exists(world_.directory() / "victim"));
 }
 

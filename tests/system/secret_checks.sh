@@ -29,14 +29,15 @@ the_report() {
 }
 # State, published files and what else is below, by name and content; sockets cannot be read.
 the_state() {
-    inside sh -c 'find /var/lib/hwenroll /run/hwenroll; find /var/lib/hwenroll /run/hwenroll -type f -exec cat {} +'
+    inside sh -c 'find /var/lib/hwenroll /run/hwenroll; find /var/lib/hwenroll /run/hwenroll -type f -exec cat {} + 2>/dev/null
+        test -s /var/lib/hwenroll/state.db'
 }
 the_configuration() {
     inside sh -c 'find /etc/hwenroll -name "*.toml*" -exec cat {} +; systemctl cat "hwenroll*" 2>/dev/null | grep -v ^SetCredential='
 }
 # Of a program's memory. The kernel's pattern is that of the host, whose directories are not searched.
 the_cores() {
-    inside find / -xdev '(' -path /proc -o -path /sys -o -path /usr ')' -prune -o \
+    inside find / -ignore_readdir_race -xdev '(' -path /proc -o -path /sys -o -path /usr ')' -prune -o \
         '(' -name core -o -name 'core.*' -o -path '/var/lib/systemd/coredump/*' ')' -type f -size +0 -print
 }
 
@@ -69,7 +70,7 @@ secrets_stay() {
         esac
         said+="${what#the_} $(($(wc -c <"$searched") / 1024)) KiB, "
     done
-    what=$(the_cores)
+    what=$(the_cores) || { echo "there is no way to all places of cores: $what" && return 1; }
     [ -z "$what" ] || { echo "there are cores: $what" && return 1; }
     rm "$searched" "$logs"/{spellings,found,told}
     echo "${said}no core"

@@ -100,13 +100,16 @@ class TokenAccess {
         Error why;
     };
 
-    /// A call on the token's thread, timed.
+    /// A call on the token's thread, timed. A result that is on its way to the loop when this ends is dropped there.
     template <class Job, class Done>
     void run(Job job, Done done) {
         if (calls_++ == 0) {
             busy_since_ = std::chrono::steady_clock::now();
         }
-        thread_->run(std::move(job), [this, done = std::move(done)](auto result) mutable {
+        thread_->run(std::move(job), [this, here = std::weak_ptr(here_), done = std::move(done)](auto result) mutable {
+            if (here.expired()) {
+                return;
+            }
             --calls_;
             busy_since_ = std::chrono::steady_clock::now();  // the next one, if any, begins now
             done(std::move(result));
@@ -160,7 +163,8 @@ class TokenAccess {
     std::optional<Error> failure_;
     std::optional<keystore::TokenDescription> description_;
     std::optional<bool> reached_;
-    std::optional<TokenThread> thread_;  ///< nothing: this is ending
+    std::shared_ptr<const bool> here_ = std::make_shared<const bool>(true);  ///< for what outlives this on the loop
+    std::optional<TokenThread> thread_;                                      ///< nothing: this is ending
 };
 
 }  // namespace hwenroll::runtime

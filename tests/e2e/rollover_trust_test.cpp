@@ -76,7 +76,7 @@ TEST_F(RolloverTrust, ROLL_8_ROLL_14_a_successor_waits_for_a_word_over_restarts_
     EXPECT_EQ(accept().exit_code, 69) << "but nothing is accepted then";
 
     world_.start_daemon();
-    world_.eventually("the candidate", [&] { return status().find(waits) != std::string::npos; });
+    world_.eventually("the candidate", [&] { return world_.listens() && status().find(waits) != std::string::npos; });
     const RunResult other = accept({"--fingerprint", "SHA256:" + std::string(64, 'a')});
     EXPECT_EQ(other.exit_code, 0);
     EXPECT_THAT(other.out, HasSubstr("the successor that waits is another one, " + successor()));

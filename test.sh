@@ -151,9 +151,27 @@ if [ -n "$long" ]; then
     exit "$failed"
 fi
 [ "$preset" != coverage ] || find build/coverage -name '*.gcda' -delete
+# ctest prints what a failed test printed where it ran, thousands of lines before its summary; here it comes again, and
+# the summary without the tests that were skipped.
+what_failed() {
+    local log=build/$preset/Testing/Temporary/LastTest.log
+    printf '\n== the last 60 lines of each test that failed\n'
+    awk '
+        / Testing: / { name = $0; printed = 0; inside = 0 }
+        /^<end of output>/ { inside = 0 }
+        inside { line[printed++ % 60] = $0 }
+        /^Output:$/ { inside = 1 }
+        /^Test Failed\.$/ {
+            print "\n-- " name
+            for (i = printed > 60 ? printed - 60 : 0; i < printed; ++i) print line[i % 60]
+        }' "$log" || true
+    sed -n -e '/% tests passed/,/^Total Test time/p' -e '/^The following tests FAILED:/,$p' "$1"
+}
+
 tested=0
 ctest --test-dir "build/$preset" --output-on-failure --parallel $((jobs * 3 / 2)) --no-label-summary --no-tests=error \
-    "${selection[@]}" || tested=$?
+    "${selection[@]}" | tee "build/$preset/ctest.txt" || tested=$?
+[ "$tested" = 0 ] || what_failed "build/$preset/ctest.txt"
 if [ "$preset" = coverage ]; then
     mkdir -p build/coverage/report
     gcovr --root . --object-directory build/coverage --exclude tests/ --exclude-throw-branches --print-summary \

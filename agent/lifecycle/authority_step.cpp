@@ -60,6 +60,12 @@ void leave_current(AuthorityState& state, const Bytes& for_fingerprint) {
     }
 }
 
+/// K10: the CA that a clock ahead has led to is the successor that it was before, and trusted as such.
+AuthorityRecord as_successor(AuthorityRecord record) {
+    record.capabilities.clear();
+    return record;
+}
+
 void drop_candidate(AuthorityState& state) {
     state.candidate.reset();
     state.candidate_told_at.reset();
@@ -159,7 +165,8 @@ void on(AuthorityDecision& d, const AuthorityFetched& event) {
         if (state.current && !state.current->anchor.empty() && event.record.not_after > state.current->not_after) {
             leave_current(state, event.record.anchor_fingerprint);
         }
-        state.next.reset();
+        const bool succeeds = returns && event.record.not_after <= state.current->not_after;
+        state.next = succeeds ? std::optional(as_successor(*state.current)) : std::nullopt;
         drop_candidate(state);
         state.sought_at = {};
         if (!returns) {

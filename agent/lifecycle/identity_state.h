@@ -244,7 +244,8 @@ struct IdentityState {
     bool unproved = false;      ///< a power failure may undo the switch to the current certificate: no fsync behind it
                                 ///< is known. What it has replaced is not confirmed, and keeps its key
     Bytes renewal_req_refused;  ///< Policy::configuration_mark under which the CA refused a RenewalReq (REN-6)
-    TimePoint seek_after;       ///< the CA's successor is asked for no earlier (ROLL-4)
+    TimePoint seek_after;  ///< no earlier is the CA's successor asked for (ROLL-4), or, over the cap, for something
+                           ///< that comes before `next`
     std::optional<TimePoint> alerted_at;  ///< the last alert since the last success (invariant 11)
     friend bool operator==(const IdentityState&, const IdentityState&) = default;
 };

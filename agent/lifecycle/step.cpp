@@ -5,6 +5,7 @@
 
 #include "agent/lifecycle/attempt.h"
 #include "agent/lifecycle/publication.h"
+#include "agent/lifecycle/request.h"
 
 namespace hwenroll::lifecycle {
 namespace {
@@ -34,6 +35,18 @@ bool is_too_early(const Decision& d, const Credential& credential) {
 /// K10: what waits to be published leads nobody back that is not valid yet itself.
 bool queue_is_too_early(const Decision& d) {
     return d.next.current && is_too_early(d, *d.next.current) && is_too_early(d, *d.next.next);
+}
+
+/// K10: what waits to be published is of another CA, to which a clock ahead has led too early, and begins after the end
+/// of the current certificate.
+bool queue_leaves_gap(const IdentityState& state, const Policy& policy) {
+    if (!policy.clock_trusted || !state.current || !state.next) {
+        return false;
+    }
+    const IssuedRecord& current = state.current->issued;
+    const IssuedRecord& queued = state.next->issued;
+    return queued.anchors.front() != current.anchors.front() &&
+           queued.not_before > current.not_after + scaled(policy.rollover_tolerance, lifetime(current));
 }
 
 bool differs(const Bytes& made_under, const Bytes& now) {
@@ -98,13 +111,37 @@ void wish_for_configuration(Decision& d) {
     }
 }
 
+/// Another certificate waits to be published: begins what has to come before it. Invariant 5: a CA that gives nothing
+/// that is valid earlier is asked once a day over the cap.
+void plan_before_queue(Decision& d) {
+    const bool capped = over_cap(d.next, d.policy);
+    const bool too_early = queue_is_too_early(d);
+    const bool gap = queue_leaves_gap(d.next, d.policy) && d.now >= renewal_point(*d.next.current, d.policy);
+    if ((!too_early && !gap) || (capped && d.now < d.next.seek_after)) {
+        return;
+    }
+    if (capped) {
+        d.next.seek_after = d.now + d.policy.hold_retry;
+    }
+    begin(d, too_early || is_left_behind(d.next, d.policy) ? Purpose::reenrollment : Purpose::renewal);
+}
+
+/// When that is, as long as a clock that is set right wakes it as well.
+std::vector<TimePoint> times_before_queue(const IdentityState& state, const Policy& policy) {
+    if (!queue_leaves_gap(state, policy)) {
+        return {};
+    }
+    const TimePoint renewal = renewal_point(*state.current, policy);
+    return {over_cap(state, policy) ? std::max(renewal, state.seek_after) : renewal};
+}
+
 /// Nothing is under way: begins what is due.
 void plan(Decision& d) {
     if (d.next.enrollment || d.next.hold) {
         return;
     }
     if (d.next.next && !is_queued_again(d.next)) {
-        return queue_is_too_early(d) ? begin(d, Purpose::reenrollment) : void();
+        return plan_before_queue(d);
     }
     if (!d.next.current) {
         return begin(d, Purpose::first);
@@ -130,8 +167,11 @@ void plan(Decision& d) {
 
 /// When plan() has something to do; the epoch: now.
 std::vector<TimePoint> plan_times(const IdentityState& state, const Policy& policy) {
-    if (state.enrollment || (state.next && !is_queued_again(state)) || state.hold) {
+    if (state.enrollment || state.hold) {
         return {};
+    }
+    if (state.next && !is_queued_again(state)) {
+        return times_before_queue(state, policy);
     }
     if (!state.current || wanted_at_once(state, policy)) {
         return {TimePoint{}};
@@ -156,7 +196,7 @@ struct Alarm {
 /// Invariant 11: what is wrong, and from when on; the most urgent first.
 std::vector<Alarm> alarms(const IdentityState& state, const Policy& policy) {
     std::vector<Alarm> all;
-    const bool judged = state.current && !publishes_in_order(state, policy);
+    const bool judged = state.current && (!publishes_in_order(state, policy) || queue_leaves_gap(state, policy));
     const Seconds patience = scaled(overdue_after, life_at_hand(state));
     if (judged) {
         all.push_back(
@@ -241,7 +281,9 @@ void bound_waits(Decision& d) {
         d.next.wait.retry_after.reset();
     }
     correct_records(d.next, d.now);
-    d.next.seek_after = std::min(d.next.seek_after, d.now + seek_interval(d.policy));
+    const Seconds interval =
+        d.next.next ? std::max(d.policy.hold_retry, seek_interval(d.policy)) : seek_interval(d.policy);
+    d.next.seek_after = std::min(d.next.seek_after, d.now + interval);
     bound_publication(d, longest_wait(d.policy));
 }
 

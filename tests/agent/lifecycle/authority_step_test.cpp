@@ -378,8 +378,23 @@ TEST(AuthorityStep, K10_a_ca_that_was_left_too_early_and_answers_again_is_not_le
     const AuthorityFacts facts = facts_of(state, now);
     EXPECT_EQ(facts.anchor, Bytes{2});
     EXPECT_EQ(facts.left, std::vector<Bytes>{{1}}) << "identities would enroll anew without end";
-    EXPECT_EQ(step(state, AuthorityNeeded{}, announcing(), now).state.phase, AuthorityPhase::switched)
+    EXPECT_NE(step(state, AuthorityNeeded{}, announcing(), now).state.phase, AuthorityPhase::untrusted)
         << "it is as trusted as before";
+}
+
+TEST(AuthorityStep, K10_invariant_10_the_way_back_from_a_successor_forgets_none_of_its_trust) {
+    const TimePoint now = ca_end + Seconds(86400);
+    const AuthorityState early = gone_over_early();
+    AuthorityState state = step(early, AuthorityFetched{next_ca()}, announcing(), now).state;
+    EXPECT_EQ(state.phase, AuthorityPhase::next_known);
+    ASSERT_TRUE(state.next);
+    EXPECT_EQ(state.next->anchor, Bytes{3});
+    EXPECT_TRUE(state.next->capabilities.empty());
+    ASSERT_TRUE(facts_of(state, now).next) << "certificates that it has issued already are a successor's";
+    const TimePoint its_time = std::max(state.next->not_before, state.current->not_after);
+    state = step(state, AuthorityTick{}, announcing(), its_time).state;
+    EXPECT_EQ(state.current->anchor, Bytes{3}) << "though nobody announces it any more";
+    EXPECT_EQ(state.current->certificates, early.current->certificates);
 }
 
 TEST(AuthorityStep, K10_invariant_10_there_is_no_way_back_but_to_a_ca_that_was_left_before_its_end) {

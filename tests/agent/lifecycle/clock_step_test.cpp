@@ -281,5 +281,79 @@ TEST(ClockStep, K10_consumers_are_led_back_though_what_waits_to_be_published_is_
     EXPECT_TRUE(walk.retired(queued));
 }
 
+/// A clock ahead has led to the successor's certificate, which begins a day after the current one's end.
+Walk with_gap(Bytes in_office) {
+    Walk walk;
+    walk.to_valid();
+    Credential waiting = *walk.state.current;
+    waiting.key = {{0x77}, {0x78}};
+    waiting.issued = certificate(0x33, start + 2 * day, 30 * day, successor);
+    waiting.generation = ++walk.state.last_generation;
+    walk.state.next = waiting;
+    walk.rules.authority = ca_with_successor(start + 2 * day);
+    if (in_office == successor) {
+        walk.rules.authority = ca_after_switch(start + 2 * day);
+    }
+    // The anchors of today come first.
+    walk.due_at(start + hour);
+    const auto effect = walk.effect<PublishGeneration>();
+    return walk.on(GenerationPublished{effect.generation, effect.beside}).on(Delivered{});
+}
+
+TEST(ClockStep, K10_a_renewal_comes_before_what_begins_after_the_current_ones_end) {
+    Walk walk = with_gap(anchor);
+    walk.due_at(start + 17 * hour);
+    EXPECT_TRUE(walk.effects.empty()) << "not before the renewal point";
+    EXPECT_EQ(next_due(walk.state, walk.rules), start + 18 * hour);
+    walk.due_at(start + 18 * hour);
+    ASSERT_TRUE(walk.only<MakeKey>());
+    EXPECT_EQ(walk.purpose(), Purpose::renewal);
+    walk.send().on(CertificateIssued{certificate(0x34, start + 18 * hour, day)});
+    EXPECT_TRUE(walk.only<PublishGeneration>());
+    EXPECT_TRUE(walk.retired({0x77})) << "the key of what waited is not forgotten (invariant 9)";
+}
+
+TEST(ClockStep, K10_a_ca_that_was_left_too_early_is_asked_again_before_the_current_one_ends) {
+    Walk walk = with_gap(successor);
+    walk.due_at(start + 18 * hour);
+    ASSERT_TRUE(walk.only<MakeKey>());
+    EXPECT_EQ(walk.purpose(), Purpose::reenrollment) << "the CA in office does not know the current certificate's CA";
+}
+
+TEST(ClockStep, K10_invariant_5_a_ca_that_gives_nothing_earlier_is_not_asked_without_end) {
+    Walk walk = with_gap(successor);
+    walk.rules.hold_retry = hour;
+    walk.due_at(start + 18 * hour);
+    std::uint32_t issued = 0;
+    for (; walk.emits<MakeKey>() && issued < 10; ++issued) {
+        walk.send().on(CertificateIssued{certificate(0x40, start + 2 * day, 30 * day, successor)}).on(Due{});
+    }
+    EXPECT_EQ(issued, walk.rules.max_certificates + 1) << "the last of them is the first retry";
+    EXPECT_EQ(walk.due(), start + 18 * hour + minute) << "the alarm that it is overdue";
+    EXPECT_FALSE(walk.due_at(start + 19 * hour - minute).emits<MakeKey>());
+    EXPECT_TRUE(walk.due_at(start + 19 * hour).emits<MakeKey>());
+}
+
+TEST(ClockStep, K10_invariant_5_a_ca_whose_clock_is_ahead_is_not_asked_without_end) {
+    Walk walk = misled();
+    walk.due_at(start + hour);
+    std::uint32_t issued = 0;
+    for (; walk.emits<MakeKey>() && issued < 10; ++issued) {
+        walk.send().on(CertificateIssued{certificate(0x33, start + day + minute, day)}).on(Due{});
+    }
+    EXPECT_EQ(issued, walk.rules.max_certificates + 1) << "the last of them is the one of that day";
+    EXPECT_TRUE(walk.due_at(start + day + minute).emits<PublishGeneration>()) << "its time has come";
+}
+
+TEST(ClockStep, K10_invariant_11_what_waits_and_leaves_a_gap_does_not_silence_the_alarm) {
+    Walk walk = with_gap(anchor);
+    walk.due_at(start + 18 * hour).on(failure(ErrorCode::ca_unreachable));
+    walk.due_at(start + 19 * hour);
+    EXPECT_TRUE(std::ranges::any_of(walk.effects, [](const Effect& effect) {
+        const auto* alert = std::get_if<RaiseAlert>(&effect);
+        return alert != nullptr && alert->kind == RaiseAlert::Kind::overdue;
+    }));
+}
+
 }  // namespace
 }  // namespace hwenroll::lifecycle

@@ -151,7 +151,7 @@ void Machine::show(const lifecycle::PublishGeneration& effect) {
                          lifecycle::point_in(next.issued, has_window_ ? policy_.activation.latest : policy_.renew_at),
                          now_,
                          next.issued};
-    watch_.published(published_, seen, now_, misled_, token_);
+    watch_.published(published_, seen, now_, misled_ || decided_misled_, token_);
     published_ = seen;
     ++figures_.published;
 }
@@ -205,7 +205,7 @@ Event Machine::carry_out(const lifecycle::DestroyKey& effect) {
     }
     token_.destroy(effect.key_id);
     ++figures_.keys_destroyed;
-    watch_.destroyed(effect.key_id, published_, durable_, policy_.retire_after, now_, misled_);
+    watch_.destroyed(effect.key_id, published_, durable_, policy_.retire_after, now_, misled_ || decided_misled_);
     return lifecycle::KeyDestroyed{effect.key_id, {}};
 }
 

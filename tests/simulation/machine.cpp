@@ -386,6 +386,7 @@ void Machine::take(lifecycle::Effect effect) {
         return;
     }
     under_way_ = std::move(effect);
+    decided_misled_ = misled_;
     timer(Timer::wake) = never;
     timer(Timer::outcome) = now_ + latency(*under_way_, random_);
     if (random_.one_in(500)) {

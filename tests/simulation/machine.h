@@ -141,6 +141,7 @@ class Machine {
     lifecycle::AuthorityPolicy authority_policy_;
     std::optional<lifecycle::Effect> under_way_;
     bool misled_ = false;
+    bool decided_misled_ = false;  ///< that, when what is under way was decided
     bool facts_changed_ = false;
     Seconds tick_idle_ = minute;
 

@@ -187,7 +187,8 @@ void Watch::published(const std::optional<Published>& old, const Published& seen
                    fmt::format("published notAfter went from {} to {}", to_iso8601(old->validity.end),
                                to_iso8601(seen.validity.end)));
         }
-        if (++published_today_ > most_published_a_day) {
+        // By a believed clock that is a lifetime ahead, every certificate comes shortly before its end (C9).
+        if (!misled && ++published_today_ > most_published_a_day) {
             report(now, "busy",
                    fmt::format("{} certificates published since {}", published_today_, to_iso8601(day_began_)));
         }

@@ -55,7 +55,7 @@ class Watch {
     void committed(const lifecycle::IdentityState& before, const lifecycle::Event& event,
                    const lifecycle::IdentityState& after, const lifecycle::Policy& policy, TimePoint wall,
                    TimePoint now, const TokenModel& token);
-    /// `misled`: the clock is wrong and every rule says that it may be believed.
+    /// `misled`: the clock is wrong and every rule says that it may be believed, or was so when this was decided.
     void published(const std::optional<Published>& old, const Published& seen, TimePoint now, bool misled,
                    const TokenModel& token);
     /// `durable`: what a power failure would leave of `seen`.

@@ -309,7 +309,7 @@ void check_delivery(DoctorReport& report, const std::string& name, const lifecyc
                             failures == 1 ? "1 time" : fmt::format("{} times", failures),
                             failure ? " since " + to_iso8601(failure->since) + ": " + failure->line : std::string(),
                             confirmed ? "the certificate that they use ends at " + to_iso8601(*confirmed)
-                                      : std::string("they use none")),
+                                      : std::string("it is not known that they use any")),
                 "hwenroll resume " + name);
 }
 

@@ -366,14 +366,15 @@ void on(Decision& d, const SuccessorSought& /*event*/) {
     d.settled = true;
 }
 
-void on(Decision& d, const Resumed& /*event*/) {
+void on(Decision& d, const Resumed& event) {
     const bool held = d.next.hold.has_value();
     const bool asked = d.next.wait.retry_after.has_value();
     const bool token = d.next.wait.reason == WaitingFor::token;
     if (deliver_again(d)) {
         d.note = "an operator has seen to the consumers";
     }
-    if (!held && !asked && !token && d.next.wait.reason != WaitingFor::pin) {
+    const bool waits = asked || token || d.next.wait.reason == WaitingFor::pin;
+    if (!held && (!waits || event.pin_must_change)) {
         return;
     }
     if (held) {

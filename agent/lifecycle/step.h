@@ -95,7 +95,9 @@ struct EffectFailed {
 /// An operator has said that what the identity waits for is done: a hold ends, a wait for a PIN is over, and the CA may
 /// be asked before its Retry-After. The next try is due a second later; nothing is begun here, since no agent may be
 /// running. Consumers that were told in vain are to be told at once.
-struct Resumed {};
+struct Resumed {
+    bool pin_must_change = false;  ///< the configured PIN was refused and is the same: no wait for it is ended
+};
 /// The CA was asked for its successor; what is known of it is in Policy::authority.
 struct SuccessorSought {};
 /// The hooks and checks of the last Deliver effect ended.

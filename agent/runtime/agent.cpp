@@ -285,12 +285,13 @@ void Agent::arm() {
 }
 
 void Agent::interrupt(std::chrono::milliseconds login_patience) {
+    const auto deadline = std::chrono::steady_clock::now() + login_patience;
     for (const auto& [name, token] : tokens_) {
-        token->interrupt(login_patience);
+        token->interrupt(deadline);
     }
     for (const auto& former : former_tokens_) {
         if (const auto token = former.lock()) {
-            token->interrupt(login_patience);
+            token->interrupt(deadline);
         }
     }
 }

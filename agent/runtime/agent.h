@@ -39,7 +39,8 @@ class Agent {
     /// Looks at the clock and begins what is due. Called by itself in time, by others when something may have changed.
     void tick();
 
-    /// Ends what runs on tokens (see WorkerToken::interrupt). The loop must not run afterwards.
+    /// Ends what runs on tokens (see WorkerToken::interrupt), logins after `login_patience`, which is that of all tokens
+    /// together. The loop must not run afterwards.
     void interrupt(std::chrono::milliseconds login_patience);
 
     /// The runner of an identity that is configured without a fault; nullptr otherwise.

@@ -458,7 +458,7 @@ Result<control::ResumptionView> AgentService::resume(const std::string& identity
     done.hold_released = waits && (!done.pin_file_must_change || state.hold);
     done.delivery_retried = lifecycle::delivery_failures(state) > 0;
     if (done.hold_released || done.delivery_retried) {
-        (*found)->post(lifecycle::Resumed{});
+        (*found)->post(lifecycle::Resumed{done.pin_file_must_change});
     }
     return control::ResumptionView{done.token, done.hold_released, done.pin_released, done.pin_file_must_change,
                                    done.delivery_retried};

@@ -259,8 +259,14 @@ class Service {
         return moves ? std::string(refused) + "state_dir and runtime_dir change by a restart only" : std::string();
     }
 
-    /// What was refused may have been corrected or put back since (X14).
+    /// What was refused may have been corrected or put back since (X14). Readers may ask often, files are read once a
+    /// second.
     std::string judge_again() {
+        const auto asked_at = std::chrono::steady_clock::now();
+        if (asked_at < judged_at_ + std::chrono::seconds(1)) {
+            return last_reload_;
+        }
+        judged_at_ = asked_at;
         std::string now = obstacle_to(config::load(paths_));
         if (now != last_reload_) {
             last_reload_ = now;
@@ -369,6 +375,7 @@ class Service {
     observe::Log& log_;
     config::Configuration configuration_;
     std::string last_reload_;
+    std::chrono::steady_clock::time_point judged_at_;  ///< when `last_reload_` was judged again
     std::size_t identities_ = 0;
     std::string status_;
     bool status_posted_ = false;

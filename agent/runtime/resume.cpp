@@ -20,10 +20,7 @@ Status release_hold(store::Store& store, const config::IdentitySettings& identit
         return fail(state.error());
     }
     done.delivery_retried = lifecycle::delivery_failures(*state) > 0;
-    if (done.pin_file_must_change && !state->hold && !done.delivery_retried) {
-        return {};
-    }
-    const auto transition = lifecycle::step(*state, lifecycle::Resumed{}, {}, {}, now);
+    const auto transition = lifecycle::step(*state, lifecycle::Resumed{done.pin_file_must_change}, {}, {}, now);
     done.hold_released = transition.state.hold != state->hold || transition.state.wait != state->wait;
     return transition.state == *state
                ? Status()

@@ -58,8 +58,8 @@ class TokenAccess {
     /// Whether its last use reached it; nothing: it was not used yet.
     [[nodiscard]] std::optional<bool> reached() const { return reached_; }
 
-    /// The process is about to end: what runs on the token is ended, a login after `login_patience`.
-    void interrupt(std::chrono::milliseconds login_patience) { token_->interrupt(login_patience); }
+    /// The process is about to end: what runs on the token is ended, a login at `login_deadline`.
+    void interrupt(std::chrono::steady_clock::time_point login_deadline) { token_->interrupt(login_deadline); }
 
     /// Logs in if that is needed and allowed, then calls `job(token)` on the token's thread and `done(result)` on the
     /// loop's. `job` returns a Result<T>. The PIN is tried once, whatever the number of callers. Where a key wants a

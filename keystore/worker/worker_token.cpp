@@ -251,10 +251,10 @@ void WorkerToken::count_end() {
     exhausted_ = ++ends_in_a_row_ >= most_ends_in_a_row;
 }
 
-void WorkerToken::interrupt(milliseconds login_patience) {
+void WorkerToken::interrupt(steady_clock::time_point login_deadline) {
     std::unique_lock state(kill_mutex_);
     interrupted_ = true;
-    login_ended_.wait_for(state, login_patience, [this] { return !logging_in_; });
+    login_ended_.wait_until(state, login_deadline, [this] { return !logging_in_; });
     kill_switch_.use();
 }
 

@@ -50,9 +50,9 @@ class WorkerToken final : public Token {
     void abandon_login();
 
     /// Ends the worker and lets every call fail from now on (token_worker): the process is about to end. A login under
-    /// way gets up to `login_patience` to end by itself, since its outcome would be unknown otherwise. Does not wait
-    /// for a running call, which ends soon afterwards.
-    void interrupt(std::chrono::milliseconds login_patience);
+    /// way may end by itself until `login_deadline`, since its outcome would be unknown otherwise; this waits for that.
+    /// Does not wait for another running call, which ends soon afterwards.
+    void interrupt(std::chrono::steady_clock::time_point login_deadline);
 
     /// The worker has ended too often in a row: no call starts another one.
     [[nodiscard]] bool exhausted() const { return exhausted_; }

@@ -83,5 +83,31 @@ INSTANTIATE_TEST_SUITE_P(
         State{.name = "held", .ca = {"--refuse", "badRequest:no"}, .reached = shows("HELD(rejected)")}),
     [](const testing::TestParamInfo<State>& state) { return state.param.name; });
 
+TEST(ShutdownOfMany, X13_tokens_that_hang_in_a_login_together_cost_the_time_of_one) {
+    DaemonWorld world({});
+    const std::string deadlines = "deadline_login = \"60s\"\n";
+    std::string others;
+    for (const std::string name : {"second", "third", "fourth"}) {
+        world.hsm().init_token(name, "87654321", canary_pin);
+        others += "[token." + name + "]\ntype = \"pkcs11\"\nmodule = \"" + module("libhwenroll-pkcs11-shim.so") +
+                  "\"\nuri = \"pkcs11:token=" + name + "\"\npin = \"file:" + world.pin_path().string() + "\"\n" +
+                  deadlines + "[identity." + name + "]\nca = \"corp\"\ntoken = \"" + name +
+                  "\"\nsubject = \"CN=" + name + "\"\n";
+    }
+    world.configure(
+        {.module = module("libhwenroll-pkcs11-shim.so"), .token_extra = deadlines, .identity_extra = others});
+    world.start_daemon({"HWENROLL_SHIM_MODULE=" + SoftHsm::module(), "HWENROLL_SHIM_RULE=C_Login:*:hang",
+                        "HWENROLL_SHIM_LOG=" + shim_log(world).string()});
+    world.eventually("a login to each", [&] {
+        const std::string calls = std::filesystem::exists(shim_log(world)) ? read_file(shim_log(world)) : std::string();
+        std::size_t logins = 0;
+        for (std::size_t at = calls.find("C_Login\n"); at != std::string::npos; at = calls.find("C_Login\n", at + 1)) {
+            ++logins;
+        }
+        return logins == 4;
+    });
+    EXPECT_EQ(world.stop_daemon(), 0) << world.daemon().err();
+}
+
 }  // namespace
 }  // namespace hwenroll::test

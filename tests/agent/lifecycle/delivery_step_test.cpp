@@ -160,6 +160,19 @@ TEST(DeliveryStep, O3_a_resume_ends_a_hold_and_tells_the_consumers_again) {
     EXPECT_EQ(walk.state.delivery->next_try, walk.now);
 }
 
+TEST(DeliveryStep, O3_invariant_6_a_resume_does_not_end_the_wait_for_a_pin_that_is_still_the_refused_one) {
+    Walk walk;
+    to_untold(walk).published().on(failed(2));
+    walk.due_at(start + 36 * hour).on(failed(2)).on(failure(ErrorCode::token_pin));
+    ASSERT_EQ(walk.state.wait.reason, WaitingFor::pin);
+    const Wait wait = walk.state.wait;
+    walk.on(Resumed{true});
+    EXPECT_EQ(walk.state.wait, wait);
+    EXPECT_EQ(walk.state.delivery->next_try, walk.now) << "the consumers are told all the same";
+    walk.on(Resumed{false});
+    EXPECT_NE(walk.state.wait, wait);
+}
+
 TEST(DeliveryStep, K3_a_clock_that_went_back_does_not_leave_a_failure_in_the_future) {
     Walk walk;
     walk.rules.delivers = true;

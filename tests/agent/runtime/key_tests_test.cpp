@@ -39,8 +39,8 @@ class KeyTestRound : public keystore::WorkerFixture {
         settings.uri = options_.uri;
         settings.pin = config::SecretSource{config::SecretSource::Kind::file, options_.pin.substr(5)};
         settings.deadline_use = deadline;
-        return std::make_shared<TokenAccess>(Surroundings{*loop_, *store_, clock_, log_, *clock_trust_}, program(rule),
-                                             settings);
+        return std::make_shared<TokenAccess>(Surroundings{*loop_, *store_, clock_, journal_, *clock_trust_},
+                                             program(rule), settings);
     }
 
     [[nodiscard]] KeyToTry key_of(const std::string& identity, const std::shared_ptr<TokenAccess>& token) const {
@@ -73,7 +73,7 @@ class KeyTestRound : public keystore::WorkerFixture {
     }
 
     SystemClock clock_;
-    observe::Log log_{observe::Log::Target::quiet};
+    observe::Log journal_{observe::Log::Target::quiet};
     std::unique_ptr<EventLoop> loop_;
     std::optional<store::Store> store_;
     std::optional<ClockTrust> clock_trust_;

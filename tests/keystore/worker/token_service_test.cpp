@@ -208,7 +208,7 @@ TEST_F(TokenServiceTest, X13_an_interruption_ends_a_call_and_the_worker) {
         EXPECT_EQ(described.error().code(), ErrorCode::token_worker) << described.error().line();
     });
     EXPECT_TRUE(eventually([&] { return calls("C_GetSlotList") == 1; }));
-    token->interrupt(0ms);
+    token->interrupt(std::chrono::steady_clock::now());
     caller.join();
     EXPECT_TRUE(eventually([&] { return service->ends().size() == 1; }));
     EXPECT_THAT(token->describe().error().line(), HasSubstr("the agent is stopping"));

@@ -118,7 +118,7 @@ TEST_F(AgentDeath, X13_so_does_an_interruption) {
     const auto token = this->token("C_Login:1:delay=200");
     std::thread caller([&] { EXPECT_EQ(try_login(*token).result, LoginOutcome::Result::unknown); });
     EXPECT_TRUE(eventually([this] { return calls("C_Login") == 1; }));
-    token->interrupt(0ms);
+    token->interrupt(std::chrono::steady_clock::now());
     caller.join();
     expect_written_since(before);
 }

@@ -160,6 +160,10 @@ void take_certificate(Decision& d, const IssuedRecord& issued) {
     d.settled = true;
     d.note = "certificate issued, valid until " + to_iso8601(issued.not_after);
     if (!early) {
+        if (over_cap(d.next, d.policy)) {
+            // Invariant 5: should this one not do (K10), the next is asked for in a day.
+            d.next.seek_after = d.now + d.policy.hold_retry;
+        }
         return queue(d, std::move(credential));
     }
     if (d.next.shadow) {

@@ -165,7 +165,9 @@ void on(AuthorityDecision& d, const AuthorityFetched& event) {
         if (state.current && !state.current->anchor.empty() && event.record.not_after > state.current->not_after) {
             leave_current(state, event.record.anchor_fingerprint);
         }
-        const bool succeeds = returns && event.record.not_after <= state.current->not_after;
+        // ROLL-8: only what a rollover has brought, under the pins of today; not what a pin of before stood for.
+        const bool succeeds = returns && state.pins_at_switch == d.policy.pinned && !state.pins_at_switch.empty() &&
+                              event.record.not_after <= state.current->not_after;
         state.next = succeeds ? std::optional(as_successor(*state.current)) : std::nullopt;
         drop_candidate(state);
         state.sought_at = {};

@@ -112,8 +112,23 @@ void look_at_signer(Decision& d) {
     }
 }
 
+/// K10: the current certificate's CA, which a clock ahead had left, is in office again, so that certificate signs.
+void look_at_return(Decision& d) {
+    Enrollment& enrollment = *d.next.enrollment;
+    const auto& current = d.next.current;
+    if (enrollment.purpose != Purpose::reenrollment || enrollment.transaction || enrollment.forced || !current ||
+        d.next.revoked || is_left_behind(d.next, d.policy)) {
+        return;
+    }
+    const bool same_name = current->name_mark.empty() || current->name_mark == d.policy.name_mark;
+    if (same_name && d.now >= current->issued.not_before && d.now < current->issued.not_after) {
+        enrollment.purpose = Purpose::renewal;
+    }
+}
+
 void prepare(Decision& d) {
     look_at_signer(d);
+    look_at_return(d);
     if (phase_of(d.next.enrollment) == Phase::need_key) {
         return make_key(d);
     }

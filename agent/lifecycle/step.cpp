@@ -38,14 +38,16 @@ bool queue_is_too_early(const Decision& d) {
 }
 
 /// K10: what waits to be published is of another CA, to which a clock ahead has led too early, and begins after the end
-/// of the current certificate.
+/// of the current certificate. Not what is tried again after that end: its publication failed.
 bool queue_leaves_gap(const IdentityState& state, const Policy& policy) {
     if (!policy.clock_trusted || !state.current || !state.next) {
         return false;
     }
     const IssuedRecord& current = state.current->issued;
     const IssuedRecord& queued = state.next->issued;
-    return queued.anchors.front() != current.anchors.front() &&
+    const bool same_ca =
+        current.anchors.empty() || queued.anchors.empty() || current.anchors.front() == queued.anchors.front();
+    return !same_ca && state.publish_after < current.not_after &&
            queued.not_before > current.not_after + scaled(policy.rollover_tolerance, lifetime(current));
 }
 
@@ -111,28 +113,26 @@ void wish_for_configuration(Decision& d) {
     }
 }
 
-/// Another certificate waits to be published: begins what has to come before it. Invariant 5: a CA that gives nothing
-/// that is valid earlier is asked once a day over the cap.
-void plan_before_queue(Decision& d) {
-    const bool capped = over_cap(d.next, d.policy);
-    const bool too_early = queue_is_too_early(d);
-    const bool gap = queue_leaves_gap(d.next, d.policy) && d.now >= renewal_point(*d.next.current, d.policy);
-    if ((!too_early && !gap) || (capped && d.now < d.next.seek_after)) {
-        return;
-    }
-    if (capped) {
-        d.next.seek_after = d.now + d.policy.hold_retry;
-    }
-    begin(d, too_early || is_left_behind(d.next, d.policy) ? Purpose::reenrollment : Purpose::renewal);
-}
-
-/// When that is, as long as a clock that is set right wakes it as well.
-std::vector<TimePoint> times_before_queue(const IdentityState& state, const Policy& policy) {
-    if (!queue_leaves_gap(state, policy)) {
-        return {};
+/// When a renewal has to come before another certificate that waits to be published; nothing: there is no need, or no
+/// way, since only the CA's successor could better the current one. Invariant 5: a CA that gives nothing that is valid
+/// earlier is asked once a day over the cap.
+std::optional<TimePoint> renewal_before_queue(const IdentityState& state, const Policy& policy) {
+    if (!queue_leaves_gap(state, policy) || (needs_successor(state, policy) && !is_left_behind(state, policy))) {
+        return std::nullopt;
     }
     const TimePoint renewal = renewal_point(*state.current, policy);
-    return {over_cap(state, policy) ? std::max(renewal, state.seek_after) : renewal};
+    return over_cap(state, policy) ? std::max(renewal, state.seek_after) : renewal;
+}
+
+void plan_before_queue(Decision& d) {
+    if (queue_is_too_early(d)) {
+        return over_cap(d.next, d.policy) && d.now < d.next.seek_after ? void() : begin(d, Purpose::reenrollment);
+    }
+    const auto renewal = renewal_before_queue(d.next, d.policy);
+    if (renewal && d.now >= *renewal) {
+        const bool anew = is_left_behind(d.next, d.policy) || differs(d.next.current->name_mark, d.policy.name_mark);
+        begin(d, anew ? Purpose::reenrollment : Purpose::renewal);
+    }
 }
 
 /// Nothing is under way: begins what is due.
@@ -171,7 +171,8 @@ std::vector<TimePoint> plan_times(const IdentityState& state, const Policy& poli
         return {};
     }
     if (state.next && !is_queued_again(state)) {
-        return times_before_queue(state, policy);
+        const auto renewal = renewal_before_queue(state, policy);
+        return renewal ? std::vector{*renewal} : std::vector<TimePoint>{};
     }
     if (!state.current || wanted_at_once(state, policy)) {
         return {TimePoint{}};

@@ -242,8 +242,8 @@ bool Agent::look_at_clock() {
     return clock_trust_.trusted() != before;
 }
 
-void Agent::tick() {
-    const bool all = look_at_clock();
+void Agent::tick(bool all) {
+    all = look_at_clock() || all;
     const TimePoint now = at_.clock.now();
     for (auto& [name, authority] : authorities_) {
         if (const auto due = authority->next_due(); due && *due <= now) {

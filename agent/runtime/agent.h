@@ -36,11 +36,12 @@ class Agent {
     /// new configuration wants; a part that is unchanged is not disturbed.
     void adopt(const config::Configuration& configuration);
 
-    /// Looks at the clock and begins what is due. Called by itself in time, by others when something may have changed.
-    void tick();
+    /// Looks at the clock and begins what is due. Called by itself in time, by others when something may have changed;
+    /// with `all` where that is the clock, since what is due by another time is not what was.
+    void tick(bool all = false);
 
-    /// Ends what runs on tokens (see WorkerToken::interrupt), logins after `login_patience`, which is that of all tokens
-    /// together. The loop must not run afterwards.
+    /// Ends what runs on tokens (see WorkerToken::interrupt), logins after `login_patience`, which is that of all
+    /// tokens together. The loop must not run afterwards.
     void interrupt(std::chrono::milliseconds login_patience);
 
     /// The runner of an identity that is configured without a fault; nullptr otherwise.

@@ -259,14 +259,16 @@ class Service {
         return moves ? std::string(refused) + "state_dir and runtime_dir change by a restart only" : std::string();
     }
 
-    /// What was refused may have been corrected or put back since (X14). Readers may ask often, files are read once a
-    /// second.
+    /// What was refused may have been corrected or put back since (X14). Readers may ask often: the same text is judged
+    /// once a second, since what it names may have changed.
     std::string judge_again() {
         const auto asked_at = std::chrono::steady_clock::now();
-        if (asked_at < judged_at_ + std::chrono::seconds(1)) {
+        auto digest = config::digest_of(paths_);
+        if (digest && *digest == judged_digest_ && asked_at < judged_at_ + std::chrono::seconds(1)) {
             return last_reload_;
         }
         judged_at_ = asked_at;
+        judged_digest_ = digest ? *std::move(digest) : Bytes();
         std::string now = obstacle_to(config::load(paths_));
         if (now != last_reload_) {
             last_reload_ = now;
@@ -309,7 +311,7 @@ class Service {
         static_cast<void>(::read(clock_set_.get(), &count, sizeof count) > 0);  // ECANCELED: that is the news
         arm_clock_set(clock_set_);
         log_.write({observe::Level::info, "the clock was set"});
-        agent_.tick();
+        agent_.tick(true);
     }
 
     /// The watchdog is fed where work is begun: a loop that turns without that is dead too.
@@ -376,6 +378,7 @@ class Service {
     config::Configuration configuration_;
     std::string last_reload_;
     std::chrono::steady_clock::time_point judged_at_;  ///< when `last_reload_` was judged again
+    Bytes judged_digest_;
     std::size_t identities_ = 0;
     std::string status_;
     bool status_posted_ = false;

@@ -92,7 +92,7 @@ class Walk {
     }
     lifecycle::Event outcome_of(const lifecycle::PublishGeneration& effect) {
         note(Kind::publish);
-        return lifecycle::GenerationPublished{effect.generation};
+        return lifecycle::GenerationPublished{effect.generation, effect.beside};
     }
     lifecycle::Event outcome_of(const lifecycle::SeekSuccessor&) {
         // What comes of it is not known, and everything after depends on it.

@@ -170,6 +170,16 @@ TEST(Watch, invariant_5_the_fourth_certificate_without_success_and_decisions_wit
         busy.watch.stepped(busy.begin);
     }
     EXPECT_EQ(busy.rule(), "busy");
+
+    for (const bool misled : {true, false}) {
+        Watched often;
+        for (std::uint8_t i = 0; i < 10; ++i) {
+            often.watch.published(Watched::seen(1 + i % 2, often.begin, often.begin + day),
+                                  Watched::seen(2 - i % 2, often.begin, often.begin + day), often.begin, misled,
+                                  often.token);
+        }
+        EXPECT_EQ(often.rule(), misled ? "" : "busy");
+    }
 }
 
 TEST(Load, N18_the_peak_after_the_outage_is_compared_with_the_mean_until_95_percent_are_done) {

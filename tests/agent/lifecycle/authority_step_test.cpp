@@ -331,6 +331,7 @@ TEST(AuthorityStep, a_pinned_ca_that_follows_without_announcement_leaves_the_old
     EXPECT_EQ(facts_of(over, start).overlaps, std::vector<Bytes>{Bytes{1}});
     const auto back = step(over, AuthorityFetched{current_ca()}, both, start).state;
     EXPECT_EQ(facts_of(back, start).left, std::vector<Bytes>{}) << "a farm that answers one way and the other";
+    EXPECT_FALSE(back.next) << "ROLL-8: a pin is not a successor's announcement";
 }
 
 TEST(AuthorityStep, C19_the_old_anchor_overlaps_until_it_expires) {
@@ -378,7 +379,7 @@ TEST(AuthorityStep, K10_a_ca_that_was_left_too_early_and_answers_again_is_not_le
     const AuthorityFacts facts = facts_of(state, now);
     EXPECT_EQ(facts.anchor, Bytes{2});
     EXPECT_EQ(facts.left, std::vector<Bytes>{{1}}) << "identities would enroll anew without end";
-    EXPECT_NE(step(state, AuthorityNeeded{}, announcing(), now).state.phase, AuthorityPhase::untrusted)
+    EXPECT_EQ(step(state, AuthorityNeeded{}, announcing(), now).state.phase, AuthorityPhase::next_known)
         << "it is as trusted as before";
 }
 
@@ -409,6 +410,16 @@ TEST(AuthorityStep, K10_invariant_10_there_is_no_way_back_but_to_a_ca_that_was_l
     rules.clock_trusted = false;
     EXPECT_FALSE(may_return_to(state, next_pin, rules, now));
     EXPECT_EQ(step(state, AuthorityFetched{next_ca()}, rules, now).state.current, state.current);
+}
+
+TEST(AuthorityStep, K10_ROLL_8_under_other_pins_the_way_back_leaves_no_successor) {
+    AuthorityPolicy rules = announcing();
+    rules.pinned.push_back(Bytes(32, 0xDD));
+    AuthorityState early = gone_over_early();
+    rules.pinned.insert(rules.pinned.begin(), early.current->anchor_fingerprint);
+    const AuthorityState back = step(early, AuthorityFetched{next_ca()}, rules, ca_end + Seconds(86400)).state;
+    EXPECT_EQ(back.current->anchor, Bytes{2});
+    EXPECT_FALSE(back.next) << "an operator has changed what is trusted";
 }
 
 AuthorityPolicy operator_decides() {

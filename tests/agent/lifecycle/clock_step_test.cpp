@@ -328,7 +328,7 @@ TEST(ClockStep, K10_invariant_5_a_ca_that_gives_nothing_earlier_is_not_asked_wit
     for (; walk.emits<MakeKey>() && issued < 10; ++issued) {
         walk.send().on(CertificateIssued{certificate(0x40, start + 2 * day, 30 * day, successor)}).on(Due{});
     }
-    EXPECT_EQ(issued, walk.rules.max_certificates + 1) << "the last of them is the first retry";
+    EXPECT_EQ(issued, walk.rules.max_certificates);
     EXPECT_EQ(walk.due(), start + 18 * hour + minute) << "the alarm that it is overdue";
     EXPECT_FALSE(walk.due_at(start + 19 * hour - minute).emits<MakeKey>());
     EXPECT_TRUE(walk.due_at(start + 19 * hour).emits<MakeKey>());
@@ -341,8 +341,41 @@ TEST(ClockStep, K10_invariant_5_a_ca_whose_clock_is_ahead_is_not_asked_without_e
     for (; walk.emits<MakeKey>() && issued < 10; ++issued) {
         walk.send().on(CertificateIssued{certificate(0x33, start + day + minute, day)}).on(Due{});
     }
-    EXPECT_EQ(issued, walk.rules.max_certificates + 1) << "the last of them is the one of that day";
+    EXPECT_EQ(issued, walk.rules.max_certificates);
+    walk.state.seek_after = walk.now + minute;
+    EXPECT_FALSE(walk.on(Due{}).emits<MakeKey>());
+    EXPECT_TRUE(walk.at(walk.now + minute).on(Due{}).emits<MakeKey>()) << "one a day";
+    walk.state.enrollment.reset();
     EXPECT_TRUE(walk.due_at(start + day + minute).emits<PublishGeneration>()) << "its time has come";
+}
+
+TEST(ClockStep, K10_REN_2_the_ca_that_is_in_office_again_is_asked_by_its_certificate) {
+    Walk walk = with_gap(successor);
+    walk.due_at(start + 18 * hour);
+    ASSERT_EQ(walk.purpose(), Purpose::reenrollment);
+    walk.rules.authority = ca_with_successor(start + 2 * day);
+    walk.on(KeyReady{{8}});
+    EXPECT_EQ(walk.effect<PrepareRequest>().purpose, Purpose::renewal) << "which needs no challenge";
+}
+
+TEST(ClockStep, K10_what_its_ca_s_end_caps_is_not_renewed_before_the_successor_s_certificate) {
+    Walk walk = with_gap(anchor);
+    walk.rules.authority = ca_with_successor(start + day);
+    walk.on(Due{}).published().due_at(start + 18 * hour);
+    EXPECT_FALSE(walk.state.enrollment) << "its CA could not better it";
+}
+
+TEST(ClockStep, X7_invariant_5_what_cannot_be_published_after_the_end_is_not_issued_again) {
+    Walk walk = with_gap(successor);
+    walk.state.next->issued = certificate(0x33, start + 2 * day, 30 * day, successor);
+    walk.due_at(start + 2 * day);
+    ASSERT_TRUE(walk.emits<PublishGeneration>());
+    for (int i = 0; i < 3; ++i) {
+        walk.on(PublicationFailed{Error(ErrorCode::publish_write, "disk full")});
+        EXPECT_FALSE(walk.emits<MakeKey>());
+        walk.due_at(walk.state.publish_after);
+        EXPECT_TRUE(walk.emits<PublishGeneration>());
+    }
 }
 
 TEST(ClockStep, K10_invariant_11_what_waits_and_leaves_a_gap_does_not_silence_the_alarm) {

@@ -112,12 +112,14 @@ void look_at_signer(Decision& d) {
     }
 }
 
-/// K10: the current certificate's CA, which a clock ahead had left, is in office again, so that certificate signs.
+/// K10: the current certificate's CA, which a clock ahead had left, is in office again, so that certificate signs. Not
+/// one that the CA's end caps, which no renewal betters.
 void look_at_return(Decision& d) {
     Enrollment& enrollment = *d.next.enrollment;
     const auto& current = d.next.current;
     if (enrollment.purpose != Purpose::reenrollment || enrollment.transaction || enrollment.forced || !current ||
-        d.next.revoked || is_left_behind(d.next, d.policy)) {
+        !d.next.next || d.next.revoked || is_left_behind(d.next, d.policy) ||
+        is_capped(current->issued, d.policy.authority.not_after, d.policy.rollover_tolerance)) {
         return;
     }
     const bool same_name = current->name_mark.empty() || current->name_mark == d.policy.name_mark;

@@ -40,15 +40,20 @@ void live_all(const Options& options, const AuthorityTimeline& timeline, std::at
     }
 }
 
+/// The highest that may be: N18's ratio, or what chance explains where the mean is small.
+double allowed(double mean) {
+    return std::max(highest_ratio * mean, mean + 6 * std::sqrt(mean) + 6);
+}
+
 void judge_load(Outcome& outcome) {
     const Load::Peak& outage = outcome.after_outage;
-    if (outage.ratio() > highest_ratio) {
+    if (outage.highest > allowed(outage.mean)) {
         outcome.violations.push_back(
             {0, outage.at, "load",
              fmt::format("after the outage {} in one bin, {:.2f} times the mean", outage.highest, outage.ratio())});
     }
     const Load::Peak& daily = outcome.in_any_day;
-    if (daily.highest > std::max(highest_ratio * daily.mean, daily.mean + 6 * std::sqrt(daily.mean) + 6)) {
+    if (daily.highest > allowed(daily.mean)) {
         outcome.violations.push_back(
             {0, daily.at, "load",
              fmt::format("{} renewals in an hour of a day with {:.1f} on average, which chance "

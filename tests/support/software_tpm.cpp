@@ -6,6 +6,7 @@
 #include <netinet/in.h>
 #include <stdexcept>
 #include <sys/socket.h>
+#include <thread>
 #include <unistd.h>
 
 #include <fmt/format.h>
@@ -59,11 +60,14 @@ std::string SoftwareTpm::tcti() const {
 }
 
 void SoftwareTpm::start() {
-    // Ports of connections that were open when it ended are free again after a moment.
-    for (int tries = 0; tries < 50; ++tries) {
+    // Its ports are free again once connections that were open when it ended, or another test's that got one of them
+    // meanwhile, have ended.
+    const auto deadline = std::chrono::steady_clock::now() + 10s;
+    while (std::chrono::steady_clock::now() < deadline) {
         if (try_to_start()) {
             return;
         }
+        std::this_thread::sleep_for(20ms);
     }
     throw std::runtime_error("swtpm does not start again");
 }

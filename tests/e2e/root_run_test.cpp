@@ -167,7 +167,7 @@ TEST_F(RootRun, S11_roots_environment_and_session_keyring_stay_with_root) {
     }
     ASSERT_GE(::syscall(SYS_add_key, "user", "hwenroll-roots-key", "x", 1, -3 /* the session's keyring */), 0);
     ChildProcess once({program("hwenrolld"), "--once", "--config", world_.config().string()},
-                      {{"ROOTS_SECRET=canary", "PATH=/root/bin", "LC_TIME=C.UTF-8"}, {}, {}});
+                      {{"ROOTS_SECRET=canary", "PATH=/opt/roots-own/bin", "LC_TIME=C.UTF-8"}, {}, {}});
     std::string worker;
     while (worker.find('\n') == std::string::npos && !once.wait(std::chrono::milliseconds(10))) {
         worker = read_file(found);
@@ -181,8 +181,8 @@ TEST_F(RootRun, S11_roots_environment_and_session_keyring_stay_with_root) {
     seen += read_file(found);
     EXPECT_THAT(seen, AllOf(HasSubstr("_ses"), HasSubstr("LC_TIME=C.UTF-8"), HasSubstr("HOME=/nonexistent"),
                             HasSubstr("USER=nobody")));
-    EXPECT_THAT(
-        seen, AllOf(Not(HasSubstr("ROOTS_SECRET")), Not(HasSubstr("/root/bin")), Not(HasSubstr("hwenroll-roots-key"))));
+    EXPECT_THAT(seen, AllOf(Not(HasSubstr("ROOTS_SECRET")), Not(HasSubstr("/opt/roots-own/bin")),
+                            Not(HasSubstr("hwenroll-roots-key"))));
 }
 
 TEST_F(RootRun, X13_S11_a_signal_while_systemd_is_asked_for_groups_ends_it_before_anything_is_touched) {

@@ -22,10 +22,10 @@ the_processes() {
     inside sh -c 'cat /proc/[0-9]*/cmdline /proc/[0-9]*/environ 2>/dev/null; true' | tr '\0' '\n'
 }
 the_report() {
-    inside rm -f /root/searched-report
-    inside hwenroll bugreport --out /root/searched-report 2>&1
-    inside cat /root/searched-report
-    inside rm /root/searched-report
+    inside rm -f /run/searched-report
+    inside hwenroll bugreport --out /run/searched-report 2>&1
+    inside cat /run/searched-report
+    inside rm /run/searched-report
 }
 # State, published files and what else is below, by name and content; sockets cannot be read.
 the_state() {

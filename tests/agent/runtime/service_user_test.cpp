@@ -34,7 +34,7 @@ TEST(ServiceUser, gets_of_roots_environment_what_a_service_has_and_no_more) {
           "CREDENTIALS_DIRECTORY=/run/credentials/x", "SOFTHSM2_CONF=/etc/x"}) {
         EXPECT_TRUE(goes_along(kept)) << kept;
     }
-    for (const char* const left : {"PATH=/root/bin", "LD_PRELOAD=/x.so", "SSH_AUTH_SOCK=/tmp/x",
+    for (const char* const left : {"PATH=/opt/roots-own/bin", "LD_PRELOAD=/x.so", "SSH_AUTH_SOCK=/tmp/x",
                                    "AWS_SECRET_ACCESS_KEY=x", "http_proxy=http://x", "SSLKEYLOGFILE=/tmp/x",
                                    "OPENSSL_CONF=/x", "HOME=/root", "SUDO_COMMAND=x", "LANGX=1", "LANG", "=x", ""}) {
         EXPECT_FALSE(goes_along(left)) << left;
